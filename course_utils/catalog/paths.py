@@ -1,0 +1,89 @@
+"""From a catalog name to a path on this machine, made or downloaded on first use and then kept."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from course_utils.catalog import entries
+from course_utils.catalog.hub import download_model, write_dataset
+
+PACKAGE = Path(__file__).parent.parent
+ASSETS = PACKAGE / "offline" / "assets"
+METRIC_MODULES = PACKAGE / "metrics"
+HUB_MAPPING = 1  # raise it when the mapping in hub.py changes, so that older copies are made again
+
+
+def model_path(name, profile):
+    """The folder of a model's weights and tokenizer, as a string for `from_pretrained`."""
+    entry = entries.model(name)
+    if profile == "hub":
+        return str(download_model(entry))
+    folder = ASSETS / name
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(
+            f"The offline model {name!r} is not in {folder}. Make it with `course build models`, or take a "
+            "complete copy of the repository: the weights ship with it."
+        )
+    return str(folder)
+
+
+def dataset_path(name, profile, seed=None):
+    """The folder of a dataset's train, validation and test parquet files, as a string for `load_dataset`.
+
+    seed: None for the published set; another whole number draws a fresh set from the offline world.
+    """
+    entry = entries.dataset(name)
+    if profile == "hub":
+        if seed is not None:
+            raise ValueError(
+                f"A fresh {name!r} can be drawn from the offline world only, and this is the hub profile. "
+                "Leave out seed=, or use setup(profile='offline')."
+            )
+        folder = cache_folder() / f"hub-{HUB_MAPPING}" / entry.revision[:12] / name
+        return str(kept(folder, lambda scratch: write_dataset(entry, scratch)))
+    from course_utils.offline import corpora
+    from course_utils.offline.world import VERSION
+
+    seed = corpora.PUBLIC_SEED if seed is None else seed
+    folder = cache_folder() / f"offline-{VERSION}" / f"seed-{seed}" / name
+    return str(kept(folder, lambda scratch: corpora.write(name, scratch, seed=seed)))
+
+
+def metric_path(name):
+    """The folder of a metric module, as a string for `evaluate.load`."""
+    return str(METRIC_MODULES / entries.metric(name).name)
+
+
+def cache_folder():
+    """Where datasets are kept: COURSE_CACHE, or ~/.cache/course-workbook."""
+    return Path(os.environ.get("COURSE_CACHE") or "~/.cache/course-workbook").expanduser()
+
+
+def kept(folder, write):
+    """`folder`, filled by `write(scratch_folder)` if it isn't there yet.
+
+    It appears under its name only when it is complete, so a run that is cut off leaves nothing half done,
+    and of two that run at once the second to finish keeps what the first has made.
+    """
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise OSError(
+            f"Can't write to {folder.parent} ({error.strerror or error}). "
+            "Set COURSE_CACHE to a folder that you may write to."
+        ) from error
+    try:
+        write(scratch)
+        scratch.chmod(0o755)  # mkdtemp gives it to its owner alone; a sandbox may read it as another user
+        try:
+            scratch.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+        return folder
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,44 @@
+"""The `Course` that a notebook holds: names in, paths out, and the way to the checks."""
+
+from dataclasses import dataclass
+
+from course_utils import catalog, session
+
+
+def start(exercise=None, *, profile=None, device=None, seed=0):
+    """Begin a session, say what was chosen and why, and return its `Course`. See `course_utils.setup`."""
+    begun = session.begin(profile, device, seed)
+    print(begun)
+    return Course(begun.profile.value, begun.device.value, seed, begun.budget, exercise)
+
+
+@dataclass(frozen=True)
+class Course:
+    """One notebook's view of the course.
+
+    profile: "offline" or "hub". device: a name that PyTorch takes. seed: a whole number. budget: a
+    `session.Budget`.
+    exercise: the name of the exercise's folder, or None in a lesson.
+    """
+
+    profile: str
+    device: str
+    seed: int
+    budget: session.Budget
+    exercise: str | None = None
+
+    def model(self, name):
+        """The path of a model for `from_pretrained`: "flan-t5", "bert", "distilbert" or "gpt2"."""
+        return catalog.model_path(name, self.profile)
+
+    def dataset(self, name, seed=None):
+        """The path of a dataset for `load_dataset`; a `seed` draws a fresh set, in the offline profile
+        only.
+        """
+        if seed is not None:
+            session.check_seed(seed)
+        return catalog.dataset_path(name, self.profile, seed)
+
+    def metric(self, name):
+        """The path of a metric for `evaluate.load`: "accuracy", "f1", "exact_match" or "rouge"."""
+        return catalog.metric_path(name)

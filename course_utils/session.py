@@ -1,0 +1,309 @@
+"""Where a notebook runs: the profile (offline or hub), the device, the budget, the seeds, and the quiet.
+
+The choice is made once, by `begin`, and always comes with its reason. Order of authority: the variables
+COURSE_PROFILE and COURSE_DEVICE, then what the notebook asks for, then what is found on this machine.
+"""
+
+import os
+import random
+import socket
+import sys
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+PROFILES = ("offline", "hub")
+DEVICES = ("cpu", "cuda", "mps")
+PROBE_SECONDS = 1.5
+MOST_OFFLINE_THREADS = 4  # the offline models are small: more threads would mostly wait for each other
+LARGEST_SEED = 2**32 - 1  # NumPy takes no larger one
+
+QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+NO_NETWORK = {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"}
+
+_set_by_course = set()  # so that a second setup() does not mistake our own settings for the learner's
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value and the reason for it, as a sentence part that completes "… because …"."""
+
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much work a lesson may ask for. Rows are examples, steps are optimizer updates."""
+
+    train_rows: int
+    eval_rows: int
+    train_batch_size: int
+    eval_batch_size: int
+    train_steps: int
+
+
+# Offline, a GPU gets the CPU's budget: both must see the same phenomena, the GPU only sooner.
+# On the hub profile a CPU gets a taste of the real models, a GPU the full lesson.
+OFFLINE_BUDGET = Budget(
+    train_rows=4000, eval_rows=500, train_batch_size=16, eval_batch_size=64, train_steps=300
+)
+BUDGETS = {
+    ("offline", "cpu"): OFFLINE_BUDGET,
+    ("offline", "cuda"): OFFLINE_BUDGET,
+    ("offline", "mps"): OFFLINE_BUDGET,
+    ("hub", "cpu"): Budget(
+        train_rows=400, eval_rows=50, train_batch_size=4, eval_batch_size=8, train_steps=50
+    ),
+    ("hub", "mps"): Budget(
+        train_rows=2000, eval_rows=200, train_batch_size=8, eval_batch_size=16, train_steps=250
+    ),
+    ("hub", "cuda"): Budget(
+        train_rows=12000, eval_rows=500, train_batch_size=32, eval_batch_size=64, train_steps=750
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Session:
+    """What `begin` decided."""
+
+    profile: Choice
+    device: Choice
+    threads: int
+    seed: int
+
+    @property
+    def budget(self):
+        return budget(self.profile.value, self.device.value)
+
+    def __str__(self):
+        return (
+            f"profile {self.profile.value}, because {self.profile.reason}\n"
+            f"device {self.device.value}, because {self.device.reason}\n"
+            f"seed {self.seed}, {self.threads} CPU thread{'s' if self.threads > 1 else ''}"
+        )
+
+
+def begin(profile=None, device=None, seed=0):
+    """Choose profile and device, silence the libraries, set threads and seeds; returns a `Session`."""
+    check_seed(seed)
+    _forget_own_settings()
+    profile = choose_profile(profile)
+    quiet(profile.value)  # before the libraries are imported, where that is still possible
+    device = choose_device(device)
+    session = Session(profile, device, set_threads(profile.value), seed)
+    seed_everything(seed)
+    return session
+
+
+def budget(profile, device):
+    """The `Budget` of a profile and a device such as "cuda:1"."""
+    return BUDGETS[profile, device.partition(":")[0]]
+
+
+# Profile
+
+
+def choose_profile(requested=None):
+    """The profile as a `Choice`; offline wherever the Hub can't be reached."""
+    asked = _asked("COURSE_PROFILE", requested, "profile")
+    if asked:
+        if asked.value not in PROFILES:
+            raise ValueError(
+                f"{asked.value!r} is no profile ({asked.reason}). Use 'offline' or 'hub', or neither."
+            )
+        return asked
+    if _is_on("CI"):
+        return Choice("offline", "the variable CI is set")
+    if _is_on("HF_HUB_OFFLINE"):
+        return Choice("offline", "the variable HF_HUB_OFFLINE is set")
+    host, port = _hub_address()
+    if network_reachable(host, port):
+        return Choice("hub", f"{host} answers")
+    return Choice("offline", f"{host} does not answer")
+
+
+def network_reachable(host, port, seconds=PROBE_SECONDS):
+    """Whether a TCP connection opens within `seconds`, name look-up included.
+
+    The look-up has no time-out of its own, so it runs in a thread that is left behind when it takes too long.
+    """
+    answered = threading.Event()
+
+    def connect():
+        try:
+            socket.create_connection((host, port), timeout=seconds).close()
+        except Exception:  # whatever stops us, a firewall or a blocked socket, means "not reachable"
+            return
+        answered.set()
+
+    probe = threading.Thread(target=connect, daemon=True)
+    probe.start()
+    probe.join(seconds)
+    return answered.is_set()
+
+
+def _hub_address():
+    """(host, port) of what a download would connect to first: the proxy where there is one, else the Hub."""
+    proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
+    address = urlsplit(proxy or os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    return address.hostname or "huggingface.co", address.port or (80 if address.scheme == "http" else 443)
+
+
+# Device
+
+
+def choose_device(requested=None):
+    """The device as a `Choice` whose value PyTorch takes as it is: "cpu", "cuda", "cuda:1" or "mps"."""
+    asked = _asked("COURSE_DEVICE", requested, "device")
+    if asked:
+        _check_device(asked)
+        return asked
+    if _cuda_count():
+        import torch
+
+        return Choice("cuda", f"PyTorch sees {torch.cuda.get_device_name(0)}")
+    if _mps_available():
+        return Choice("mps", "PyTorch sees an Apple GPU")
+    return Choice("cpu", "PyTorch sees no GPU")
+
+
+def _check_device(asked):
+    kind, _, index = asked.value.partition(":")
+    if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
+        raise ValueError(
+            f"{asked.value!r} is no device ({asked.reason}). Use 'cpu', 'cuda', 'cuda:1' or 'mps'."
+        )
+    gpus = _cuda_count()
+    if kind == "cuda" and int(index or 0) >= gpus:
+        raise ValueError(
+            f"There is no device {asked.value!r} ({asked.reason}): this PyTorch sees {gpus} CUDA GPUs. Use 'cpu', "
+            "or install a CUDA build of PyTorch as the README says; `course doctor` shows what is found."
+        )
+    if kind == "mps" and not _mps_available():
+        raise ValueError(f"There is no device 'mps' ({asked.reason}): PyTorch sees no Apple GPU.")
+
+
+def _cuda_count():
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _mps_available():
+    import torch
+
+    return torch.backends.mps.is_available()
+
+
+# Threads and seeds
+
+
+def set_threads(profile):
+    """Set PyTorch's CPU threads and return their number.
+
+    COURSE_THREADS decides, else OMP_NUM_THREADS, else the CPUs this process may use.
+    """
+    import torch
+
+    asked = os.environ.get("COURSE_THREADS") or os.environ.get("OMP_NUM_THREADS")
+    if asked:
+        if not asked.isdigit() or int(asked) < 1:
+            raise ValueError(f"COURSE_THREADS or OMP_NUM_THREADS is {asked!r}: give a whole number from 1.")
+        threads = int(asked)
+    else:
+        threads = usable_cpus()
+        threads = min(threads, MOST_OFFLINE_THREADS) if profile == "offline" else threads
+    torch.set_num_threads(threads)
+    return threads
+
+
+def usable_cpus():
+    """CPUs this process may run on (a container often has fewer than the machine)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def seed_everything(seed):
+    """Seed Python's, NumPy's and PyTorch's generators (PyTorch seeds its GPUs along)."""
+    import numpy
+    import torch
+
+    check_seed(seed)
+    random.seed(seed)
+    numpy.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def check_seed(seed):
+    """Raise ValueError unless `seed` is a whole number that all three generators take."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"The seed is {seed!r}; give a whole number from 0 to {LARGEST_SEED}.")
+
+
+# Quiet
+
+
+def quiet(profile):
+    """Silence progress bars, warnings and telemetry, and, offline, every look-up on the Hub.
+
+    The libraries read most of these variables once, at import. So the variables are set for what is
+    imported later, and what is imported already is told directly. A variable that the learner has set stays
+    as it is.
+    """
+    for name, value in (QUIET | NO_NETWORK if profile == "offline" else QUIET).items():
+        if name not in os.environ:
+            os.environ[name] = value
+            _set_by_course.add(name)
+    _tell_imported_libraries()
+
+
+def _forget_own_settings():
+    for name in _set_by_course:
+        os.environ.pop(name, None)
+    _set_by_course.clear()
+
+
+def _tell_imported_libraries():
+    """Repeat the variables' meaning to libraries that were imported before us."""
+    if hub := sys.modules.get("huggingface_hub"):
+        hub.constants.HF_HUB_OFFLINE = _is_on("HF_HUB_OFFLINE")
+        hub.constants.HF_HUB_DISABLE_TELEMETRY = _is_on("HF_HUB_DISABLE_TELEMETRY")
+        if _is_on("HF_HUB_DISABLE_PROGRESS_BARS"):
+            hub.utils.disable_progress_bars()
+    if datasets := sys.modules.get("datasets"):
+        datasets.config.HF_HUB_OFFLINE = datasets.config.HF_DATASETS_OFFLINE = _is_on("HF_HUB_OFFLINE")
+        if _is_on("HF_DATASETS_DISABLE_PROGRESS_BARS"):
+            datasets.disable_progress_bars()
+    if evaluate := sys.modules.get("evaluate"):
+        evaluate.config.HF_EVALUATE_OFFLINE = _is_on("HF_EVALUATE_OFFLINE")
+    if transformers := sys.modules.get("transformers"):
+        if os.environ["TRANSFORMERS_VERBOSITY"] == "error":
+            transformers.logging.set_verbosity_error()
+        if _is_on("HF_HUB_DISABLE_PROGRESS_BARS"):
+            transformers.logging.disable_progress_bar()
+
+
+# Reading the environment
+
+
+def _asked(variable, requested, keyword):
+    """What the variable or, failing that, the notebook asks for, as a `Choice`; None when neither does."""
+    if value := os.environ.get(variable, "").strip().lower():
+        return Choice(value, f"the variable {variable} says so")
+    if requested is not None:
+        return Choice(str(requested).strip().lower(), f"setup({keyword}=…) says so")
+    return None
+
+
+def _is_on(variable):
+    return os.environ.get(variable, "").strip().upper() in {"1", "ON", "YES", "TRUE"}
