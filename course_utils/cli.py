@@ -1,0 +1,68 @@
+"""The `course` command: one verb a task. Each verb lives in its own module, imported only when it is called."""
+
+import difflib
+import sys
+from importlib import import_module
+
+# verb, or two words of one -> the function that does it, given the rest of the command line; and a line for --help
+VERBS = {
+    "doctor": ("course_utils.doctor:main", "check this machine, line by line, with what to do"),
+    "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
+    "check": ("course_utils.checks.shell:main", "check an exercise from the shell: course check exercises/NAME"),
+    "release": ("course_utils.grading.release:main", "build exercises/ from solutions/ (--check: only compare)"),
+    "grade": ("course_utils.grading.autograde:main", "grade submitted/ and write marks and feedback"),
+    "build models": ("course_utils.offline.pretrain:main", "train the small models that ship with the workbook"),
+    "bench phenomena": ("course_utils.offline.phenomena:main", "measure what the lessons claim, as a table"),
+}
+
+USAGE = "usage: course VERB [...]        course VERB --help tells more\n"
+
+
+def help_text():
+    width = max(map(len, VERBS))
+    return USAGE + "".join(f"\n  {verb:<{width}}  {line}" for verb, (_, line) in VERBS.items())
+
+
+def find(words):
+    """Split a command line into its verb and the verb's own arguments; (None, words) when it has no known verb."""
+    for length in (2, 1):
+        verb = " ".join(words[:length])
+        if verb in VERBS and len(words) >= length:
+            return verb, words[length:]
+    return None, words
+
+
+def complaint(words):
+    """Why the command line could not be understood, and the nearest verb."""
+    groups = {verb.split()[0] for verb in VERBS if " " in verb}
+    if words[0] in groups:
+        choices = [verb for verb in VERBS if verb.startswith(words[0] + " ")]
+        return f"course {words[0]} needs to know what: " + " or ".join(f"course {verb}" for verb in choices)
+    near = difflib.get_close_matches(words[0], {verb.split()[0] for verb in VERBS}, n=1)
+    return f"course has no verb {words[0]!r}." + (f" Did you mean course {near[0]}?" if near else "")
+
+
+def call(verb, arguments):
+    module, function = VERBS[verb][0].split(":")
+    return getattr(import_module(module), function)(arguments)
+
+
+def main(arguments=None):
+    """Run one verb; returns its exit code. 2 means that the command line was not understood."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(help_text())
+        return 0
+    verb, rest = find(words)
+    if verb is None:
+        print(complaint(words) + "\n\n" + help_text(), file=sys.stderr)
+        return 2
+    try:
+        return call(verb, rest) or 0
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

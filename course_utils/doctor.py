@@ -1,0 +1,247 @@
+"""`course doctor`: one line a check, ok, warn or fail, each with what to do. Its output is what a bug report asks for."""
+
+import argparse
+import ctypes
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from course_utils import session
+from course_utils.install import ROOT, normalised, read_constraints
+
+ASSETS = Path(__file__).parent / "offline" / "assets"
+NEEDED_PYTHON = (3, 11)
+# a notebook that imports the whole stack and trains a small model was measured at 1 to 1.5 GB
+TIGHT_MEMORY, LEAST_MEMORY = 3e9, 1.5e9
+TIGHT_DISK, LEAST_DISK = 3e9, 0.5e9
+LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION_FLAG = 444, 1  # landlock_create_ruleset(2)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report. status: "ok", "warn" (something will be missing) or "fail" (lessons won't run)."""
+
+    name: str
+    status: str
+    detail: str
+    advice: str = ""
+
+
+def check_python():
+    version, where = platform.python_version(), f"Python {platform.python_version()} at {sys.executable}"
+    if sys.version_info < NEEDED_PYTHON:
+        return Check("python", "fail", f"Python {version} is too old", "install 3.11 or newer, then: make start PYTHON=…")
+    if sys.prefix == sys.base_prefix and "CONDA_PREFIX" not in os.environ:
+        return Check("python", "warn", f"{where}, in no environment of its own", "use `make start`, which builds .venv")
+    return Check("python", "ok", f"{where} on {platform.platform()}")
+
+
+def installed_versions():
+    """Versions of the installed packages by normalised name, without build suffixes such as `+cpu`."""
+    return {
+        normalised(each.name): each.version.partition("+")[0] for each in metadata.distributions() if each.name
+    }
+
+
+def direct_dependencies():
+    """Normalised names of what the workbook itself asks for, optional groups left out."""
+    asked = metadata.requires("course-workbook") or []
+    return {normalised(re.match(r"[\w.-]+", line)[0]) for line in asked if "extra ==" not in line}
+
+
+def check_versions(installed=None, wanted=None, direct=None):
+    installed = installed_versions() if installed is None else installed
+    wanted = read_constraints() if wanted is None else wanted
+    missing = sorted((direct_dependencies() if direct is None else direct) - installed.keys())
+    if missing:
+        return Check("versions", "fail", f"not installed: {', '.join(missing)}", "run `make start`; it installs what is missing")
+    differing = [
+        f"{name} {installed[name]} (tested with {version})"
+        for name, version in wanted.items()
+        if name in installed and installed[name] != version
+    ]
+    if differing:
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+        return Check(
+            "versions", "warn", ", ".join(differing[:5]) + more,
+            "python -m pip install -c constraints.txt -e . brings back the tested versions",
+        )
+    return Check("versions", "ok", f"{len(wanted.keys() & installed.keys())} packages as in constraints.txt")
+
+
+def check_device():
+    try:
+        choice = session.choose_device()
+    except ValueError as error:
+        return Check("device", "fail", str(error), "unset COURSE_DEVICE")
+    detail = f"{choice.value}, because {choice.reason}; {session.usable_cpus()} CPUs"
+    if choice.value == "cpu" and "COURSE_DEVICE" not in os.environ and shutil.which("nvidia-smi"):
+        return Check(
+            "device", "warn", detail + "; but nvidia-smi is here",
+            "see 'With a GPU' in README.md: this torch may be a CPU build, or the driver too old for it",
+        )
+    return Check("device", "ok", detail)
+
+
+def graded(name, amount, tight, least, what, advice):
+    """ok, warn or fail for an amount in bytes that should not be small."""
+    status = "fail" if amount < least else "warn" if amount < tight else "ok"
+    return Check(name, status, f"{amount / 1e9:.1f} GB {what}", "" if status == "ok" else advice)
+
+
+def check_memory():
+    import psutil
+
+    memory = psutil.virtual_memory()
+    what = f"free of {memory.total / 1e9:.1f} GB"
+    return graded(
+        "memory", memory.available, TIGHT_MEMORY, LEAST_MEMORY, what,
+        "close other programs, and shut down notebooks that you have left (each holds about 1 GB)",
+    )
+
+
+def cache_folder():
+    return Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "course-workbook")
+
+
+def check_disk():
+    folder = next(each for each in (cache_folder(), *cache_folder().parents) if each.exists())
+    free = {place: shutil.disk_usage(place).free for place in {folder, ROOT}}
+    tightest = min(free, key=free.get)
+    return graded(
+        "disk", free[tightest], TIGHT_DISK, LEAST_DISK, f"free where {tightest} is",
+        "free some space; datasets and checkpoints are written there (COURSE_CACHE chooses another folder)",
+    )
+
+
+def check_network(reachable=None):
+    host, port = session._hub_address()
+    if session.network_reachable(host, port) if reachable is None else reachable:
+        return Check("network", "ok", f"{host} answers")
+    if os.environ.get("COURSE_PROFILE", "").lower() == "hub":
+        return Check("network", "fail", f"{host} does not answer, and COURSE_PROFILE=hub", "unset COURSE_PROFILE to work offline")
+    return Check("network", "ok", f"{host} does not answer; nothing here needs it")
+
+
+def check_profile():
+    try:
+        choice = session.choose_profile()
+    except ValueError as error:
+        return Check("profile", "fail", str(error), "unset COURSE_PROFILE")
+    return Check("profile", "ok", f"{choice.value}, because {choice.reason}")
+
+
+def check_models(folder=ASSETS):
+    """The shipped weights are there and whole: a safetensors file states its own length."""
+    weights = sorted(folder.glob("*/model.safetensors"))
+    if not weights:
+        return Check("models", "fail", f"no weights under {folder}", "clone the repository again, or: course build models")
+    broken = [path.parent.name for path in weights if not whole_safetensors(path)]
+    if broken:
+        return Check("models", "fail", f"damaged: {', '.join(broken)}", "git checkout -- course_utils/offline/assets")
+    size = sum(path.stat().st_size for path in weights) / 1e6
+    return Check("models", "ok", f"{', '.join(path.parent.name for path in weights)} ({size:.0f} MB)")
+
+
+def whole_safetensors(path):
+    """Whether the file has the length that its header states (8 bytes of header length, header, tensors)."""
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > path.stat().st_size:
+                return False
+            header = json.loads(file.read(length))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return path.stat().st_size == 8 + length + max(ends, default=0)
+
+
+def bubblewrap_works():
+    """None when bubblewrap is not installed, else whether it can start a process without network."""
+    if not shutil.which("bwrap"):
+        return None
+    command = ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "true"]
+    return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
+
+
+def landlock_version():
+    """The kernel's Landlock ABI version, 0 where there is none (landlock(7))."""
+    if platform.system() != "Linux":
+        return 0
+    version = ctypes.CDLL(None, use_errno=True).syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION_FLAG)
+    return max(version, 0)
+
+
+def check_sandbox():
+    wrapped, version = bubblewrap_works(), landlock_version()
+    bubblewrap = {None: "bubblewrap is not installed", False: "bubblewrap cannot start here", True: "bubblewrap works"}
+    detail = f"{bubblewrap[wrapped]}; Landlock {f'version {version}' if version else 'is missing'}"
+    if wrapped:
+        return Check("sandbox", "ok", detail)
+    return Check(
+        "sandbox", "warn", detail,
+        "only grading needs it; on Debian or Ubuntu: apt install bubblewrap, elsewhere grade in a Linux container",
+    )
+
+
+def check_jupyter():
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    version = metadata.version("jupyterlab")
+    try:
+        interpreter = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except NoSuchKernel:
+        return Check("jupyter", "fail", f"JupyterLab {version} has no Python kernel", "python -m pip install ipykernel")
+    # the kernel that belongs to an environment names its own python, or just "python"
+    if os.path.isabs(interpreter) and Path(interpreter).parent != Path(sys.executable).parent:
+        return Check(
+            "jupyter", "warn", f"the kernel 'Python 3' runs {interpreter}, not this environment",
+            "jupyter kernelspec remove python3, then start JupyterLab with `make start`",
+        )
+    return Check("jupyter", "ok", f"JupyterLab {version}, kernel in this environment")
+
+
+CHECKS = (
+    check_python, check_versions, check_device, check_memory, check_disk, check_network, check_profile,
+    check_models, check_sandbox, check_jupyter,
+)  # fmt: skip
+
+
+def examine(checks=CHECKS):
+    """Run every check; one that breaks is reported as failed and does not stop the others."""
+    return [attempt(check) for check in checks]
+
+
+def attempt(check):
+    try:
+        return check()
+    except Exception as error:
+        name = check.__name__.removeprefix("check_")
+        return Check(name, "fail", f"{type(error).__name__}: {error}", "report this line; `make start` may mend it")
+
+
+def as_text(checks):
+    lines = []
+    for check in checks:
+        lines.append(f"{check.status:<5} {check.name:<9} {check.detail}")
+        if check.advice:
+            lines.append(f"{'':<15} -> {check.advice}")
+    return "\n".join(lines)
+
+
+def main(arguments=None):
+    """Print the report; returns 1 when a check failed, else 0."""
+    parser = argparse.ArgumentParser(prog="course doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a list of name, status, detail, advice")
+    options = parser.parse_args(arguments)
+    checks = examine()
+    print(json.dumps([asdict(check) for check in checks], indent=2) if options.json else as_text(checks))
+    return int(any(check.status == "fail" for check in checks))

@@ -1,0 +1,185 @@
+"""Build the environment: `python course_utils/install.py`, which is what `make start` and `make test` call.
+
+Needs nothing but Python itself, for it runs before anything is installed. The environment is `.venv`
+beside pyproject.toml. When everything was installed a stamp is left there, made from the two files that
+say what to install, so that the next run has nothing to do; without the stamp pip goes on from whatever
+an interrupted run left.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST_PYTHON = (3, 11)
+# The environment measured 2.4 GB with torch for the CPU; a CUDA build and its libraries add about 5 GB.
+CPU_GIGABYTES, CUDA_GIGABYTES = 4, 10
+TORCH_INDEX = "https://download.pytorch.org/whl/"
+
+
+class InstallError(Exception):
+    """Something the reader can act on: the message says what to do."""
+
+
+def read_constraints(path=ROOT / "constraints.txt"):
+    """The resolved versions as a dict from normalised package name to version."""
+    lines = (line.partition("#")[0].strip() for line in Path(path).read_text().splitlines())
+    pairs = (line.split("==") for line in lines if line)
+    return {normalised(name): version for name, version in pairs}
+
+
+def normalised(name):
+    """A package name as PEP 503 compares it: lower case, one dash for any run of `-`, `_` and `.`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def fingerprint(root, extras, torch_build):
+    """What the stamp holds: the same text means that the same things would be installed again."""
+    digest = hashlib.sha256()
+    for name in ("pyproject.toml", "constraints.txt"):
+        digest.update((root / name).read_bytes())
+    return f"{digest.hexdigest()} python {sys.version_info[0]}.{sys.version_info[1]} [{extras}] {torch_build}"
+
+
+def check_python(version=sys.version_info):
+    if tuple(version[:2]) < OLDEST_PYTHON:
+        raise InstallError(
+            f"This is Python {version[0]}.{version[1]}; the workbook needs {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} "
+            "or newer. Install one from python.org (or your system's packages) and say which: "
+            "make start PYTHON=/path/to/python3.12"
+        )
+
+
+def check_disk(folder, needed_gigabytes, free_bytes=None):
+    free = (shutil.disk_usage(folder).free if free_bytes is None else free_bytes) / 1e9
+    if free < needed_gigabytes:
+        raise InstallError(
+            f"The disk that holds {folder} has {free:.1f} GB free; installing needs about {needed_gigabytes} GB. "
+            "Free some space (pip's own cache can go: python -m pip cache purge), then run the same command again."
+        )
+
+
+def explain(log):
+    """Turn the end of pip's log into advice for the reader."""
+    if "No space left on device" in log:
+        return "The disk is full. Free some space, then run the same command again; it goes on from here."
+    # an unreachable index also ends in "No matching distribution", so the network is looked for first
+    if re.search(r"NewConnectionError|NameResolutionError|ConnectTimeout|Max retries exceeded|Temporary failure", log):
+        return "The package index cannot be reached. Check the network or proxy, then run the same command again."
+    missing = re.findall(r"No matching distribution found for ([^\s(]+)", log)
+    if missing:
+        return (
+            f"The package {missing[-1]} can't be had for Python {sys.version_info[0]}.{sys.version_info[1]} on "
+            f"{sys.platform}. Try Python 3.11, 3.12 or 3.13 (make start PYTHON=...); if it still fails, report it with "
+            "the lines above."
+        )
+    return "pip could not install everything; its last lines above say why. Run the same command again to go on."
+
+
+def bin_folder(environment):
+    return environment / ("Scripts" if os.name == "nt" else "bin")
+
+
+def make_environment(environment):
+    """Create the virtual environment unless a working one is there."""
+    python = bin_folder(environment) / ("python.exe" if os.name == "nt" else "python")
+    works = python.exists() and subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    if not works:
+        print(f"Creating {environment} with Python {sys.version.split()[0]}", flush=True)
+        try:
+            venv.create(environment, with_pip=True, clear=environment.exists())
+        except (subprocess.CalledProcessError, ImportError) as error:
+            raise InstallError(
+                "This Python can't make virtual environments with pip. On Debian and Ubuntu install it with: "
+                "apt install python3-venv. Otherwise choose another Python: make start PYTHON=/path/to/python3"
+            ) from error
+    return python
+
+
+class Counter(threading.Thread):
+    """pip is silent while it unpacks; this says every few seconds how many packages are in place."""
+
+    def __init__(self, environment, total, seconds=10):
+        super().__init__(daemon=True)
+        self.environment, self.total, self.seconds = environment, total, seconds
+        self.finished = threading.Event()
+
+    def run(self):
+        seen = 0
+        while not self.finished.wait(self.seconds):
+            count = len(list(self.environment.glob("[Ll]ib*/**/site-packages/*.dist-info")))
+            if count > seen:
+                print(f"    {count} of about {self.total} packages in place", flush=True)
+                seen = count
+
+
+def pip_install(python, environment, arguments, root, total):
+    """Run pip in the open, so that its progress is seen, and turn a failure into advice."""
+    log = environment / "pip-log.txt"
+    log.unlink(missing_ok=True)
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--log", log, *arguments]
+    counter = Counter(environment, total)
+    counter.start()
+    try:
+        result = subprocess.run(command, cwd=root)
+    finally:
+        counter.finished.set()
+    if result.returncode:
+        text = log.read_text(errors="replace") if log.exists() else ""
+        raise InstallError(explain(text[-20_000:]))
+
+
+def install(root=ROOT, extras="dev", torch_build=""):
+    """Bring `.venv` to what pyproject.toml and constraints.txt say; return True if there was anything to do.
+
+    `torch_build` names a folder of PyTorch's own package index ("cpu", "cu126", "cu130", "cu132");
+    empty takes what pip finds by itself.
+    """
+    check_python()
+    environment = root / ".venv"
+    stamp, wanted = environment / "installed.txt", fingerprint(root, extras, torch_build)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return False
+    versions = read_constraints(root / "constraints.txt")
+    check_disk(root, CUDA_GIGABYTES if torch_build.startswith("cu") else CPU_GIGABYTES)
+    stamp.unlink(missing_ok=True)
+    python = make_environment(environment)
+    # torch first and by its exact version: asked for by other packages only, pip may take another build
+    print(f"[1/2] torch {versions['torch']}", flush=True)
+    index = ["--index-url", TORCH_INDEX + torch_build] if torch_build else []
+    pip_install(python, environment, [*index, f"torch=={versions['torch']}"], root, len(versions))
+    print(f"[2/2] the other {len(versions) - 1} packages (a few minutes the first time)", flush=True)
+    pip_install(python, environment, ["-c", "constraints.txt", "-e", f".[{extras}]"], root, len(versions))
+    stamp.write_text(wanted)
+    return True
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--extras", default="dev", help="optional groups of pyproject.toml, comma-separated")
+    parser.add_argument("--torch", default="", help="build of torch: cpu, cu126, cu130, cu132; empty: pip's choice")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    try:
+        changed = install(extras=options.extras, torch_build=options.torch)
+    except InstallError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. Run the same command again; it goes on from here.", file=sys.stderr)
+        return 130
+    if changed:
+        print(f"Installed in {time.monotonic() - started:.0f} s.", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""`course lab`: JupyterLab, opened on the workbook's first page, with the settings the workbook wants."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from course_utils.install import ROOT
+
+FIRST_PAGE = "lessons/index.ipynb"
+SETTINGS = Path(__file__).parent / "jupyter"
+
+
+def has_display(environment=os.environ, platform=sys.platform):
+    """Whether a browser can show a window: a Linux machine without a display server has none."""
+    if platform.startswith("linux"):
+        return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
+    return True
+
+
+def lab_arguments(page, port=None, browser=True, root=ROOT, superuser=False):
+    """JupyterLab's command line. The page's address, with the access token, is what JupyterLab prints."""
+    arguments = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{page}"]
+    if port is not None:  # asked for: take this port or say that it is taken
+        arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    if not browser:
+        arguments.append("--no-browser")
+    if superuser:
+        arguments.append("--allow-root")
+    return arguments
+
+
+def prepare_environment(environment=os.environ):
+    """What JupyterLab and its kernels inherit: our settings, and this environment's programs first on the path."""
+    programs = str(Path(sys.executable).parent)
+    environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", "")])
+    others = environment.get("JUPYTER_CONFIG_PATH")
+    environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(SETTINGS)] + ([others] if others else []))
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="course lab", description=__doc__)
+    parser.add_argument("page", nargs="?", default=FIRST_PAGE, help=f"a file of the workbook (default {FIRST_PAGE})")
+    parser.add_argument("--port", type=int, help="default: 8888, or the next free one")
+    parser.add_argument("--no-browser", action="store_true", help="only serve and print the address")
+    options = parser.parse_args(arguments)
+    if not (ROOT / options.page).exists():
+        print(f"There is no {options.page} in {ROOT}.", file=sys.stderr)
+        return 1
+    prepare_environment()
+    from jupyterlab.labapp import LabApp
+
+    superuser = hasattr(os, "geteuid") and os.geteuid() == 0
+    browser = has_display() and not options.no_browser
+    LabApp.launch_instance(lab_arguments(options.page, options.port, browser, superuser=superuser))
+    return 0
