@@ -14,9 +14,9 @@ from importlib import metadata
 from pathlib import Path
 
 from course_utils import session
+from course_utils.catalog.paths import ASSETS, cache_folder
 from course_utils.install import ROOT, normalised, read_constraints
 
-ASSETS = Path(__file__).parent / "offline" / "assets"
 NEEDED_PYTHON = (3, 11)
 # a notebook that imports the whole stack and trains a small model was measured at 1 to 1.5 GB
 TIGHT_MEMORY, LEAST_MEMORY = 3e9, 1.5e9
@@ -105,10 +105,6 @@ def check_memory():
         "memory", memory.available, TIGHT_MEMORY, LEAST_MEMORY, what,
         "close other programs, and shut down notebooks that you have left (each holds about 1 GB)",
     )
-
-
-def cache_folder():
-    return Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "course-workbook")
 
 
 def check_disk():
