@@ -8,10 +8,19 @@ from importlib import import_module
 VERBS = {
     "doctor": ("course_utils.doctor:main", "check this machine, line by line, with what to do"),
     "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
-    "check": ("course_utils.checks.shell:main", "check an exercise from the shell: course check exercises/NAME"),
-    "release": ("course_utils.grading.release:main", "build exercises/ from solutions/ (--check: only compare)"),
+    "check": (
+        "course_utils.checks.shell:main",
+        "check an exercise from the shell: course check exercises/NAME",
+    ),
+    "release": (
+        "course_utils.grading.release:main",
+        "build exercises/ from solutions/ (--check: only compare)",
+    ),
     "grade": ("course_utils.grading.autograde:main", "grade submitted/ and write marks and feedback"),
-    "build models": ("course_utils.offline.pretrain:main", "train the small models that ship with the workbook"),
+    "build models": (
+        "course_utils.offline.pretrain:main",
+        "train the small models that ship with the workbook",
+    ),
     "bench phenomena": ("course_utils.offline.phenomena:main", "measure what the lessons claim, as a table"),
 }
 

@@ -37,16 +37,25 @@ class Check:
 def check_python():
     version, where = platform.python_version(), f"Python {platform.python_version()} at {sys.executable}"
     if sys.version_info < NEEDED_PYTHON:
-        return Check("python", "fail", f"Python {version} is too old", "install 3.11 or newer, then: make start PYTHON=…")
+        return Check(
+            "python",
+            "fail",
+            f"Python {version} is too old",
+            "install 3.11 or newer, then: make start PYTHON=…",
+        )
     if sys.prefix == sys.base_prefix and "CONDA_PREFIX" not in os.environ:
-        return Check("python", "warn", f"{where}, in no environment of its own", "use `make start`, which builds .venv")
+        return Check(
+            "python", "warn", f"{where}, in no environment of its own", "use `make start`, which builds .venv"
+        )
     return Check("python", "ok", f"{where} on {platform.platform()}")
 
 
 def installed_versions():
     """Versions of the installed packages by normalised name, without build suffixes such as `+cpu`."""
     return {
-        normalised(each.name): each.version.partition("+")[0] for each in metadata.distributions() if each.name
+        normalised(each.name): each.version.partition("+")[0]
+        for each in metadata.distributions()
+        if each.name
     }
 
 
@@ -61,7 +70,12 @@ def check_versions(installed=None, wanted=None, direct=None):
     wanted = read_constraints() if wanted is None else wanted
     missing = sorted((direct_dependencies() if direct is None else direct) - installed.keys())
     if missing:
-        return Check("versions", "fail", f"not installed: {', '.join(missing)}", "run `make start`; it installs what is missing")
+        return Check(
+            "versions",
+            "fail",
+            f"not installed: {', '.join(missing)}",
+            "run `make start`; it installs what is missing",
+        )
     differing = [
         f"{name} {installed[name]} (tested with {version})"
         for name, version in wanted.items()
@@ -70,7 +84,9 @@ def check_versions(installed=None, wanted=None, direct=None):
     if differing:
         more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         return Check(
-            "versions", "warn", ", ".join(differing[:5]) + more,
+            "versions",
+            "warn",
+            ", ".join(differing[:5]) + more,
             "python -m pip install -c constraints.txt -e . brings back the tested versions",
         )
     return Check("versions", "ok", f"{len(wanted.keys() & installed.keys())} packages as in constraints.txt")
@@ -84,7 +100,9 @@ def check_device():
     detail = f"{choice.value}, because {choice.reason}; {session.usable_cpus()} CPUs"
     if choice.value == "cpu" and "COURSE_DEVICE" not in os.environ and shutil.which("nvidia-smi"):
         return Check(
-            "device", "warn", detail + "; but nvidia-smi is here",
+            "device",
+            "warn",
+            detail + "; but nvidia-smi is here",
             "see 'With a GPU' in README.md: this torch may be a CPU build, or the driver too old for it",
         )
     return Check("device", "ok", detail)
@@ -102,7 +120,11 @@ def check_memory():
     memory = psutil.virtual_memory()
     what = f"free of {memory.total / 1e9:.1f} GB"
     return graded(
-        "memory", memory.available, TIGHT_MEMORY, LEAST_MEMORY, what,
+        "memory",
+        memory.available,
+        TIGHT_MEMORY,
+        LEAST_MEMORY,
+        what,
         "close other programs, and shut down notebooks that you have left (each holds about 1 GB)",
     )
 
@@ -112,7 +134,11 @@ def check_disk():
     free = {place: shutil.disk_usage(place).free for place in {folder, ROOT}}
     tightest = min(free, key=free.get)
     return graded(
-        "disk", free[tightest], TIGHT_DISK, LEAST_DISK, f"free where {tightest} is",
+        "disk",
+        free[tightest],
+        TIGHT_DISK,
+        LEAST_DISK,
+        f"free where {tightest} is",
         "free some space; datasets and checkpoints are written there (COURSE_CACHE chooses another folder)",
     )
 
@@ -122,7 +148,12 @@ def check_network(reachable=None):
     if session.network_reachable(host, port) if reachable is None else reachable:
         return Check("network", "ok", f"{host} answers")
     if os.environ.get("COURSE_PROFILE", "").lower() == "hub":
-        return Check("network", "fail", f"{host} does not answer, and COURSE_PROFILE=hub", "unset COURSE_PROFILE to work offline")
+        return Check(
+            "network",
+            "fail",
+            f"{host} does not answer, and COURSE_PROFILE=hub",
+            "unset COURSE_PROFILE to work offline",
+        )
     return Check("network", "ok", f"{host} does not answer; nothing here needs it")
 
 
@@ -138,10 +169,17 @@ def check_models(folder=ASSETS):
     """The shipped weights are there and whole: a safetensors file states its own length."""
     weights = sorted(folder.glob("*/model.safetensors"))
     if not weights:
-        return Check("models", "fail", f"no weights under {folder}", "clone the repository again, or: course build models")
+        return Check(
+            "models",
+            "fail",
+            f"no weights under {folder}",
+            "clone the repository again, or: course build models",
+        )
     broken = [path.parent.name for path in weights if not whole_safetensors(path)]
     if broken:
-        return Check("models", "fail", f"damaged: {', '.join(broken)}", "git checkout -- course_utils/offline/assets")
+        return Check(
+            "models", "fail", f"damaged: {', '.join(broken)}", "git checkout -- course_utils/offline/assets"
+        )
     size = sum(path.stat().st_size for path in weights) / 1e6
     return Check("models", "ok", f"{', '.join(path.parent.name for path in weights)} ({size:.0f} MB)")
 
@@ -172,18 +210,26 @@ def landlock_version():
     """The kernel's Landlock ABI version, 0 where there is none (landlock(7))."""
     if platform.system() != "Linux":
         return 0
-    version = ctypes.CDLL(None, use_errno=True).syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION_FLAG)
+    version = ctypes.CDLL(None, use_errno=True).syscall(
+        LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION_FLAG
+    )
     return max(version, 0)
 
 
 def check_sandbox():
     wrapped, version = bubblewrap_works(), landlock_version()
-    bubblewrap = {None: "bubblewrap is not installed", False: "bubblewrap cannot start here", True: "bubblewrap works"}
+    bubblewrap = {
+        None: "bubblewrap is not installed",
+        False: "bubblewrap cannot start here",
+        True: "bubblewrap works",
+    }
     detail = f"{bubblewrap[wrapped]}; Landlock {f'version {version}' if version else 'is missing'}"
     if wrapped:
         return Check("sandbox", "ok", detail)
     return Check(
-        "sandbox", "warn", detail,
+        "sandbox",
+        "warn",
+        detail,
         "only grading needs it; on Debian or Ubuntu: apt install bubblewrap, elsewhere grade in a Linux container",
     )
 
@@ -195,11 +241,15 @@ def check_jupyter():
     try:
         interpreter = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
-        return Check("jupyter", "fail", f"JupyterLab {version} has no Python kernel", "python -m pip install ipykernel")
+        return Check(
+            "jupyter", "fail", f"JupyterLab {version} has no Python kernel", "python -m pip install ipykernel"
+        )
     # the kernel that belongs to an environment names its own python, or just "python"
     if os.path.isabs(interpreter) and Path(interpreter).parent != Path(sys.executable).parent:
         return Check(
-            "jupyter", "warn", f"the kernel 'Python 3' runs {interpreter}, not this environment",
+            "jupyter",
+            "warn",
+            f"the kernel 'Python 3' runs {interpreter}, not this environment",
             "jupyter kernelspec remove python3, then start JupyterLab with `make start`",
         )
     return Check("jupyter", "ok", f"JupyterLab {version}, kernel in this environment")
@@ -221,7 +271,9 @@ def attempt(check):
         return check()
     except Exception as error:
         name = check.__name__.removeprefix("check_")
-        return Check(name, "fail", f"{type(error).__name__}: {error}", "report this line; `make start` may mend it")
+        return Check(
+            name, "fail", f"{type(error).__name__}: {error}", "report this line; `make start` may mend it"
+        )
 
 
 def as_text(checks):

@@ -72,7 +72,9 @@ def explain(log):
     if "No space left on device" in log:
         return "The disk is full. Free some space, then run the same command again; it goes on from here."
     # an unreachable index also ends in "No matching distribution", so the network is looked for first
-    if re.search(r"NewConnectionError|NameResolutionError|ConnectTimeout|Max retries exceeded|Temporary failure", log):
+    if re.search(
+        r"NewConnectionError|NameResolutionError|ConnectTimeout|Max retries exceeded|Temporary failure", log
+    ):
         return "The package index cannot be reached. Check the network or proxy, then run the same command again."
     missing = re.findall(r"No matching distribution found for ([^\s(]+)", log)
     if missing:
@@ -81,7 +83,9 @@ def explain(log):
             f"{sys.platform}. Try Python 3.11, 3.12 or 3.13 (make start PYTHON=...); if it still fails, report it with "
             "the lines above."
         )
-    return "pip could not install everything; its last lines above say why. Run the same command again to go on."
+    return (
+        "pip could not install everything; its last lines above say why. Run the same command again to go on."
+    )
 
 
 def bin_folder(environment):
@@ -91,7 +95,10 @@ def bin_folder(environment):
 def make_environment(environment):
     """Create the virtual environment unless a working one is there."""
     python = bin_folder(environment) / ("python.exe" if os.name == "nt" else "python")
-    works = python.exists() and subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    works = (
+        python.exists()
+        and subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    )
     if not works:
         print(f"Creating {environment} with Python {sys.version.split()[0]}", flush=True)
         try:
@@ -165,7 +172,9 @@ def install(root=ROOT, extras="dev", torch_build=""):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--extras", default="dev", help="optional groups of pyproject.toml, comma-separated")
-    parser.add_argument("--torch", default="", help="build of torch: cpu, cu126, cu130, cu132; empty: pip's choice")
+    parser.add_argument(
+        "--torch", default="", help="build of torch: cpu, cu126, cu130, cu132; empty: pip's choice"
+    )
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:

@@ -40,7 +40,9 @@ def prepare_environment(environment=os.environ):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="course lab", description=__doc__)
-    parser.add_argument("page", nargs="?", default=FIRST_PAGE, help=f"a file of the workbook (default {FIRST_PAGE})")
+    parser.add_argument(
+        "page", nargs="?", default=FIRST_PAGE, help=f"a file of the workbook (default {FIRST_PAGE})"
+    )
     parser.add_argument("--port", type=int, help="default: 8888, or the next free one")
     parser.add_argument("--no-browser", action="store_true", help="only serve and print the address")
     options = parser.parse_args(arguments)

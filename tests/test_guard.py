@@ -31,7 +31,10 @@ def test_distant_connections_are_refused(host):
 
 
 def test_distant_datagrams_are_refused():
-    with socket.socket(type=socket.SOCK_DGRAM) as sender, pytest.raises(OSError, match="tests use no network"):
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
+        pytest.raises(OSError, match="tests use no network"),
+    ):
         sender.sendto(b"x", (DISTANT, 9))
 
 
