@@ -1,0 +1,26 @@
+"""Exact match: the share of texts that are equal to their reference."""
+
+import datasets
+import evaluate
+
+
+class ExactMatch(evaluate.Metric):
+    """compute(predictions=[…], references=[…]) with texts gives {"exact_match": 0 to 1}.
+
+    Runs of white space count as one space; case and punctuation matter.
+    """
+
+    def _info(self):
+        return evaluate.MetricInfo(
+            description="The share of texts that are equal to their reference.",
+            citation="",
+            inputs_description="predictions and references: texts",
+            features=datasets.Features(
+                {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+            ),
+        )
+
+    def _compute(self, predictions, references):
+        pairs = zip(predictions, references, strict=True)
+        hits = [prediction.split() == reference.split() for prediction, reference in pairs]
+        return {"exact_match": sum(hits) / len(hits)}

@@ -1,0 +1,35 @@
+"""Macro F1: the F1 of each class, averaged with equal weight, so that a rare class counts as much as a
+common one.
+"""
+
+import datasets
+import evaluate
+
+
+class F1(evaluate.Metric):
+    """compute(predictions=[…], references=[…]) with labels as whole numbers gives {"f1": 0 to 1}.
+
+    Every class that is predicted or present counts; one that is never hit has an F1 of 0.
+    """
+
+    def _info(self):
+        return evaluate.MetricInfo(
+            description="The F1 of each class, averaged with equal weight (macro).",
+            citation="",
+            inputs_description="predictions and references: labels as whole numbers",
+            features=datasets.Features(
+                {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+            ),
+        )
+
+    def _compute(self, predictions, references):
+        pairs = list(zip(predictions, references, strict=True))
+        labels = {label for pair in pairs for label in pair}
+        return {"f1": sum(_f1(pairs, label) for label in labels) / len(labels)}
+
+
+def _f1(pairs, label):
+    """2 × hits / (predicted + present), the harmonic mean of precision and recall."""
+    hits = sum(prediction == reference == label for prediction, reference in pairs)
+    claims = sum((prediction == label) + (reference == label) for prediction, reference in pairs)
+    return 2 * hits / claims

@@ -1,0 +1,1 @@
+"""What lessons import: measuring models, forgetting, memory and time, and drawing the results."""

@@ -1,0 +1,75 @@
+"""What a model takes: how many parameters, how many of them are trained, and how much memory training
+holds.
+"""
+
+from dataclasses import dataclass
+
+# Values that the optimizer keeps per trained parameter, in the parameter's own type (torch.optim's sources):
+# AdamW two running means (exp_avg, exp_avg_sq), SGD with momentum one (momentum_buffer), plain SGD none.
+OPTIMIZER_VALUES = {"adamw": 2, "sgd-momentum": 1, "sgd": 0}
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Counts of parameters; one that two layers share (a tied head) counts once."""
+
+    total: int
+    trainable: int
+
+    @property
+    def share(self):
+        """Trained parameters as a share of all, from 0 to 1."""
+        return self.trainable / self.total if self.total else 0.0
+
+    def __str__(self):
+        return f"{self.total:,} parameters, {self.trainable:,} of them trained ({self.share:.2%})"
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """Bytes that stay allocated through a training run. Activations come on top; they grow with the batch."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+
+    @property
+    def total(self):
+        return self.weights + self.gradients + self.optimizer
+
+    def __str__(self):
+        parts = ", ".join(
+            f"{name} {megabytes(getattr(self, name))}" for name in ("weights", "gradients", "optimizer")
+        )
+        return f"{megabytes(self.total)}: {parts}"
+
+
+def count_parameters(model):
+    """The `Parameters` of a model."""
+    parameters = list(model.parameters())  # PyTorch names a shared parameter once
+    return Parameters(
+        total=sum(parameter.numel() for parameter in parameters),
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+    )
+
+
+def training_memory(model, optimizer="adamw"):
+    """The `TrainingMemory` of a model, in bytes, when its trainable parameters are trained by `optimizer`.
+
+    optimizer: "adamw", "sgd-momentum" or "sgd". Gradients and optimizer values have the type of their
+    parameter.
+    """
+    if optimizer not in OPTIMIZER_VALUES:
+        raise ValueError(f"Unknown optimizer {optimizer!r}. Use one of: {', '.join(OPTIMIZER_VALUES)}.")
+    parameters = list(model.parameters())
+    gradients = sum(parameter.nbytes for parameter in parameters if parameter.requires_grad)
+    return TrainingMemory(
+        weights=sum(parameter.nbytes for parameter in parameters),
+        gradients=gradients,
+        optimizer=OPTIMIZER_VALUES[optimizer] * gradients,
+    )
+
+
+def megabytes(count):
+    """ "12.3 MB" for a number of bytes (1 MB = 10**6 bytes)."""
+    return f"{count / 1e6:,.1f} MB"

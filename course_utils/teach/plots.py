@@ -1,0 +1,108 @@
+"""Plots that can be read in black and white: shades with hatches or dashes, labels with units, and no more
+ink.
+
+Every function returns a matplotlib Figure, which a notebook shows when it is the last line of a cell.
+"""
+
+from itertools import cycle
+
+LOOKS = (  # shade and hatch of the 1st, 2nd, … bar of a group
+    ("white", ""),
+    ("0.75", ""),
+    ("0.45", ""),
+    ("white", "///"),
+    ("0.75", "xxx"),
+    ("white", "..."),
+)
+DASHES = ("-", "--", ":", "-.")
+
+
+def grouped_bars(scores, title, y_label):
+    """Bars with 95 % intervals. scores: {bar: {group: Score}}; the groups stand along the x axis."""
+    groups = list(dict.fromkeys(group for row in scores.values() for group in row))
+    figure, axes = _figure(title, width=max(6.4, 1.6 * len(groups)))
+    width = 0.8 / len(scores)
+    for number, ((bar, row), (shade, hatch)) in enumerate(zip(scores.items(), cycle(LOOKS), strict=False)):
+        places = [
+            place + (number - (len(scores) - 1) / 2) * width
+            for place, group in enumerate(groups)
+            if group in row
+        ]
+        found = [row[group] for group in groups if group in row]
+        axes.bar(
+            places,
+            [score.value for score in found],
+            width,
+            yerr=[
+                [score.value - score.low for score in found],
+                [score.high - score.value for score in found],
+            ],
+            label=bar,
+            color=shade,
+            hatch=hatch,
+            edgecolor="black",
+            capsize=3,
+        )
+    axes.set_xticks(range(len(groups)), groups)
+    axes.set_ylabel(y_label)
+    axes.set_ylim(bottom=0)
+    if len(scores) > 1:
+        axes.legend(frameon=False)
+    return figure
+
+
+def curves(lines, title, x_label, y_label):
+    """Lines told apart by their dashes. lines: {name: [(x, y), …]}, such as the loss over the steps."""
+    figure, axes = _figure(title)
+    for (name, points), dash in zip(lines.items(), cycle(DASHES), strict=False):
+        axes.plot(*zip(*points, strict=True), dash, color="black", label=name)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    if len(lines) > 1:
+        axes.legend(frameon=False)
+    return figure
+
+
+def loss_curve(log_history, title="Training loss"):
+    """The loss over the optimizer steps, from `trainer.state.log_history`; evaluation losses too, if any."""
+    lines = {
+        name: [(entry["step"], entry[key]) for entry in log_history if key in entry]
+        for name, key in (("training", "loss"), ("evaluation", "eval_loss"))
+    }
+    lines = {name: points for name, points in lines.items() if points}
+    if not lines:
+        raise ValueError(
+            "There is no loss in this log. Train first, with logging_steps= below the number of steps."
+        )
+    return curves(lines, title, "optimizer steps", "loss (nats per token)")
+
+
+def trade_off(points, title, x_label, y_label):
+    """Named points with intervals in both directions. points: {name: (Score along x, Score along y)}."""
+    figure, axes = _figure(title)
+    for name, (x, y) in points.items():
+        axes.errorbar(
+            x.value,
+            y.value,
+            xerr=[[x.value - x.low], [x.high - x.value]],
+            yerr=[[y.value - y.low], [y.high - y.value]],
+            fmt="o",
+            color="black",
+            capsize=3,
+        )
+        axes.annotate(name, (x.value, y.value), xytext=(6, 6), textcoords="offset points")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.margins(0.2)
+    return figure
+
+
+def _figure(title, width=6.4):
+    """A figure and its axes. Closed for pyplot at once, or a notebook would show it a second time."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(width, 4), layout="constrained")
+    pyplot.close(figure)
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

@@ -1,0 +1,89 @@
+"""The metric modules as `evaluate.load` takes them, against scikit-learn and rouge_score."""
+
+import random
+
+import pytest
+from rouge_score.rouge_scorer import RougeScorer
+from sklearn.metrics import accuracy_score, f1_score
+
+from course_utils.catalog import METRICS, metric_path
+
+WORDS = "the tram to the old harbour was late again and nobody minded".split()
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory):
+    evaluate = pytest.importorskip("evaluate")
+    cache = str(tmp_path_factory.mktemp("metrics"))
+    return lambda name: evaluate.load(metric_path(name), cache_dir=cache)
+
+
+def labels(seed, classes):
+    draw = random.Random(seed)
+    references = [draw.randrange(classes) for _ in range(200)]
+    predictions = [label if draw.random() < 0.7 else draw.randrange(classes) for label in references]
+    return predictions, references
+
+
+def texts(seed):
+    draw = random.Random(seed)
+    references = [" ".join(draw.sample(WORDS, 6)) for _ in range(50)]
+    predictions = [text if draw.random() < 0.3 else " ".join(draw.sample(WORDS, 5)) for text in references]
+    return predictions, references
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_accuracy_agrees_with_scikit_learn(load, seed):
+    predictions, references = labels(seed, classes=4)
+    score = load("accuracy").compute(predictions=predictions, references=references)
+    assert score == {"accuracy": pytest.approx(accuracy_score(references, predictions))}
+
+
+@pytest.mark.parametrize(("seed", "classes"), [(1, 2), (2, 5)])
+def test_f1_agrees_with_scikit_learn(load, seed, classes):
+    predictions, references = labels(seed, classes)
+    score = load("f1").compute(predictions=predictions, references=references)
+    assert score == {"f1": pytest.approx(f1_score(references, predictions, average="macro"))}
+
+
+def test_f1_counts_a_class_that_is_only_predicted(load):
+    score = load("f1").compute(predictions=[0, 0, 2], references=[0, 0, 1])
+    assert score["f1"] == pytest.approx(f1_score([0, 0, 1], [0, 0, 2], average="macro")) == pytest.approx(1 / 3)
+
+
+def test_rouge_agrees_with_rouge_score(load):
+    predictions, references = texts(1)
+    scorer = RougeScorer(["rougeL"])
+    expected = [scorer.score(r, p)["rougeL"].fmeasure for p, r in zip(predictions, references, strict=True)]
+    score = load("rouge").compute(predictions=predictions, references=references)
+    assert score == {"rougeL": pytest.approx(sum(expected) / len(expected))}
+    assert 0.3 < score["rougeL"] < 1
+
+
+def test_exact_match_counts_equal_texts(load):
+    score = load("exact_match").compute(
+        predictions=["a  b", "a b", "A b", "a b."], references=["a b", "a b", "a b", "a b"]
+    )
+    assert score == {"exact_match": 0.5}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_batches_add_up_to_the_whole(load, name):
+    predictions, references = texts(3) if name in ("rouge", "exact_match") else labels(3, classes=3)
+    whole = load(name).compute(predictions=predictions, references=references)
+    parts = load(name)
+    half = len(predictions) // 2
+    parts.add_batch(predictions=predictions[:half], references=references[:half])
+    for prediction, reference in zip(predictions[half:], references[half:], strict=True):
+        parts.add(prediction=prediction, reference=reference)
+    assert parts.compute() == pytest.approx(whole)
+    assert list(whole) == [METRICS[name].result]
+
+
+def test_metrics_combine(load):
+    evaluate = pytest.importorskip("evaluate")
+    both = evaluate.combine([load("accuracy"), load("f1")])
+    assert both.compute(predictions=[0, 1, 1], references=[0, 1, 0]) == {
+        "accuracy": pytest.approx(2 / 3),
+        "f1": pytest.approx(2 / 3),
+    }
