@@ -1,0 +1,179 @@
+"""Expectations, from the lowest rung to the highest.
+
+Each takes what came, what was expected, and what the thing is called (``what``:
+"`mask_padding(rows, 0)`", "the labels at the padding"). It returns nothing when
+the expectation is met and raises :class:`~course_utils.checks.framework.Failed`
+when not, with a message in the form "expected ...; got ...".
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Collection, Iterable
+
+from course_utils.checks.framework import Failed, Rung, note
+
+SHOWN_CHARACTERS = 160
+_NAMES = {"NoneType": "None", "str": "a text", "int": "a whole number", "float": "a number", "bool": "True or False",
+          "dict": "a dict", "list": "a list", "tuple": "a tuple", "set": "a set", "ndarray": "a numpy array",
+          "Tensor": "a torch tensor", "Table": "a dataset"}
+
+
+def show(value: object) -> str:
+    """A value as a message shows it: its repr, cut to one line of bearable length."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def _named(kind: type) -> str:
+    return _NAMES.get(kind.__name__, f"a {kind.__name__}")
+
+
+def type_of(got: object, kinds: type | tuple[type, ...], what: str) -> None:
+    """``got`` is an instance of one of ``kinds``; ``True`` does not pass for a number."""
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    boolean_as_number = isinstance(got, bool) and bool not in kinds
+    if boolean_as_number or not isinstance(got, kinds):
+        wanted = " or ".join(_named(kind) for kind in kinds)
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be {wanted}", f"{_named(type(got))}: {show(got)}")
+
+
+def number(got: object, what: str) -> None:
+    """``got`` is a finite number (an int or a float, not a truth value)."""
+    type_of(got, (int, float), what)
+    if not math.isfinite(got):
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be a finite number", show(got))
+
+
+def each_of(got: object, kinds: type | tuple[type, ...], what: str) -> None:
+    """``got`` is a list (or tuple) whose items are all of ``kinds``."""
+    type_of(got, (list, tuple), what)
+    for index, item in enumerate(got):
+        type_of(item, kinds, f"item {index} of {what}")
+
+
+def length(got: object, count: int, what: str) -> None:
+    """``got`` has ``count`` items."""
+    if not hasattr(got, "__len__"):
+        raise Failed(Rung.WRONG_TYPE, f"{what} to hold {count} items", f"{_named(type(got))}: {show(got)}")
+    if len(got) != count:
+        raise Failed(Rung.WRONG_SHAPE, f"{what} to hold {count} items", f"{len(got)}")
+
+
+def shape(got: object, sides: tuple[int | None, ...], what: str) -> None:
+    """``got`` is an array or tensor of that shape; ``None`` stands for any size."""
+    if not hasattr(got, "shape"):
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be an array or a tensor", f"{_named(type(got))}: {show(got)}")
+    found = tuple(got.shape)
+    if len(found) != len(sides) or any(side not in (None, size) for side, size in zip(sides, found)):
+        wanted = "(" + ", ".join("any" if side is None else str(side) for side in sides) + ")"
+        raise Failed(Rung.WRONG_SHAPE, f"{what} to have the shape {wanted}", str(found))
+
+
+def keys(got: object, names: Iterable[str], what: str) -> None:
+    """``got`` is a dict with at least these keys."""
+    type_of(got, dict, what)
+    missing = [name for name in names if name not in got]
+    if missing:
+        raise Failed(Rung.WRONG_SHAPE, f"{what} to have the key {missing[0]!r}", f"only {show(list(got))}")
+
+
+def equal(got: object, expected: object, what: str) -> None:
+    """``got`` equals ``expected``, types included: ``1`` is not ``True``, a tuple is not a list."""
+    difference = _difference(got, expected, what)
+    if difference is not None:
+        raise difference
+
+
+def _difference(got: object, expected: object, what: str) -> Failed | None:
+    """The first place where two values differ."""
+    if hasattr(expected, "shape") and hasattr(expected, "tolist"):
+        return _array_difference(got, expected, what)
+    numeric = _is_number(got) and _is_number(expected)
+    if type(got) is not type(expected) and not numeric:
+        return Failed(Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}: {show(expected)}", f"{_named(type(got))}: {show(got)}")
+    if isinstance(expected, (list, tuple)):
+        if len(got) != len(expected):
+            return Failed(Rung.WRONG_SHAPE, f"{what} to hold {len(expected)} items", f"{len(got)}: {show(got)}")
+        pairs = ((index, got[index], item) for index, item in enumerate(expected))
+        found = (_difference(one, other, f"item {index} of {what}") for index, one, other in pairs)
+        return next((difference for difference in found if difference), None)
+    if isinstance(expected, dict):
+        if set(got) != set(expected):
+            return Failed(Rung.WRONG_SHAPE, f"{what} to have the keys {show(list(expected))}", show(list(got)))
+        found = (_difference(got[key], item, f"{key!r} of {what}") for key, item in expected.items())
+        return next((difference for difference in found if difference), None)
+    if got != expected:
+        return Failed(Rung.WRONG_VALUE, f"{what} to be {show(expected)}", show(got))
+    return None
+
+
+def _array_difference(got: object, expected, what: str) -> Failed | None:
+    if type(got) is not type(expected):
+        return Failed(Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}", f"{_named(type(got))}: {show(got)}")
+    if tuple(got.shape) != tuple(expected.shape):
+        return Failed(Rung.WRONG_SHAPE, f"{what} to have the shape {tuple(expected.shape)}", str(tuple(got.shape)))
+    if got.tolist() != expected.tolist():
+        return Failed(Rung.WRONG_VALUE, f"{what} to be {show(expected.tolist())}", show(got.tolist()))
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def close(got: object, expected: float, what: str, *, tolerance: float = 1e-6) -> None:
+    """``got`` is a number within ``tolerance`` (absolute) of ``expected``."""
+    number(got, what)
+    if not abs(got - expected) <= tolerance:
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be {expected:.6g} (within {tolerance:g})", f"{got:.6g}")
+
+
+def all_close(got: object, expected: object, what: str, *, tolerance: float = 1e-5) -> None:
+    """Arrays, tensors or lists of numbers agree everywhere, within ``tolerance`` (absolute)."""
+    import numpy as np
+
+    try:
+        mine, theirs = np.asarray(expected, dtype=float), np.asarray(got, dtype=float)
+    except (TypeError, ValueError):
+        raise Failed(Rung.WRONG_TYPE, f"{what} to hold numbers only", show(got)) from None
+    if mine.shape != theirs.shape:
+        raise Failed(Rung.WRONG_SHAPE, f"{what} to have the shape {mine.shape}", str(theirs.shape))
+    with np.errstate(invalid="ignore"):
+        wrong = ~((mine == theirs) | (np.abs(mine - theirs) <= tolerance))  # NaN is wrong, equal infinities are right
+    if wrong.any():
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be {mine[place]:.6g} at {place}", f"{theirs[place]:.6g}")
+
+
+def one_of(got: object, choices: Collection, what: str) -> None:
+    """``got`` is one of a few values."""
+    if not any(type(got) is type(choice) and got == choice for choice in choices):
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be one of {show(list(choices))}", show(got))
+
+
+def at_least(got: object, least: float, what: str) -> None:
+    """``got`` is a number of at least ``least``."""
+    number(got, what)
+    if not got >= least:
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be at least {least:.4g}", f"{got:.4g}")
+
+
+def at_most(got: object, most: float, what: str) -> None:
+    """``got`` is a number of at most ``most``."""
+    number(got, what)
+    if not got <= most:
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be at most {most:.4g}", f"{got:.4g}")
+
+
+def true(condition: bool, expected: str, got: str) -> None:
+    """``condition`` holds; the two texts say what was expected and what came, when it does not."""
+    if not condition:
+        raise Failed(Rung.WRONG_VALUE, expected, got)
+
+
+def advise(condition: bool, advice: str) -> None:
+    """Where ``condition`` does not hold, add "right, but ..." to a right answer. Costs nothing."""
+    if not condition:
+        note(advice)

@@ -1,0 +1,405 @@
+"""Exercises, questions, points and messages.
+
+A question is a plain function of two things: the learner's ``answer`` (asked by
+name, see :class:`course_utils.wire.answer.Answer`) and a ``draw`` of fresh data.
+The learner runs it in the notebook, the grader runs the same function with
+another seed::
+
+    from course_utils.checks import expect
+    from course_utils.checks.framework import Exercise, part
+
+    exercise = Exercise(
+        "06_full_fine_tuning",
+        title="Full fine-tuning",
+        minutes=60,
+        difficulty="medium",
+        cost="about 3 minutes on two cores",
+    )
+
+    @exercise.question(
+        "q1",
+        title="Hide the padding from the loss",
+        points=3,
+        needs=("mask_padding",),
+        lesson="lessons/06_full_fine_tuning/02_preparing_the_task.ipynb",
+        hints=(
+            "What does the loss do with a label of -100?",
+            "Compare each label with pad_id, one list at a time.",
+            "[[0 if word == 'um' else 1 for word in line] for line in lines] does the same for filler words.",
+        ),
+    )
+    def mask_padding(answer, draw):
+        rows = [[draw.random.randrange(1, 50) for _ in range(6)] + [0, 0] for _ in range(4)]
+        masked = answer.call("mask_padding", rows, 0)
+        expect.length(masked, 4, "mask_padding(rows, 0)")        # failing here ends the question
+        with part("padding is hidden", points=2):
+            expect.equal([row[6:] for row in masked], [[-100, -100]] * 4, "the labels at the padding")
+        with part("everything else is kept", points=1):
+            expect.equal([row[:6] for row in masked], [row[:6] for row in rows], "the other labels")
+        expect.advise(type(masked) is list, "a list of lists is what map() stores with the least fuss")
+
+A failed expectation inside a ``part`` costs that part; outside, it ends the
+question and what has not been reached earns nothing. A question without parts is
+all or nothing. Messages climb one ladder, :class:`Rung`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import enum
+import hashlib
+import hmac
+import importlib
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+
+from course_utils.checks.draw import Draw
+from course_utils.wire import answer as wire
+
+PUBLIC_SECRET = b"the data everybody may see"
+
+
+class Rung(enum.Enum):
+    """How far an answer got; each step says more than the one below it."""
+
+    MISSING = "missing"
+    NOT_STARTED = "not started"
+    CRASHED = "crashed"
+    TOO_SLOW = "too slow"
+    WRONG_TYPE = "wrong type"
+    WRONG_SHAPE = "wrong shape"
+    WRONG_VALUE = "wrong value"
+    RIGHT_BUT = "right, but"
+    RIGHT = "right"
+    MANUAL = "marked by hand"
+    UNGRADED = "ungraded"
+
+
+class Failed(Exception):
+    """An expectation that an answer did not meet: what was expected, and what came."""
+
+    def __init__(self, rung: Rung, expected: str, got: str) -> None:
+        super().__init__(f"expected {expected}; got {got}")
+        self.rung = rung
+        self.expected = expected
+        self.got = got
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """One judged piece of a question. ``expected`` and ``got`` are empty when it is right."""
+
+    title: str
+    points: float
+    max_points: float
+    rung: str
+    expected: str = ""
+    got: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out of one question, as plain data.
+
+    ``points`` is ``None`` where no mark could be given (``rung`` then is "ungraded"
+    or "marked by hand"); otherwise it is between 0 and ``max_points``.
+    """
+
+    exercise: str
+    question: str
+    title: str
+    points: float | None
+    max_points: float
+    rung: str
+    parts: tuple[PartResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    lesson: str = ""
+    hints: int = 0
+
+    def to_dict(self) -> dict:
+        """The report as JSON-able plain data."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """The report for a terminal."""
+        from course_utils.checks.cards import report_text
+
+        return report_text(self)
+
+    def html(self) -> str:
+        """The report as an HTML card: escaped, no scripts, styles inline."""
+        from course_utils.checks.cards import report_html
+
+        return report_html(self)
+
+
+@dataclass
+class _Sheet:
+    """The parts and notes collected while one question runs."""
+
+    parts: list[PartResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+_sheet: contextvars.ContextVar[_Sheet] = contextvars.ContextVar("sheet")
+
+
+@contextlib.contextmanager
+def part(title: str, *, points: float) -> Iterator[None]:
+    """A piece of a question with points of its own.
+
+    What fails inside is noted with the part, and the question goes on after it.
+    """
+    rung, expected, got = Rung.RIGHT, "", ""
+    try:
+        yield
+    except (Failed, wire.AnswerError) as error:
+        if isinstance(error, wire.Lost):
+            raise
+        rung, expected, got = _explain(error)
+    earned = points if rung is Rung.RIGHT else 0.0
+    _sheet.get().parts.append(PartResult(title, earned, points, rung.value, expected, got))
+
+
+def note(text: str) -> None:
+    """A remark on a right answer ("right, but ..."); it costs no points."""
+    _sheet.get().notes.append(text)
+
+
+def _explain(error: Exception) -> tuple[Rung, str, str]:
+    """An exception as a rung of the ladder, what was expected, and what came."""
+    if isinstance(error, Failed):
+        return error.rung, error.expected, error.got
+    if isinstance(error, wire.Missing):
+        return Rung.MISSING, f"`{error.path}` to be defined", "no such name; has its cell been run?"
+    if isinstance(error, wire.NotStarted):
+        return Rung.NOT_STARTED, f"`{error.path}` to be written", error.message or "the stub is still there"
+    if isinstance(error, wire.Crashed):
+        where = f" at: {error.line}" if error.line else ""
+        return Rung.CRASHED, f"`{error.path}` to run", f"{error.kind}: {error.message}{where}"
+    if isinstance(error, wire.TimedOut):
+        return Rung.TOO_SLOW, f"`{error.path}` to finish in time", f"it {error.message}"
+    return Rung.WRONG_TYPE, f"plain data from `{getattr(error, 'path', '')}`", str(error)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of an exercise; ``check`` is ``None`` if an instructor marks it by hand."""
+
+    exercise: str
+    name: str
+    title: str
+    points: float
+    needs: tuple[str, ...]
+    lesson: str
+    hints: tuple[str, ...]
+    difficulty: int
+    seconds: float
+    check: Callable[[wire.Answer, Draw], None] | None
+
+    @property
+    def manual(self) -> bool:
+        """Whether an instructor marks it."""
+        return self.check is None
+
+    def run(self, transport: wire.Transport, key: bytes | None = None) -> Report:
+        """Judge what stands behind ``transport`` with the data that ``key`` draws.
+
+        Never raises for what an answer does. If the check itself fails, the report
+        is "ungraded" and says so: that is nobody's zero.
+        """
+        if self.check is None:
+            return self._report(Rung.MANUAL, None, _Sheet())
+        sheet = _Sheet()
+        token = _sheet.set(sheet)
+        try:
+            answer = wire.Answer(transport, self.seconds)
+            self._look_for_needs(answer)
+            self.check(answer, Draw(key or seed_key(PUBLIC_SECRET, "", self.exercise, self.name)))
+        except wire.Lost as error:
+            return self.stopped(str(error))
+        except (Failed, wire.AnswerError) as error:
+            self._close(sheet, *_explain(error))
+        except Exception as error:  # a fault of the check's, perhaps brought out by an odd answer
+            return self.ungraded(f"the check itself failed ({type(error).__name__}: {str(error)[:300]})")
+        else:
+            self._close(sheet, Rung.RIGHT, "", "")
+        finally:
+            _sheet.reset(token)
+        return self._judged(sheet)
+
+    def ungraded(self, why: str) -> Report:
+        """A report without a mark, and why."""
+        return self._report(Rung.UNGRADED, None, _Sheet(notes=[why]))
+
+    def stopped(self, why: str) -> Report:
+        """A report of no points because the learner's process ended while it was asked."""
+        lost = PartResult(self.title, 0.0, self.points, Rung.CRASHED.value, "the notebook's process to stay alive", why)
+        return self._report(Rung.CRASHED, 0.0, _Sheet(parts=[lost]))
+
+    def _look_for_needs(self, answer: wire.Answer) -> None:
+        for name in self.needs:
+            state = answer.state(name)
+            if state is None:
+                raise wire.Missing(name)
+            if state == "empty":
+                raise Failed(Rung.NOT_STARTED, f"`{name}` to hold your answer", "it is still None")
+
+    def _close(self, sheet: _Sheet, rung: Rung, expected: str, got: str) -> None:
+        """Add what is left of the points as one last part."""
+        left = self.points - sum(piece.max_points for piece in sheet.parts)
+        if rung is Rung.RIGHT and sheet.parts:
+            if not math.isclose(left, 0, abs_tol=1e-9):
+                raise ValueError(f"the parts of {self.exercise} {self.name} do not add up to its {self.points:g} points")
+            return
+        title = "the rest" if sheet.parts else self.title
+        earned = left if rung is Rung.RIGHT else 0.0
+        sheet.parts.append(PartResult(title, earned, left, rung.value, expected, got))
+
+    def _judged(self, sheet: _Sheet) -> Report:
+        wrong = [piece for piece in sheet.parts if piece.rung != Rung.RIGHT.value]
+        points = sum(piece.points for piece in sheet.parts)
+        if not wrong:
+            return self._report(Rung.RIGHT_BUT if sheet.notes else Rung.RIGHT, self.points, sheet)
+        first = Rung(wrong[0].rung)
+        return self._report(first, min(max(points, 0.0), self.points), _Sheet(sheet.parts))
+
+    def _report(self, rung: Rung, points: float | None, sheet: _Sheet) -> Report:
+        return Report(
+            self.exercise,
+            self.name,
+            self.title,
+            points,
+            self.points,
+            rung.value,
+            tuple(sheet.parts),
+            tuple(sheet.notes),
+            self.lesson,
+            len(self.hints),
+        )
+
+
+@dataclass
+class Exercise:
+    """A chapter's exercise: its card and its questions, in order.
+
+    ``minutes`` is a learner's time, ``difficulty`` a word ("easy", "medium",
+    "hard"), ``cost`` what it takes on two cores. ``cell_seconds`` is how long one
+    cell of it may run when it is graded.
+    """
+
+    name: str
+    title: str
+    minutes: int
+    difficulty: str
+    cost: str
+    cell_seconds: float = 600.0
+    questions: dict[str, Question] = field(default_factory=dict)
+
+    @property
+    def points(self) -> float:
+        """All points together, hand-marked questions included."""
+        return sum(question.points for question in self.questions.values())
+
+    def question(
+        self,
+        name: str,
+        *,
+        title: str,
+        points: float,
+        needs: tuple[str, ...] = (),
+        lesson: str = "",
+        hints: tuple[str, ...] = (),
+        difficulty: int = 1,
+        seconds: float = wire.CALL_SECONDS,
+    ) -> Callable[[Callable], Callable]:
+        """Register the decorated ``(answer, draw)`` function as the check of ``name``.
+
+        ``needs``: names the learner's notebook must hold first. ``difficulty``: 1 to
+        3. ``seconds``: the limit of each single request to the learner's code.
+        """
+
+        def register(check: Callable) -> Callable:
+            self._add(Question(self.name, name, title, points, tuple(needs), lesson, tuple(hints), difficulty, seconds, check))
+            return check
+
+        return register
+
+    def manual(
+        self, name: str, *, title: str, points: float, lesson: str = "", hints: tuple[str, ...] = (), difficulty: int = 2
+    ) -> None:
+        """Register a question that an instructor marks by hand."""
+        self._add(Question(self.name, name, title, points, (), lesson, tuple(hints), difficulty, 0.0, None))
+
+    def _add(self, question: Question) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", question.name):
+            raise ValueError(f"the question's name {question.name!r} should be like 'q1'")
+        if question.name in self.questions:
+            raise ValueError(f"{self.name} has two questions named {question.name}")
+        if not (math.isfinite(question.points) and question.points > 0):
+            raise ValueError(f"{question.name} needs more than 0 points, not {question.points}")
+        if len(question.hints) not in (0, 3):
+            raise ValueError(f"{question.name} needs three hints: a nudge, a pointer, a worked example")
+        self.questions[question.name] = question
+
+    def find(self, name: str) -> Question:
+        """The question of that name; ``KeyError`` with the names there are."""
+        if name not in self.questions:
+            raise KeyError(f"{self.name} has no question {name!r}; its questions are {', '.join(self.questions)}")
+        return self.questions[name]
+
+    def card(self) -> dict:
+        """The exercise's card as plain data."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "minutes": self.minutes,
+            "difficulty": self.difficulty,
+            "cost": self.cost,
+            "points": self.points,
+            "questions": [
+                {"name": q.name, "title": q.title, "points": q.points, "difficulty": q.difficulty, "manual": q.manual}
+                for q in self.questions.values()
+            ],
+        }
+
+
+def seed_key(secret: bytes, student: str, exercise: str, question: str) -> bytes:
+    """The 32 bytes that a question's data are drawn from: HMAC-SHA256 (RFC 2104)."""
+    fields = "\x1f".join((student, exercise, question))
+    return hmac.new(secret, fields.encode(), hashlib.sha256).digest()
+
+
+_registered: dict[str, Exercise] = {}
+
+
+def register(exercise: Exercise) -> None:
+    """Make an exercise known that has no module in ``course_utils.checks`` (a test's, say)."""
+    _registered[exercise.name] = exercise
+
+
+def load_exercise(name: str) -> Exercise:
+    """The exercise called ``name`` ("06_full_fine_tuning"), from ``course_utils.checks.full_fine_tuning``.
+
+    Raises ``LookupError`` if there is none.
+    """
+    if name in _registered:
+        return _registered[name]
+    stem = re.sub(r"^\d+_", "", name)
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", stem):
+        raise LookupError(f"{name!r} is not an exercise's name; they look like 06_full_fine_tuning")
+    module = f"course_utils.checks.{stem}"
+    try:
+        exercise = importlib.import_module(module).exercise
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise LookupError(f"there is no exercise {name!r} (no module {module})") from None
+    except AttributeError:
+        raise LookupError(f"{module} is not an exercise's module") from None
+    if exercise.name != name:
+        raise LookupError(f"{module} holds the exercise {exercise.name!r}, not {name!r}")
+    return exercise

@@ -1,0 +1,202 @@
+"""The trusted side of the wire: ask a learner's code for plain data.
+
+An :class:`Answer` is what a check is given. Behind it stands a transport, which
+carries an encoded request to where the learner's code runs and brings the encoded
+reply back: :class:`LocalTransport` in the learner's own notebook,
+:class:`WorkerTransport` over pipes in grading. Both pass through the same codec,
+so what a check sees is the same in both places.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from course_utils.wire import codec
+from course_utils.wire.codec import CodecError, Limits
+from course_utils.wire.learner import respond
+from course_utils.wire.pipes import ASK, Pipe
+from course_utils.wire.references import Asset, Folder
+
+CALL_SECONDS = 60.0
+
+
+class AnswerError(Exception):
+    """Why a request to the learner's side brought no value; ``path`` is what was asked for."""
+
+    def __init__(self, path: str, message: str = "") -> None:
+        super().__init__(message or path)
+        self.path = path
+        self.message = message
+
+
+class Missing(AnswerError):
+    """The notebook holds nothing of that name."""
+
+
+class NotStarted(AnswerError):
+    """The stub is still there: it raised ``NotImplementedError``."""
+
+
+class Refused(AnswerError):
+    """What came is not plain data, or too much of it."""
+
+
+class TimedOut(AnswerError):
+    """The call took longer than its limit."""
+
+
+class Lost(AnswerError):
+    """The learner's process is gone."""
+
+
+class Crashed(AnswerError):
+    """The learner's code raised; ``kind`` is the exception's name, ``line`` where it was."""
+
+    def __init__(self, path: str, kind: str, message: str, line: str) -> None:
+        super().__init__(path, message)
+        self.kind = kind
+        self.line = line
+
+
+class Transport(Protocol):
+    """Carries one encoded request there and the encoded reply back.
+
+    Raises ``TimeoutError`` past ``seconds`` and ``ConnectionError`` when the other
+    side is gone.
+    """
+
+    def ask(self, request: bytes, seconds: float, limits: Limits) -> bytes: ...
+
+
+class LocalTransport:
+    """Serves requests from a namespace in this process (the learner's notebook).
+
+    The time limit is looked at afterwards only: a person can interrupt a notebook.
+    """
+
+    def __init__(self, namespace: dict, load_asset: Callable[[Asset], object]) -> None:
+        self._namespace = namespace
+        self._load_asset = load_asset
+
+    def ask(self, request: bytes, seconds: float, limits: Limits) -> bytes:
+        started = time.monotonic()
+        reply = respond(request, self._namespace, self._load_asset)
+        if time.monotonic() - started > seconds:
+            raise TimeoutError(f"took longer than {seconds:.0f} s")
+        return reply
+
+
+class WorkerTransport:
+    """Sends requests to a worker process over a :class:`Pipe`.
+
+    Replies carry the number of their request; one that comes late, twice or for
+    another question is dropped.
+    """
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def ask(self, request: bytes, seconds: float, limits: Limits) -> bytes:
+        return self._pipe.exchange(ASK, request, seconds, limits.bytes)
+
+
+class Answer:
+    """What a learner made, asked for by name; every result is plain data.
+
+    Every method raises an :class:`AnswerError` when there is no value to give;
+    checks let those pass, the framework turns them into messages.
+    """
+
+    def __init__(self, transport: Transport, seconds: float = CALL_SECONDS) -> None:
+        self._transport = transport
+        self._seconds = seconds
+
+    def within(self, seconds: float) -> "Answer":
+        """The same answer, whose calls may take up to ``seconds`` each."""
+        return Answer(self._transport, seconds)
+
+    def state(self, path: str) -> str | None:
+        """``None`` if nothing has that name, ``"empty"`` if it is ``None``, else its type's name."""
+        try:
+            return self._text(self._ask(path, None, "state"), path)
+        except Missing:
+            return None
+
+    def value(self, path: str) -> object:
+        """The plain data at ``path``, a variable's name or a dotted path such as ``"args.learning_rate"``."""
+        return self._ask(path, None, "value")
+
+    def call(self, path: str, /, *arguments: object, **keywords: object) -> object:
+        """What the function at ``path`` returns for these arguments, as plain data.
+
+        Arguments are plain data or references (:class:`~course_utils.wire.Asset`,
+        ``Variable``, ``Rows``); the function gets its own copy of each.
+        """
+        return self._ask(path, (arguments, keywords), "value")
+
+    def model(self, path: str):
+        """The model at ``path``, rebuilt here from its config and weights: float32, CPU, eval mode.
+
+        A Transformers model, a PEFT (LoRA) model, or the path of a folder that
+        ``save_pretrained`` wrote.
+        """
+        return self._rebuilt(path, None)
+
+    def built(self, path: str, /, *arguments: object, **keywords: object):
+        """The model that the function at ``path`` returns, rebuilt here like :meth:`model`."""
+        return self._rebuilt(path, (arguments, keywords))
+
+    def weights(self, path: str) -> dict:
+        """The weights of any PyTorch module at ``path``: a dict of name to tensor."""
+        return self._expect(self._ask(path, None, "weights", codec.MODEL), dict, path)
+
+    def folder(self, path: str) -> Folder:
+        """The files of the folder whose path is the value at ``path``."""
+        return self._expect(self._ask(path, None, "folder", codec.MODEL), Folder, path)
+
+    def _rebuilt(self, path: str, call: tuple | None):
+        from course_utils.wire import models
+
+        folder = self._expect(self._ask(path, call, "model", codec.MODEL), Folder, path)
+        try:
+            return models.rebuild(folder)
+        except CodecError as error:
+            raise Refused(path, str(error)) from error
+
+    def _ask(self, path: str, call: tuple | None, deliver: str, limits: Limits = codec.DATA) -> object:
+        request = codec.encode({"path": path, "call": call, "deliver": deliver})
+        try:
+            reply = codec.decode(self._transport.ask(request, self._seconds, limits), limits)
+        except TimeoutError:
+            raise TimedOut(path, f"took longer than {self._seconds:.0f} s") from None
+        except ConnectionError as error:
+            raise Lost(path, str(error)) from None
+        except CodecError as error:
+            raise Refused(path, str(error)) from error
+        return self._opened(reply, path)
+
+    def _opened(self, reply: object, path: str) -> object:
+        status = reply.get("status") if type(reply) is dict else None
+        if status == "ok" and "value" in reply:
+            return reply["value"]
+        message = self._text(reply.get("message", ""), path) if type(reply) is dict else ""
+        if status == "missing":
+            raise Missing(path, message)
+        if status == "not started":
+            raise NotStarted(path, message)
+        if status == "refused":
+            raise Refused(path, message)
+        if status == "crashed":
+            kind, line = self._text(reply.get("kind", ""), path), self._text(reply.get("line", ""), path)
+            raise Crashed(path, kind, message, line)
+        raise Refused(path, "the reply is not one we know")
+
+    def _text(self, value: object, path: str) -> str:
+        return self._expect(value, str, path)[:1000]
+
+    def _expect(self, value: object, kind: type, path: str):
+        if type(value) is not kind:
+            raise Refused(path, f"the reply holds a {type(value).__name__}, not a {kind.__name__}")
+        return value

@@ -1,0 +1,212 @@
+"""Models across the wire: config and safetensors there, rebuilt here.
+
+:func:`pack` runs on the learner's side. :func:`rebuild` runs on the trusted side
+and uses only classes of Transformers and PEFT themselves: no code comes from the
+files, and every tensor is accounted for before it is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from course_utils.wire.codec import CodecError
+from course_utils.wire.references import Folder
+
+CONFIG_BYTES = 2**20
+LARGEST_INTEGER = 2**22
+MOST_LAYERS = 128
+MODEL_FILES = frozenset(["config.json", "generation_config.json", "model.safetensors"])
+ADAPTER_FILES = frozenset(["adapter_config.json", "adapter_model.safetensors"])
+# Files that save_pretrained also writes and that a rebuilt model has no use for.
+HARMLESS_FILES = frozenset(["README.md", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "training_args.bin"])
+# What makes Transformers fetch code, kernels or other libraries.
+_FORBIDDEN = ("auto_map", "quantization_config", "custom_pipelines", "attn_implementation", "kernel_config")
+
+
+def pack(model: object) -> Folder:
+    """The files a Transformers or PEFT model is rebuilt from.
+
+    Raises :class:`CodecError` for anything else (a hand-written module, say: ask
+    for its weights instead).
+    """
+    from transformers import PreTrainedModel
+
+    if type(model).__module__.startswith("peft.") and hasattr(model, "get_base_model"):
+        return _pack_adapter(model)
+    if not isinstance(model, PreTrainedModel):
+        raise CodecError(f"it should be a Transformers or PEFT model, and is a {type(model).__name__}")
+    return Folder(_saved(model, MODEL_FILES))
+
+
+def _saved(model, names: frozenset[str], **options) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder, **options)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name in names}
+
+
+def _pack_adapter(model) -> Folder:
+    """An adapter's own files at the top, the model below it under ``base/``."""
+    from safetensors.torch import save
+
+    base = model.get_base_model()
+    config = base.config.to_dict() | {"architectures": [_library_class(base)]}
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in _base_weights(base).items()}
+    files = _saved(model, ADAPTER_FILES, save_embedding_layers=False)
+    files["base/config.json"] = json.dumps(config, default=str).encode()
+    files["base/model.safetensors"] = save(weights, metadata={"format": "pt"})
+    return Folder(files)
+
+
+def _library_class(model) -> str:
+    for kind in type(model).__mro__:
+        if kind.__module__.startswith("transformers.models."):
+            return kind.__name__
+    raise CodecError(f"it is a {type(model).__name__}, which is not one of Transformers' models")
+
+
+def _base_weights(base) -> dict:
+    """The weights under an adapter, by the names they had before it was put on.
+
+    PEFT keeps a wrapped layer's weight as ``….base_layer.weight`` and a copied
+    module's first weights as ``….original_module.…``.
+    """
+    weights = {}
+    for name, value in base.state_dict().items():
+        if ".modules_to_save." in name or ".lora_" in name or ".ia3_" in name:
+            continue
+        weights[name.replace(".base_layer.", ".").replace(".original_module.", ".")] = value
+    return weights
+
+
+def rebuild(folder: Folder):
+    """The model in ``folder``: float32, on the CPU, in eval mode.
+
+    Raises :class:`CodecError` when files are missing, name classes that are not
+    Transformers' or PEFT's own, or hold other tensors than the config calls for.
+    """
+    names = set(folder.files) - HARMLESS_FILES
+    adapted = "adapter_config.json" in names
+    allowed = ADAPTER_FILES | {f"base/{name}" for name in MODEL_FILES} if adapted else MODEL_FILES
+    if not names <= allowed:
+        raise CodecError(f"the folder holds {sorted(names - allowed)[0]!r}, which a model does not need")
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            return _rebuild_in(Path(place), folder, adapted).eval()
+    except CodecError:
+        raise
+    except Exception as error:
+        raise CodecError(f"the model could not be rebuilt: {type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _rebuild_in(place: Path, folder: Folder, adapted: bool):
+    base = _write(place / "base", folder, "base/" if adapted else "", MODEL_FILES)
+    model = _load_checked(base)
+    if not adapted:
+        return model
+    from peft import PeftModel
+
+    adapter = _write(place / "adapter", folder, "", ADAPTER_FILES)
+    _clean_adapter_config(adapter / "adapter_config.json")
+    return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
+
+
+def _write(place: Path, folder: Folder, prefix: str, names: frozenset[str]) -> Path:
+    place.mkdir()
+    for name in names:
+        if prefix + name in folder.files:
+            (place / name).write_bytes(folder.files[prefix + name])
+    return place
+
+
+def _read_config(path: Path) -> dict:
+    if not path.is_file() or path.stat().st_size > CONFIG_BYTES:
+        raise CodecError(f"{path.name} is missing or too large")
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if type(config) is not dict:
+        raise CodecError(f"{path.name} is not a JSON object")
+    return config
+
+
+def _load_checked(place: Path):
+    """Load the model in ``place`` after its config and tensors were looked at."""
+    import torch
+
+    config = _read_config(place / "config.json")
+    for key in list(config):
+        if any(word in key for word in _FORBIDDEN):
+            del config[key]
+    _check_sizes(config)
+    config["dtype"] = "float32"
+    (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    kind = _model_class(config)
+    _check_tensors(place, kind)
+    # The random numbers of whoever asks must not depend on how a model is built.
+    with torch.random.fork_rng(devices=[]):
+        return kind.from_pretrained(
+            str(place), local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        )
+
+
+def _check_sizes(config: dict) -> None:
+    for key, value in config.items():
+        if type(value) is int and abs(value) > (MOST_LAYERS if "layers" in key else LARGEST_INTEGER):
+            raise CodecError(f"the config's {key} of {value} is out of bounds")
+        if type(value) is dict:
+            _check_sizes(value)
+
+
+def _model_class(config: dict):
+    """The class the config names, if it is one of Transformers' own models."""
+    import transformers
+
+    names = config.get("architectures")
+    name = names[0] if type(names) is list and names else None
+    kind = getattr(transformers, name, None) if type(name) is str else None
+    if not isinstance(kind, type) or not issubclass(kind, transformers.PreTrainedModel):
+        raise CodecError(f"the config names {str(name)[:60]!r}, which is not one of Transformers' models")
+    return kind
+
+
+def _check_tensors(place: Path, kind) -> None:
+    """Every tensor has the shape the config calls for, and none is missing or extra.
+
+    Looked at on the meta device, where a shape costs no memory.
+    """
+    import torch
+    from safetensors import safe_open
+
+    path = place / "model.safetensors"
+    if not path.is_file():
+        raise CodecError("model.safetensors is missing")
+    with torch.device("meta"):
+        model = kind(kind.config_class.from_pretrained(str(place), local_files_only=True))
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    tied = set(getattr(model, "all_tied_weights_keys", None) or ())
+    with safe_open(str(path), framework="pt") as weights:
+        found = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}
+    wrong = [name for name, shape in found.items() if expected.get(name) != shape]
+    missing = set(expected) - set(found) - tied
+    if wrong or missing:
+        raise CodecError(f"the weights do not fit the config: {(wrong + sorted(missing))[0]}")
+
+
+def _clean_adapter_config(path: Path) -> None:
+    config = _read_config(path)
+    if config.get("peft_type") != "LORA":
+        raise CodecError(f"only LoRA adapters can be rebuilt, not {str(config.get('peft_type'))[:30]!r}")
+    for key in ("auto_mapping", "base_model_name_or_path", "revision"):
+        config[key] = None
+    config["inference_mode"] = True
+    if type(config.get("r")) is not int or not 1 <= config["r"] <= 1024:
+        raise CodecError("the adapter's rank is out of bounds")
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def load(path: str):
+    """The model that ``save_pretrained`` wrote to ``path``, by its own class: float32, CPU, eval mode."""
+    import torch
+
+    kind = _model_class(_read_config(Path(path) / "config.json"))
+    return kind.from_pretrained(path, dtype=torch.float32).eval()
