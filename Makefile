@@ -37,6 +37,4 @@ test-all: install
 	$(PYTEST)
 
 constraints:
-	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip list --format=freeze --exclude-editable \
-		--exclude pip --exclude setuptools --exclude wheel | sed 's/+.*//' | LC_ALL=C sort -f; } > constraints.new
-	@mv constraints.new constraints.txt
+	$(BIN)/python course_utils/install.py --resolve

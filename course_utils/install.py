@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 import venv
@@ -116,13 +117,14 @@ class Counter(threading.Thread):
 
     def __init__(self, environment, total, seconds=10):
         super().__init__(daemon=True)
-        self.environment, self.total, self.seconds = environment, total, seconds
+        self.packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
+        self.total, self.seconds = total, seconds
         self.finished = threading.Event()
 
     def run(self):
         seen = 0
         while not self.finished.wait(self.seconds):
-            count = len(list(self.environment.glob("[Ll]ib*/**/site-packages/*.dist-info")))
+            count = len(list(self.packages.glob("*.dist-info")))
             if count > seen:
                 print(f"    {count} of about {self.total} packages in place", flush=True)
                 seen = count
@@ -169,13 +171,36 @@ def install(root=ROOT, extras="dev", torch_build=""):
     return True
 
 
+def resolve(root=ROOT):
+    """Rewrite constraints.txt: the versions installed here, and those that the optional groups would add to them."""
+    import json
+    import tomllib
+
+    pip, project = [sys.executable, "-m", "pip"], tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    listed = subprocess.run([*pip, "list", "--format=json"], check=True, capture_output=True, text=True).stdout
+    everything = f".[{','.join(project['optional-dependencies'])}]"
+    command = [*pip, "install", "--dry-run", "--quiet", "--report", "-", "-e", everything]
+    added = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root).stdout
+    found = json.loads(listed) + [each["metadata"] for each in json.loads(added)["install"]]
+    ours = {project["name"], "pip", "setuptools", "wheel"}
+    versions = {each["name"]: each["version"].partition("+")[0] for each in found if each["name"] not in ours}
+    path = root / "constraints.txt"
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    entries = sorted((f"{name}=={version}" for name, version in versions.items()), key=str.lower)
+    path.write_text("\n".join([*header, *entries]) + "\n")
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--extras", default="dev", help="optional groups of pyproject.toml, comma-separated")
     parser.add_argument(
         "--torch", default="", help="build of torch: cpu, cu126, cu130, cu132; empty: pip's choice"
     )
+    parser.add_argument("--resolve", action="store_true", help="only rewrite constraints.txt from this environment")
     options = parser.parse_args(arguments)
+    if options.resolve:
+        resolve()
+        return 0
     started = time.monotonic()
     try:
         changed = install(extras=options.extras, torch_build=options.torch)

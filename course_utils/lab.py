@@ -20,7 +20,11 @@ def has_display(environment=os.environ, platform=sys.platform):
 
 def lab_arguments(page, port=None, browser=True, root=ROOT, superuser=False):
     """JupyterLab's command line. The page's address, with the access token, is what JupyterLab prints."""
-    arguments = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{page}"]
+    arguments = [
+        f"--ServerApp.root_dir={root}",
+        f"--LabApp.default_url=/lab/tree/{page}",
+        "--log-level=WARN",  # the address is still printed
+    ]
     if port is not None:  # asked for: take this port or say that it is taken
         arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if not browser:

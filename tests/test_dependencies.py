@@ -1,0 +1,72 @@
+"""One dependency list: pyproject.toml names packages, constraints.txt their versions, environment.yml neither."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from course_utils.install import normalised, read_constraints
+
+# optional groups that `make start` leaves out; their versions are fixed too
+EXTRAS_ON_TOP = {"quant", "export", "serve", "rl"}
+
+
+@pytest.fixture(scope="module")
+def project(root):
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]
+
+
+def names(requirements):
+    return {normalised(re.match(r"[\w.-]+", each)[0]) for each in requirements}
+
+
+def test_every_dependency_has_one_exact_version(root, project):
+    groups = project["optional-dependencies"]
+    asked = names(project["dependencies"]).union(*map(names, groups.values())) - {project["name"]}
+    assert asked <= read_constraints().keys()
+
+
+def test_no_package_is_asked_for_twice(project):
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    asked = [name for each in lists for name in names(each)]
+    assert len(asked) == len(set(asked)), sorted(asked)
+
+
+def test_constraints_hold_versions_and_nothing_else(root):
+    lines = (root / "constraints.txt").read_text().splitlines()
+    entries = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.!]+", line) for line in entries), "no paths, hosts, build suffixes"
+    assert entries == sorted(entries, key=str.lower), "`make constraints` sorts them"
+    assert len(read_constraints()) == len(entries), "a package stands twice"
+
+
+def test_conda_adds_no_list_of_its_own(root, project):
+    environment = yaml.safe_load((root / "environment.yml").read_text())
+    *from_conda, from_pip = environment["dependencies"]
+    assert [re.match(r"\w+", each)[0] for each in from_conda] == ["python", "pip"]
+    assert from_pip == {"pip": ["-c constraints.txt", "-e .[dev]"]}
+    assert project["requires-python"] == ">=3.11"
+    assert from_conda[0].startswith("python>=3.11")
+
+
+def test_the_installation_needs_what_the_project_says(project):
+    from course_utils.install import OLDEST_PYTHON
+
+    assert project["requires-python"] == ">=" + ".".join(map(str, OLDEST_PYTHON))
+
+
+def test_the_makefile_asks_for_the_same_python(root):
+    from course_utils.install import OLDEST_PYTHON
+
+    assert f"sys.version_info < {OLDEST_PYTHON}" in (root / "Makefile").read_text()
+
+
+def test_what_runs_here_are_the_resolved_versions():
+    """Marks and figures in the README belong to these versions."""
+    from course_utils.doctor import installed_versions
+
+    installed, wanted = installed_versions(), read_constraints()
+    assert {name: installed[name] for name in wanted if name in installed} == {
+        name: version for name, version in wanted.items() if name in installed
+    }

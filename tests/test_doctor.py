@@ -1,0 +1,125 @@
+"""The doctor finds what is wrong, says what to do, and never breaks itself."""
+
+import json
+
+import pytest
+
+from course_utils import doctor
+from course_utils.doctor import Check
+
+
+def test_the_report_has_a_line_for_every_check(capsys):
+    code = doctor.main(["--json"])
+    rows = json.loads(capsys.readouterr().out)
+    names = [row["name"] for row in rows]
+    assert {"python", "versions", "device", "memory", "disk", "network", "profile", "sandbox"} <= set(names)
+    assert all(row.keys() == {"name", "status", "detail", "advice"} for row in rows)
+    assert all(row["status"] in {"ok", "warn", "fail"} and row["detail"] for row in rows)
+    assert all(row["advice"] for row in rows if row["status"] != "ok"), "a complaint comes with advice"
+    assert code == any(row["status"] == "fail" for row in rows)
+
+
+def test_this_environment_is_sound():
+    """The tests' own environment; memory and disk are the machine's business."""
+    status = {check.name: check.status for check in doctor.examine()}
+    sound = ("python", "versions", "device", "network", "profile", "models", "jupyter")
+    assert {name: status[name] for name in sound} == dict.fromkeys(sound, "ok")
+
+
+def test_text_shows_advice_under_its_line():
+    text = doctor.as_text([Check("disk", "warn", "little", "free some"), Check("memory", "ok", "plenty")])
+    assert text.splitlines()[0].split() == ["warn", "disk", "little"]
+    assert text.splitlines()[1].strip() == "-> free some"
+    assert len(text.splitlines()) == 3
+
+
+def test_a_check_that_breaks_is_reported(capsys):
+    def check_gremlins():
+        raise RuntimeError("surprise")
+
+    (check,) = doctor.examine([check_gremlins])
+    assert (check.name, check.status) == ("gremlins", "fail")
+    assert "RuntimeError: surprise" in check.detail
+
+
+VERSIONS = {"torch": "2.13.0", "numpy": "2.4.6"}
+
+
+@pytest.mark.parametrize(
+    ("installed", "status", "said"),
+    [
+        (VERSIONS, "ok", "2 packages"),
+        (VERSIONS | {"numpy": "1.0"}, "warn", "numpy 1.0 (tested with 2.4.6)"),
+        (VERSIONS | {"unknown": "1"}, "ok", "2 packages"),
+        ({"numpy": "2.4.6"}, "fail", "torch"),
+    ],
+)
+def test_versions_are_compared_with_the_constraints(installed, status, said):
+    check = doctor.check_versions(installed, VERSIONS, {"torch"})
+    assert check.status == status
+    assert said in check.detail
+
+
+@pytest.mark.parametrize(("amount", "status"), [(5e9, "ok"), (2e9, "warn"), (0.4e9, "fail")])
+def test_small_amounts_are_graded(amount, status):
+    check = doctor.graded("disk", amount, 3e9, 0.5e9, "free", "free some")
+    assert check.status == status
+    assert bool(check.advice) == (status != "ok")
+
+
+def test_no_network_is_fine_unless_the_hub_was_asked_for(monkeypatch):
+    assert doctor.check_network(reachable=False).status == "ok"
+    monkeypatch.setenv("COURSE_PROFILE", "hub")
+    assert doctor.check_network(reachable=False).status == "fail"
+    assert doctor.check_network(reachable=True).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("variable", "check"), [("COURSE_PROFILE", "check_profile"), ("COURSE_DEVICE", "check_device")]
+)
+def test_a_wrong_choice_in_the_environment_fails(monkeypatch, variable, check):
+    monkeypatch.setenv(variable, "nonsense")
+    result = getattr(doctor, check)()
+    assert result.status == "fail"
+    assert "nonsense" in result.detail
+    assert variable in result.advice
+
+
+@pytest.fixture
+def weights(tmp_path):
+    import numpy
+    from safetensors.numpy import save_file
+
+    (tmp_path / "mini").mkdir()
+    path = tmp_path / "mini" / "model.safetensors"
+    save_file({"a": numpy.zeros(100, "float32"), "b": numpy.ones(7, "float32")}, path, {"format": "pt"})
+    return path
+
+
+def test_whole_weights_are_accepted(weights):
+    check = doctor.check_models(weights.parent.parent)
+    assert check.status == "ok"
+    assert "mini" in check.detail
+
+
+@pytest.mark.parametrize("keep", [0, 4, 20, -1])
+def test_damaged_weights_are_found(weights, keep):
+    weights.write_bytes(weights.read_bytes()[:keep])
+    assert "damaged: mini" in doctor.check_models(weights.parent.parent).detail
+
+
+def test_a_pointer_in_place_of_weights_is_found(weights):
+    weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    assert doctor.check_models(weights.parent.parent).status == "fail"
+
+
+def test_missing_weights_are_found(tmp_path):
+    assert doctor.check_models(tmp_path).status == "fail"
+
+
+@pytest.mark.parametrize(("wrapped", "status"), [(True, "ok"), (False, "warn"), (None, "warn")])
+def test_the_sandbox_is_what_bubblewrap_can_do(monkeypatch, wrapped, status):
+    monkeypatch.setattr(doctor, "bubblewrap_works", lambda: wrapped)
+    check = doctor.check_sandbox()
+    assert check.status == status
+    assert ("apt install bubblewrap" in check.advice) == (status == "warn")
