@@ -82,7 +82,7 @@ def test_unknown_profile_is_refused_with_its_origin_and_the_choices(monkeypatch)
     with pytest.raises(ValueError, match=r"'online' is no profile .*setup\(profile=…\).*'offline' or 'hub'"):
         session.choose_profile("online")
     monkeypatch.setenv("COURSE_PROFILE", "local")
-    with pytest.raises(ValueError, match="'local' is no profile .*COURSE_PROFILE"):
+    with pytest.raises(ValueError, match=r"'local' is no profile .*COURSE_PROFILE"):
         session.choose_profile()
 
 
@@ -257,8 +257,7 @@ print(json.dumps({
     "telemetry": not huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY,
     "hub bars": not huggingface_hub.utils.are_progress_bars_disabled(),
     "datasets bars": not datasets.are_progress_bars_disabled(),
-    "verbosity": transformers.logging.get_verbosity_name() if hasattr(transformers.logging, "get_verbosity_name")
-        else transformers.logging.get_verbosity(),
+    "verbosity": transformers.logging.get_verbosity(),
 }))
 """
 LIBRARIES = "import huggingface_hub, datasets, transformers, evaluate\n"
@@ -291,7 +290,17 @@ def test_the_session_prints_what_was_chosen_and_why():
 
 
 def test_importing_the_package_pulls_in_nothing_heavy():
-    heavy = ("torch", "transformers", "datasets", "evaluate", "peft", "gradio", "numpy", "pandas", "matplotlib")
+    heavy = (
+        "torch",
+        "transformers",
+        "datasets",
+        "evaluate",
+        "peft",
+        "gradio",
+        "numpy",
+        "pandas",
+        "matplotlib",
+    )
     code = f"""
 import json, sys
 import course_utils

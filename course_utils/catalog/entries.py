@@ -95,7 +95,7 @@ MODELS = _by_name(
         ),
         architecture="AutoModelForSeq2SeqLM",
         parameters=76_961_152,
-        megabytes=310,
+        megabytes=311,
         licence="apache-2.0",
     ),
     Model(

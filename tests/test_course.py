@@ -1,0 +1,54 @@
+"""setup() and the Course it returns."""
+
+import dataclasses
+
+import pytest
+
+import course_utils
+from course_utils import session
+from course_utils.course import Course
+
+
+@pytest.fixture
+def course():
+    return Course("offline", "cpu", 0, session.budget("offline", "cpu"))
+
+
+def test_setup_prints_its_choice_and_returns_the_course(monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_PROFILE", "offline")
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    course = course_utils.setup("06_full_fine_tuning", seed=4)
+    assert (course.profile, course.device, course.seed) == ("offline", "cpu", 4)
+    assert course.exercise == "06_full_fine_tuning"
+    assert course.budget == session.budget("offline", "cpu")
+    said = capsys.readouterr().out
+    assert "profile offline, because the variable COURSE_PROFILE says so" in said
+    assert "device cpu, because the variable COURSE_DEVICE says so" in said
+
+
+def test_a_wrong_profile_stops_before_anything_is_changed(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "cloud")
+    with pytest.raises(ValueError, match="'cloud' is no profile"):
+        course_utils.setup()
+
+
+def test_a_course_cannot_be_changed_by_accident(course):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        course.profile = "hub"
+
+
+def test_names_become_paths_of_this_profile(course, monkeypatch):
+    monkeypatch.setattr("course_utils.catalog.model_path", lambda name, profile: f"{profile}/{name}")
+    monkeypatch.setattr(
+        "course_utils.catalog.dataset_path", lambda name, profile, seed: f"{profile}/{name}/{seed}"
+    )
+    assert course.model("bert") == "offline/bert"
+    assert course.dataset("reviews") == "offline/reviews/None"
+    assert course.dataset("reviews", seed=3) == "offline/reviews/3"
+    assert dataclasses.replace(course, profile="hub").model("bert") == "hub/bert"
+    assert course.metric("f1").endswith("f1")
+
+
+def test_a_seed_must_be_a_whole_number(course):
+    with pytest.raises(ValueError, match="whole number"):
+        course.dataset("reviews", seed="fresh")
