@@ -42,3 +42,21 @@ class Course:
     def metric(self, name):
         """The path of a metric for `evaluate.load`: "accuracy", "f1", "exact_match" or "rouge"."""
         return catalog.metric_path(name)
+
+    def check(self, question=None):
+        """Judge a question ("q1") on what the notebook holds now, or all of them; shows points and advice."""
+        from course_utils.checks.notebook import run_in_notebook
+
+        run_in_notebook(self, self.exercise, question)
+
+    def hint(self, question, level=1):
+        """Show a hint: 1 is a nudge, 2 points to the place, 3 works out something similar."""
+        from course_utils.checks.notebook import show_hint
+
+        show_hint(self, self.exercise, question, level)
+
+    def card(self):
+        """Show what the exercise asks: minutes, difficulty, points, and what it costs to run."""
+        from course_utils.checks.notebook import show_card
+
+        show_card(self, self.exercise)

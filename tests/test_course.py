@@ -52,3 +52,45 @@ def test_names_become_paths_of_this_profile(course, monkeypatch):
 def test_a_seed_must_be_a_whole_number(course):
     with pytest.raises(ValueError, match="whole number"):
         course.dataset("reviews", seed="fresh")
+
+
+@pytest.fixture
+def exercise():
+    from course_utils.checks import expect
+    from course_utils.checks.framework import Exercise, register
+
+    made = Exercise("90_sums", title="Sums", minutes=5, difficulty="easy", cost="nothing")
+
+    @made.question("q1", title="Add", points=2, needs=("add",), hints=("Nudge.", "Pointer.", "Example."))
+    def add(answer, draw):
+        expect.equal(answer.call("add", 2, 3), 5, "add(2, 3)")
+
+    register(made)
+    return made
+
+
+def test_check_judges_what_the_notebook_holds(course, exercise, monkeypatch, capsys):
+    import __main__
+
+    course = dataclasses.replace(course, exercise="90_sums")
+    monkeypatch.setattr(__main__, "add", lambda a, b: a * b, raising=False)
+    course.check("q1")
+    assert "0/2" in capsys.readouterr().out.replace(" of ", "/").replace(" / ", "/")
+    monkeypatch.setattr(__main__, "add", lambda a, b: a + b)
+    course.check()
+    assert "2/2" in capsys.readouterr().out.replace(" of ", "/").replace(" / ", "/")
+
+
+def test_hints_come_in_levels(course, exercise, capsys):
+    course = dataclasses.replace(course, exercise="90_sums")
+    course.hint("q1")
+    assert "Nudge." in capsys.readouterr().out
+    course.hint("q1", level=3)
+    assert "Example." in capsys.readouterr().out
+    course.card()
+    assert "Sums" in capsys.readouterr().out
+
+
+def test_a_lesson_has_nothing_to_check(course):
+    with pytest.raises(LookupError, match="has no exercise"):
+        course.check("q1")
