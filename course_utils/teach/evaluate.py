@@ -152,9 +152,11 @@ def heldout_loss(model, tokenizer, texts, *, max_length=128):
     with evaluating(model), torch.inference_mode(), Progress("Reading texts", len(texts)) as progress:
         for text in texts:
             tokens = tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
-            asked = _span_question(tokens, tokenizer) if model.config.is_encoder_decoder else (tokens, tokens)
-            inputs, labels = (torch.tensor([ids], device=model.device) for ids in asked)
-            losses.append(model(input_ids=inputs, labels=labels).loss.item())
+            if len(tokens) > 1:
+                seq2seq = model.config.is_encoder_decoder
+                asked = _span_question(tokens, tokenizer) if seq2seq else (tokens, tokens)
+                inputs, labels = (torch.tensor([ids], device=model.device) for ids in asked)
+                losses.append(model(input_ids=inputs, labels=labels).loss.item())
             progress.step()
     return bootstrap(losses, name="held-out loss")
 

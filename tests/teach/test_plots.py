@@ -1,0 +1,80 @@
+"""Plots: the right numbers, told apart without colour, with labels and units."""
+
+import io
+
+import pytest
+
+from course_utils.teach import plots
+from course_utils.teach.scores import Score
+
+
+def score(value):
+    return Score(value, value - 0.1, value + 0.05, 100)
+
+
+@pytest.fixture
+def bars():
+    stages = {f"stage {number}": {"sentiment": score(0.2 + number / 10)} for number in range(5)}
+    return plots.grouped_bars(stages, "Scores", "score, 0 to 1")
+
+
+def test_bars_have_heights_and_intervals(bars):
+    axes = bars.axes[0]
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6])
+    (interval,) = axes.collections[0].get_segments()
+    ends = interval[:, 1]
+    assert ends == pytest.approx([0.1, 0.25])
+
+
+def test_bars_differ_in_shade_or_hatch_and_have_no_colour(bars):
+    patches = bars.axes[0].patches
+    assert len({(patch.get_facecolor(), patch.get_hatch()) for patch in patches}) == len(patches)
+    for patch in patches:
+        red, green, blue, _ = patch.get_facecolor()
+        assert red == green == blue
+
+
+def test_axes_say_what_they_show(bars):
+    axes = bars.axes[0]
+    assert axes.get_title() == "Scores"
+    assert axes.get_ylabel() == "score, 0 to 1"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"stage {n}" for n in range(5)]
+
+
+LOG = [
+    {"loss": 3.0, "step": 10},
+    {"eval_loss": 2.5, "step": 10},
+    {"loss": 2.0, "step": 20},
+    {"train_runtime": 5.0, "step": 20},
+]
+
+
+def test_the_loss_curve_takes_the_trainers_log():
+    axes = plots.loss_curve(LOG).axes[0]
+    training, evaluation = axes.lines
+    assert list(training.get_xdata()) == [10, 20]
+    assert list(training.get_ydata()) == [3.0, 2.0]
+    assert list(evaluation.get_ydata()) == [2.5]
+    assert training.get_linestyle() != evaluation.get_linestyle()
+    assert axes.get_xlabel() == "optimizer steps"
+    assert "nats" in axes.get_ylabel()
+
+
+def test_a_log_without_a_loss_is_explained():
+    with pytest.raises(ValueError, match="logging_steps"):
+        plots.loss_curve([{"train_runtime": 5.0, "step": 20}])
+
+
+def test_the_trade_off_names_its_points():
+    axes = plots.trade_off({"replay": (score(0.5), score(0.8))}, "Trade", "old tasks", "new task").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["replay"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("old tasks", "new task")
+
+
+def test_figures_can_be_saved_and_are_not_kept_open(bars):
+    from matplotlib import pyplot
+
+    assert pyplot.get_fignums() == []
+    file = io.BytesIO()
+    bars.savefig(file, format="png")
+    assert file.getvalue().startswith(b"\x89PNG")
