@@ -9,7 +9,7 @@ VERBS = {
     "doctor": ("course_utils.doctor:main", "check this machine, line by line, with what to do"),
     "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
     "check": (
-        "course_utils.checks.shell:main",
+        "course_utils.grading.shell:main",
         "check an exercise from the shell: course check exercises/NAME",
     ),
     "release": (

@@ -1,0 +1,434 @@
+"""Run a submission outside this process and judge it inside.
+
+Trusted side. From a submission only the *source of its answer cells* is taken,
+matched by grade id, and put into the released notebook; nothing else of it counts.
+The cells run in a child (:mod:`course_utils.grading.worker`). At a check cell the
+question's check runs here and asks the child for plain data.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from course_utils.checks.framework import Exercise, Question, Report, seed_key
+from course_utils.wire import codec
+from course_utils.wire.answer import WorkerTransport
+from course_utils.wire.codec import CodecError
+from course_utils.wire.pipes import RUN, Pipe
+
+ROOT = Path(__file__).resolve().parents[2]
+SUBMISSION_BYTES = 20 * 2**20
+SOURCE_CHARACTERS = 200_000
+CHECK_SUFFIX = "-check"
+_BOOT = (
+    "import sys; sys.path.append(sys.argv[1]); from course_utils.grading.worker import main; "
+    "main(int(sys.argv[2]), int(sys.argv[3]))"
+)
+
+
+class Ungradable(Exception):
+    """A submission (or a machine) for which there can be no mark; the message says why."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Clocks, in seconds: of one cell, of the whole notebook, of an interrupt to be heeded, of a start."""
+
+    cell: float = 600.0
+    total: float = 3600.0
+    interrupt: float = 5.0
+    start: float = 120.0
+    restarts: int = 3
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A judged notebook, with outputs, and its reports by question name."""
+
+    notebook: NotebookNode
+    reports: dict[str, Report]
+    seconds: float
+
+
+# --- what is taken from a submission -----------------------------------------------------------------
+
+
+def read_submission(path: Path) -> dict[str, list[str]]:
+    """The sources of the answer cells of a submitted notebook, by grade id and by cell id.
+
+    Returns ``{name: [source, ...]}``, in the notebook's order; a copied cell gives a
+    name several sources. Raises :class:`Ungradable` for what is not a notebook.
+    """
+    try:
+        if not path.is_file() or path.is_symlink():
+            raise Ungradable(f"{path.name} is not a plain file")
+        if path.stat().st_size > SUBMISSION_BYTES:
+            raise Ungradable(f"{path.name} is larger than {SUBMISSION_BYTES // 2**20} MB")
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        cells = notebook["cells"]
+        if type(cells) is not list:
+            raise TypeError
+    except Ungradable:
+        raise
+    except OSError as error:
+        raise Ungradable(f"{path.name} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Ungradable(f"{path.name} is not a notebook (broken JSON or no cells)") from None
+    return answer_sources(cells)
+
+
+def answer_sources(cells: list) -> dict[str, list[str]]:
+    """The sources of some cells by the name each can be matched by; cells without one are left out."""
+    sources: dict[str, list[str]] = {}
+    for cell in cells:
+        name = _name(cell)
+        if name is not None:
+            sources.setdefault(name, []).append(_source(cell))
+    return sources
+
+
+def _name(cell: object) -> str | None:
+    """What a submitted cell is matched by: its grade id, or ``"#"`` and its cell id."""
+    if not isinstance(cell, dict):
+        return None
+    metadata = cell.get("metadata")
+    marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    grade_id = marks.get("grade_id") if isinstance(marks, dict) else None
+    if type(grade_id) is str:
+        return grade_id
+    return f"#{cell['id']}" if type(cell.get("id")) is str else None
+
+
+def _source(cell: dict) -> str:
+    source = cell.get("source", "")
+    if type(source) is list and all(type(line) is str for line in source):
+        source = "".join(source)
+    return source[:SOURCE_CHARACTERS] if type(source) is str else ""
+
+
+def rebuild(released: NotebookNode, sources: dict[str, list[str]]) -> NotebookNode:
+    """The released notebook with the learner's answers in its answer cells and no outputs."""
+    notebook = copy.deepcopy(released)
+    for cell in notebook.cells:
+        marks = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        if marks.get("solution"):
+            found = sources.get(marks["grade_id"]) or sources.get(f"#{cell.get('id')}") or []
+            cell.source = _chosen(found, cell.source)
+    return notebook
+
+
+def _chosen(found: list[str], stub: str) -> str:
+    """Of several copies of an answer cell, the last that was worked on."""
+    worked_on = [source for source in found if source.strip() != stub.strip()]
+    return worked_on[-1] if worked_on else stub
+
+
+# --- the child ---------------------------------------------------------------------------------------
+
+
+def clean_environment(scratch: Path) -> dict[str, str]:
+    """All that a child sees of the environment: paths, the course's settings, one thread, fixed hashes."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    places = {name: str(scratch) for name in ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR")}
+    return kept | places | {
+        "COURSE_PROFILE": "offline",
+        "COURSE_DEVICE": "cpu",
+        "COURSE_CACHE": str(scratch / "course"),
+        "HF_HOME": str(scratch / "huggingface"),
+        "HF_HUB_OFFLINE": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+def launch(scratch: Path) -> tuple[subprocess.Popen, Pipe]:
+    """Start a worker with ``scratch`` as its home and working folder.
+
+    This is the one place where a learner's process is made, so it is the place for a
+    sandbox and for forking from a warm process.
+    """
+    child_reads, we_write = os.pipe()
+    we_read, child_writes = os.pipe()
+    command = [sys.executable, "-P", "-s", "-c", _BOOT, str(ROOT), str(child_reads), str(child_writes)]
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=scratch,
+            env=clean_environment(scratch),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(child_reads, child_writes),
+            start_new_session=True,
+        )
+    finally:
+        os.close(child_reads)
+        os.close(child_writes)
+    return process, Pipe(we_read, we_write)
+
+
+class Notebook:
+    """A learner's running notebook: cells go in, answers come out, and it survives its own death.
+
+    When the process dies, or does not heed an interrupt, a new one is started and the
+    cells that had run are run again, without the one that did it: a crash costs what
+    depends on it and no more. It is also the checks' transport.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._deadline = time.monotonic() + limits.total
+        self._ran: list[str] = []
+        self._restarts = 0
+        self._scratch: Path | None = None
+        self._start()
+
+    def __enter__(self) -> "Notebook":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop()
+
+    def run(self, source: str) -> list[dict]:
+        """Run a cell and return its outputs in nbformat's words, as the child claims them."""
+        try:
+            reply = codec.decode(self._exchange(source, self._limits.cell))
+        except TimeoutError:
+            return [_error("Stopped", f"the cell ran longer than {self._limits.cell:.0f} s")]
+        except ConnectionError as error:
+            return [_error("Stopped", f"the notebook's process ended in this cell ({error})")]
+        except CodecError:
+            return []
+        self._ran.append(source)
+        outputs = reply.get("outputs") if type(reply) is dict else None
+        return outputs if type(outputs) is list else []
+
+    def ask(self, request: bytes, seconds: float, limits: codec.Limits) -> bytes:
+        """Carry a check's request (see :class:`course_utils.wire.answer.Transport`)."""
+        return self._guarded(lambda: WorkerTransport(self._pipe).ask(request, self._within(seconds), limits))
+
+    def _exchange(self, source: str, seconds: float) -> bytes:
+        payload = codec.encode(source)
+        return self._guarded(lambda: self._pipe.exchange(RUN, payload, self._within(seconds), codec.DATA.bytes))
+
+    def _guarded(self, exchange: Callable[[], bytes]) -> bytes:
+        """One exchange; whatever goes wrong in it, a usable process stands there afterwards."""
+        try:
+            return exchange()
+        except TimeoutError:
+            if not self._interrupted():
+                self._restart()
+            raise
+        except ConnectionError:
+            self._restart()
+            raise
+
+    def _within(self, seconds: float) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return min(seconds, left)
+
+    def _interrupted(self) -> bool:
+        """Interrupt the child; whether it then still answers (late replies are dropped on the way)."""
+        try:
+            os.kill(self._process.pid, signal.SIGINT)
+            self._pipe.exchange(RUN, codec.encode(""), self._limits.interrupt, codec.DATA.bytes)
+            return True
+        except (TimeoutError, ConnectionError, ProcessLookupError):
+            return False
+
+    def _start(self) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix="course-worker-"))
+        self._process, self._pipe = launch(self._scratch)
+        try:
+            self._pipe.exchange(RUN, codec.encode(""), self._limits.start, codec.DATA.bytes)
+        except (TimeoutError, ConnectionError):
+            self._stop()
+            raise Ungradable("the process that runs notebooks did not start") from None
+
+    def _stop(self) -> None:
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+        self._pipe.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _restart(self) -> None:
+        """A new process in the state the old one was in before it went wrong."""
+        self._stop()
+        self._restarts += 1
+        self._start()
+        if self._restarts > self._limits.restarts:
+            self._ran.clear()  # it dies again and again: what comes next starts from nothing
+        for source in self._ran:
+            try:
+                self._pipe.exchange(RUN, codec.encode(source), self._within(self._limits.cell), codec.DATA.bytes)
+            except (TimeoutError, ConnectionError):
+                self._stop()
+                self._start()
+                self._ran.clear()
+                return
+
+
+# --- outputs -----------------------------------------------------------------------------------------
+
+
+def _error(kind: str, message: str) -> dict:
+    return {"output_type": "error", "ename": kind, "evalue": message, "traceback": [f"{kind}: {message}"]}
+
+
+def cleaned(outputs: list[object]) -> list[NotebookNode]:
+    """A cell's claimed outputs as notebook outputs: text and pictures only, nothing that can run."""
+    return [output for output in map(_cleaned, outputs[:100]) if output is not None]
+
+
+def _cleaned(output: object) -> NotebookNode | None:
+    if type(output) is not dict:
+        return None
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return new_output("stream", name=name, text=_text(output.get("text")))
+    if kind == "error":
+        lines = output.get("traceback") if type(output.get("traceback")) is list else []
+        shown = [_text(line) for line in lines[:50]]
+        return new_output("error", ename=_text(output.get("ename")), evalue=_text(output.get("evalue")), traceback=shown)
+    if kind in ("display_data", "execute_result") and type(output.get("data")) is dict:
+        return _picture_or_text(kind, output["data"])
+    return None
+
+
+def _picture_or_text(kind: str, data: dict) -> NotebookNode:
+    kept = {"text/plain": _text(data.get("text/plain"))}
+    for name, start in (("image/png", b"\x89PNG"), ("image/jpeg", b"\xff\xd8")):
+        picture = data.get(name)
+        if type(picture) is str and len(picture) < 2**20 and _decoded(picture).startswith(start):
+            kept[name] = picture
+    return new_output(kind, data=kept)
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        return b""
+
+
+def _text(value: object) -> str:
+    text = value[:100_000] if type(value) is str else ""
+    return "".join(letter for letter in text if letter in "\n\t\x1b" or letter.isprintable())
+
+
+def check_outputs(report: Report) -> list[NotebookNode]:
+    """A report as a check cell's outputs: a card to read, and the points where nbgrader looks for them.
+
+    nbgrader takes a cell's first ``execute_result`` that is a number as its points.
+    """
+    card = new_output("display_data", data={"text/plain": report.text(), "text/html": report.html()})
+    if report.points is None:
+        return [card]
+    return [card, new_output("execute_result", data={"text/plain": repr(float(report.points))})]
+
+
+# --- the whole ---------------------------------------------------------------------------------------
+
+
+def question_of(cell: NotebookNode) -> str | None:
+    """The question a check cell asks (``"q1"`` for ``q1-check``); ``None`` for any other cell."""
+    marks = cell.metadata.get("nbgrader", {})
+    name = marks.get("grade_id", "")
+    if cell.cell_type == "code" and marks.get("grade") and not marks.get("solution") and name.endswith(CHECK_SUFFIX):
+        return name.removesuffix(CHECK_SUFFIX)
+    return None
+
+
+def grade(
+    released: NotebookNode,
+    sources: dict[str, list[str]],
+    exercise: Exercise,
+    key_of: Callable[[Question], bytes | None],
+    limits: Limits = Limits(),
+    progress: Callable[[str], None] = lambda text: None,
+) -> Graded:
+    """Run a submission's answers in the released notebook and judge every question.
+
+    ``sources`` comes from :func:`read_submission`; ``key_of`` gives the key a
+    question's data are drawn from (see :func:`secret_keys`). Raises
+    :class:`Ungradable` if no child can be started.
+    """
+    started = time.monotonic()
+    notebook, reports = rebuild(released, sources), {}
+    with Notebook(limits) as running:
+        count = 0
+        for cell in notebook.cells:
+            if cell.cell_type != "code":
+                continue
+            count += 1
+            name = question_of(cell)
+            if name is None:
+                outputs = cleaned(running.run(cell.source))
+            else:
+                question = exercise.find(name)
+                progress(f"{name} {question.title}")
+                reports[name] = question.run(running, key_of(question))
+                outputs = check_outputs(reports[name])
+            cell.outputs, cell.execution_count = _counted(outputs, count), count
+    return Graded(notebook, reports, time.monotonic() - started)
+
+
+def _counted(outputs: list[NotebookNode], count: int) -> list[NotebookNode]:
+    for output in outputs:
+        if output.output_type == "execute_result":
+            output.execution_count = count
+    return outputs
+
+
+def secret_keys(secret: bytes, student: str) -> Callable[[Question], bytes]:
+    """The grader's keys: one for each student and question, out of one secret."""
+    return lambda question: seed_key(secret, student, question.exercise, question.name)
+
+
+def public_keys(question: Question) -> None:
+    """The learner's keys: the public data."""
+    return None
+
+
+def ungraded(released: NotebookNode, exercise: Exercise, why: str) -> Graded:
+    """What stands in for a submission that could not be graded: no marks, and the reason at every check."""
+    notebook, reports = rebuild(released, {}), {}
+    for cell in notebook.cells:
+        name = question_of(cell)
+        if name is not None:
+            reports[name] = exercise.find(name).ungraded(why)
+            cell.outputs = check_outputs(reports[name])
+    return Graded(notebook, reports, 0.0)
+
+
+def read_released(path: Path) -> NotebookNode:
+    """A released notebook; raises :class:`Ungradable` if it is not there."""
+    if not path.is_file():
+        raise Ungradable(f"there is no released notebook {path}; run `course release` first")
+    return nbformat.read(path, as_version=4)

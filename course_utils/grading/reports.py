@@ -1,0 +1,118 @@
+"""What people read after grading: grades.csv, results.jsonl and a page for each learner."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+
+from course_utils.checks.framework import Exercise, Report, Rung
+
+GRADES_COLUMNS = ("student", "assignment", "score", "max_score", "late_penalty", "status", "message")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One question of one submission, as a line of results.jsonl."""
+
+    student: str
+    assignment: str
+    question: str
+    score: float | None
+    max: float
+    status: str
+    message: str
+    seconds: float
+    sandbox: str = "process"
+
+
+def result_of(student: str, report: Report, seconds: float) -> Result:
+    """A report as a result; ``seconds`` is how long the whole notebook took."""
+    status = "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
+    message = "; ".join(report.notes) if report.points is None else report.text()
+    return Result(student, report.exercise, report.question, report.points, report.max_points, status, message, round(seconds, 2))
+
+
+def write_results(path: Path, new: list[Result]) -> list[dict]:
+    """Put new results into results.jsonl in place of the old ones of the same submissions; returns all.
+
+    The file is replaced as a whole, so a reader never sees half of it.
+    """
+    renewed = {(result.student, result.assignment) for result in new}
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [line for line in map(json.loads, lines) if (line["student"], line["assignment"]) not in renewed]
+    rows = kept + [dict(vars(result)) for result in new]
+    rows.sort(key=lambda row: (row["assignment"], row["student"], row["question"]))
+    _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+    return rows
+
+
+def write_grades(path: Path, database: str, results: list[dict]) -> int:
+    """Write grades.csv, one line a submission, from nbgrader's gradebook; returns the number of lines.
+
+    ``status`` is "graded", "needs a person" (a hand-marked question waits) or "ungraded".
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, GRADES_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    count = 0
+    with Gradebook(database) as gradebook:
+        for assignment in sorted(gradebook.assignments, key=lambda one: one.name):
+            for submission in sorted(assignment.submissions, key=lambda one: one.student.id):
+                writer.writerow(_grades_row(assignment, submission, results))
+                count += 1
+    _replace(path, text.getvalue())
+    return count
+
+
+def _grades_row(assignment, submission, results: list[dict]) -> dict:
+    mine = [row for row in results if (row["student"], row["assignment"]) == (submission.student.id, assignment.name)]
+    missed = [row for row in mine if row["status"] == "ungraded"]
+    waiting = any(grade.needs_manual_grade for notebook in submission.notebooks for grade in notebook.grades)
+    whole = not any(row["status"] == "graded" for row in mine)
+    status = "ungraded" if missed else "needs a person" if waiting else "graded"
+    message = "; ".join(sorted({row["message"] if whole else f"{row['question']}: {row['message']}" for row in missed}))
+    return {
+        "student": _cell(submission.student.id),
+        "assignment": _cell(assignment.name),
+        "score": "" if missed and whole else f"{submission.score:g}",
+        "max_score": f"{submission.max_score:g}",
+        "late_penalty": f"{submission.late_submission_penalty or 0:g}",
+        "status": status,
+        "message": _cell(message),
+    }
+
+
+def _cell(text: str) -> str:
+    """Text that a spreadsheet will not take for a formula."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def page(student: str, exercise: Exercise, reports: list[Report], score: str) -> str:
+    """A learner's page: points, what was expected, what came, where to read on. Escaped, no scripts."""
+    by_hand = [question for question in exercise.questions.values() if question.manual]
+    waiting = "".join(f"<li>{escape(question.title)}: an instructor gives up to {question.points:g} points</li>" for question in by_hand)
+    cards = "\n".join(report.html() for report in reports)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{escape(exercise.title)}: {escape(student)}</title></head>
+<body style="font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em">
+<h1>{escape(exercise.title)}</h1>
+<p>{escape(student)}: <strong>{escape(score)}</strong></p>
+{cards}
+<ul>{waiting}</ul>
+</body>
+</html>
+"""

@@ -1,0 +1,197 @@
+"""The child process: an IPython shell that runs cells and answers requests.
+
+It knows nothing of checks, marks, seeds or other students. It reads frames from
+one pipe (:mod:`course_utils.wire.pipes`): a ``RUN`` frame holds a cell's source and
+is answered with its outputs, an ``ASK`` frame is a request of
+:mod:`course_utils.wire.learner`.
+
+What runs in here can take this process over entirely, so nothing it sends back is
+believed: see :mod:`course_utils.grading.executor`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from course_utils.wire import codec
+from course_utils.wire.codec import CodecError
+from course_utils.wire.learner import asset_loader, describe_error, respond
+from course_utils.wire.pipes import RUN, Pipe
+
+REQUEST_BYTES = 64 * 2**20
+OUTPUT_CHARACTERS = 100_000
+MOST_OUTPUTS = 100
+_IMAGES = ("image/png", "image/jpeg")
+
+
+class Outputs:
+    """The outputs of one cell, as plain dicts in nbformat's words, bounded."""
+
+    def __init__(self) -> None:
+        self.items: list[dict] = []
+        self._left = OUTPUT_CHARACTERS
+
+    def text(self, name: str, text: str) -> None:
+        """Add text of a stream; a carriage return starts its line again, as on a terminal."""
+        if self._left <= 0:
+            return
+        text = text[: self._left]
+        self._left -= len(text)
+        last = self.items[-1] if self.items else {}
+        if last.get("output_type") == "stream" and last["name"] == name:
+            text = last["text"] + text
+        else:
+            last = {"output_type": "stream", "name": name}
+            self._add(last)
+        last["text"] = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+
+    def data(self, kind: str, bundle: dict) -> None:
+        """Add a displayed or returned value: its text and, if it has one, its picture."""
+        kept = {name: bundle[name] for name in _IMAGES if isinstance(bundle.get(name), str)}
+        kept["text/plain"] = str(bundle.get("text/plain", ""))[: max(self._left, 0)]
+        self._left -= len(kept["text/plain"])
+        self._add({"output_type": kind, "data": kept})
+
+    def error(self, kind: str, message: str, lines: list[str]) -> None:
+        """Add a traceback."""
+        self._add({"output_type": "error", "ename": kind, "evalue": message[:2000], "traceback": [line[:4000] for line in lines[:50]]})
+
+    def _add(self, item: dict) -> None:
+        if len(self.items) < MOST_OUTPUTS:
+            self.items.append(item)
+
+
+class _Stream:
+    """A text stream whose text goes into the current cell's outputs."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, name: str, outputs) -> None:
+        self.name = f"<{name}>"
+        self._name = name
+        self._outputs = outputs
+
+    def write(self, text: str) -> int:
+        self._outputs().text(self._name, str(text))
+        return len(text)
+
+    def writelines(self, lines) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        # Programs started from a cell write to the process's own streams, which lead nowhere.
+        return 1 if self._name == "stdout" else 2
+
+
+def make_shell():
+    """An IPython shell without history, terminal or start-up files, and its :class:`Outputs`."""
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets import Any
+    from traitlets.config import Config
+
+    class Hook(DisplayHook):
+        def write_output_prompt(self):
+            pass
+
+        def write_format_data(self, format_dict, md_dict=None):
+            self.shell.outputs.data("execute_result", format_dict)
+
+        def finish_displayhook(self):
+            self._is_active = False
+
+    class Publisher(DisplayPublisher):
+        def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **rest):
+            if not update:
+                self.shell.outputs.data("display_data", data)
+
+        def clear_output(self, wait=False):
+            self.shell.outputs = Outputs()
+
+    class Shell(InteractiveShell):
+        outputs = Any()
+        displayhook_class = Hook
+        display_pub_class = Publisher
+
+        def _showtraceback(self, kind, value, lines):
+            self.outputs.error(kind.__name__, str(value), list(lines))
+
+        def enable_gui(self, gui=None):
+            pass
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    shell = Shell.instance(config=config)
+    shell.outputs = Outputs()
+    return shell
+
+
+def run_cell(shell, source: str) -> dict:
+    """Run one cell; returns ``{"failed": bool, "outputs": [...]}``."""
+    shell.outputs = Outputs()
+    result = shell.run_cell(source, store_history=True)
+    return {"failed": not result.success, "outputs": shell.outputs.items}
+
+
+def _load_asset(asset):
+    """Made on first use: importing the catalog costs time that most notebooks need not spend."""
+    from course_utils import catalog
+
+    load = asset_loader(
+        lambda name: catalog.model_path(name, "offline"), lambda name: catalog.dataset_path(name, "offline")
+    )
+    return load(asset)
+
+
+def serve(shell, pipe: Pipe) -> None:
+    """Answer frames until the other side closes the pipe."""
+    while True:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            number, kind, payload = pipe.receive(REQUEST_BYTES)
+        except ConnectionError:
+            return
+        # An interrupt is the grader's clock; it only means something while the learner's code runs.
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            reply = _answer(shell, kind, payload)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            reply = codec.encode({"status": "crashed", "kind": "KeyboardInterrupt", "message": "stopped", "line": ""})
+        pipe.send(number, kind, reply)
+
+
+def _answer(shell, kind: int, payload: bytes) -> bytes:
+    if kind != RUN:
+        return respond(payload, shell.user_ns, _load_asset)
+    try:
+        return codec.encode(run_cell(shell, codec.decode(payload)))
+    except CodecError as error:
+        outputs = Outputs()
+        described = describe_error(error, {})
+        outputs.error(described["kind"], described["message"], [])
+        return codec.encode({"failed": True, "outputs": outputs.items})
+
+
+def main(read_from: int, write_to: int) -> None:
+    """Become the worker: open the shell, hide what a learner's cell has no business with, and serve."""
+    for module in ("course_utils.checks", "course_utils.grading.executor", "course_utils.grading.autograde"):
+        sys.modules[module] = None  # importing it raises ModuleNotFoundError
+    shell = make_shell()
+    sys.stdout = _Stream("stdout", lambda: shell.outputs)
+    sys.stderr = _Stream("stderr", lambda: shell.outputs)
+    serve(shell, Pipe(read_from, write_to))
+    os._exit(0)

@@ -1,0 +1,11 @@
+"""nbgrader's settings: solutions/ is its source, exercises/ its release.
+
+`nbgrader autograde` and formgrader's button judge as `course grade` does: a submission's code runs in a
+process of its own, the checks outside it.
+"""
+
+from pathlib import Path
+
+from course_utils.grading.nbgrader_steps import configure
+
+configure(get_config(), Path(__file__).parent, source="solutions", release="exercises")  # noqa: F821
