@@ -1,0 +1,18 @@
+"""The first page in a real browser: it opens by itself, is rendered, runs, and leads on."""
+
+from course_utils.lab import FIRST_PAGE
+from tests.browser.workbook import open_notebook, outputs, run_all
+
+
+def test_the_first_page_opens_and_runs(server, page):
+    open_notebook(page, server, FIRST_PAGE)
+    page.get_by_role("heading", name="One day of generative AI").wait_for()
+    run_all(page)
+    assert any("profile offline" in text for text in outputs(page))
+
+
+def test_no_dialog_stands_in_the_way(server, page):
+    """JupyterLab's questions about news and the like are answered by the workbook's settings."""
+    open_notebook(page, server, FIRST_PAGE)
+    page.wait_for_timeout(2000)  # they come late
+    assert page.locator(".jp-Dialog, .Toastify__toast").count() == 0

@@ -1,0 +1,144 @@
+"""Serve a copy of the workbook with JupyterLab and drive it in headless Chromium, as a learner would.
+
+Tests use it through the fixtures of conftest.py; screenshot.py shows people what a learner sees.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from course_utils.lab import lab_arguments, prepare_environment
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SERVED = ("lessons", "exercises", "nbgrader_config.py")
+# No display, no root's sandbox, and no connections of Chromium's own
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/\S*\?token=(\w+)")
+
+
+def chromium():
+    """The path of an installed Chromium, or None."""
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running JupyterLab. root: the folder it serves."""
+
+    port: int
+    token: str
+    root: Path
+
+    def address(self, path):
+        return f"http://127.0.0.1:{self.port}/lab/tree/{path}?reset&token={self.token}"
+
+
+def copy_workbook(folder):
+    """A copy to serve, so that what the browser saves does not touch the repository."""
+    for name in SERVED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        elif (ROOT / name).exists():
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@contextlib.contextmanager
+def serve(folder, seconds=60):
+    """JupyterLab on a free port, serving `folder`; it ends with the block."""
+    environment = dict(os.environ)
+    prepare_environment(environment)
+    arguments = lab_arguments(
+        "", browser=False, root=folder, superuser=hasattr(os, "geteuid") and not os.geteuid()
+    )
+    log = folder / "jupyterlab.log"
+    with open(log, "w") as output:
+        command = [sys.executable, "-m", "jupyterlab", *arguments, "--ServerApp.port=0"]
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+    try:
+        yield wait_for_server(process, log, folder, time.monotonic() + seconds)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def wait_for_server(process, log, folder, deadline):
+    while process.poll() is None and time.monotonic() < deadline:
+        if found := ADDRESS.search(log.read_text()):
+            return Server(int(found[1]), found[2], folder)
+        time.sleep(0.1)
+    raise RuntimeError("JupyterLab did not start:\n" + log.read_text())
+
+
+@contextlib.contextmanager
+def browse(width=1280, height=900):
+    """A page of a new headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
+        try:
+            yield browser.new_page(viewport={"width": width, "height": height})
+        finally:
+            browser.close()
+
+
+def open_notebook(page, server, path, seconds=60):
+    """Open a notebook and wait until its cells are drawn and its kernel is ready."""
+    page.goto(server.address(path))
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=seconds * 1000)
+    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=seconds * 1000)
+
+
+def run_all(page, seconds=300):
+    """Run every cell and wait until none is running or waiting to run."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.locator('[data-command="runmenu:run-all"]').click()
+    prompts = (
+        "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(each => each.textContent.trim())"
+    )
+    page.wait_for_function(
+        f"() => {{ const all = {prompts}; return all.some(each => each === '[1]:') && !all.includes('[*]:') }}",
+        timeout=seconds * 1000,
+    )
+
+
+def outputs(page):
+    """The text of each code cell's output, in order."""
+    return [cell.inner_text() for cell in page.locator(".jp-CodeCell .jp-Cell-outputWrapper").all()]
+
+
+def errors(page):
+    """The text of every error that the notebook shows."""
+    return [
+        each.inner_text() for each in page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').all()
+    ]
+
+
+def photograph(page, path, tallest=16_000):
+    """A picture of the whole notebook: the window is made as tall as its contents."""
+    page.keyboard.press("Escape")
+    height = page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('.jp-WindowedPanel-outer')].map(each => each.scrollHeight))"
+    )
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": min(height + 140, tallest)})
+    page.evaluate(
+        "() => document.querySelectorAll('.jp-WindowedPanel-outer').forEach(each => each.scrollTop = 0)"
+    )
+    page.wait_for_timeout(1500)  # for what is drawn only when it comes into view
+    page.screenshot(path=path)
