@@ -75,7 +75,7 @@ class ForgettingMatrix:
         }
         return pandas.DataFrame(cells, index=pandas.Index(self.stages, name="stage"))
 
-    def plot(self, title="Score of each task after each stage (bars: 95 % interval)"):
+    def plot(self, title="Score of each task after each stage (whiskers: 95 % interval)"):
         """One group of bars a task, one bar a stage; returns a matplotlib Figure."""
         from course_utils.teach.plots import grouped_bars
 

@@ -46,8 +46,8 @@ def grouped_bars(scores, title, y_label):
     axes.set_xticks(range(len(groups)), groups)
     axes.set_ylabel(y_label)
     axes.set_ylim(bottom=0)
-    if len(scores) > 1:
-        axes.legend(frameon=False)
+    if len(scores) > 1:  # outside, where it can't hide a bar
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

@@ -38,7 +38,7 @@ def test_axes_say_what_they_show(bars):
     axes = bars.axes[0]
     assert axes.get_title() == "Scores"
     assert axes.get_ylabel() == "score, 0 to 1"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"stage {n}" for n in range(5)]
+    assert [text.get_text() for text in bars.legends[0].get_texts()] == [f"stage {n}" for n in range(5)]
 
 
 LOG = [
