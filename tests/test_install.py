@@ -152,3 +152,20 @@ def test_pip_cannot_fetch_a_package_that_is_not_there(tmp_path):
     arguments = ["--no-index", "--find-links", str(tmp_path), "no-such-package-of-ours==1"]
     with pytest.raises(install.InstallError, match="no-such-package-of-ours==1 can't be had"):
         install.pip_install(sys.executable, tmp_path, arguments, tmp_path, 1)
+
+
+def test_constraints_are_what_is_installed_and_what_the_groups_would_add(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "ours"\n[project.optional-dependencies]\nb = ["B"]\n'
+    )
+    (tmp_path / "constraints.txt").write_text("# why\ngone==1\n")
+    installed = '[{"name": "torch", "version": "2.13.0+cpu"}, {"name": "pip", "version": "1"}]'
+    report = '{"install": [{"metadata": {"name": "B", "version": "3"}}, {"metadata": {"name": "ours", "version": "0"}}]}'
+    answers = {"list": installed, "install": report}
+
+    def run(command, **options):
+        return subprocess.CompletedProcess(command, 0, stdout=answers[command[3]])
+
+    monkeypatch.setattr(subprocess, "run", run)
+    install.resolve(tmp_path)
+    assert (tmp_path / "constraints.txt").read_text() == "# why\nB==3\ntorch==2.13.0\n"
