@@ -1,5 +1,6 @@
 """The installation behind `make start`: what it asks pip for, when it has nothing to do, what it says on failure."""
 
+import json
 import subprocess
 import sys
 
@@ -160,8 +161,8 @@ def test_constraints_are_what_is_installed_and_what_the_groups_would_add(tmp_pat
     )
     (tmp_path / "constraints.txt").write_text("# why\ngone==1\n")
     installed = '[{"name": "torch", "version": "2.13.0+cpu"}, {"name": "pip", "version": "1"}]'
-    report = '{"install": [{"metadata": {"name": "B", "version": "3"}}, {"metadata": {"name": "ours", "version": "0"}}]}'
-    answers = {"list": installed, "install": report}
+    added = [{"metadata": {"name": "B", "version": "3"}}, {"metadata": {"name": "ours", "version": "0"}}]
+    answers = {"list": installed, "install": json.dumps({"install": added})}
 
     def run(command, **options):
         return subprocess.CompletedProcess(command, 0, stdout=answers[command[3]])
