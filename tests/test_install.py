@@ -170,3 +170,9 @@ def test_constraints_are_what_is_installed_and_what_the_groups_would_add(tmp_pat
     monkeypatch.setattr(subprocess, "run", run)
     install.resolve(tmp_path)
     assert (tmp_path / "constraints.txt").read_text() == "# why\nB==3\ntorch==2.13.0\n"
+
+
+def test_an_index_that_does_not_answer_is_named_as_the_cause(tmp_path):
+    arguments = ["--retries", "1", "--index-url", "http://127.0.0.1:9/simple", "no-such-package-of-ours==1"]
+    with pytest.raises(install.InstallError, match="index cannot be reached"):
+        install.pip_install(sys.executable, tmp_path, arguments, tmp_path, 1)
