@@ -1,6 +1,7 @@
 """The hub profile: download at the pinned revision, and map a dataset's columns to the course's."""
 
 import random
+from functools import partial
 from pathlib import Path
 
 CARVING_SEED = 0  # which rows are carved from train is part of the dataset's definition
@@ -47,26 +48,31 @@ def carve(table, rows, apart=None, seed=CARVING_SEED):
 
 
 def _snapshot(entry, repo_type, files):
-    """Let the Hub's own client find `files` at the pinned revision, in its cache or online."""
+    """Let the Hub's own client find `files` at the pinned revision, in its cache or else online."""
     import huggingface_hub
     from huggingface_hub.errors import LocalEntryNotFoundError
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
+    find = partial(
+        huggingface_hub.snapshot_download,
+        entry.hub_id,
+        repo_type=repo_type,
+        revision=entry.revision,
+        allow_patterns=list(files),
+    )
     try:
-        # tqdm_class: the course turns the libraries' bars off, but a download of minutes must be seen to move
-        folder = huggingface_hub.snapshot_download(
-            entry.hub_id,
-            repo_type=repo_type,
-            revision=entry.revision,
-            allow_patterns=list(files),
-            tqdm_class=tqdm,
-        )
+        return Path(find(local_files_only=True))  # silent, and no question to the Hub each time a cell is run
+    except LocalEntryNotFoundError:
+        if not huggingface_hub.is_offline_mode():
+            print(f"Downloading {entry.hub_id}, {entry.megabytes} MB, once.")
+    try:
+        # tqdm_class: setup() turns the libraries' bars off, but a download of minutes must be seen to move
+        return Path(find(tqdm_class=tqdm))
     except LocalEntryNotFoundError as error:
         raise ConnectionError(
             f"{entry.name!r} ({entry.hub_id} at {entry.revision[:12]}, {entry.megabytes} MB) is not on this "
             "machine and the Hub can't be reached. Go on without a network by setup(profile='offline')."
         ) from error
-    return Path(folder)
 
 
 def _read(folder, files):

@@ -117,6 +117,8 @@ def test_a_learner_with_a_network_gets_the_pinned_files_and_no_others(hub, tmp_p
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "profile hub, because 127.0.0.1 answers" in done.stdout
+    assert done.stdout.count("Downloading google/flan-t5-small, 311 MB, once.") == 1
+    assert len([path for path in hub.asked if "/api/models/" in path]) == 1  # the second look-up asked nobody
     pieces = len(tiny.t5_tokenizer())
     assert json.loads(done.stdout.splitlines()[-1]) == [
         "hub",

@@ -123,6 +123,12 @@ def test_without_cache_and_network_the_learner_is_told_what_to_do(find, name, ca
         find(name, "hub")
 
 
+def test_nothing_is_said_to_be_downloaded_when_it_cannot_be(cache, capsys):
+    with pytest.raises(ConnectionError):
+        model_path("gpt2", "hub")
+    assert capsys.readouterr().out == ""
+
+
 def test_a_download_that_lacks_a_file_is_named(cache):
     entry = DATASETS["topics"]
     hub_cache.put_dataset(cache, entry)
