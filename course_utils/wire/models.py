@@ -7,8 +7,11 @@ files, and every tensor is accounted for before it is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from course_utils.wire.codec import CodecError
@@ -37,11 +40,33 @@ def pack(model: object) -> Folder:
         return _pack_adapter(model)
     if not isinstance(model, PreTrainedModel):
         raise CodecError(f"it should be a Transformers or PEFT model, and is a {type(model).__name__}")
-    return Folder(_saved(model, MODEL_FILES))
+    files = _saved(model, MODEL_FILES)
+    # A learner's subclass has weights like its parent's, and only the parent can be rebuilt.
+    config = json.loads(files["config.json"]) | {"architectures": [_library_class(model)]}
+    files["config.json"] = json.dumps(config).encode()
+    return Folder(files)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and warnings for models that a check moves about."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _saved(model, names: frozenset[str], **options) -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _quiet():
         model.save_pretrained(folder, **options)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name in names}
 
@@ -92,7 +117,7 @@ def rebuild(folder: Folder):
     if not names <= allowed:
         raise CodecError(f"the folder holds {sorted(names - allowed)[0]!r}, which a model does not need")
     try:
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as place, _quiet():
             return _rebuild_in(Path(place), folder, adapted).eval()
     except CodecError:
         raise
@@ -209,4 +234,5 @@ def load(path: str):
     import torch
 
     kind = _model_class(_read_config(Path(path) / "config.json"))
-    return kind.from_pretrained(path, dtype=torch.float32).eval()
+    with _quiet():
+        return kind.from_pretrained(path, dtype=torch.float32).eval()

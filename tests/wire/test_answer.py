@@ -1,0 +1,94 @@
+"""An Answer brings plain data or an error that says which rung it stands on."""
+
+import pytest
+
+from course_utils.wire import codec
+from course_utils.wire.answer import Answer, Crashed, LocalTransport, Lost, Missing, NotStarted, Refused, TimedOut
+
+
+def answer(**namespace):
+    return Answer(LocalTransport(namespace, None), seconds=5)
+
+
+def test_values_and_calls():
+    mine = answer(x=(1, 2), double=lambda n: 2 * n)
+    assert mine.value("x") == (1, 2)
+    assert mine.call("double", 4) == 8
+    assert mine.state("x") == "tuple"
+    assert mine.state("y") is None
+
+
+def test_an_argument_is_a_copy():
+    rows = [[1, 2]]
+    assert answer(f=lambda rows: rows[0].clear() or rows).call("f", rows) == [[]]
+    assert rows == [[1, 2]]
+
+
+def test_errors():
+    def stub():
+        raise NotImplementedError
+
+    mine = answer(stub=stub, crash=lambda: 1 / 0, odd=object())
+    for path, kind in (("nothing", Missing), ("stub", NotStarted), ("crash", Crashed)):
+        with pytest.raises(kind):
+            mine.call(path)
+    with pytest.raises(Refused, match="not plain data"):
+        mine.value("odd")
+    with pytest.raises(Refused, match="no weights"):
+        mine.weights("odd")
+
+
+def test_a_crash_tells_its_kind():
+    with pytest.raises(Crashed) as caught:
+        answer(crash=lambda: 1 / 0).call("crash")
+    assert (caught.value.kind, caught.value.message) == ("ZeroDivisionError", "division by zero")
+
+
+def test_a_slow_call_is_timed_out_and_may_be_given_longer():
+    import time
+
+    slow = Answer(LocalTransport({"f": lambda: time.sleep(0.05)}, None), seconds=0.01)
+    with pytest.raises(TimedOut, match="longer than"):
+        slow.call("f")
+    assert slow.within(5).call("f") is None
+
+
+class Says:
+    """A transport that answers everything with one reply, as a patched learner's side might."""
+
+    def __init__(self, reply):
+        self.reply = reply
+
+    def ask(self, request, seconds, limits):
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"noise",
+        codec.encode(3),
+        codec.encode({"status": "full marks"}),
+        codec.encode({"status": "ok"}),
+        codec.encode({"status": ["ok"], "value": 1}),
+        codec.encode({"status": "crashed", "kind": 3, "message": "", "line": ""}),
+        codec.encode({"status": "missing", "message": [1]}),
+    ],
+)
+def test_odd_replies_are_refused(reply):
+    with pytest.raises(Refused):
+        Answer(Says(reply)).value("x")
+
+
+def test_a_reply_of_another_kind_is_refused():
+    reply = codec.encode({"status": "ok", "value": 3})
+    for ask in (Answer(Says(reply)).state, Answer(Says(reply)).model, Answer(Says(reply)).folder, Answer(Says(reply)).weights):
+        with pytest.raises(Refused, match="holds an? int|holds a int"):
+            ask("x")
+
+
+def test_a_lost_process():
+    with pytest.raises(Lost, match="gone"):
+        Answer(Says(ConnectionError("gone"))).value("x")
