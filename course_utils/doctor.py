@@ -52,11 +52,11 @@ def check_python():
 
 def installed_versions():
     """Versions of the installed packages by normalised name, without build suffixes such as `+cpu`."""
-    return {
-        normalised(each.name): each.version.partition("+")[0]
-        for each in metadata.distributions()
-        if each.name
-    }
+    found = {}
+    for each in metadata.distributions():
+        # where a name is found twice, the first on the path is what is imported
+        found.setdefault(normalised(each.name), each.version.partition("+")[0])
+    return found
 
 
 def direct_dependencies():

@@ -1,6 +1,7 @@
 """The doctor finds what is wrong, says what to do, and never breaks itself."""
 
 import json
+import sys
 
 import pytest
 
@@ -58,6 +59,18 @@ def test_versions_are_compared_with_the_constraints(installed, status, said):
     check = doctor.check_versions(installed, VERSIONS, {"torch"})
     assert check.status == status
     assert said in check.detail
+
+
+def test_a_packages_own_copy_of_another_does_not_count(tmp_path, monkeypatch):
+    """setuptools, for one, appends a folder of its own copies to the path."""
+    folder = tmp_path / "numpy-0.0.1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.0.1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert doctor.installed_versions()["numpy"] == "0.0.1"
+    sys.path.remove(str(tmp_path))
+    sys.path.append(str(tmp_path))
+    assert doctor.installed_versions()["numpy"] != "0.0.1"
 
 
 @pytest.mark.parametrize(("amount", "status"), [(5e9, "ok"), (2e9, "warn"), (0.4e9, "fail")])
