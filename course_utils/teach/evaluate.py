@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 from course_utils.teach.progress import Progress
-from course_utils.teach.scores import Score, bootstrap, difference, proportion
+from course_utils.teach.scores import Score, bootstrap, difference, mean_of, proportion
 
 __all__ = [
     "Score",
@@ -14,6 +14,7 @@ __all__ = [
     "exact_match",
     "generate",
     "heldout_loss",
+    "mean_of",
     "proportion",
     "rouge_l",
     "task_score",

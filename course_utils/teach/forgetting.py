@@ -2,7 +2,7 @@
 
 import hashlib
 
-from course_utils.teach.scores import Score, difference
+from course_utils.teach.scores import Score, difference, mean_of
 
 
 def fingerprint(model):
@@ -66,6 +66,10 @@ class ForgettingMatrix:
         before = self[since if since is not None else self.stages[0], task]
         return difference(before, self[stage, task])
 
+    def mean(self, stage, tasks):
+        """The mean `Score` of some tasks after a stage, each task with the same weight."""
+        return mean_of([self[stage, task] for task in tasks], name=f"{stage}: mean")
+
     def table(self):
         """A pandas DataFrame of texts "0.87 [0.84, 0.90] n=500": one row a stage, one column a task."""
         import pandas
@@ -80,3 +84,9 @@ class ForgettingMatrix:
         from course_utils.teach.plots import grouped_bars
 
         return grouped_bars(self._scores, title=title, y_label="score, 0 to 1")
+
+    def heat_map(self, title="Score of each task after each stage, with its 95 % interval"):
+        """One row a stage, one column a task, light where much is known; returns a matplotlib Figure."""
+        from course_utils.teach.plots import heat_map
+
+        return heat_map(self._scores, title=title)

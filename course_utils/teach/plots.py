@@ -15,6 +15,7 @@ LOOKS = (  # shade and hatch of the 1st, 2nd, … bar of a group
     ("white", "..."),
 )
 DASHES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "x", "D")
 
 
 def grouped_bars(scores, title, y_label):
@@ -63,6 +64,61 @@ def curves(lines, title, x_label, y_label):
     return figure
 
 
+def score_curves(lines, title, x_label, y_label):
+    """Scores with their intervals along something. lines: {name: [(x, Score), …]}."""
+    figure, axes = _figure(title, width=8)
+    looks = zip(cycle(DASHES), cycle(MARKERS), strict=False)
+    for (name, points), (dash, marker) in zip(lines.items(), looks, strict=False):
+        places = [x for x, _ in points]
+        values = [score.value for _, score in points]
+        below = [score.value - score.low for _, score in points]
+        above = [score.high - score.value for _, score in points]
+        axes.errorbar(
+            places,
+            values,
+            [below, above],
+            linestyle=dash,
+            marker=marker,
+            color="black",
+            label=name,
+            elinewidth=0.6,
+        )
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.set_ylim(bottom=0)
+    if len(lines) > 1:
+        figure.legend(loc="outside right center", frameon=False)
+    return figure
+
+
+def heat_map(scores, title):
+    """Scores as shades, 0 black and 1 white, each with its number and interval. scores: {row: {column: Score}}."""
+    columns = list(dict.fromkeys(column for row in scores.values() for column in row))
+    figure, axes = _figure(title, width=max(6.4, 1.5 * len(columns)))
+    figure.set_figheight(1.2 + 0.7 * len(scores))
+    shades = [
+        [row[column].value if column in row else float("nan") for column in columns]
+        for row in scores.values()
+    ]
+    axes.imshow(shades, cmap="gray", vmin=0, vmax=1, aspect="auto")
+    for line, row in enumerate(scores.values()):
+        for place, column in enumerate(columns):
+            if score := row.get(column):
+                text = f"{score.value:.2f}\n[{score.low:.2f}, {score.high:.2f}]"
+                axes.text(
+                    place,
+                    line,
+                    text,
+                    ha="center",
+                    va="center",
+                    color="black" if score.value > 0.5 else "white",
+                )
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(scores)), scores)
+    axes.spines[["top", "right"]].set_visible(True)  # a white field needs its border
+    return figure
+
+
 def loss_curve(log_history, title="Training loss"):
     """The loss over the optimizer steps, from `trainer.state.log_history`; evaluation losses too, if any."""
     lines = {
@@ -77,9 +133,15 @@ def loss_curve(log_history, title="Training loss"):
     return curves(lines, title, "optimizer steps", "loss (nats per token)")
 
 
-def trade_off(points, title, x_label, y_label):
-    """Named points with intervals in both directions. points: {name: (Score along x, Score along y)}."""
+def trade_off(points, title, x_label, y_label, path=()):
+    """Named points with intervals in both directions. points: {name: (Score along x, Score along y)}.
+
+    path: names of points that a dashed line joins in this order.
+    """
     figure, axes = _figure(title)
+    joined = [tuple(score.value for score in points[name]) for name in path]
+    if joined:
+        axes.plot(*zip(*joined, strict=True), "--", color="0.6", zorder=0)
     for name, (x, y) in points.items():
         axes.errorbar(
             x.value,

@@ -73,6 +73,27 @@ def difference(after, before, seed=0, resamples=1000):
     return bootstrap(gains, seed, resamples, name=f"{after.name}: difference")
 
 
+def mean_of(scores, seed=0, resamples=1000, name="mean"):
+    """The mean of several tasks' scores, each with the same weight however many examples it has.
+
+    The interval is the bootstrap's, with every task's examples drawn again on their own (stratified).
+    """
+    import numpy
+
+    scores = list(scores)
+    _at_least_one(scores)
+    if not all(score.values for score in scores):
+        raise ValueError("The mean needs every score's values; make them by proportion() or bootstrap().")
+    generator = numpy.random.default_rng(seed)
+    means = sum(
+        numpy.asarray(score.values)[generator.integers(0, score.n, size=(resamples, score.n))].mean(axis=1)
+        for score in scores
+    ) / len(scores)
+    low, high = numpy.quantile(means, [0.025, 0.975])
+    value = math.fsum(score.value for score in scores) / len(scores)
+    return Score(value, float(low), float(high), sum(score.n for score in scores), name)
+
+
 def _at_least_one(values):
     if not values:
         raise ValueError("A score needs at least one example, and there are none.")

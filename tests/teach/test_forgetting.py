@@ -80,6 +80,14 @@ def test_forgetting_is_the_fall_with_its_interval(matrix):
     )
 
 
+def test_the_mean_of_some_tasks_after_a_stage(matrix):
+    mean = matrix.mean("full fine-tuning", ["sentiment", "summary"])
+    assert mean.value == pytest.approx(0.55)
+    assert mean.n == 200
+    with pytest.raises(KeyError):
+        matrix.mean("with replay", ["summary"])
+
+
 def test_the_table_is_readable_and_leaves_gaps_open(matrix):
     table = matrix.table()
     assert table.loc["before", "sentiment"] == str(share(90))
@@ -92,6 +100,12 @@ def test_the_plot_has_a_bar_for_every_score(matrix):
     assert sorted(round(bar.get_height(), 2) for bar in axes.patches) == [0.1, 0.3, 0.8, 0.85, 0.9]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["sentiment", "summary"]
     assert axes.get_ylabel() == "score, 0 to 1"
+
+
+def test_the_heat_map_has_a_field_for_every_score(matrix):
+    axes = matrix.heat_map().axes[0]
+    assert len(axes.texts) == 5
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["sentiment", "summary"]
 
 
 def test_wrong_entries_are_refused(matrix):

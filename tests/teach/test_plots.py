@@ -71,6 +71,33 @@ def test_the_trade_off_names_its_points():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("old tasks", "new task")
 
 
+def test_a_path_joins_its_points_in_order():
+    points = {name: (score(x), score(1 - x)) for name, x in (("a", 0.2), ("b", 0.4), ("c", 0.6))}
+    axes = plots.trade_off(points, "Trade", "old", "new", path=("c", "a")).axes[0]
+    line = axes.lines[0]
+    assert list(line.get_xdata()) == [0.6, 0.2]
+    assert list(line.get_ydata()) == [0.4, 0.8]
+
+
+def test_score_curves_have_intervals_and_differ_without_colour():
+    lines = {f"task {n}": [(0, score(0.9)), (50, score(0.2 + n / 10))] for n in range(5)}
+    axes = plots.score_curves(lines, "Scores", "steps", "score").axes[0]
+    drawn = [container.lines[0] for container in axes.containers]
+    assert list(drawn[1].get_ydata()) == pytest.approx([0.9, 0.3])
+    assert len({(line.get_linestyle(), line.get_marker()) for line in drawn}) == 5
+    ends = axes.collections[0].get_segments()[0][:, 1]
+    assert ends == pytest.approx([0.8, 0.95])
+
+
+def test_a_heat_map_writes_every_score_in_a_readable_shade():
+    rows = {"before": {"sentiment": score(0.9), "summary": score(0.1)}, "after": {"summary": score(0.8)}}
+    axes = plots.heat_map(rows, "Forgetting").axes[0]
+    found = {text.get_text().split("\n")[0]: text.get_color() for text in axes.texts}
+    assert found == {"0.90": "black", "0.10": "white", "0.80": "black"}
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["before", "after"]
+    assert axes.images[0].get_cmap().name == "gray"
+
+
 def test_figures_can_be_saved_and_are_not_kept_open(bars):
     from matplotlib import pyplot
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from scipy.stats import binomtest
 
-from course_utils.teach.scores import Score, bootstrap, difference, proportion
+from course_utils.teach.scores import Score, bootstrap, difference, mean_of, proportion
 
 
 def test_a_score_shows_its_interval_and_n():
@@ -66,3 +66,18 @@ def test_scores_of_different_examples_are_not_compared():
         difference(bootstrap([1, 2]), bootstrap([1, 2, 3]))
     with pytest.raises(ValueError, match="same rows"):
         difference(Score(1, 1, 1, 2), Score(1, 1, 1, 2))
+
+
+def test_the_mean_of_tasks_gives_each_the_same_weight():
+    mean = mean_of([proportion([True] * 300), proportion([False] * 50 + [True] * 50)])
+    assert mean.value == pytest.approx(0.75)
+    assert mean.n == 400
+    assert mean.low == pytest.approx(0.70, abs=0.01)  # half of ± 0.098, the interval of 50 of 100
+    assert mean.high == pytest.approx(0.80, abs=0.01)
+
+
+def test_the_mean_of_nothing_or_of_bare_numbers_is_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        mean_of([])
+    with pytest.raises(ValueError, match="every score's values"):
+        mean_of([Score(0.5, 0.4, 0.6, 10)])
