@@ -219,14 +219,13 @@ class Question:
             answer = wire.Answer(transport, self.seconds)
             self._look_for_needs(answer)
             self.check(answer, Draw(key or seed_key(PUBLIC_SECRET, "", self.exercise, self.name)))
+            self._close(sheet, Rung.RIGHT, "", "")
         except wire.Lost as error:
             return self.stopped(str(error))
         except (Failed, wire.AnswerError) as error:
             self._close(sheet, *_explain(error))
         except Exception as error:  # a fault of the check's, perhaps brought out by an odd answer
             return self.ungraded(f"the check itself failed ({type(error).__name__}: {str(error)[:300]})")
-        else:
-            self._close(sheet, Rung.RIGHT, "", "")
         finally:
             _sheet.reset(token)
         return self._judged(sheet)
@@ -250,9 +249,9 @@ class Question:
 
     def _close(self, sheet: _Sheet, rung: Rung, expected: str, got: str) -> None:
         """Add what is left of the points as one last part."""
-        left = self.points - sum(piece.max_points for piece in sheet.parts)
+        left = max(self.points - sum(piece.max_points for piece in sheet.parts), 0.0)
         if rung is Rung.RIGHT and sheet.parts:
-            if not math.isclose(left, 0, abs_tol=1e-9):
+            if not math.isclose(sum(piece.max_points for piece in sheet.parts), self.points):
                 raise ValueError(f"the parts of {self.exercise} {self.name} do not add up to its {self.points:g} points")
             return
         title = "the rest" if sheet.parts else self.title

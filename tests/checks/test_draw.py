@@ -1,0 +1,37 @@
+"""One key, one set of data."""
+
+import subprocess
+import sys
+
+from course_utils.checks.draw import Draw
+
+KEY = bytes(range(32))
+
+
+def test_the_same_key_draws_the_same_in_another_process():
+    code = (
+        "from course_utils.checks.draw import Draw; d = Draw(bytes(range(32)));"
+        "print(d.random.random(), d.seed, d.sample(range(100), 3), int(d.numpy().integers(10**9)))"
+    )
+    outputs = {subprocess.check_output([sys.executable, "-c", code], text=True) for _ in range(2)}
+    draw = Draw(KEY)
+    mine = f"{draw.random.random()} {draw.seed} {draw.sample(range(100), 3)} {int(draw.numpy().integers(10**9))}\n"
+    assert outputs == {mine}
+
+
+def test_numpy_goes_on_and_does_not_begin_again():
+    draw = Draw(KEY)
+    assert draw.numpy().random() != draw.numpy().random()
+
+
+def test_rows_are_fresh_and_whole():
+    rows, others = Draw(KEY).rows("reviews", 20), Draw(b"other").rows("reviews", 20)
+    assert len(rows) == 20
+    assert set(rows[0]) == {"text", "label"}
+    assert isinstance(rows[0]["label"], int)
+    assert rows == Draw(KEY).rows("reviews", 20)
+    assert not {row["text"] for row in rows} & {row["text"] for row in others}
+
+
+def test_a_dataset_has_the_rows():
+    assert Draw(KEY).dataset("translations", 5).table.to_pylist() == Draw(KEY).rows("translations", 5)

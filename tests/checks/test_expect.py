@@ -1,0 +1,100 @@
+"""Each expectation passes what it should, and names the rung of what it should not."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Failed, Rung
+
+NAN = float("nan")
+
+PASSES = [
+    (expect.type_of, (1, int)),
+    (expect.type_of, (True, bool)),
+    (expect.type_of, ([], (list, tuple))),
+    (expect.number, (0.5,)),
+    (expect.each_of, (["a", "b"], str)),
+    (expect.length, ([1, 2], 2)),
+    (expect.shape, (np.zeros((2, 3)), (2, None))),
+    (expect.shape, (torch.zeros(2), (2,))),
+    (expect.keys, ({"a": 1, "b": 2}, ["a"])),
+    (expect.equal, ({"a": [1, (2, "x")]}, {"a": [1, (2, "x")]})),
+    (expect.equal, (2.0, 2)),
+    (expect.equal, (np.arange(3), np.arange(3))),
+    (expect.close, (1.0000001, 1.0)),
+    (expect.all_close, ([1.0, 2.0], torch.tensor([1.0, 2.0]))),
+    (expect.all_close, ([-math.inf], [-math.inf])),
+    (expect.one_of, ("a", ["a", "b"])),
+    (expect.at_least, (1, 1)),
+    (expect.at_most, (1, 1)),
+    (expect.true, (True, "x")),
+]
+
+FAILS = [
+    (expect.type_of, (True, int), Rung.WRONG_TYPE),
+    (expect.type_of, ("a", (int, float)), Rung.WRONG_TYPE),
+    (expect.number, (True,), Rung.WRONG_TYPE),
+    (expect.number, (NAN,), Rung.WRONG_VALUE),
+    (expect.each_of, ("ab", str), Rung.WRONG_TYPE),
+    (expect.each_of, ([1, "a"], int), Rung.WRONG_TYPE),
+    (expect.length, (3, 2), Rung.WRONG_TYPE),
+    (expect.length, ([1], 2), Rung.WRONG_SHAPE),
+    (expect.shape, ([1], (1,)), Rung.WRONG_TYPE),
+    (expect.shape, (np.zeros((2, 3)), (2,)), Rung.WRONG_SHAPE),
+    (expect.shape, (np.zeros((2, 3)), (3, None)), Rung.WRONG_SHAPE),
+    (expect.keys, ([], ["a"]), Rung.WRONG_TYPE),
+    (expect.keys, ({"a": 1}, ["b"]), Rung.WRONG_SHAPE),
+    (expect.equal, (True, 1), Rung.WRONG_TYPE),
+    (expect.equal, ((1,), [1]), Rung.WRONG_TYPE),
+    (expect.equal, ([1], [1, 2]), Rung.WRONG_SHAPE),
+    (expect.equal, ([1, [2, 3]], [1, [2, 4]]), Rung.WRONG_VALUE),
+    (expect.equal, ({"a": 1}, {"b": 1}), Rung.WRONG_SHAPE),
+    (expect.equal, ({"a": 1}, {"a": 2}), Rung.WRONG_VALUE),
+    (expect.equal, (NAN, 1.0), Rung.WRONG_VALUE),
+    (expect.equal, ([0], np.arange(1)), Rung.WRONG_TYPE),
+    (expect.equal, (np.arange(2), np.arange(3)), Rung.WRONG_SHAPE),
+    (expect.equal, (np.ones(3), np.zeros(3)), Rung.WRONG_VALUE),
+    (expect.close, (1.1, 1.0), Rung.WRONG_VALUE),
+    (expect.close, ("1", 1.0), Rung.WRONG_TYPE),
+    (expect.all_close, ([1.0, NAN], [1.0, 2.0]), Rung.WRONG_VALUE),
+    (expect.all_close, ([1.0], [1.0, 2.0]), Rung.WRONG_SHAPE),
+    (expect.all_close, (["x"], [1.0]), Rung.WRONG_TYPE),
+    (expect.all_close, ([[1.0], [1.0, 2.0]], [[1.0], [2.0]]), Rung.WRONG_TYPE),
+    (expect.one_of, (True, [1]), Rung.WRONG_VALUE),
+    (expect.at_least, (0.9, 1), Rung.WRONG_VALUE),
+    (expect.at_least, (math.inf, 1), Rung.WRONG_VALUE),
+    (expect.at_most, (1.1, 1), Rung.WRONG_VALUE),
+    (expect.true, (False, "x"), Rung.WRONG_VALUE),
+]
+
+
+def name(case):
+    return f"{case[0].__name__} {case[1]}"[:60]
+
+
+@pytest.mark.parametrize("case", PASSES, ids=name)
+def test_passes(case):
+    function, arguments = case
+    function(*arguments, "the answer")
+
+
+@pytest.mark.parametrize("case", FAILS, ids=name)
+def test_fails(case):
+    function, arguments, rung = case
+    with pytest.raises(Failed) as caught:
+        function(*arguments, "the answer")
+    assert caught.value.rung is rung
+    assert caught.value.expected
+    assert caught.value.got
+
+
+def test_a_difference_is_shown_where_it_is():
+    with pytest.raises(Failed, match="item 1 of 'a' of the answer to be 4; got 3"):
+        expect.equal({"a": [1, 3]}, {"a": [1, 4]}, "the answer")
+
+
+def test_long_values_are_cut():
+    assert len(expect.show(list(range(10_000)))) == expect.SHOWN_CHARACTERS

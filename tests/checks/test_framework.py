@@ -1,0 +1,215 @@
+"""Points, parts, the ladder and the seeds."""
+
+import json
+
+import pytest
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, Failed, Rung, load_exercise, part, register, seed_key
+from course_utils.wire.answer import LocalTransport
+
+
+def exercise_with(check, points=4, needs=("f",), **options):
+    exercise = Exercise("97_made_here", title="Made here", minutes=1, difficulty="easy", cost="nothing")
+    exercise.question("q1", title="One", points=points, needs=needs, lesson="lessons/x.ipynb", **options)(check)
+    return exercise
+
+
+def report(check, namespace, key=None, **options):
+    exercise = exercise_with(check, **options)
+    return exercise.find("q1").run(LocalTransport(namespace, None), key)
+
+
+def doubles(answer, draw):
+    number = draw.random.randrange(100, 10**6)
+    with part("doubles", points=3):
+        expect.equal(answer.call("f", number), 2 * number, "f(number)")
+    with part("zero", points=1):
+        expect.equal(answer.call("f", 0), 0, "f(0)")
+
+
+def stub(number):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("namespace", "points", "rung"),
+    [
+        ({"f": lambda n: 2 * n}, 4, Rung.RIGHT),
+        ({"f": lambda n: 0}, 1, Rung.WRONG_VALUE),
+        ({"f": lambda n: n * 2 if n else 5}, 3, Rung.WRONG_VALUE),
+        ({"f": lambda n: [n, n]}, 0, Rung.WRONG_TYPE),
+        ({"f": lambda n: 1 // 0}, 0, Rung.CRASHED),
+        ({"f": stub}, 0, Rung.NOT_STARTED),
+        ({"f": None}, 0, Rung.NOT_STARTED),
+        ({}, 0, Rung.MISSING),
+        ({"f": 3}, 0, Rung.CRASHED),
+        ({"f": lambda n: print}, 0, Rung.WRONG_TYPE),
+    ],
+)
+def test_the_ladder(namespace, points, rung):
+    found = report(doubles, namespace)
+    assert (found.points, found.rung) == (points, rung.value)
+
+
+def test_each_message_says_what_was_expected_what_came_and_where_to_read():
+    found = report(doubles, {"f": lambda n: 0})
+    wrong = found.parts[0]
+    assert wrong.expected.startswith("f(number) to be ")
+    assert wrong.got == "0"
+    assert found.lesson == "lessons/x.ipynb"
+
+
+def test_a_failure_outside_a_part_ends_the_question():
+    def check(answer, draw):
+        with part("first", points=1):
+            pass
+        expect.equal(answer.call("f"), 1, "f()")
+        with part("second", points=3):
+            raise AssertionError("never reached")
+
+    found = report(check, {"f": lambda: 2})
+    assert (found.points, [piece.title for piece in found.parts]) == (1, ["first", "the rest"])
+
+
+def test_a_question_without_parts_is_all_or_nothing():
+    def check(answer, draw):
+        expect.equal(answer.call("f"), 1, "f()")
+
+    assert report(check, {"f": lambda: 1}).points == 4
+    assert report(check, {"f": lambda: 2}).points == 0
+
+
+def test_right_but():
+    def check(answer, draw):
+        expect.advise(answer.call("f") is not None, "returning something is kinder")
+
+    found = report(check, {"f": lambda: None})
+    assert (found.points, found.rung, found.notes) == (4, "right, but", ("returning something is kinder",))
+
+
+def test_a_note_on_a_wrong_answer_is_left_out():
+    def check(answer, draw):
+        expect.advise(False, "some advice")
+        expect.equal(answer.call("f"), 1, "f()")
+
+    assert report(check, {"f": lambda: 2}).notes == ()
+
+
+def test_parts_that_do_not_add_up_are_a_fault_of_the_check():
+    def check(answer, draw):
+        with part("all there is", points=1):
+            pass
+
+    found = report(check, {"f": len})
+    assert (found.points, found.rung) == (None, "ungraded")
+    assert "do not add up to its 4 points" in found.notes[0]
+
+
+def test_a_check_that_trips_gives_no_mark_and_never_a_zero():
+    found = report(lambda answer, draw: answer.call("f")["key"], {"f": lambda: [1]})
+    assert (found.points, found.rung) == (None, "ungraded")
+    assert "TypeError" in found.notes[0]
+
+
+def test_a_process_that_ends_costs_the_question():
+    class Gone:
+        def ask(self, request, seconds, limits):
+            raise ConnectionError("it ended")
+
+    found = exercise_with(doubles).find("q1").run(Gone())
+    assert (found.points, found.rung, found.parts[0].got) == (0, "crashed", "it ended")
+
+
+def test_another_key_draws_other_data_and_the_same_key_the_same():
+    seen = []
+
+    def check(answer, draw):
+        seen.append((draw.random.random(), draw.seed, draw.numpy().random()))
+
+    for key in (None, None, b"a" * 32, b"b" * 32):
+        report(check, {"f": len}, key)
+    assert seen[0] == seen[1]
+    assert len(set(seen)) == 3
+
+
+def test_the_grader_sees_through_an_answer_learned_by_heart():
+    seen = {}
+    report(doubles, {"f": lambda n: seen.setdefault(n, 2 * n)})
+    learned = {"f": lambda n: seen.get(n, 0)}
+    assert report(doubles, learned).points == 4
+    assert report(doubles, learned, seed_key(b"secret", "ann", "97_made_here", "q1")).points == 1
+
+
+def test_seed_keys_differ_by_every_field():
+    keys = {
+        seed_key(b"s", "ann", "e", "q1"),
+        seed_key(b"t", "ann", "e", "q1"),
+        seed_key(b"s", "bob", "e", "q1"),
+        seed_key(b"s", "ann", "f", "q1"),
+        seed_key(b"s", "ann", "e", "q2"),
+        seed_key(b"s", "anne", "", "q1"),
+    }
+    assert len(keys) == 6
+
+
+def test_the_seed_key_is_hmac_sha256():
+    # Computed with: printf 'ann\037e\037q1' | openssl dgst -sha256 -hmac s
+    expected = __import__("hmac").new(b"s", b"ann\x1fe\x1fq1", "sha256").digest()
+    assert seed_key(b"s", "ann", "e", "q1") == expected
+
+
+def test_a_report_is_plain_data():
+    found = report(doubles, {"f": lambda n: 0})
+    assert json.loads(json.dumps(found.to_dict()))["parts"][0]["rung"] == "wrong value"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "Q1"}, "should be like 'q1'"),
+        ({"points": 0}, "more than 0"),
+        ({"points": float("nan")}, "more than 0"),
+        ({"hints": ("one",)}, "three hints"),
+    ],
+)
+def test_questions_that_cannot_be(options, words):
+    exercise = exercise_with(doubles)
+    settings = {"name": "q2", "points": 1, "title": "Two"} | options
+    with pytest.raises(ValueError, match=words):
+        exercise.question(settings.pop("name"), **settings)(doubles)
+
+
+def test_two_questions_of_one_name():
+    exercise = exercise_with(doubles)
+    with pytest.raises(ValueError, match="two questions named q1"):
+        exercise.manual("q1", title="Again", points=1)
+
+
+def test_finding_a_question_lists_those_there_are():
+    with pytest.raises(KeyError, match="its questions are q1"):
+        exercise_with(doubles).find("q7")
+
+
+def test_a_hand_marked_question_has_no_mark():
+    exercise = exercise_with(doubles)
+    exercise.manual("q2", title="Judge", points=5)
+    found = exercise.find("q2").run(None)
+    assert (found.points, found.rung) == (None, "marked by hand")
+    assert exercise.points == 9
+
+
+@pytest.mark.parametrize("name", ["96_no_such_exercise", "../framework", "Chapter", "01_framework"])
+def test_loading_what_is_no_exercise(name):
+    with pytest.raises(LookupError):
+        load_exercise(name)
+
+
+def test_loading_a_registered_one():
+    exercise = exercise_with(doubles)
+    register(exercise)
+    assert load_exercise("97_made_here") is exercise
+
+
+def test_failed_reads_as_a_sentence():
+    assert str(Failed(Rung.WRONG_TYPE, "a list", "None")) == "expected a list; got None"
