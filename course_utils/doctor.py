@@ -144,7 +144,7 @@ def check_disk():
 
 
 def check_network(reachable=None):
-    host, port = session._hub_address()
+    host, port = session.hub_address()
     if session.network_reachable(host, port) if reachable is None else reachable:
         return Check("network", "ok", f"{host} answers")
     if os.environ.get("COURSE_PROFILE", "").lower() == "hub":

@@ -125,7 +125,7 @@ def choose_profile(requested=None):
         return Choice("offline", "the variable CI is set")
     if _is_on("HF_HUB_OFFLINE"):
         return Choice("offline", "the variable HF_HUB_OFFLINE is set")
-    host, port = _hub_address()
+    host, port = hub_address()
     if network_reachable(host, port):
         return Choice("hub", f"{host} answers")
     return Choice("offline", f"{host} does not answer")
@@ -151,7 +151,7 @@ def network_reachable(host, port, seconds=PROBE_SECONDS):
     return answered.is_set()
 
 
-def _hub_address():
+def hub_address():
     """(host, port) of what a download would connect to first: the proxy where there is one, else the Hub."""
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
     address = urlsplit(proxy or os.environ.get("HF_ENDPOINT") or "https://huggingface.co")

@@ -115,7 +115,7 @@ def test_probe_is_bounded_when_the_name_look_up_hangs(monkeypatch):
 def test_probe_knocks_where_a_download_would(monkeypatch, variables, address):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert session._hub_address() == address
+    assert session.hub_address() == address
 
 
 # Device
