@@ -1,5 +1,7 @@
 """The first page in a real browser: it opens by itself, is rendered, runs, and leads on."""
 
+import pytest
+
 from course_utils.lab import FIRST_PAGE
 from tests.browser.workbook import open_notebook, outputs, run_all
 
@@ -16,3 +18,16 @@ def test_no_dialog_stands_in_the_way(server, page):
     open_notebook(page, server, FIRST_PAGE)
     page.wait_for_timeout(2000)  # they come late
     assert page.locator(".jp-Dialog, .Toastify__toast").count() == 0
+
+
+def test_a_readme_opens_as_a_page(server, page):
+    (server.root / "README.md").write_text("# Read me first\n\nIt is *rendered*.\n")
+    page.goto(server.address("README.md"))
+    page.locator(".jp-MarkdownViewer h1", has_text="Read me first").wait_for()
+
+
+def test_the_browser_reaches_no_other_machine(server, page):
+    """Only its own: the harness resolves no names."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with pytest.raises(playwright.Error, match="ERR_NAME_NOT_RESOLVED"):
+        page.goto("http://example.invalid/")
