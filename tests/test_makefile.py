@@ -1,0 +1,63 @@
+"""What the make targets would run, and what they say where no Python will do."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
+
+
+def make(root, *arguments, **variables):
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}
+    }
+    command = ["make", *arguments]
+    return subprocess.run(
+        command, cwd=root, capture_output=True, text=True, env=environment | variables, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "present", "absent"),
+    [
+        (["start"], ["course_utils/install.py", "course doctor", "course lab"], ["--port", "--torch"]),
+        (["start", "PORT=8890"], ["course lab --port 8890"], []),
+        (["start", "TORCH=cu126"], ["course_utils/install.py --torch cu126"], []),
+        (
+            ["test"],
+            ["course_utils/install.py", "OMP_NUM_THREADS=1", "-n 2", "--durations", "not exhaustive"],
+            ["not slow"],
+        ),
+        (["test-quick"], ["not slow and not exhaustive"], []),
+        (["test-all"], ["pytest"], [' -m "not']),
+    ],
+)
+def test_a_target_runs_what_it_says(root, arguments, present, absent):
+    commands = make(root, "-n", *arguments).stdout
+    assert all(each in commands for each in present), commands
+    assert not any(each in commands for each in absent), commands
+
+
+def test_without_a_fitting_python_it_says_what_to_do(root):
+    result = make(root, "install", "PYTHON=")
+    assert result.returncode != 0
+    assert "No Python 3.11 or newer was found" in result.stdout
+    assert "make start PYTHON=" in result.stdout
+
+
+def test_the_python_named_is_the_one_that_installs(root, tmp_path):
+    python = tmp_path / "python3"
+    python.write_text("#!/bin/sh\necho this would have run $*\nexit 7\n")
+    python.chmod(0o755)
+    result = make(root, "install", f"PYTHON={python}")
+    assert "this would have run -I course_utils/install.py" in result.stdout
+    assert result.returncode != 0, "a failed installation ends the target"
+
+
+def test_continuous_integration_runs_make_test(root):
+    script = root / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().rstrip().endswith("\nmake test")
+    assert subprocess.run(["bash", "-n", script]).returncode == 0
