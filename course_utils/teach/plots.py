@@ -159,6 +159,47 @@ def trade_off(points, title, x_label, y_label, path=()):
     return figure
 
 
+def ranking(values, title, x_label):
+    """Horizontal bars, the first at the top. values: {name: number}."""
+    figure, axes = _figure(title)
+    axes.barh(list(values), list(values.values()), color="0.75", edgecolor="black")
+    axes.invert_yaxis()
+    axes.set_xlabel(x_label)
+    return figure
+
+
+def histograms(values, title, x_label):
+    """One histogram under the other, on the same axis. values: {name: numbers}."""
+    from matplotlib import pyplot
+
+    figure, rows = pyplot.subplots(
+        len(values), sharex=True, figsize=(6.4, 1 + 1.5 * len(values)), layout="constrained"
+    )
+    pyplot.close(figure)
+    for axes, (name, numbers) in zip(figure.axes, values.items(), strict=True):
+        axes.hist(numbers, bins=30, color="0.75", edgecolor="black")
+        axes.set_title(name, fontsize="medium")
+        axes.set_ylabel("rows")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[-1].set_xlabel(x_label)
+    figure.suptitle(title)
+    return figure
+
+
+def token_grid(rows, title, hidden=-100):
+    """Rows of tokens as a grid, each written in its cell; `hidden` ones are dark. rows: a list of lists."""
+    figure, axes = _figure(title, width=12)
+    axes.imshow(
+        [[float(token == hidden) for token in row] for row in rows], cmap="Greys", vmax=1.6, aspect="auto"
+    )
+    for y, row in enumerate(rows):
+        for x, token in enumerate(row):
+            axes.text(x, y, str(token), ha="center", va="center", fontsize=7, rotation=45)
+    axes.set_xlabel("place in the row")
+    axes.set_yticks(range(len(rows)), [f"row {number}" for number in range(len(rows))])
+    return figure
+
+
 def _figure(title, width=6.4):
     """A figure and its axes. Closed for pyplot at once, or a notebook would show it a second time."""
     from matplotlib import pyplot

@@ -98,6 +98,28 @@ def test_a_heat_map_writes_every_score_in_a_readable_shade():
     assert axes.images[0].get_cmap().name == "gray"
 
 
+def test_a_ranking_begins_at_the_top():
+    axes = plots.ranking({"best": 0.7, "second": 0.2}, "Next token", "probability").axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [0.7, 0.2]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["best", "second"]
+    assert axes.yaxis_inverted()
+
+
+def test_histograms_share_their_axis_and_count_every_row():
+    figure = plots.histograms({"prompts": [1, 2, 2, 90], "answers": [3, 4]}, "Lengths", "tokens")
+    prompts, answers = figure.axes
+    assert sum(bar.get_height() for bar in prompts.patches) == 4
+    assert sum(bar.get_height() for bar in answers.patches) == 2
+    assert prompts.get_xlim() == answers.get_xlim()
+    assert answers.get_xlabel() == "tokens"
+
+
+def test_a_token_grid_writes_every_token_and_darkens_the_hidden():
+    axes = plots.token_grid([[5, 1, -100], [7, 8, 1]], "Labels").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["5", "1", "-100", "7", "8", "1"]
+    assert axes.images[0].get_array().tolist() == [[0, 0, 1], [0, 0, 0]]
+
+
 def test_figures_can_be_saved_and_are_not_kept_open(bars):
     from matplotlib import pyplot
 
