@@ -39,7 +39,7 @@ def _sentences(report: Report) -> list[str]:
         lines.append("Not started yet: write your answer in the cell above, run it, and check again.")
     for note in report.notes:
         lines.append(note if report.rung == Rung.UNGRADED.value else f"Right, but: {note}")
-    if report.lesson and report.rung not in _RIGHT + (Rung.MANUAL.value,):
+    if report.lesson and report.rung not in (*_RIGHT, Rung.MANUAL.value):
         lines.append(f"To read again: {report.lesson}")
     return lines
 
@@ -63,7 +63,9 @@ def report_text(report: Report) -> str:
 def _card(tone: str, head: str, body: list[str]) -> str:
     colour = _COLOURS[tone]
     style = f"border:1px solid {colour};border-left:6px solid {colour};border-radius:4px;padding:8px 12px;margin:6px 0;max-width:60em"
-    return f'<div style="{style}"><div><strong style="color:{colour}">{head}</strong></div>{"".join(body)}</div>'
+    return (
+        f'<div style="{style}"><div><strong style="color:{colour}">{head}</strong></div>{"".join(body)}</div>'
+    )
 
 
 def _part_html(part: PartResult, alone: bool) -> str:
@@ -82,7 +84,11 @@ def report_html(report: Report) -> str:
     """One report as an HTML card."""
     head = escape(f"{report.question} · {report.title} · {_score(report)}")
     parts = [_part_html(part, len(report.parts) == 1) for part in report.parts]
-    return _card(_tone(report), head, parts + [f'<div style="margin-top:4px">{escape(line)}</div>' for line in _sentences(report)])
+    return _card(
+        _tone(report),
+        head,
+        parts + [f'<div style="margin-top:4px">{escape(line)}</div>' for line in _sentences(report)],
+    )
 
 
 def total_text(reports: list[Report], exercise: Exercise) -> str:
@@ -98,7 +104,9 @@ def hint_text(question: Question, level: int) -> str:
     if not question.hints:
         return f"{question.name} has no hints; read {question.lesson or 'the lesson'} again."
     if level not in (1, 2, 3):
-        raise ValueError(f"hints have the levels 1 ({HINT_NAMES[0]}), 2 ({HINT_NAMES[1]}) and 3 ({HINT_NAMES[2]}), not {level!r}")
+        raise ValueError(
+            f"hints have the levels 1 ({HINT_NAMES[0]}), 2 ({HINT_NAMES[1]}) and 3 ({HINT_NAMES[2]}), not {level!r}"
+        )
     more = f"\nFor {HINT_NAMES[level]}, ask for level {level + 1}." if level < 3 else ""
     return f"{question.name}, {HINT_NAMES[level - 1]}: {question.hints[level - 1]}{more}"
 
@@ -107,7 +115,9 @@ def hint_html(question: Question, level: int) -> str:
     """A hint as an HTML card."""
     first, *rest = hint_text(question, level).split("\n")
     body = escape("\n".join([first.partition(": ")[2], *rest]))
-    return _card("neutral", escape(first.partition(": ")[0]), [f'<div style="white-space:pre-wrap">{body}</div>'])
+    return _card(
+        "neutral", escape(first.partition(": ")[0]), [f'<div style="white-space:pre-wrap">{body}</div>']
+    )
 
 
 def exercise_text(exercise: Exercise) -> str:
@@ -119,11 +129,15 @@ def exercise_text(exercise: Exercise) -> str:
     for question in exercise.questions.values():
         stars = "*" * question.difficulty
         by_hand = ", marked by hand" if question.manual else ""
-        lines.append(f"  {question.name:<4} {stars:<3} {question.points:>4g} points  {question.title}{by_hand}")
+        lines.append(
+            f"  {question.name:<4} {stars:<3} {question.points:>4g} points  {question.title}{by_hand}"
+        )
     return "\n".join(lines)
 
 
 def exercise_html(exercise: Exercise) -> str:
     """An exercise's card as HTML."""
     first, *rest = exercise_text(exercise).split("\n")
-    return _card("neutral", escape(first), [f'<pre style="margin:4px 0">{escape(line.strip())}</pre>' for line in rest])
+    return _card(
+        "neutral", escape(first), [f'<pre style="margin:4px 0">{escape(line.strip())}</pre>' for line in rest]
+    )

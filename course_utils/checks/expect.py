@@ -15,9 +15,20 @@ from collections.abc import Collection, Iterable
 from course_utils.checks.framework import Failed, Rung, note
 
 SHOWN_CHARACTERS = 160
-_NAMES = {"NoneType": "None", "str": "a text", "int": "a whole number", "float": "a number", "bool": "True or False",
-          "dict": "a dict", "list": "a list", "tuple": "a tuple", "set": "a set", "ndarray": "a numpy array",
-          "Tensor": "a torch tensor", "Table": "a dataset"}
+_NAMES = {
+    "NoneType": "None",
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "True or False",
+    "dict": "a dict",
+    "list": "a list",
+    "tuple": "a tuple",
+    "set": "a set",
+    "ndarray": "a numpy array",
+    "Tensor": "a torch tensor",
+    "Table": "a dataset",
+}
 
 
 def show(value: object) -> str:
@@ -64,7 +75,9 @@ def length(got: object, count: int, what: str) -> None:
 def shape(got: object, sides: tuple[int | None, ...], what: str) -> None:
     """``got`` is an array or tensor of that shape; ``None`` stands for any size."""
     if not hasattr(got, "shape"):
-        raise Failed(Rung.WRONG_TYPE, f"{what} to be an array or a tensor", f"{_named(type(got))}: {show(got)}")
+        raise Failed(
+            Rung.WRONG_TYPE, f"{what} to be an array or a tensor", f"{_named(type(got))}: {show(got)}"
+        )
     found = tuple(got.shape)
     if len(found) != len(sides) or any(side not in (None, size) for side, size in zip(sides, found)):
         wanted = "(" + ", ".join("any" if side is None else str(side) for side in sides) + ")"
@@ -92,16 +105,24 @@ def _difference(got: object, expected: object, what: str) -> Failed | None:
         return _array_difference(got, expected, what)
     numeric = _is_number(got) and _is_number(expected)
     if type(got) is not type(expected) and not numeric:
-        return Failed(Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}: {show(expected)}", f"{_named(type(got))}: {show(got)}")
+        return Failed(
+            Rung.WRONG_TYPE,
+            f"{what} to be {_named(type(expected))}: {show(expected)}",
+            f"{_named(type(got))}: {show(got)}",
+        )
     if isinstance(expected, (list, tuple)):
         if len(got) != len(expected):
-            return Failed(Rung.WRONG_SHAPE, f"{what} to hold {len(expected)} items", f"{len(got)}: {show(got)}")
+            return Failed(
+                Rung.WRONG_SHAPE, f"{what} to hold {len(expected)} items", f"{len(got)}: {show(got)}"
+            )
         pairs = ((index, got[index], item) for index, item in enumerate(expected))
         found = (_difference(one, other, f"item {index} of {what}") for index, one, other in pairs)
         return next((difference for difference in found if difference), None)
     if isinstance(expected, dict):
         if set(got) != set(expected):
-            return Failed(Rung.WRONG_SHAPE, f"{what} to have the keys {show(list(expected))}", show(list(got)))
+            return Failed(
+                Rung.WRONG_SHAPE, f"{what} to have the keys {show(list(expected))}", show(list(got))
+            )
         found = (_difference(got[key], item, f"{key!r} of {what}") for key, item in expected.items())
         return next((difference for difference in found if difference), None)
     if got != expected:
@@ -111,9 +132,13 @@ def _difference(got: object, expected: object, what: str) -> Failed | None:
 
 def _array_difference(got: object, expected, what: str) -> Failed | None:
     if type(got) is not type(expected):
-        return Failed(Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}", f"{_named(type(got))}: {show(got)}")
+        return Failed(
+            Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}", f"{_named(type(got))}: {show(got)}"
+        )
     if tuple(got.shape) != tuple(expected.shape):
-        return Failed(Rung.WRONG_SHAPE, f"{what} to have the shape {tuple(expected.shape)}", str(tuple(got.shape)))
+        return Failed(
+            Rung.WRONG_SHAPE, f"{what} to have the shape {tuple(expected.shape)}", str(tuple(got.shape))
+        )
     if got.tolist() != expected.tolist():
         return Failed(Rung.WRONG_VALUE, f"{what} to be {show(expected.tolist())}", show(got.tolist()))
     return None
@@ -141,7 +166,9 @@ def all_close(got: object, expected: object, what: str, *, tolerance: float = 1e
     if mine.shape != theirs.shape:
         raise Failed(Rung.WRONG_SHAPE, f"{what} to have the shape {mine.shape}", str(theirs.shape))
     with np.errstate(invalid="ignore"):
-        wrong = ~((mine == theirs) | (np.abs(mine - theirs) <= tolerance))  # NaN is wrong, equal infinities are right
+        wrong = ~(
+            (mine == theirs) | (np.abs(mine - theirs) <= tolerance)
+        )  # NaN is wrong, equal infinities are right
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0])
         raise Failed(Rung.WRONG_VALUE, f"{what} to be {mine[place]:.6g} at {place}", f"{theirs[place]:.6g}")

@@ -236,7 +236,9 @@ class Question:
 
     def stopped(self, why: str) -> Report:
         """A report of no points because the learner's process ended while it was asked."""
-        lost = PartResult(self.title, 0.0, self.points, Rung.CRASHED.value, "the notebook's process to stay alive", why)
+        lost = PartResult(
+            self.title, 0.0, self.points, Rung.CRASHED.value, "the notebook's process to stay alive", why
+        )
         return self._report(Rung.CRASHED, 0.0, _Sheet(parts=[lost]))
 
     def _look_for_needs(self, answer: wire.Answer) -> None:
@@ -252,7 +254,9 @@ class Question:
         left = max(self.points - sum(piece.max_points for piece in sheet.parts), 0.0)
         if rung is Rung.RIGHT and sheet.parts:
             if not math.isclose(sum(piece.max_points for piece in sheet.parts), self.points):
-                raise ValueError(f"the parts of {self.exercise} {self.name} do not add up to its {self.points:g} points")
+                raise ValueError(
+                    f"the parts of {self.exercise} {self.name} do not add up to its {self.points:g} points"
+                )
             return
         title = "the rest" if sheet.parts else self.title
         earned = left if rung is Rung.RIGHT else 0.0
@@ -322,13 +326,33 @@ class Exercise:
         """
 
         def register(check: Callable) -> Callable:
-            self._add(Question(self.name, name, title, points, tuple(needs), lesson, tuple(hints), difficulty, seconds, check))
+            self._add(
+                Question(
+                    self.name,
+                    name,
+                    title,
+                    points,
+                    tuple(needs),
+                    lesson,
+                    tuple(hints),
+                    difficulty,
+                    seconds,
+                    check,
+                )
+            )
             return check
 
         return register
 
     def manual(
-        self, name: str, *, title: str, points: float, lesson: str = "", hints: tuple[str, ...] = (), difficulty: int = 2
+        self,
+        name: str,
+        *,
+        title: str,
+        points: float,
+        lesson: str = "",
+        hints: tuple[str, ...] = (),
+        difficulty: int = 2,
     ) -> None:
         """Register a question that an instructor marks by hand."""
         self._add(Question(self.name, name, title, points, (), lesson, tuple(hints), difficulty, 0.0, None))
@@ -347,7 +371,9 @@ class Exercise:
     def find(self, name: str) -> Question:
         """The question of that name; ``KeyError`` with the names there are."""
         if name not in self.questions:
-            raise KeyError(f"{self.name} has no question {name!r}; its questions are {', '.join(self.questions)}")
+            raise KeyError(
+                f"{self.name} has no question {name!r}; its questions are {', '.join(self.questions)}"
+            )
         return self.questions[name]
 
     def card(self) -> dict:
@@ -360,7 +386,13 @@ class Exercise:
             "cost": self.cost,
             "points": self.points,
             "questions": [
-                {"name": q.name, "title": q.title, "points": q.points, "difficulty": q.difficulty, "manual": q.manual}
+                {
+                    "name": q.name,
+                    "title": q.title,
+                    "points": q.points,
+                    "difficulty": q.difficulty,
+                    "manual": q.manual,
+                }
                 for q in self.questions.values()
             ],
         }

@@ -47,7 +47,9 @@ def show_card(course, exercise: str | None) -> None:
 
 def _exercise(name: str | None) -> Exercise:
     if name is None:
-        raise LookupError('this notebook has no exercise; begin it with course = setup(exercise="06_full_fine_tuning")')
+        raise LookupError(
+            'this notebook has no exercise; begin it with course = setup(exercise="06_full_fine_tuning")'
+        )
     return load_exercise(name)
 
 

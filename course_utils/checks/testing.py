@@ -51,7 +51,9 @@ def run_cells(sources: list[str], namespace: dict) -> None:
             exec(compile(source, f"<cell {number}>", "exec"), namespace)
 
 
-def judge_namespace(exercise: Exercise, question: str, namespace: dict, *, course=None, secret: bytes = PUBLIC_SECRET) -> Report:
+def judge_namespace(
+    exercise: Exercise, question: str, namespace: dict, *, course=None, secret: bytes = PUBLIC_SECRET
+) -> Report:
     """The report on one question for a namespace; another ``secret`` draws other data."""
     loader = asset_loader(course.model, course.dataset) if course is not None else _no_assets
     key = seed_key(secret, "", exercise.name, question)
@@ -62,7 +64,15 @@ def _no_assets(asset):
     raise LookupError(f"this test has no course, so {asset} cannot be loaded")
 
 
-def judge_source(exercise: Exercise | str, question: str, source: str, *, before: str = "", course=None, secret: bytes = PUBLIC_SECRET) -> Report:
+def judge_source(
+    exercise: Exercise | str,
+    question: str,
+    source: str,
+    *,
+    before: str = "",
+    course=None,
+    secret: bytes = PUBLIC_SECRET,
+) -> Report:
     """The report on one question when the notebook is ``before`` and then ``source``.
 
     A candidate that does not even run is judged on what it left, as in a notebook.

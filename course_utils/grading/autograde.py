@@ -71,7 +71,9 @@ class Judged:
     why: str = ""
 
 
-def find_submissions(submitted: Path, wanted: str | None, known: list[str]) -> tuple[list[Submission], list[str]]:
+def find_submissions(
+    submitted: Path, wanted: str | None, known: list[str]
+) -> tuple[list[Submission], list[str]]:
     """All submissions in nbgrader's layout, and a line for each folder that is none."""
     found, skipped = [], []
     for student in sorted(path for path in submitted.iterdir() if not path.name.startswith(".")):
@@ -143,7 +145,11 @@ class Writer:
             judged = Judged(submission, {}, executor.ungraded(judged.graded.notebook, exercise, why), why)
         if judged.why:
             forget_marks(self.database, submission.assignment, submission.student)
-        by_hand = [question.run(None) for question in load_exercise(submission.assignment).questions.values() if question.manual]
+        by_hand = [
+            question.run(None)
+            for question in load_exercise(submission.assignment).questions.values()
+            if question.manual
+        ]
         found = [*judged.graded.reports.values(), *by_hand]
         return [reports.result_of(submission.student, report, judged.graded.seconds) for report in found]
 
@@ -204,7 +210,9 @@ class Writer:
 def _timestamp(path: Path) -> str | None:
     """A submission's time stamp, if there is one that can be read."""
     try:
-        text = path.read_text(encoding="utf-8")[:100].strip() if path.is_file() and not path.is_symlink() else ""
+        text = (
+            path.read_text(encoding="utf-8")[:100].strip() if path.is_file() and not path.is_symlink() else ""
+        )
         return f"{parse_utc(text).isoformat(' ')} UTC" if text else None
     except (ValueError, OverflowError, OSError):
         return None
@@ -230,7 +238,13 @@ def judge_all(submissions: list[Submission], release: Path, secret: bytes, jobs:
 
 
 def grade_class(
-    submitted: Path, out: Path, *, assignment: str | None = None, secret_file: Path | None = None, jobs: int = 1, solutions: Path = ROOT / "solutions"
+    submitted: Path,
+    out: Path,
+    *,
+    assignment: str | None = None,
+    secret_file: Path | None = None,
+    jobs: int = 1,
+    solutions: Path = ROOT / "solutions",
 ) -> list[dict]:
     """Grade every submission under ``submitted`` into ``out``; returns all results as plain rows.
 
@@ -246,7 +260,9 @@ def grade_class(
     for line in skipped:
         print(f"skipped {line}", file=sys.stderr)
     if not submissions:
-        raise GradeError(f"no submissions in {submitted}; they lie in <student>/<assignment>/<assignment>.ipynb")
+        raise GradeError(
+            f"no submissions in {submitted}; they lie in <student>/<assignment>/<assignment>.ipynb"
+        )
     secret = read_secret(secret_file or out / SECRET_FILE)
     writer = Writer(out)
     try:
@@ -258,7 +274,13 @@ def grade_class(
 
 def _grade(writer: Writer, submissions: list[Submission], secret: bytes, jobs: int) -> list[dict]:
     everything, rows = [], []
-    bar = tqdm(judge_all(submissions, writer.out / "release", secret, jobs), total=len(submissions), desc="grading", unit="notebook", disable=None)
+    bar = tqdm(
+        judge_all(submissions, writer.out / "release", secret, jobs),
+        total=len(submissions),
+        desc="grading",
+        unit="notebook",
+        disable=None,
+    )
     for judged in bar:
         bar.set_postfix_str(str(judged.submission))
         rows = reports.write_results(writer.out / "results.jsonl", writer.write(judged))
@@ -273,11 +295,19 @@ def _grade(writer: Writer, submissions: list[Submission], secret: bytes, jobs: i
 
 def main(argv: list[str] | None = None) -> int:
     """The ``course grade`` command."""
-    parser = argparse.ArgumentParser(prog="course grade", description="Grade a class into nbgrader's gradebook.")
-    parser.add_argument("submitted", type=Path, help="a folder with <student>/<assignment>/<assignment>.ipynb")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where gradebook, feedback and grades.csv go")
+    parser = argparse.ArgumentParser(
+        prog="course grade", description="Grade a class into nbgrader's gradebook."
+    )
+    parser.add_argument(
+        "submitted", type=Path, help="a folder with <student>/<assignment>/<assignment>.ipynb"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where gradebook, feedback and grades.csv go"
+    )
     parser.add_argument("--assignment", metavar="NAME", help="grade only this one")
-    parser.add_argument("--seed-file", type=Path, metavar="FILE", help="the grader's secret (made in DIR if not given)")
+    parser.add_argument(
+        "--seed-file", type=Path, metavar="FILE", help="the grader's secret (made in DIR if not given)"
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="submissions at a time (1)")
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)

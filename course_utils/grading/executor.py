@@ -148,17 +148,21 @@ def clean_environment(scratch: Path) -> dict[str, str]:
     """All that a child sees of the environment: paths, the course's settings, one thread, fixed hashes."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
     places = {name: str(scratch) for name in ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR")}
-    return kept | places | {
-        "COURSE_PROFILE": "offline",
-        "COURSE_DEVICE": "cpu",
-        "COURSE_CACHE": str(scratch / "course"),
-        "HF_HOME": str(scratch / "huggingface"),
-        "HF_HUB_OFFLINE": "1",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONHASHSEED": "0",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
+    return (
+        kept
+        | places
+        | {
+            "COURSE_PROFILE": "offline",
+            "COURSE_DEVICE": "cpu",
+            "COURSE_CACHE": str(scratch / "course"),
+            "HF_HOME": str(scratch / "huggingface"),
+            "HF_HUB_OFFLINE": "1",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONHASHSEED": "0",
+            "TOKENIZERS_PARALLELISM": "false",
+        }
+    )
 
 
 def launch(scratch: Path) -> tuple[subprocess.Popen, Pipe]:
@@ -203,7 +207,7 @@ class Notebook:
         self._scratch: Path | None = None
         self._start()
 
-    def __enter__(self) -> "Notebook":
+    def __enter__(self) -> Notebook:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -229,7 +233,9 @@ class Notebook:
 
     def _exchange(self, source: str, seconds: float) -> bytes:
         payload = codec.encode(source)
-        return self._guarded(lambda: self._pipe.exchange(RUN, payload, self._within(seconds), codec.DATA.bytes))
+        return self._guarded(
+            lambda: self._pipe.exchange(RUN, payload, self._within(seconds), codec.DATA.bytes)
+        )
 
     def _guarded(self, exchange: Callable[[], bytes]) -> bytes:
         """One exchange; whatever goes wrong in it, a usable process stands there afterwards."""
@@ -285,7 +291,9 @@ class Notebook:
             self._ran.clear()  # it dies again and again: what comes next starts from nothing
         for source in self._ran:
             try:
-                self._pipe.exchange(RUN, codec.encode(source), self._within(self._limits.cell), codec.DATA.bytes)
+                self._pipe.exchange(
+                    RUN, codec.encode(source), self._within(self._limits.cell), codec.DATA.bytes
+                )
             except (TimeoutError, ConnectionError):
                 self._stop()
                 self._start()
@@ -315,7 +323,9 @@ def _cleaned(output: object) -> NotebookNode | None:
     if kind == "error":
         lines = output.get("traceback") if type(output.get("traceback")) is list else []
         shown = [_text(line) for line in lines[:50]]
-        return new_output("error", ename=_text(output.get("ename")), evalue=_text(output.get("evalue")), traceback=shown)
+        return new_output(
+            "error", ename=_text(output.get("ename")), evalue=_text(output.get("evalue")), traceback=shown
+        )
     if kind in ("display_data", "execute_result") and type(output.get("data")) is dict:
         return _picture_or_text(kind, output["data"])
     return None
@@ -360,7 +370,12 @@ def question_of(cell: NotebookNode) -> str | None:
     """The question a check cell asks (``"q1"`` for ``q1-check``); ``None`` for any other cell."""
     marks = cell.metadata.get("nbgrader", {})
     name = marks.get("grade_id", "")
-    if cell.cell_type == "code" and marks.get("grade") and not marks.get("solution") and name.endswith(CHECK_SUFFIX):
+    if (
+        cell.cell_type == "code"
+        and marks.get("grade")
+        and not marks.get("solution")
+        and name.endswith(CHECK_SUFFIX)
+    ):
         return name.removesuffix(CHECK_SUFFIX)
     return None
 
@@ -431,4 +446,7 @@ def read_released(path: Path) -> NotebookNode:
     """A released notebook; raises :class:`Ungradable` if it is not there."""
     if not path.is_file():
         raise Ungradable(f"there is no released notebook {path}; run `course release` first")
-    return nbformat.read(path, as_version=4)
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:
+        raise Ungradable(f"the released notebook {path} cannot be read ({type(error).__name__})") from error

@@ -7,15 +7,19 @@ the checks outside it, and marks come from their reports, never from a cell's ou
 
 from __future__ import annotations
 
-import json
 import secrets
 from pathlib import Path
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
-from nbgrader import utils
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, LimitOutput, NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    LimitOutput,
+    NbGraderPreprocessor,
+    SaveAutoGrades,
+)
 from traitlets import Dict, Unicode
 
 from course_utils.checks.framework import Report, load_exercise
@@ -60,7 +64,13 @@ class JudgeOutside(NbGraderPreprocessor):
         exercise = load_exercise(name)
         keys = executor.secret_keys(read_secret(Path(self.secret_file)), student)
         try:
-            return executor.grade(released, executor.answer_sources(nb.cells), exercise, keys, Limits(cell=exercise.cell_seconds))
+            return executor.grade(
+                released,
+                executor.answer_sources(nb.cells),
+                exercise,
+                keys,
+                Limits(cell=exercise.cell_seconds),
+            )
         except Ungradable as error:
             return executor.ungraded(released, exercise, str(error))
 
@@ -70,7 +80,9 @@ class SaveReports(SaveAutoGrades):
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         if REPORTS not in resources:
-            raise RuntimeError("SaveReports needs JudgeOutside before it in Autograde.autograde_preprocessors")
+            raise RuntimeError(
+                "SaveReports needs JudgeOutside before it in Autograde.autograde_preprocessors"
+            )
         return super().preprocess(nb, resources)
 
     def _add_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:

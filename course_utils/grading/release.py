@@ -68,7 +68,9 @@ class FillPoints(NbGraderPreprocessor):
         for cell in nb.cells:
             if utils.is_grade(cell):
                 graded[cell.metadata.nbgrader["grade_id"]] = cell
-        check_cells(exercise, graded, {c.metadata.nbgrader["grade_id"] for c in nb.cells if utils.is_solution(c)})
+        check_cells(
+            exercise, graded, {c.metadata.nbgrader["grade_id"] for c in nb.cells if utils.is_solution(c)}
+        )
         for question in exercise.questions.values():
             cell = graded[graded_cell(question)]
             cell.metadata.nbgrader["points"] = _plain(question.points)
@@ -89,14 +91,22 @@ def check_cells(exercise: Exercise, graded: dict[str, NotebookNode], answers: se
     """Raise :class:`ReleaseError` unless every question has its cells, and every graded cell a question."""
     wanted = {graded_cell(question): question for question in exercise.questions.values()}
     for name in sorted(set(wanted) ^ set(graded)):
-        where = "no question of that name in its checks" if name in graded else "no graded cell with that grade id"
+        where = (
+            "no question of that name in its checks"
+            if name in graded
+            else "no graded cell with that grade id"
+        )
         raise ReleaseError(f"{exercise.name}, {name}: there is {where}")
     for name, question in wanted.items():
         if question.name not in answers:
-            raise ReleaseError(f"{exercise.name}, {question.name}: there is no answer cell with that grade id")
+            raise ReleaseError(
+                f"{exercise.name}, {question.name}: there is no answer cell with that grade id"
+            )
         expected = f'course.check("{question.name}")'
         if not question.manual and graded[name].source.strip() != expected:
-            raise ReleaseError(f"{exercise.name}, {name}: the check cell should hold {expected} and nothing else")
+            raise ReleaseError(
+                f"{exercise.name}, {name}: the check cell should hold {expected} and nothing else"
+            )
 
 
 def check_ids(path: Path) -> None:
@@ -109,7 +119,9 @@ def check_ids(path: Path) -> None:
     for number, cell in enumerate(cells):
         name = cell.get("id")
         if not name or name in seen:
-            raise ReleaseError(f"{path.name}: cell {number} has {'the same id as another' if name else 'no id'} ({name})")
+            raise ReleaseError(
+                f"{path.name}: cell {number} has {'the same id as another' if name else 'no id'} ({name})"
+            )
         seen.add(name)
 
 
@@ -200,10 +212,14 @@ def differences(made: Path, kept: Path, names: list[str]) -> list[str]:
     """What differs between two release folders, as lines to print; empty when they are the same."""
     lines = []
     for name in names:
-        files = {path.relative_to(folder).as_posix() for folder in (made, kept) for path in _files(folder / name)}
+        files = {
+            path.relative_to(folder).as_posix() for folder in (made, kept) for path in _files(folder / name)
+        }
         for file in sorted(files):
             lines += _file_difference(made / file, kept / file, file)
-    for extra in sorted({path.name for path in kept.iterdir() if path.is_dir()} - set(names)) if kept.is_dir() else []:
+    for extra in (
+        sorted({path.name for path in kept.iterdir() if path.is_dir()} - set(names)) if kept.is_dir() else []
+    ):
         lines.append(f"{extra}: is in {kept.name}/ and has no solution")
     return lines
 
@@ -219,7 +235,9 @@ def _file_difference(made: Path, kept: Path, name: str) -> list[str]:
     if new == old:
         return []
     before, after = (data.decode("utf-8", "replace").splitlines() for data in (old, new))
-    found = list(difflib.unified_diff(before, after, f"{name} (as it is)", f"{name} (as released)", lineterm="", n=1))
+    found = list(
+        difflib.unified_diff(before, after, f"{name} (as it is)", f"{name} (as released)", lineterm="", n=1)
+    )
     return found[:DIFFERENCE_LINES] + (["..."] if len(found) > DIFFERENCE_LINES else [])
 
 
@@ -227,7 +245,9 @@ def main(argv: list[str] | None = None) -> int:
     """The ``course release`` command."""
     parser = argparse.ArgumentParser(prog="course release", description="Build exercises/ from solutions/.")
     parser.add_argument("names", nargs="*", metavar="EXERCISE", help="which ones (all of them by default)")
-    parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if exercises/ differs")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare; exit code 1 if exercises/ differs"
+    )
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
     parser.add_argument("--exercises", type=Path, default=ROOT / "exercises", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -243,7 +263,9 @@ def _chosen(wanted: list[str], there: list[str]) -> list[str]:
     names = [Path(name).name for name in wanted] or there
     unknown = sorted(set(names) - set(there))
     if unknown or not names:
-        raise ReleaseError(f"no solution for {unknown[0] if unknown else 'any exercise'}; there are {', '.join(there) or 'none'}")
+        raise ReleaseError(
+            f"no solution for {unknown[0] if unknown else 'any exercise'}; there are {', '.join(there) or 'none'}"
+        )
     return names
 
 

@@ -34,9 +34,20 @@ class Result:
 
 def result_of(student: str, report: Report, seconds: float) -> Result:
     """A report as a result; ``seconds`` is how long the whole notebook took."""
-    status = "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
+    status = (
+        "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
+    )
     message = "; ".join(report.notes) if report.points is None else report.text()
-    return Result(student, report.exercise, report.question, report.points, report.max_points, status, message, round(seconds, 2))
+    return Result(
+        student,
+        report.exercise,
+        report.question,
+        report.points,
+        report.max_points,
+        status,
+        message,
+        round(seconds, 2),
+    )
 
 
 def write_results(path: Path, new: list[Result]) -> list[dict]:
@@ -72,12 +83,18 @@ def write_grades(path: Path, database: str, results: list[dict]) -> int:
 
 
 def _grades_row(assignment, submission, results: list[dict]) -> dict:
-    mine = [row for row in results if (row["student"], row["assignment"]) == (submission.student.id, assignment.name)]
+    mine = [
+        row
+        for row in results
+        if (row["student"], row["assignment"]) == (submission.student.id, assignment.name)
+    ]
     missed = [row for row in mine if row["status"] == "ungraded"]
     waiting = any(grade.needs_manual_grade for notebook in submission.notebooks for grade in notebook.grades)
     whole = not any(row["status"] == "graded" for row in mine)
     status = "ungraded" if missed else "needs a person" if waiting else "graded"
-    message = "; ".join(sorted({row["message"] if whole else f"{row['question']}: {row['message']}" for row in missed}))
+    message = "; ".join(
+        sorted({row["message"] if whole else f"{row['question']}: {row['message']}" for row in missed})
+    )
     return {
         "student": _cell(submission.student.id),
         "assignment": _cell(assignment.name),
@@ -103,7 +120,10 @@ def _replace(path: Path, text: str) -> None:
 def page(student: str, exercise: Exercise, reports: list[Report], score: str) -> str:
     """A learner's page: points, what was expected, what came, where to read on. Escaped, no scripts."""
     by_hand = [question for question in exercise.questions.values() if question.manual]
-    waiting = "".join(f"<li>{escape(question.title)}: an instructor gives up to {question.points:g} points</li>" for question in by_hand)
+    waiting = "".join(
+        f"<li>{escape(question.title)}: an instructor gives up to {question.points:g} points</li>"
+        for question in by_hand
+    )
     cards = "\n".join(report.html() for report in reports)
     return f"""<!DOCTYPE html>
 <html lang="en">

@@ -25,13 +25,10 @@ def find_notebook(given: str) -> tuple[str, Path]:
     """
     path = Path(given)
     if path.suffix == ".ipynb":
-        name, notebook = path.resolve().parent.name, path
-        if not path.parent.name or path.stem != name:
-            name = path.stem
+        name, notebook = path.stem, path
     else:
         name = path.resolve().name
-        folder = path if path.is_dir() else ROOT / "exercises" / name
-        notebook = folder / f"{name}.ipynb"
+        notebook = (path if path.is_dir() else ROOT / "exercises" / name) / f"{name}.ipynb"
     if not notebook.is_file():
         raise Ungradable(f"there is no notebook {notebook}")
     return name, notebook
@@ -40,9 +37,11 @@ def find_notebook(given: str) -> tuple[str, Path]:
 def check_notebook(name: str, notebook: Path, released: Path | None = None) -> list[Report]:
     """The reports on a learner's notebook with the public data, in the order of the questions."""
     exercise = load_exercise(name)
-    original = executor.read_released(released or ROOT / "exercises" / name / f"{name}.ipynb")
     sources = executor.read_submission(notebook)
-    graded = executor.grade(original, sources, exercise, executor.public_keys, Limits(cell=exercise.cell_seconds), _say)
+    original = executor.read_released(released or ROOT / "exercises" / name / f"{name}.ipynb")
+    graded = executor.grade(
+        original, sources, exercise, executor.public_keys, Limits(cell=exercise.cell_seconds), _say
+    )
     by_hand = {name: question.run(None) for name, question in exercise.questions.items() if question.manual}
     found = graded.reports | by_hand
     return [found[name] for name in exercise.questions if name in found]
@@ -62,7 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     """The ``course check`` command; exit code 0 when everything asked for is right."""
     parser = argparse.ArgumentParser(prog="course check", description="Check an exercise from the shell.")
     parser.add_argument("exercise", help="its folder, notebook or name: exercises/06_full_fine_tuning")
-    parser.add_argument("questions", nargs="*", metavar="QUESTION", help="which ones to show (all by default)")
+    parser.add_argument(
+        "questions", nargs="*", metavar="QUESTION", help="which ones to show (all by default)"
+    )
     parser.add_argument("--hint", metavar="QUESTION", help="show a hint and check nothing")
     parser.add_argument("--level", type=int, default=1, choices=(1, 2, 3), help="how much the hint tells (1)")
     parser.add_argument("--card", action="store_true", help="show the exercise's card and check nothing")
@@ -79,7 +80,11 @@ def main(argv: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.card or options.hint:
         exercise = load_exercise(Path(options.exercise).resolve().name.removesuffix(".ipynb"))
-        print(cards.exercise_text(exercise) if options.card else cards.hint_text(exercise.find(options.hint), options.level))
+        print(
+            cards.exercise_text(exercise)
+            if options.card
+            else cards.hint_text(exercise.find(options.hint), options.level)
+        )
         return 0
     name, notebook = find_notebook(options.exercise)
     exercise = load_exercise(name)
@@ -89,7 +94,8 @@ def _run(options: argparse.Namespace) -> int:
         print(json.dumps([report.to_dict() for report in reports], indent=1))
     else:
         print("\n\n".join(report.text() for report in reports))
-        print("\n" + cards.total_text(reports, exercise))
+        if not options.questions:
+            print("\n" + cards.total_text(reports, exercise))
     asked = [report for report in reports if not exercise.find(report.question).manual]
     return 0 if all(report.points == report.max_points for report in asked) else 1
 

@@ -56,7 +56,14 @@ class Outputs:
 
     def error(self, kind: str, message: str, lines: list[str]) -> None:
         """Add a traceback."""
-        self._add({"output_type": "error", "ename": kind, "evalue": message[:2000], "traceback": [line[:4000] for line in lines[:50]]})
+        self._add(
+            {
+                "output_type": "error",
+                "ename": kind,
+                "evalue": message[:2000],
+                "traceback": [line[:4000] for line in lines[:50]],
+            }
+        )
 
     def _add(self, item: dict) -> None:
         if len(self.items) < MOST_OUTPUTS:
@@ -170,7 +177,9 @@ def serve(shell, pipe: Pipe) -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            reply = codec.encode({"status": "crashed", "kind": "KeyboardInterrupt", "message": "stopped", "line": ""})
+            reply = codec.encode(
+                {"status": "crashed", "kind": "KeyboardInterrupt", "message": "stopped", "line": ""}
+            )
         pipe.send(number, kind, reply)
 
 

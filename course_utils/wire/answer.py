@@ -113,7 +113,7 @@ class Answer:
         self._transport = transport
         self._seconds = seconds
 
-    def within(self, seconds: float) -> "Answer":
+    def within(self, seconds: float) -> Answer:
         """The same answer, whose calls may take up to ``seconds`` each."""
         return Answer(self._transport, seconds)
 

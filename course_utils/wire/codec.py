@@ -23,6 +23,7 @@ import re
 import struct
 from collections.abc import Mapping
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,9 +34,7 @@ _LENGTH = struct.Struct(">I")
 
 # Little-endian booleans, integers and floats. Object and string arrays are out:
 # the first would need pickle, the second travel as lists of strings.
-ARRAY_TYPES = frozenset(
-    ["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"]
-)
+ARRAY_TYPES = frozenset(["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"])
 TENSOR_TYPES = frozenset(
     ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
 )
@@ -134,7 +133,7 @@ def _split(body: memoryview, lengths: object, limits: Limits) -> list[memoryview
 
 def _check_nesting(text: bytes, depth: int) -> None:
     """Refuse deep brackets before the JSON parser meets them (it recurses)."""
-    level, most, in_string, escaped = 0, 4 * depth + 8, False, False
+    level, most, in_string = 0, 4 * depth + 8, False
     # Most messages hold few brackets: count first, and only then look closely.
     if text.count(b"[") + text.count(b"{") <= most:
         return
@@ -198,7 +197,9 @@ class _Writer:
         if self.count > self.limits.nodes:
             raise CodecError(f"the value holds more than {self.limits.nodes:,} items")
         if depth > self.limits.depth:
-            raise CodecError(f"the value is nested more than {self.limits.depth} deep (does it contain itself?)")
+            raise CodecError(
+                f"the value is nested more than {self.limits.depth} deep (does it contain itself?)"
+            )
         if value is None or isinstance(value, (bool, np.bool_)):
             return None if value is None else bool(value)
         if isinstance(value, (int, np.integer)):
@@ -221,7 +222,9 @@ class _Writer:
 
     def _text(self, value: str) -> str:
         if len(value) > self.limits.text:
-            raise CodecError(f"a text has {len(value):,} characters; at most {self.limits.text:,} may be handed over")
+            raise CodecError(
+                f"a text has {len(value):,} characters; at most {self.limits.text:,} may be handed over"
+            )
         return value
 
     def _container(self, value: object, depth: int) -> list:
@@ -233,7 +236,11 @@ class _Writer:
             return self._reference(value, depth)
         if _is_a(value, "torch", "Tensor"):
             return self._tensor(value)
-        if _is_a(value, "pyarrow", "Table") or _is_a(value, "datasets", "Dataset") or _is_a(value, "pandas", "DataFrame"):
+        if (
+            _is_a(value, "pyarrow", "Table")
+            or _is_a(value, "datasets", "Dataset")
+            or _is_a(value, "pandas", "DataFrame")
+        ):
             return self._table(value)
         if isinstance(value, Mapping):
             return ["dict", [[self._key(key), self.node(item, depth)] for key, item in value.items()]]
@@ -242,15 +249,24 @@ class _Writer:
         if isinstance(value, tuple):
             return ["tuple", [self.node(item, depth) for item in value]]
         if isinstance(value, (set, frozenset)):
-            return ["set", sorted((self._key(item) for item in value), key=lambda item: (type(item).__name__, str(item)))]
+            return [
+                "set",
+                sorted(
+                    (self._key(item) for item in value), key=lambda item: (type(item).__name__, str(item))
+                ),
+            ]
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._dataclass(value, depth)
-        raise CodecError(f"{_a(type(value).__name__)} is not plain data (numbers, texts, lists, dicts, arrays, tensors, tables)")
+        raise CodecError(
+            f"{_a(type(value).__name__)} is not plain data (numbers, texts, lists, dicts, arrays, tensors, tables)"
+        )
 
     def _key(self, key: object):
         if key is None or isinstance(key, (bool, int, float, str, np.integer, np.floating, np.bool_)):
             return self.node(key, 0)
-        raise CodecError(f"{_a(type(key).__name__)} cannot be a key or a set's member here; use a text or a number")
+        raise CodecError(
+            f"{_a(type(key).__name__)} cannot be a key or a set's member here; use a text or a number"
+        )
 
     def _array(self, value: np.ndarray, depth: int) -> list:
         if value.dtype.kind in "US" or (value.dtype.kind == "O" and value.ndim <= self.limits.dimensions):
@@ -287,7 +303,10 @@ class _Writer:
             return ["record", value.name, self.node(value.fields, depth)]
         if len(value.files) > self.limits.files:
             raise CodecError(f"the folder holds more than {self.limits.files} files")
-        return ["folder", [[_checked(_FILE, name), self.blob(data)] for name, data in sorted(value.files.items())]]
+        return [
+            "folder",
+            [[_checked(_FILE, name), self.blob(data)] for name, data in sorted(value.files.items())],
+        ]
 
 
 class _Reader:
@@ -355,7 +374,9 @@ class _Reader:
     def _dict(self, depth, items):
         if type(items) is not list or any(type(item) is not list or len(item) != 2 for item in items):
             raise CodecError("a dict's items are not pairs")
-        result = dict(zip(self._members([key for key, _ in items]), [self.node(item, depth) for _, item in items]))
+        result = dict(
+            zip(self._members([key for key, _ in items]), [self.node(item, depth) for _, item in items])
+        )
         if len(result) != len(items):
             raise CodecError("a dict has a key twice")
         return result
@@ -430,7 +451,7 @@ class _Reader:
             raise CodecError("a folder has a file twice or outside itself")
         return Folder(files)
 
-    _READERS = {
+    _READERS: ClassVar = {
         "list": _list,
         "tuple": _tuple,
         "set": _set,

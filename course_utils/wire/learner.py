@@ -152,7 +152,9 @@ _DELIVERIES = {"value": _value, "state": _state, "model": _model, "weights": _we
 _LARGE = ("model", "weights", "folder")
 
 
-def asset_loader(model_path: Callable[[str], str], dataset_path: Callable[[str], str]) -> Callable[[Asset], object]:
+def asset_loader(
+    model_path: Callable[[str], str], dataset_path: Callable[[str], str]
+) -> Callable[[Asset], object]:
     """A function that makes what an :class:`Asset` stands for, always afresh.
 
     ``model_path`` and ``dataset_path`` turn a catalog name into a local folder; the

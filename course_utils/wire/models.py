@@ -23,7 +23,16 @@ MOST_LAYERS = 128
 MODEL_FILES = frozenset(["config.json", "generation_config.json", "model.safetensors"])
 ADAPTER_FILES = frozenset(["adapter_config.json", "adapter_model.safetensors"])
 # Files that save_pretrained also writes and that a rebuilt model has no use for.
-HARMLESS_FILES = frozenset(["README.md", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "training_args.bin"])
+HARMLESS_FILES = frozenset(
+    [
+        "README.md",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "vocab.txt",
+        "training_args.bin",
+    ]
+)
 # What makes Transformers fetch code, kernels or other libraries.
 _FORBIDDEN = ("auto_map", "quantization_config", "custom_pipelines", "attn_implementation", "kernel_config")
 
@@ -122,7 +131,9 @@ def rebuild(folder: Folder):
     except CodecError:
         raise
     except Exception as error:
-        raise CodecError(f"the model could not be rebuilt: {type(error).__name__}: {str(error)[:200]}") from error
+        raise CodecError(
+            f"the model could not be rebuilt: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
 
 
 def _rebuild_in(place: Path, folder: Folder, adapted: bool):
@@ -170,7 +181,11 @@ def _load_checked(place: Path):
     # The random numbers of whoever asks must not depend on how a model is built.
     with torch.random.fork_rng(devices=[]):
         return kind.from_pretrained(
-            str(place), local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            str(place),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
         )
 
 
@@ -210,7 +225,7 @@ def _check_tensors(place: Path, kind) -> None:
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     tied = set(getattr(model, "all_tied_weights_keys", None) or ())
     with safe_open(str(path), framework="pt") as weights:
-        found = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}
+        found = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
     wrong = [name for name, shape in found.items() if expected.get(name) != shape]
     missing = set(expected) - set(found) - tied
     if wrong or missing:

@@ -9,14 +9,23 @@ EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
 def report(**changes):
-    fields = {"exercise": "97_x", "question": "q1", "title": "Title", "points": 1.0, "max_points": 3.0, "rung": "wrong value"}
+    fields = {
+        "exercise": "97_x",
+        "question": "q1",
+        "title": "Title",
+        "points": 1.0,
+        "max_points": 3.0,
+        "rung": "wrong value",
+    }
     parts = (PartResult("one", 1, 1, "right"), PartResult("two", 0, 2, "wrong value", "4", "5"))
     return Report(**(fields | {"parts": parts, "lesson": "lessons/a.ipynb", "hints": 3} | changes))
 
 
 def exercise():
     made = Exercise("97_x", title="An exercise", minutes=20, difficulty="hard", cost="1 minute on two cores")
-    made.question("q1", title="One", points=2.5, difficulty=3, hints=("a <b>", "c", "d"))(lambda answer, draw: None)
+    made.question("q1", title="One", points=2.5, difficulty=3, hints=("a <b>", "c", "d"))(
+        lambda answer, draw: None
+    )
     made.manual("q2", title="Two", points=4)
     return made
 
@@ -85,4 +94,7 @@ def test_the_exercise_card():
 
 
 def test_the_total_tells_the_hand_marked_points_apart():
-    assert cards.total_text([report(max_points=2.5)], exercise()) == "1 of 2.5 points, and 4 that an instructor gives"
+    assert (
+        cards.total_text([report(max_points=2.5)], exercise())
+        == "1 of 2.5 points, and 4 that an instructor gives"
+    )

@@ -11,7 +11,9 @@ from course_utils.wire.answer import LocalTransport
 
 def exercise_with(check, points=4, needs=("f",), **options):
     exercise = Exercise("97_made_here", title="Made here", minutes=1, difficulty="easy", cost="nothing")
-    exercise.question("q1", title="One", points=points, needs=needs, lesson="lessons/x.ipynb", **options)(check)
+    exercise.question("q1", title="One", points=points, needs=needs, lesson="lessons/x.ipynb", **options)(
+        check
+    )
     return exercise
 
 

@@ -11,7 +11,9 @@ from course_utils.checks.framework import Exercise, register
 exercise = Exercise("96_notebook", title="In a notebook", minutes=1, difficulty="easy", cost="nothing")
 
 
-@exercise.question("q1", title="Three", points=2, needs=("three",), hints=("after two", "before four", "two is 1 + 1"))
+@exercise.question(
+    "q1", title="Three", points=2, needs=("three",), hints=("after two", "before four", "two is 1 + 1")
+)
 def three(answer, draw):
     if answer.value("three") != 3:
         raise ValueError("not reached by these tests")

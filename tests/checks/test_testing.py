@@ -8,7 +8,14 @@ from course_utils.checks.testing import bench, judge_source, stub_source
 
 SOLUTION = "def double(n):\n    ### BEGIN SOLUTION\n    return 2 * n\n    ### END SOLUTION"
 RIGHT = ["double = lambda n: n + n", "import operator\ndef double(n):\n    return operator.mul(n, 2)"]
-WRONG = ["def double(n): return n", "def double(n): return 4", "def double(n): return 'x'", "double = 3", "1 / 0", "syntax error here"]
+WRONG = [
+    "def double(n): return n",
+    "def double(n): return 4",
+    "def double(n): return 'x'",
+    "double = 3",
+    "1 / 0",
+    "syntax error here",
+]
 
 
 def exercise(check):
@@ -24,7 +31,9 @@ def good(answer, draw):
 
 
 def run(check):
-    return bench(exercise(check), "q1", solution=SOLUTION, stub=stub_source(SOLUTION), wrong=WRONG, right=RIGHT)
+    return bench(
+        exercise(check), "q1", solution=SOLUTION, stub=stub_source(SOLUTION), wrong=WRONG, right=RIGHT
+    )
 
 
 def test_a_good_check_passes():

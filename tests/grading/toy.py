@@ -12,13 +12,25 @@ NAME = "98_toy"
 exercise = Exercise(NAME, title="A toy", minutes=5, difficulty="easy", cost="nothing", cell_seconds=3)
 
 
-@exercise.question("q1", title="Double", points=4, needs=("double",), lesson="lessons/toy.ipynb", hints=("twice", "* 2", "3 * 3"), seconds=3)
+@exercise.question(
+    "q1",
+    title="Double",
+    points=4,
+    needs=("double",),
+    lesson="lessons/toy.ipynb",
+    hints=("twice", "* 2", "3 * 3"),
+    seconds=3,
+)
 def double(answer, draw):
     numbers = [draw.random.randrange(1, 10**6) for _ in range(5)]
     with part("one number", points=1):
         expect.equal(answer.call("double", numbers[0]), 2 * numbers[0], "double(number)")
     with part("every number", points=3):
-        expect.equal([answer.call("double", number) for number in numbers], [2 * number for number in numbers], "the doubles")
+        expect.equal(
+            [answer.call("double", number) for number in numbers],
+            [2 * number for number in numbers],
+            "the doubles",
+        )
 
 
 @exercise.question("q2", title="Count words", points=2, needs=("counts",), seconds=3)
@@ -37,8 +49,17 @@ ANSWERS = {
 
 
 def marks(name, *, grade=False, solution=False):
-    return {"nbgrader": {"grade": grade, "grade_id": name, "locked": grade and not solution, "schema_version": 3,
-                         "solution": solution, "task": False, **({"points": 0} if grade else {})}}
+    return {
+        "nbgrader": {
+            "grade": grade,
+            "grade_id": name,
+            "locked": grade and not solution,
+            "schema_version": 3,
+            "solution": solution,
+            "task": False,
+            **({"points": 0} if grade else {}),
+        }
+    }
 
 
 def cell(kind, name, source, metadata=None):
@@ -51,14 +72,33 @@ def solution_notebook():
         cell("markdown", "title", "# A toy"),
         cell("markdown", "note", "Give ten minutes.", {"tags": ["instructor"]}),
         cell("code", "setup", "import sys"),
-        cell("code", "q1-answer", "def double(number):\n    ### BEGIN SOLUTION\n    return 2 * number\n    ### END SOLUTION", marks("q1", solution=True)),
+        cell(
+            "code",
+            "q1-answer",
+            "def double(number):\n    ### BEGIN SOLUTION\n    return 2 * number\n    ### END SOLUTION",
+            marks("q1", solution=True),
+        ),
         cell("code", "q1-check", 'course.check("q1")', marks("q1-check", grade=True)),
-        cell("code", "q2-answer", "def count(words):\n    ### BEGIN SOLUTION\n    return {word: words.count(word) for word in words}\n    ### END SOLUTION", marks("q2", solution=True)),
-        cell("code", "q2-use", "try:\n    counts = count(['a', 'b', 'a'])\nexcept NotImplementedError:\n    counts = None"),
+        cell(
+            "code",
+            "q2-answer",
+            "def count(words):\n    ### BEGIN SOLUTION\n    return {word: words.count(word) for word in words}\n    ### END SOLUTION",
+            marks("q2", solution=True),
+        ),
+        cell(
+            "code",
+            "q2-use",
+            "try:\n    counts = count(['a', 'b', 'a'])\nexcept NotImplementedError:\n    counts = None",
+        ),
         cell("code", "q2-check", 'course.check("q2")', marks("q2-check", grade=True)),
         cell("markdown", "q3-answer", "Your words here.", marks("q3", grade=True, solution=True)),
     ]
-    return {"cells": cells, "metadata": {"kernelspec": {"display_name": "x", "language": "python", "name": "python3"}}, "nbformat": 4, "nbformat_minor": 5}
+    return {
+        "cells": cells,
+        "metadata": {"kernelspec": {"display_name": "x", "language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def write(path, notebook):

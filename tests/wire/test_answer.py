@@ -3,7 +3,16 @@
 import pytest
 
 from course_utils.wire import codec
-from course_utils.wire.answer import Answer, Crashed, LocalTransport, Lost, Missing, NotStarted, Refused, TimedOut
+from course_utils.wire.answer import (
+    Answer,
+    Crashed,
+    LocalTransport,
+    Lost,
+    Missing,
+    NotStarted,
+    Refused,
+    TimedOut,
+)
 
 
 def answer(**namespace):
@@ -84,7 +93,12 @@ def test_odd_replies_are_refused(reply):
 
 def test_a_reply_of_another_kind_is_refused():
     reply = codec.encode({"status": "ok", "value": 3})
-    for ask in (Answer(Says(reply)).state, Answer(Says(reply)).model, Answer(Says(reply)).folder, Answer(Says(reply)).weights):
+    for ask in (
+        Answer(Says(reply)).state,
+        Answer(Says(reply)).model,
+        Answer(Says(reply)).folder,
+        Answer(Says(reply)).weights,
+    ):
         with pytest.raises(Refused, match="holds an? int|holds a int"):
             ask("x")
 

@@ -25,10 +25,12 @@ SCALARS = (
 )
 VALUES = st.recursive(
     SCALARS | st.binary(max_size=20),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.lists(inner, max_size=4).map(tuple)
-    | st.dictionaries(st.text() | st.integers(-99, 99), inner, max_size=4)
-    | st.sets(st.text() | st.integers(2, 99), max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(st.text() | st.integers(-99, 99), inner, max_size=4)
+        | st.sets(st.text() | st.integers(2, 99), max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -51,7 +53,8 @@ def test_plain_values_come_back_with_their_types(value):
 
 @given(
     hnp.arrays(
-        st.sampled_from(sorted(ARRAY_TYPES)).map(np.dtype), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0)
+        st.sampled_from(sorted(ARRAY_TYPES)).map(np.dtype),
+        hnp.array_shapes(min_dims=0, max_dims=4, min_side=0),
     )
 )
 def test_arrays_come_back_with_type_shape_and_bits(array):
@@ -113,7 +116,10 @@ def test_dict_likes_become_dicts():
 
 def test_references_come_back():
     asset, variable = Asset("flan-t5", "dataset", "test"), Variable("trainer.model")
-    folder, record = Folder({"config.json": b"{}", "base/model.safetensors": b""}), Record("Score", {"value": 1.0})
+    folder, record = (
+        Folder({"config.json": b"{}", "base/model.safetensors": b""}),
+        Record("Score", {"value": 1.0}),
+    )
     assert decode(encode([asset, variable, folder, record])) == [asset, variable, folder, record]
     assert decode(encode(Rows({"n": [1, 2]}))).table.to_pydict() == {"n": [1, 2]}
 
@@ -190,7 +196,9 @@ def test_columns_are_limited():
 
 
 def message(tree, *blobs, lengths=None):
-    header = json.dumps({"blobs": [len(b) for b in blobs] if lengths is None else lengths, "tree": tree}).encode()
+    header = json.dumps(
+        {"blobs": [len(b) for b in blobs] if lengths is None else lengths, "tree": tree}
+    ).encode()
     return codec.MAGIC + struct.pack(">I", len(header)) + header + b"".join(blobs)
 
 
@@ -240,7 +248,10 @@ CRAFTED = {
 @pytest.mark.parametrize("name", CRAFTED)
 def test_crafted_messages_are_refused(name):
     data = CRAFTED[name]
-    if data.startswith(codec.MAGIC) and name in ("long integer", "deep"):  # their headers were changed after the length
+    if data.startswith(codec.MAGIC) and name in (
+        "long integer",
+        "deep",
+    ):  # their headers were changed after the length
         data = codec.MAGIC + struct.pack(">I", len(data) - 8) + data[8:]
     with pytest.raises(CodecError):
         decode(data)
@@ -274,7 +285,9 @@ def test_noise_is_refused(data):
             decode(noise)
 
 
-EXAMPLE = encode({"a": [1.5, np.arange(4), torch.ones(2)], "t": pa.table({"x": [1, 2]}), "f": Folder({"a": b"xyz"})})
+EXAMPLE = encode(
+    {"a": [1.5, np.arange(4), torch.ones(2)], "t": pa.table({"x": [1, 2]}), "f": Folder({"a": b"xyz"})}
+)
 
 
 @settings(max_examples=300)
@@ -287,8 +300,16 @@ def test_one_changed_byte_is_a_value_or_an_error_but_never_anything_else(place, 
         pass
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(["list", "dict", "array", "folder"]),
-                    lambda inner: st.lists(inner, max_size=5), max_leaves=15))
+@given(
+    st.recursive(
+        st.none()
+        | st.integers()
+        | st.text(max_size=5)
+        | st.sampled_from(["list", "dict", "array", "folder"]),
+        lambda inner: st.lists(inner, max_size=5),
+        max_leaves=15,
+    )
+)
 def test_trees_of_any_form_are_a_value_or_an_error(tree):
     try:
         decode(message(tree, b"12345678"))

@@ -27,14 +27,23 @@ IDS = torch.tensor([[5, 9, 3, 1], [7, 2, 8, 1]])
 @pytest.fixture(scope="module")
 def t5():
     torch.manual_seed(0)
-    config = T5Config(vocab_size=32, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    config = T5Config(
+        vocab_size=32, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, decoder_start_token_id=0
+    )
     return T5ForConditionalGeneration(config)
 
 
 def bert():
     torch.manual_seed(1)
     return BertForSequenceClassification(
-        BertConfig(vocab_size=32, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, num_labels=3)
+        BertConfig(
+            vocab_size=32,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            num_labels=3,
+        )
     )
 
 
@@ -62,9 +71,15 @@ KINDS = {
     "untied": untied,
     "subclass": lambda t5: Subclass(t5.config),
     "bert": lambda t5: bert(),
-    "gpt2": lambda t5: GPT2LMHeadModel(GPT2Config(vocab_size=32, n_embd=16, n_layer=1, n_head=2, n_positions=16, bos_token_id=0, eos_token_id=1)),
+    "gpt2": lambda t5: GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=32, n_embd=16, n_layer=1, n_head=2, n_positions=16, bos_token_id=0, eos_token_id=1
+        )
+    ),
     "t5 lora": lambda t5: lora(t5, target_modules=["q", "v"], task_type="SEQ_2_SEQ_LM"),
-    "bert lora and head": lambda t5: lora(bert(), target_modules=["query"], modules_to_save=["classifier"], task_type="SEQ_CLS"),
+    "bert lora and head": lambda t5: lora(
+        bert(), target_modules=["query"], modules_to_save=["classifier"], task_type="SEQ_CLS"
+    ),
 }
 
 
@@ -108,7 +123,10 @@ def test_a_hand_written_module_gives_its_weights_only():
     answer = Answer(LocalTransport({"net": torch.nn.Linear(2, 3)}, None))
     with pytest.raises(Refused, match="Transformers or PEFT model, and is a Linear"):
         answer.model("net")
-    assert {name: tuple(value.shape) for name, value in answer.weights("net").items()} == {"weight": (3, 2), "bias": (3,)}
+    assert {name: tuple(value.shape) for name, value in answer.weights("net").items()} == {
+        "weight": (3, 2),
+        "bias": (3,),
+    }
 
 
 def config(**changes):
@@ -147,7 +165,9 @@ LIES = {
     "other shapes": config(d_ff=64),
     "a tensor too few": weights(lambda tensors: tensors.pop("shared.weight")),
     "a tensor too many": weights(lambda tensors: tensors.update(extra=torch.zeros(1))),
-    "a tensor of another shape": weights(lambda tensors: tensors.update({"shared.weight": torch.zeros(4, 4)})),
+    "a tensor of another shape": weights(
+        lambda tensors: tensors.update({"shared.weight": torch.zeros(4, 4)})
+    ),
     "a header that lies": lying_header,
     "noise": lambda files: files.update({"model.safetensors": b"noise"}),
 }
@@ -163,7 +183,9 @@ def test_folders_that_lie_are_refused(t5, lie):
 
 def test_remote_code_is_never_asked_for(t5):
     files = dict(models.pack(t5).files)
-    config(auto_map={"AutoModelForSeq2SeqLM": "evil--x.Model"}, _attn_implementation="kernels-community/evil")(files)
+    config(
+        auto_map={"AutoModelForSeq2SeqLM": "evil--x.Model"}, _attn_implementation="kernels-community/evil"
+    )(files)
     assert torch.equal(logits(models.rebuild(Folder(files))), logits(t5))
 
 

@@ -24,9 +24,9 @@ def ends():
 
 def echo(pipe, change=lambda number, payload: [(number, payload)]):
     def serve():
-        number, kind, payload = pipe.receive(10**8)
-        for number, payload in change(number, payload):
-            pipe.send(number, kind, payload)
+        asked, kind, payload = pipe.receive(10**8)
+        for number, reply in change(asked, payload):
+            pipe.send(number, kind, reply)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

@@ -1,0 +1,60 @@
+"""Files that people and spreadsheets read."""
+
+import json
+
+from course_utils.grading import reports
+from course_utils.grading.reports import Result
+from tests.grading import toy
+
+
+def result(student, question="q1", score=1.0, **changes):
+    fields = {
+        "student": student,
+        "assignment": toy.NAME,
+        "question": question,
+        "score": score,
+        "max": 4,
+        "status": "graded",
+        "message": "",
+        "seconds": 1.0,
+    }
+    return Result(**(fields | changes))
+
+
+def test_new_results_replace_the_old_ones_of_the_same_submission(tmp_path):
+    path = tmp_path / "results.jsonl"
+    reports.write_results(path, [result("ann"), result("ann", "q2"), result("bob")])
+    rows = reports.write_results(path, [result("ann", score=3.0)])
+    assert [(row["student"], row["question"], row["score"]) for row in rows] == [
+        ("ann", "q1", 3.0),
+        ("bob", "q1", 1.0),
+    ]
+    assert [json.loads(line) for line in path.read_text().splitlines()] == rows
+    assert [file.name for file in tmp_path.iterdir()] == ["results.jsonl"]
+
+
+def test_a_report_becomes_a_result():
+    question = toy.exercise.find("q1")
+    made = reports.result_of("ann", question.ungraded("the disk is full"), 1.234)
+    assert (made.score, made.max, made.status, made.message, made.seconds) == (
+        None,
+        4,
+        "ungraded",
+        "the disk is full",
+        1.23,
+    )
+    assert reports.result_of("ann", toy.exercise.find("q3").run(None), 0).status == "by hand"
+
+
+def test_a_spreadsheet_meets_no_formula():
+    assert reports._cell("=1+1") == "'=1+1"
+    assert reports._cell("@x") == "'@x"
+    assert reports._cell("ann") == "ann"
+    assert reports._cell("") == ""
+
+
+def test_a_page_is_escaped_and_tells_what_waits():
+    page = reports.page("<i>ann</i>", toy.exercise, [toy.exercise.find("q1").ungraded("<script>")], "1 of 6")
+    assert "&lt;i&gt;ann" in page
+    assert "<script" not in page
+    assert "Say why: an instructor gives up to 5 points" in page
