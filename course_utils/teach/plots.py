@@ -172,7 +172,7 @@ def histograms(values, title, x_label):
     """One histogram under the other, on the same axis. values: {name: numbers}."""
     from matplotlib import pyplot
 
-    figure, rows = pyplot.subplots(
+    figure, _ = pyplot.subplots(
         len(values), sharex=True, figsize=(6.4, 1 + 1.5 * len(values)), layout="constrained"
     )
     pyplot.close(figure)
