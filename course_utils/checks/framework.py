@@ -157,7 +157,7 @@ def part(title: str, *, points: float) -> Iterator[None]:
     try:
         yield
     except (Failed, wire.AnswerError) as error:
-        if isinstance(error, wire.Lost):
+        if isinstance(error, (wire.Lost, wire.Unavailable)):
             raise
         rung, expected, got = _explain(error)
     earned = points if rung is Rung.RIGHT else 0.0
@@ -222,6 +222,8 @@ class Question:
             self._close(sheet, Rung.RIGHT, "", "")
         except wire.Lost as error:
             return self.stopped(str(error))
+        except wire.Unavailable as error:
+            return self.ungraded(error.message)
         except (Failed, wire.AnswerError) as error:
             self._close(sheet, *_explain(error))
         except Exception as error:  # a fault of the check's, perhaps brought out by an odd answer

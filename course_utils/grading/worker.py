@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from types import ModuleType
 
 from course_utils.wire import codec
 from course_utils.wire.codec import CodecError
@@ -195,10 +196,31 @@ def _answer(shell, kind: int, payload: bytes) -> bytes:
         return codec.encode({"failed": True, "outputs": outputs.items})
 
 
+def hide_the_graders_side() -> None:
+    """Put empty stand-ins where the checks and the grader would be.
+
+    A learner may well call ``course.check("q1")`` at the end of an answer cell. Nothing is
+    judged in this process, and that call must not cost the rest of the cell.
+    """
+    checks, notebook = ModuleType("course_utils.checks"), ModuleType("course_utils.checks.notebook")
+    for name in ("run_in_notebook", "show_hint", "show_card"):
+        setattr(notebook, name, _say_who_checks)
+        setattr(checks, name, _say_who_checks)
+    checks.__path__ = []
+    checks.notebook = notebook
+    sys.modules["course_utils.checks"] = checks
+    sys.modules["course_utils.checks.notebook"] = notebook
+    for module in ("executor", "autograde", "nbgrader_steps", "release", "shell"):
+        sys.modules[f"course_utils.grading.{module}"] = None  # importing it raises ModuleNotFoundError
+
+
+def _say_who_checks(*arguments: object, **keywords: object) -> None:
+    print("This notebook is being graded; its answers are checked from outside.")
+
+
 def main(read_from: int, write_to: int) -> None:
     """Become the worker: open the shell, hide what a learner's cell has no business with, and serve."""
-    for module in ("course_utils.checks", "course_utils.grading.executor", "course_utils.grading.autograde"):
-        sys.modules[module] = None  # importing it raises ModuleNotFoundError
+    hide_the_graders_side()
     shell = make_shell()
     sys.stdout = _Stream("stdout", lambda: shell.outputs)
     sys.stderr = _Stream("stderr", lambda: shell.outputs)

@@ -51,6 +51,10 @@ class Lost(AnswerError):
     """The learner's process is gone."""
 
 
+class Unavailable(AnswerError):
+    """Something of the course's own could not be loaded there: nobody's mistake."""
+
+
 class Crashed(AnswerError):
     """The learner's code raised; ``kind`` is the exception's name, ``line`` where it was."""
 
@@ -186,6 +190,8 @@ class Answer:
             raise Missing(path, message)
         if status == "not started":
             raise NotStarted(path, message)
+        if status == "unavailable":
+            raise Unavailable(path, message)
         if status == "refused":
             raise Refused(path, message)
         if status == "crashed":

@@ -6,8 +6,9 @@ deliver the result::
     {"path": "mask_padding", "call": ([[5, 1, 0]], {"pad": 0}), "deliver": "value"}
 
 The reply is ``{"status": "ok", "value": ...}``, or a status that says why there
-is no value: ``missing``, ``not started``, ``crashed``, ``refused``. This side runs
-where the learner's code runs, so nothing here is trusted by the other side.
+is no value: ``missing``, ``not started``, ``crashed``, ``refused``, or ``unavailable``
+when something of the course's own could not be loaded. This side runs where the
+learner's code runs, so nothing here is trusted by the other side.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class _Missing(LookupError):
     pass
 
 
+class _Unavailable(Exception):
+    pass
+
+
 def respond(request: bytes, namespace: dict, load_asset: Callable[[Asset], object]) -> bytes:
     """Return the encoded reply to one encoded request.
 
@@ -41,6 +46,8 @@ def respond(request: bytes, namespace: dict, load_asset: Callable[[Asset], objec
         return codec.encode(reply, codec.MODEL if asked["deliver"] in _LARGE else codec.DATA)
     except _Missing as error:
         reply = {"status": "missing", "message": str(error)}
+    except _Unavailable as error:
+        reply = {"status": "unavailable", "message": str(error)}
     except NotImplementedError as error:
         reply = {"status": "not started", "message": _short(error)}
     except CodecError as error:
@@ -98,7 +105,7 @@ def _find(path: str, namespace: dict) -> object:
 def _resolved(value: object, namespace: dict, load_asset: Callable[[Asset], object]) -> object:
     """``value`` with every reference in it replaced by what it stands for."""
     if isinstance(value, Asset):
-        return load_asset(value)
+        return _loaded(value, load_asset)
     if isinstance(value, Variable):
         return _find(value.path, namespace)
     if isinstance(value, Rows):
@@ -108,6 +115,13 @@ def _resolved(value: object, namespace: dict, load_asset: Callable[[Asset], obje
     if type(value) in (list, tuple):
         return type(value)(_resolved(item, namespace, load_asset) for item in value)
     return value
+
+
+def _loaded(asset: Asset, load_asset: Callable[[Asset], object]) -> object:
+    try:
+        return load_asset(asset)
+    except Exception as error:  # not the learner's fault, so it must not look like a crash of theirs
+        raise _Unavailable(f"{asset.name} ({asset.kind}) could not be loaded: {_short(error)}") from error
 
 
 def _dataset(rows: Rows) -> object:

@@ -6,6 +6,7 @@ import pytest
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, Failed, Rung, load_exercise, part, register, seed_key
+from course_utils.wire import Asset
 from course_utils.wire.answer import LocalTransport
 
 
@@ -121,6 +122,16 @@ def test_a_process_that_ends_costs_the_question():
 
     found = exercise_with(doubles).find("q1").run(Gone())
     assert (found.points, found.rung, found.parts[0].got) == (0, "crashed", "it ended")
+
+
+def test_an_asset_that_is_not_there_is_nobodys_zero():
+    def check(answer, draw):
+        with part("all", points=4):
+            answer.call("f", Asset("bert", "model"))
+
+    found = report(check, {"f": len})  # the transport of these tests loads no assets
+    assert (found.points, found.rung) == (None, "ungraded")
+    assert "bert (model) could not be loaded" in found.notes[0]
 
 
 def test_another_key_draws_other_data_and_the_same_key_the_same():

@@ -81,8 +81,19 @@ def test_output_is_bounded(child):
 
 
 def test_checks_cannot_be_imported(child):
-    for module in ("course_utils.checks", "course_utils.checks.framework", "course_utils.grading.executor"):
+    for module in (
+        "course_utils.checks.framework",
+        "course_utils.checks.full_fine_tuning",
+        "course_utils.grading.executor",
+    ):
         assert only(child.run(f"import {module}"), "error")[0]["ename"] == "ModuleNotFoundError"
+
+
+def test_a_check_inside_an_answer_costs_nothing(child):
+    source = "from course_utils.course import Course\ncourse = Course('offline', 'cpu', 0, None, '98_toy')\n"
+    outputs = child.run(source + "course.check('q1'); course.hint('q1'); course.card()\n'went on'")
+    assert "checked from outside" in outputs[0]["text"]
+    assert outputs[1]["data"]["text/plain"] == "'went on'"
 
 
 def test_the_environment_holds_nothing_of_the_graders(child, monkeypatch):

@@ -44,6 +44,14 @@ def test_references_are_resolved_inside_containers():
     assert reply["value"] == ["/models/bert", 7, [1, 2]]
 
 
+def test_an_asset_that_cannot_be_loaded_is_nobodys_crash():
+    def load(asset):
+        raise FileNotFoundError("no such folder")
+
+    reply = ask({"f": len}, "f", ((Asset("bert", "model"),), {}), load_asset=load)
+    assert reply == {"status": "unavailable", "message": "bert (model) could not be loaded: no such folder"}
+
+
 def test_a_stub_is_not_started():
     assert ask({"f": stub}, "f", ((), {}))["status"] == "not started"
 
