@@ -12,6 +12,7 @@ import base64
 import copy
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SUBMISSION_BYTES = 20 * 2**20
 SOURCE_CHARACTERS = 200_000
 CHECK_SUFFIX = "-check"
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _BOOT = (
     "import sys; sys.path.append(sys.argv[1]); from course_utils.grading.worker import main; "
     "main(int(sys.argv[2]), int(sys.argv[3]))"
@@ -133,6 +135,8 @@ def rebuild(released: NotebookNode, sources: dict[str, list[str]]) -> NotebookNo
         if marks.get("solution"):
             found = sources.get(marks["grade_id"]) or sources.get(f"#{cell.get('id')}") or []
             cell.source = _chosen(found, cell.source)
+            if cell.cell_type == "markdown":
+                cell.source = _TAG.sub("&lt;", cell.source)  # an instructor's browser will show it
     return notebook
 
 

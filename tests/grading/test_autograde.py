@@ -192,6 +192,7 @@ def test_feedback_is_laid_down_and_escaped(group):
         "ann",
         q1="def double(n): return '<script>alert(1)</script>'",
         q2="display('<script>alert(2)</script>')",
+        q3="<script>alert(3)</script><img src=x onerror=alert(4)> and 1 < 2 **is** true",
     )
     group.grade()
     folder = group.out / "feedback" / "ann" / toy.NAME
@@ -200,7 +201,9 @@ def test_feedback_is_laid_down_and_escaped(group):
     assert "0 of 6 points" in own
     for page in (own, nbgraders):
         assert "<script>alert" not in page
+        assert "<img src=x" not in page
     assert "Double" in nbgraders
+    assert "1 &lt; 2 <strong>is</strong> true" in nbgraders
 
 
 def test_the_autograded_notebook_is_the_released_one_with_answers(group):
