@@ -69,7 +69,14 @@ def serve(folder, seconds=60):
     )
     log = folder / "jupyterlab.log"
     with open(log, "w") as output:
-        command = [sys.executable, "-m", "jupyterlab", *arguments, "--ServerApp.port=0"]
+        command = [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            *arguments,
+            "--ServerApp.port=0",
+            "--LabApp.expose_app_in_browser=True",
+        ]
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     try:
         yield wait_for_server(process, log, folder, time.monotonic() + seconds)
@@ -99,24 +106,29 @@ def browse(width=1280, height=900):
             browser.close()
 
 
-def open_notebook(page, server, path, seconds=60):
-    """Open a notebook and wait until its cells are drawn and its kernel is ready."""
+def open_notebook(page, server, path, seconds=120):
+    """Open a notebook and wait until its cells are drawn and its kernel is there and idle."""
     page.goto(server.address(path))
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=seconds * 1000)
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=seconds * 1000)
+    page.wait_for_function(
+        """() => {
+            const kernel = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
+            return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+        }""",
+        timeout=seconds * 1000,
+    )
 
 
 def run_all(page, seconds=300):
-    """Run every cell and wait until none is running or waiting to run."""
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.locator('[data-command="runmenu:run-all"]').click()
-    prompts = (
-        "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(each => each.textContent.trim())"
+    """Run every cell and wait until the last has finished. JupyterLab itself tells when that is."""
+    page.evaluate(
+        """() => {
+            window.finished = false;
+            const run = window.jupyterapp.commands.execute("notebook:run-all-cells");
+            run.then(() => { window.finished = true; });
+        }"""
     )
-    page.wait_for_function(
-        f"() => {{ const all = {prompts}; return all.some(each => each === '[1]:') && !all.includes('[*]:') }}",
-        timeout=seconds * 1000,
-    )
+    page.wait_for_function("() => window.finished", timeout=seconds * 1000)
 
 
 def outputs(page):
