@@ -276,8 +276,10 @@ def _plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
         "Compare model.lm_head.weight with model.shared.weight before and after your function.",
         "resize_token_embeddings ties head and embedding again if model.config.tie_word_embeddings is true, and the "
         "T5 configuration always says that it is.",
-        "The same for one layer of your own: two layers that must not become one again need the flag that ties them "
-        "set to False before, not after, the call that rebuilds them.",
+        "Two layers that share a matrix, and the way to part them before anything ties them again:\n"
+        "second.weight = first.weight                                          # one matrix, two names\n"
+        "second.weight = torch.nn.Parameter(first.weight.detach().clone())     # two matrices\n"
+        "config.share = False                                                  # and nobody may join them later",
     ),
 )
 def add_tokens(answer, draw):
