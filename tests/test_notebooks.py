@@ -53,7 +53,8 @@ def run(path, scratch):
     result = subprocess.run(command, capture_output=True, text=True, timeout=HANGING, cwd=scratch)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return result.returncode, result.stdout + result.stderr, seconds
+    said = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)  # colours
+    return result.returncode, said, seconds
 
 
 @pytest.mark.slow
