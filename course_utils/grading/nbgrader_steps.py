@@ -27,7 +27,7 @@ from course_utils.grading import executor
 from course_utils.grading.executor import Graded, Limits, Ungradable
 from course_utils.grading.release import PREPROCESSORS
 
-SECRET_FILE = "grading-secret"
+SECRET_FILE = "grading.seed"
 REPORTS = "course_reports"
 
 

@@ -176,13 +176,13 @@ def test_the_same_secret_gives_the_same_results(group, tmp_path):
         rows = [json.loads(line) for line in (group.out / "results.jsonl").read_text().splitlines()]
         messages.append([(row["score"], row["message"]) for row in rows])
     assert messages[0] == messages[1]
-    assert not (group.out / "grading-secret").exists()
+    assert not (group.out / "grading.seed").exists()
 
 
 def test_the_secret_is_made_once_and_kept_to_oneself(group):
     group.hand_in("ann")
     group.grade()
-    path = group.out / "grading-secret"
+    path = group.out / "grading.seed"
     assert path.stat().st_mode & 0o077 == 0
     assert read_secret(path) == path.read_bytes().strip()
 
