@@ -9,6 +9,7 @@ import random
 import socket
 import sys
 import threading
+import warnings
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -26,6 +27,9 @@ QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "TOKENIZERS_PARALLELISM": "false",
 }
+# What one library says about another, and a learner can do nothing about: the beginning of each message.
+# PEFT 0.21 asks Transformers for this property by its old name.
+OTHERS_BUSINESS = ("`is_gradient_checkpointing` is deprecated",)
 NO_NETWORK = {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"}
 
 _set_by_course = set()  # so that a second setup() does not mistake our own settings for the learner's
@@ -264,6 +268,8 @@ def quiet(profile):
         if name not in os.environ:
             os.environ[name] = value
             _set_by_course.add(name)
+    for message in OTHERS_BUSINESS:
+        warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     _tell_imported_libraries()
 
 

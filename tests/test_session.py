@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import numpy
 import pytest
@@ -246,6 +247,19 @@ def test_what_the_learner_has_set_stays(monkeypatch):
     session.quiet("offline")
     assert os.environ["TRANSFORMERS_VERBOSITY"] == "info"
     assert os.environ["HF_HUB_OFFLINE"] == "0"
+
+
+def test_what_libraries_say_about_each_other_is_not_shown():
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        session.quiet("offline")
+        warnings.warn(
+            "`is_gradient_checkpointing` is deprecated and will be removed in v6.",
+            FutureWarning,
+            stacklevel=1,
+        )
+        warnings.warn("This one is for the learner.", FutureWarning, stacklevel=1)
+    assert [str(warning.message) for warning in shown] == ["This one is for the learner."]
 
 
 STATE = """
