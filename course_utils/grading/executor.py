@@ -39,9 +39,10 @@ SUBMISSION_BYTES = 20 * 2**20
 SOURCE_CHARACTERS = 200_000
 CHECK_SUFFIX = "-check"
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
+# The child uses this very copy of the package, and of this folder nothing else.
 _BOOT = (
-    "import sys; sys.path.append(sys.argv[1]); from course_utils.grading.worker import main; "
-    "main(int(sys.argv[2]), int(sys.argv[3]))"
+    "import sys; sys.path.insert(0, sys.argv[1]); import course_utils; del sys.path[0]; "
+    "from course_utils.grading.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
 )
 
 

@@ -14,7 +14,7 @@ from course_utils.grading.worker import MOST_OUTPUTS, OUTPUT_CHARACTERS, Outputs
 
 @pytest.fixture(scope="module")
 def child():
-    with Notebook(Limits(cell=20)) as running:
+    with Notebook(Limits(cell=120)) as running:
         yield running
 
 
@@ -114,6 +114,14 @@ def test_a_local_file_shadows_no_module(child):
     assert (
         child.run("import json, importlib; importlib.reload(json).dumps(1)")[0]["data"]["text/plain"] == "'1'"
     )
+
+
+def test_the_child_uses_our_copy_of_the_package_and_nothing_beside_it(child):
+    source = "import sys, course_utils; print(course_utils.__file__); print([p for p in sys.path if p == sys.argv[1]])"
+    assert child.run(source)[0]["text"].splitlines() == [
+        str(executor.ROOT / "course_utils" / "__init__.py"),
+        "[]",
+    ]
 
 
 def test_the_child_leaves_nothing_behind(tmp_path):
