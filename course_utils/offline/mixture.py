@@ -67,12 +67,24 @@ def _matter_pairs(count: int, start: int) -> list[tuple[str, str]]:
     return [(f"What is the matter? {row['dialogue']}", row["topic"]) for row in rows]
 
 
+def _repeat_pairs(count: int, start: int) -> list[tuple[str, str]]:
+    """Words in no order, to be said again: only copying can do it, and names and answers need copying."""
+    generator = np.random.default_rng((corpora.PRETRAINING_SEED, start))
+    pairs = []
+    for text in corpora.passages(count, start=start):
+        words = " ".join(generator.permutation(text.split())[:generator.integers(2, 10)])
+        pairs.append((f"Repeat: {words}", words))
+    return pairs
+
+
 def _instruction_pairs(task: str, step: int, count: int) -> list[tuple[str, str]]:
     start = step * count
     if task == "topics":
         return _topic_pairs(count, start)
     if task == "matters":
         return _matter_pairs(count, start)
+    if task == "repeat":
+        return _repeat_pairs(count, start)
     return list(corpora.pairs(task, count, start=start))
 
 
@@ -80,8 +92,8 @@ def instruction_batches(step: int, tokenizer, groups: tuple[dict[str, int], ...]
     """The batches of one T5 step: one a group of tasks of like length, so that little of them is padding.
 
     Args:
-        step: decides which records are read; no record is read twice.
-        groups: records of each task, by task name, ``topics`` or ``matters``.
+        step: decides which records are read.
+        groups: records of each task, by task name, ``topics``, ``matters`` or ``repeat``.
         denoised: passages of general text for span corruption, added to the last group.
     """
     batches = []

@@ -46,10 +46,8 @@ def _phrase(noun: Noun, adjective: Adjective | None, plural: bool) -> tuple[str,
 
 
 def _of(french: str) -> str:
-    """"de" joined with the article that follows: de + le = du, de + les = des."""
-    if french.startswith("le "):
-        return "du " + french[3:]
-    return "des " + french[4:] if french.startswith("les ") else "de " + french
+    """"de" joined with the singular article that follows: de + le = du."""
+    return "du " + french[3:] if french.startswith("le ") else "de " + french
 
 
 def _place(draw: Draw, noun: Noun) -> tuple[str, str]:

@@ -1,0 +1,423 @@
+"""``course bench phenomena``: every claim that the lessons build on, measured on fresh records, with its n and interval.
+
+Each experiment is a short function that yields :class:`Row`. Models are trained here and now, on the CPU in float32; nothing is
+read from an earlier run. The rows are what the README shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from course_utils import instructions
+from course_utils.offline import corpora, mixture, world
+from course_utils.offline.pretrain import ASSETS
+from course_utils.teach.evaluate import task_score
+from course_utils.teach.scores import Score, bootstrap, difference, proportion
+
+#: Seeds that neither pre-training nor the shipped splits use.
+TRAINING_SEED, FRESH_SEED = 31, 77
+RESULTS = Path(__file__).parent / "assets" / "phenomena.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure.
+
+    Attributes:
+        value, low, high: the figure and its 95 % interval; a count or a time has none and repeats the value.
+        n: fresh records behind it.
+        target: what it should reach, as text, or empty where it is reported whatever it is.
+        reached: whether it did, or None without a target.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+    target: str = ""
+    reached: bool | None = None
+
+
+def _row(name: str, score: Score | float, target: str = "", n: int = 1) -> Row:
+    if not isinstance(score, Score):
+        score = Score(float(score), float(score), float(score), n)
+    return Row(name, score.value, score.low, score.high, score.n, target, _reached(score.value, target))
+
+
+def _reached(value: float, target: str) -> bool | None:
+    if not target:
+        return None
+    bound, limit = target.split()
+    return value >= float(limit) if bound == ">=" else value <= float(limit)
+
+
+# --- the flan-t5 twin: following, learning, forgetting ---------------------------------------------------------------
+
+
+@cache
+def _fresh(name: str, count: int) -> list[dict]:
+    return list(world.records(name, FRESH_SEED, count, "test"))
+
+
+def _flan():
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    return AutoModelForSeq2SeqLM.from_pretrained(ASSETS / "flan-t5", dtype=torch.float32), AutoTokenizer.from_pretrained(ASSETS / "flan-t5")
+
+
+def _scores(model, tokenizer, count: int) -> dict[str, Score]:
+    return {task: task_score(model, tokenizer, task, _fresh(instructions.dataset_of(task), count), batch_size=64) for task in instructions.TASKS}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the twin is fine-tuned: the same numbers as ``session.Budget`` gives the lessons on a CPU."""
+
+    steps: int = 400
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    replay_every: int = 0  # every so many batches is one of old tasks; 0: never
+    seed: int = TRAINING_SEED
+
+
+def _batches(tokenizer, plan: Plan) -> Iterator[dict[str, torch.Tensor]]:
+    for step in range(plan.steps):
+        if plan.replay_every and step % plan.replay_every == plan.replay_every - 1:
+            share = plan.batch_size // len(instructions.KNOWN_TASKS)
+            pairs = [pair for task in instructions.KNOWN_TASKS for pair in corpora.pairs(task, share, plan.seed, step * share)]
+        else:
+            pairs = list(corpora.pairs("summary", plan.batch_size, plan.seed, step * plan.batch_size))
+        encode = lambda texts: tokenizer(list(texts), add_special_tokens=False)["input_ids"]  # noqa: E731
+        prompts, targets = zip(*pairs, strict=True)
+        yield mixture.sequence_to_sequence(list(zip(encode(prompts), encode(targets), strict=True)), tokenizer)
+
+
+def fine_tune(model, tokenizer, plan: Plan) -> float:
+    """Train in place with AdamW, warm-up and linear descent; returns the seconds it took."""
+    torch.manual_seed(plan.seed)
+    begun = time.perf_counter()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=plan.learning_rate, weight_decay=0.0)
+    model.train()
+    for step, batch in enumerate(_batches(tokenizer, plan)):
+        for group in optimizer.param_groups:
+            group["lr"] = plan.learning_rate * min((step + 1) / 20, (plan.steps - step) / plan.steps)
+        model(**batch).loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    model.eval()
+    return time.perf_counter() - begun
+
+
+def lora(model):
+    """The twin with LoRA on every linear layer of its blocks, at most 3 % of the parameters trainable."""
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, lora_alpha=8, lora_dropout=0.0,
+                                            target_modules=["q", "k", "v", "o", "wi_0", "wi_1", "wo"]))
+
+
+FULL, REPLAY, LORA = Plan(), Plan(replay_every=5), Plan(learning_rate=1e-2)
+
+
+def flan_rows(count: int) -> Iterator[Row]:
+    """Following instructions, learning to summarise, forgetting, replay, LoRA."""
+    original, tokenizer = _flan()
+    before = _scores(original, tokenizer, count)
+    for task in instructions.KNOWN_TASKS:
+        yield _row(f"follows: {task}, exact match", before[task], ">= 0.85")
+    yield _row("summaries before, ROUGE-L", before["summary"], "<= 0.45")
+
+    full = copy.deepcopy(original)
+    seconds = fine_tune(full, tokenizer, FULL)
+    after = _scores(full, tokenizer, count)
+    yield _row("summaries after full fine-tuning, ROUGE-L", after["summary"], ">= 0.75")
+    yield _row("full fine-tuning, seconds", seconds, "<= 90")
+    falls = {task: difference(before[task], after[task]) for task in instructions.KNOWN_TASKS}
+    worst = max(falls, key=lambda task: falls[task].value)
+    for task, fall in falls.items():
+        yield _row(f"forgotten by full fine-tuning: {task}", fall, ">= 0.20" if task == worst else "")
+
+    replayed = copy.deepcopy(original)
+    fine_tune(replayed, tokenizer, REPLAY)
+    kept = _scores(replayed, tokenizer, count)
+    yield _row("replay, share of batches", 1 / REPLAY.replay_every, "<= 0.2")
+    yield _row("replay wins back, share of the fall over the old tasks", _recovered(before, after, kept), ">= 0.60")
+    yield _row("replay costs, ROUGE-L", difference(after["summary"], kept["summary"]), "<= 0.03")
+
+    adapted = lora(copy.deepcopy(original))
+    trainable, total = adapted.get_nb_trainable_parameters()
+    seconds = fine_tune(adapted, tokenizer, LORA)
+    light = _scores(adapted, tokenizer, count)
+    yield _row("LoRA, share of trainable parameters", trainable / total, "<= 0.03", n=total)
+    yield _row("LoRA, seconds", seconds, "<= 90")
+    yield _row("summaries after LoRA, ROUGE-L", light["summary"])
+    yield _row("LoRA, share of the full gain", _gain_share(before["summary"], after["summary"], light["summary"]), ">= 0.90")
+    for task in instructions.KNOWN_TASKS:
+        yield _row(f"forgotten by LoRA: {task}", difference(before[task], light[task]))
+
+
+def _ratio(numerator: list[float], denominator: list[float]) -> Score:
+    """A ratio of two means over the same records, with a percentile-bootstrap interval."""
+    above, below = np.asarray(numerator), np.asarray(denominator)
+    draws = np.random.default_rng(0).integers(0, len(above), size=(1000, len(above)))
+    ratios = above[draws].mean(1) / below[draws].mean(1)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return Score(float(above.mean() / below.mean()), float(low), float(high), len(above))
+
+
+def _recovered(before: dict[str, Score], after: dict[str, Score], kept: dict[str, Score]) -> Score:
+    tasks = instructions.KNOWN_TASKS
+    values = lambda scores: np.concatenate([scores[task].values for task in tasks])  # noqa: E731
+    return _ratio(values(kept) - values(after), values(before) - values(after))
+
+
+def _gain_share(before: Score, full: Score, light: Score) -> Score:
+    start = np.asarray(before.values)
+    return _ratio(np.asarray(light.values) - start, np.asarray(full.values) - start)
+
+
+# --- the encoders: distillation, and what pre-training is worth ------------------------------------------------------
+
+
+def _classifier(name: str, labels: int, pretrained: bool = True):
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    torch.manual_seed(0)
+    folder = ASSETS / name
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if pretrained:
+        return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=labels, dtype=torch.float32), tokenizer
+    return AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder, num_labels=labels)), tokenizer
+
+
+def train_classifier(model, tokenizer, rows: list[dict], steps: int, learning_rate: float, batch_size: int = 16) -> float:
+    """Fine-tune in place on rows of text and label; returns the seconds."""
+    begun = time.perf_counter()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01)
+    order = np.random.default_rng(0)
+    model.train()
+    for step in range(steps):
+        chosen = [rows[index] for index in order.integers(0, len(rows), batch_size)]
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * min((step + 1) / 20, (steps - step) / steps)
+        inputs = tokenizer([row["text"] for row in chosen], padding=True, truncation=True, return_tensors="pt")
+        model(**inputs, labels=torch.tensor([row["label"] for row in chosen])).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    model.eval()
+    return time.perf_counter() - begun
+
+
+@torch.inference_mode()
+def _hits(model, tokenizer, rows: list[dict]) -> Score:
+    hits: list[bool] = []
+    for start in range(0, len(rows), 100):
+        part = rows[start:start + 100]
+        predicted = model(**tokenizer([row["text"] for row in part], padding=True, truncation=True, return_tensors="pt")).logits.argmax(-1)
+        hits += [row["label"] == label for row, label in zip(part, predicted.tolist(), strict=True)]
+    return proportion(hits)
+
+
+def _tagger(name: str):
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+    torch.manual_seed(0)
+    folder = ASSETS / name
+    return (AutoModelForTokenClassification.from_pretrained(folder, num_labels=len(world.ENTITY_TAGS), dtype=torch.float32),
+            AutoTokenizer.from_pretrained(folder))
+
+
+def _tagging_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
+    """The first piece of each word carries its tag; the other pieces are ignored."""
+    inputs = tokenizer([row["tokens"] for row in rows], is_split_into_words=True, padding=True, truncation=True, return_tensors="pt")
+    labels = torch.full_like(inputs["input_ids"], mixture.IGNORED)
+    for position, row in enumerate(rows):
+        seen = None
+        for place, word in enumerate(inputs.word_ids(position)):
+            if word is not None and word != seen:
+                labels[position, place] = row["ner_tags"][word]
+            seen = word
+    return {**inputs, "labels": labels}
+
+
+def _train_tagger(model, tokenizer, rows: list[dict], steps: int, learning_rate: float) -> None:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+    order = np.random.default_rng(0)
+    model.train()
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * min((step + 1) / 20, (steps - step) / steps)
+        model(**_tagging_batch(tokenizer, [rows[index] for index in order.integers(0, len(rows), 16)])).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    model.eval()
+
+
+@torch.inference_mode()
+def _sentences_right(model, tokenizer, rows: list[dict]) -> Score:
+    """The share of sentences whose every tag is right."""
+    hits: list[bool] = []
+    for start in range(0, len(rows), 100):
+        batch = _tagging_batch(tokenizer, rows[start:start + 100])
+        labels = batch.pop("labels")
+        wrong = (model(**batch).logits.argmax(-1) != labels) & (labels != mixture.IGNORED)
+        hits += (~wrong.any(1)).tolist()
+    return proportion(hits)
+
+
+def _understanding(name: str, count: int) -> dict[str, Score]:
+    """An encoder fine-tuned on each of three tasks and scored on fresh records."""
+    scores = {}
+    for kind, labels in (("reviews", 2), ("topics", len(world.TOPIC_LABELS))):
+        model, tokenizer = _classifier(name, labels)
+        rows = list(world.records(kind, TRAINING_SEED, 2000))
+        train_classifier(model, tokenizer, rows, steps=300 if kind == "reviews" else 150, learning_rate=5e-4)
+        scores[kind] = _hits(model, tokenizer, _fresh(kind, count))
+    model, tokenizer = _tagger(name)
+    _train_tagger(model, tokenizer, list(world.records("entities", TRAINING_SEED, 2000)), steps=200, learning_rate=1e-3)
+    scores["entities"] = _sentences_right(model, tokenizer, _fresh("entities", count))
+    return scores
+
+
+def _seconds_a_pass(name: str, tokenizer_rows: list[dict]) -> float:
+    from transformers import AutoModel, AutoTokenizer
+
+    model, tokenizer = AutoModel.from_pretrained(ASSETS / name, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(ASSETS / name)
+    inputs = tokenizer([row["text"] for row in tokenizer_rows], padding=True, truncation=True, return_tensors="pt")
+    times = []
+    with torch.inference_mode():
+        for _ in range(12):
+            begun = time.perf_counter()
+            model(**inputs)
+            times.append(time.perf_counter() - begun)
+    return min(times[2:])  # the best of ten after two to warm up: other work on the machine can only add
+
+
+def _parameters(name: str) -> int:
+    from transformers import AutoModel
+
+    return AutoModel.from_pretrained(ASSETS / name).num_parameters()
+
+
+def distillation_rows(count: int) -> Iterator[Row]:
+    """What the distilled encoder keeps of its teacher."""
+    teacher, student = _understanding("bert", count), _understanding("distilbert", count)
+    for kind in teacher:
+        yield _row(f"bert twin fine-tuned: {kind}", teacher[kind])
+        yield _row(f"distilbert twin fine-tuned: {kind}", student[kind])
+    flat = lambda scores: [value for kind in teacher for value in scores[kind].values]  # noqa: E731
+    yield _row("distilbert, share of the teacher's mean score", _ratio(flat(student), flat(teacher)), ">= 0.96")
+    yield _row("distilbert, share of the teacher's parameters", _parameters("distilbert") / _parameters("bert"), "<= 0.62", n=_parameters("bert"))
+    rows = _fresh("reviews", 64)
+    yield _row("distilbert, times as fast as its teacher", _seconds_a_pass("bert", rows) / _seconds_a_pass("distilbert", rows), ">= 1.4", n=10)
+
+
+def _word_counts(training: list[dict], rows: list[dict]) -> Score:
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    counter = CountVectorizer()
+    model = LogisticRegression(max_iter=1000).fit(counter.fit_transform(row["text"] for row in training), [row["label"] for row in training])
+    predicted = model.predict(counter.transform(row["text"] for row in rows))
+    return proportion([row["label"] == label for row, label in zip(rows, predicted, strict=True)])
+
+
+FEW_LABELS, FEW_STEPS = 200, 150
+
+
+def few_labels_rows(count: int) -> Iterator[Row]:
+    """What pre-training is worth with 200 labelled reviews, and what word counts can and cannot do."""
+    few, many, fresh = list(world.records("reviews", TRAINING_SEED, FEW_LABELS)), list(world.records("reviews", TRAINING_SEED, 6000)), _fresh("reviews", count)
+    model, tokenizer = _classifier("distilbert", 2)
+    seconds = train_classifier(model, tokenizer, few, FEW_STEPS, 5e-4)
+    tuned = _hits(model, tokenizer, fresh)
+    untrained, _ = _classifier("distilbert", 2, pretrained=False)
+    train_classifier(untrained, tokenizer, few, FEW_STEPS, 5e-4)
+    random, counts = _hits(untrained, tokenizer, fresh), _word_counts(few, fresh)
+    yield _row("200 labels: distilbert twin, accuracy", tuned)
+    yield _row("200 labels: same net from random weights, accuracy", random)
+    yield _row("200 labels: word counts, accuracy", counts)
+    yield _row("200 labels: over random weights", difference(tuned, random), ">= 0.15")
+    yield _row("200 labels: over word counts", difference(tuned, counts), ">= 0.05")
+    yield _row("200 labels: fine-tuning, seconds", seconds, "<= 30")
+    model, _ = _classifier("distilbert", 2)
+    train_classifier(model, tokenizer, many, 600, 5e-4)
+    best, counted = _hits(model, tokenizer, fresh), _word_counts(many, fresh)
+    yield _row("6000 labels: distilbert twin, accuracy", best)
+    yield _row("6000 labels: word counts, accuracy", counted)
+    yield _row("6000 labels: over word counts", difference(best, counted), ">= 0.10")
+
+
+# --- the other twin and the command ----------------------------------------------------------------------------------
+
+
+def language_model_rows(count: int) -> Iterator[Row]:
+    """How surprised the gpt2 twin is by fresh text, against knowing only how often each token occurs."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from course_utils.teach.evaluate import heldout_loss
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(ASSETS / "gpt2", dtype=torch.float32), AutoTokenizer.from_pretrained(ASSETS / "gpt2")
+    loss = heldout_loss(model, tokenizer, [row["text"] for row in _fresh("general-text", count)])
+    yield _row("gpt2 twin, loss on fresh text, nats a token", loss, f"<= {math.log(len(tokenizer)) / 3:.2f}")
+
+
+EXPERIMENTS = {"flan-t5": flan_rows, "distillation": distillation_rows, "few-labels": few_labels_rows, "gpt2": language_model_rows}
+
+
+def as_markdown(rows: list[Row]) -> str:
+    """The table that the README shows."""
+    lines = ["| phenomenon | measured | 95 % interval | n | to reach | reached |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        digits = 1 if abs(row.value) >= 10 else 3
+        interval = f"{row.low:.{digits}f} to {row.high:.{digits}f}" if row.low != row.high else ""
+        reached = {True: "yes", False: "**no**", None: ""}[row.reached]
+        lines.append(f"| {row.name} | {row.value:.{digits}f} | {interval} | {row.n} | {row.target} | {reached} |")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="course bench phenomena", description="Measure what the lessons claim, on fresh records.")
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=f"which ones (default: all): {', '.join(EXPERIMENTS)}")
+    parser.add_argument("--rows", type=int, default=500, help="fresh records behind each score (default 500)")
+    parser.add_argument("--json", action="store_true", help="print rows of name, value, low, high, n, target, reached")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads (default 2)")
+    parser.add_argument("--save", action="store_true", help=f"keep the rows in {RESULTS.name}, which the README shows")
+    options = parser.parse_args(argv)
+    unknown = set(options.experiments) - set(EXPERIMENTS)
+    if unknown:
+        parser.error(f"no experiment {', '.join(sorted(unknown))}; there are {', '.join(EXPERIMENTS)}")
+    torch.set_num_threads(options.threads)
+    rows: list[Row] = []
+    for name in options.experiments or EXPERIMENTS:
+        for row in EXPERIMENTS[name](options.rows):
+            rows.append(row)
+            if not options.json:
+                print(f"{row.name:60} {row.value:8.3f} [{row.low:.3f}, {row.high:.3f}] n={row.n} {row.target} {'' if row.reached is None else 'yes' if row.reached else 'NO'}", flush=True)
+    as_data = [asdict(row) for row in rows]
+    if options.json:
+        print(json.dumps(as_data, indent=1))
+    if options.save:
+        made = {"torch": torch.__version__, "machine": platform.machine(), "threads": options.threads, "world": world.VERSION}
+        RESULTS.write_text(json.dumps({"made": made, "rows": as_data}, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(row.reached is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
