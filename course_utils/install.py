@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
-# The environment measured 2.4 GB with torch for the CPU; a CUDA build and its libraries add about 5 GB.
+# The environment measured 2.4 GB with torch for the CPU. What a CUDA build adds is an estimate.
 CPU_GIGABYTES, CUDA_GIGABYTES = 4, 10
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 
@@ -176,8 +176,13 @@ def resolve(root=ROOT):
     import json
     import tomllib
 
-    pip, project = [sys.executable, "-m", "pip"], tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    listed = subprocess.run([*pip, "list", "--format=json"], check=True, capture_output=True, text=True).stdout
+    pip, project = (
+        [sys.executable, "-m", "pip"],
+        tomllib.loads((root / "pyproject.toml").read_text())["project"],
+    )
+    listed = subprocess.run(
+        [*pip, "list", "--format=json"], check=True, capture_output=True, text=True
+    ).stdout
     everything = f".[{','.join(project['optional-dependencies'])}]"
     command = [*pip, "install", "--dry-run", "--quiet", "--report", "-", "-e", everything]
     added = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root).stdout
@@ -196,7 +201,9 @@ def main(arguments=None):
     parser.add_argument(
         "--torch", default="", help="build of torch: cpu, cu126, cu130, cu132; empty: pip's choice"
     )
-    parser.add_argument("--resolve", action="store_true", help="only rewrite constraints.txt from this environment")
+    parser.add_argument(
+        "--resolve", action="store_true", help="only rewrite constraints.txt from this environment"
+    )
     options = parser.parse_args(arguments)
     if options.resolve:
         resolve()
