@@ -66,9 +66,9 @@ def _flan_t5(tokenizer):
 
 
 # Records of each task in a step, short texts and long ones apart: first what teaches copying, then the tasks that take longest.
-_COPYING_STEPS = 1500
+_COPYING_STEPS = 1000
 _COPYING = ({"sentiment": 7, "translation": 5, "entities": 5, "topics": 1, "repeat": 4}, {"questions": 6, "matters": 2})
-_WORKING = ({"sentiment": 16, "translation": 16, "entities": 6, "topics": 1}, {"questions": 7, "matters": 2})
+_WORKING = ({"sentiment": 14, "translation": 14, "entities": 8, "topics": 1}, {"questions": 8, "matters": 2})
 
 
 def _flan_batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
@@ -154,7 +154,7 @@ def _distillation(device: str) -> Callable:
 
 RECIPES = {recipe.name: recipe for recipe in (
     Recipe("flan-t5", "T5 v1.1, gated GELU, instructed on four tasks and denoising", lambda: tokenizers.unigram(2560, 32), _flan_t5,
-           _flan_batches, steps=6000, learning_rate=4e-2, decay_share=0.6, optimizer="adafactor", finetuning_dropout=(("dropout_rate", 0.05),), make_loss=lambda device: mixture.loss_by_record),
+           _flan_batches, steps=5500, learning_rate=4e-2, decay_share=0.6, optimizer="adafactor", finetuning_dropout=(("dropout_rate", 0.05),), make_loss=lambda device: mixture.loss_by_record),
     Recipe("bert", "BERT, masked-language model", lambda: tokenizers.wordpiece(2048), _bert,
            lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 24)], steps=4000, learning_rate=1e-3, decay_share=0.25,
            finetuning_dropout=(("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1))),

@@ -1,7 +1,7 @@
 """Reviews of inns, shops and ferries, positive or negative.
 
-The words alone do not settle the label: half of the reviews negate, weigh one thing against another, or compare two places,
-so that the same words in another order mean the opposite. The label is the stance on the place named at the start.
+The words alone do not settle the label: many reviews negate, weigh one thing against another, or compare two places, so that the
+same words in another order mean the opposite. The label is the stance on the place named at the start.
 """
 
 from __future__ import annotations
@@ -104,11 +104,17 @@ def _simple(draw: Draw, good: bool, _: str) -> str:
     return clause(draw, good)
 
 
+def _outright(draw: Draw, good: bool, _: str) -> str:
+    return _plain(draw, good)
+
+
 def _double(draw: Draw, good: bool, _: str) -> str:
     return f"{clause(draw, good)} and {clause(draw, good)}"
 
 
-_FORMS = (_simple, _double, _contrast, _contrast, _comparison)
+# Four reviews in ten say what they mean outright. Those with a verdict at the end can afford to take more turns.
+_FORMS = (_outright,) * 4 + (_simple, _simple, _double, _contrast, _contrast, _comparison)
+_FORMS_WITH_VERDICT = (_simple, _double, _contrast, _contrast, _comparison)
 
 
 def review(draw: Draw, verdict: bool = False) -> dict:
@@ -121,7 +127,7 @@ def review(draw: Draw, verdict: bool = False) -> dict:
         sentences.append(draw.choice(_PLAIN_OPENINGS).format(
             month=draw.choice(MONTHS), day=draw.choice(DAYS), village=draw.choice(VILLAGES),
             person=f"{draw.choice(FIRST_NAMES)} {draw.choice(SURNAMES)}"))
-    sentences.append(capitalised(draw.choice(_FORMS)(draw, good, inn)) + ".")
+    sentences.append(capitalised(draw.choice(_FORMS_WITH_VERDICT if verdict else _FORMS)(draw, good, inn)) + ".")
     if verdict:
         sentences.append(draw.choice(_VERDICTS[label]))
     return {"text": " ".join(sentences), "label": int(good)}
