@@ -392,6 +392,11 @@ def as_markdown(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def saved_rows() -> list[Row]:
+    """The rows of the last ``course bench phenomena --save``."""
+    return [Row(**row) for row in json.loads(RESULTS.read_text(encoding="utf-8"))["rows"]]
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course bench phenomena", description="Measure what the lessons claim, on fresh records.")
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=f"which ones (default: all): {', '.join(EXPERIMENTS)}")
