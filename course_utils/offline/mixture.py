@@ -101,7 +101,7 @@ def instruction_batches(step: int, tokenizer, groups: tuple[dict[str, int], ...]
         texts = [pair for task, count in shares.items() for pair in _instruction_pairs(task, step, count)]
         prompts, targets = zip(*texts, strict=True)
         pairs = list(zip(_encoded(tokenizer, list(prompts)), _encoded(tokenizer, list(targets)), strict=True))
-        if position == len(groups):
+        if denoised and position == len(groups):
             generator = np.random.default_rng((corpora.PRETRAINING_SEED, step))
             passages = _encoded(tokenizer, list(corpora.passages(denoised, start=step * denoised)))
             pairs += [span_corruption(passage, tokenizer, generator) for passage in passages]

@@ -54,6 +54,8 @@ class Recipe:
     #: "adamw", or "adafactor" with steps in proportion to each tensor's size, as T5 was trained (Raffel et al. 2020, section 3.1.2).
     #: AdamW took six times as many steps until the T5 twin could copy a word.
     optimizer: str = "adamw"
+    #: ``(step, steps)`` -> share of the learning rate; takes the place of warm-up, plateau and descent.
+    schedule: Callable[[int, int], float] | None = None
 
 
 def _flan_t5(tokenizer):
@@ -67,12 +69,19 @@ def _flan_t5(tokenizer):
 
 # Records of each task in a step, short texts and long ones apart: first what teaches copying, then the tasks that take longest.
 _COPYING_STEPS = 1000
+_FULL_SPEED_STEPS = 1750  # after that half the rate, going down to nothing: sentiment is not learned at full speed
 _COPYING = ({"sentiment": 7, "translation": 5, "entities": 5, "topics": 1, "repeat": 4}, {"questions": 6, "matters": 2})
 _WORKING = ({"sentiment": 14, "translation": 14, "entities": 8, "topics": 1}, {"questions": 8, "matters": 2})
 
 
 def _flan_batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
     return mixture.instruction_batches(step, tokenizer, _COPYING if step < _COPYING_STEPS else _WORKING, denoised=4)
+
+
+def _flan_schedule(step: int, steps: int) -> float:
+    if step < _FULL_SPEED_STEPS:
+        return min(1.0, (step + 1) / 200)
+    return 0.5 * (steps - step) / (steps - _FULL_SPEED_STEPS)
 
 
 def _bert(tokenizer):
@@ -154,7 +163,7 @@ def _distillation(device: str) -> Callable:
 
 RECIPES = {recipe.name: recipe for recipe in (
     Recipe("flan-t5", "T5 v1.1, gated GELU, instructed on four tasks and denoising", lambda: tokenizers.unigram(2560, 32), _flan_t5,
-           _flan_batches, steps=5500, learning_rate=4e-2, decay_share=0.6, optimizer="adafactor", finetuning_dropout=(("dropout_rate", 0.05),), make_loss=lambda device: mixture.loss_by_record),
+           _flan_batches, steps=5500, learning_rate=4e-2, schedule=_flan_schedule, optimizer="adafactor", finetuning_dropout=(("dropout_rate", 0.05),), make_loss=lambda device: mixture.loss_by_record),
     Recipe("bert", "BERT, masked-language model", lambda: tokenizers.wordpiece(2048), _bert,
            lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 24)], steps=4000, learning_rate=1e-3, decay_share=0.25,
            finetuning_dropout=(("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1))),
@@ -169,6 +178,8 @@ RECIPES = {recipe.name: recipe for recipe in (
 
 def _scale(recipe: Recipe, step: int) -> float:
     """The share of the peak learning rate at a step: up, flat, down."""
+    if recipe.schedule:
+        return recipe.schedule(step, recipe.steps)
     descent = recipe.steps * recipe.decay_share
     return min(1.0, (step + 1) / recipe.warmup_steps, max(0.0, (recipe.steps - step) / descent))
 
