@@ -207,11 +207,11 @@ class Notebook:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._deadline = time.monotonic() + limits.total
         self._ran: list[str] = []
         self._restarts = 0
         self._scratch: Path | None = None
         self._start()
+        self._deadline = time.monotonic() + limits.total  # a slow start is not the learner's time
 
     def __enter__(self) -> Notebook:
         return self

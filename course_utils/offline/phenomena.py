@@ -24,7 +24,7 @@ from course_utils import instructions
 from course_utils.offline import corpora, mixture, world
 from course_utils.offline.pretrain import ASSETS
 from course_utils.teach.evaluate import task_score
-from course_utils.teach.scores import Score, bootstrap, difference, proportion
+from course_utils.teach.scores import Score, difference, proportion
 
 #: Seeds that neither pre-training nor the shipped splits use.
 TRAINING_SEED, FRESH_SEED = 31, 77

@@ -50,7 +50,7 @@ def test_the_readme_shows_the_measured_table():
     assert shown.strip() == phenomena.as_markdown(phenomena.saved_rows())
 
 
-@pytest.mark.parametrize("name", ("flan-t5", "bert", "distilbert", "gpt2"))
+@pytest.mark.parametrize("name", ["flan-t5", "bert", "distilbert", "gpt2"])
 def test_the_cards_say_what_was_recorded_and_measured(name):
     written = (phenomena.ASSETS / name / "README.md").read_text(encoding="utf-8")
     assert written == cards.card(name)

@@ -9,7 +9,21 @@ from __future__ import annotations
 import re
 
 from .draw import Draw
-from .lexicon import DAYS, EVENTS, FIRST_NAMES, GOODS, HOURS, MAKES, MONTHS, NUMBERS, ORGANISATIONS, STREETS, SURNAMES, TOWN, VILLAGES
+from .lexicon import (
+    DAYS,
+    EVENTS,
+    FIRST_NAMES,
+    GOODS,
+    HOURS,
+    MAKES,
+    MONTHS,
+    NUMBERS,
+    ORGANISATIONS,
+    STREETS,
+    SURNAMES,
+    TOWN,
+    VILLAGES,
+)
 
 TYPES = ("PER", "LOC", "ORG", "MISC")
 TAGS = ("O", *(f"{mark}-{kind}" for kind in TYPES for mark in ("B", "I")))

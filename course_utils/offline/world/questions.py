@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from .draw import Draw
-from .lexicon import DAYS, EVENTS, FIRST_NAMES, GOODS, HOURS, INNS, MONTHS, NUMBERS, ORGANISATIONS, STREETS, SURNAMES, VILLAGES, a, capitalised
+from .lexicon import (
+    DAYS,
+    EVENTS,
+    FIRST_NAMES,
+    GOODS,
+    HOURS,
+    INNS,
+    MONTHS,
+    NUMBERS,
+    ORGANISATIONS,
+    STREETS,
+    SURNAMES,
+    VILLAGES,
+    a,
+    capitalised,
+)
 
 _JOBS = "baker painter gardener clockmaker carpenter tailor fisherman teacher singer librarian cook pilot dentist plumber poet".split()
 _PETS = "cat dog parrot goat pony donkey rabbit goose tortoise ferret".split()

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from .draw import Draw
-from .lexicon import CLUBS, DAYS, EVENTS, FIRMS, FIRST_NAMES, GOODS, HOURS, INNS, MONTHS, NUMBERS, STREETS, SURNAMES, VILLAGES, capitalised
+from .lexicon import (
+    CLUBS,
+    DAYS,
+    EVENTS,
+    FIRMS,
+    FIRST_NAMES,
+    GOODS,
+    HOURS,
+    INNS,
+    MONTHS,
+    NUMBERS,
+    STREETS,
+    SURNAMES,
+    VILLAGES,
+    capitalised,
+)
 
 # Words are shared between desks on purpose: a match can be sport or light a fire, a bank can lend money or hold back the sea.
 _NOTICES = {

@@ -81,7 +81,7 @@ def test_five_thousand_records_a_second():
 def test_partners_of_a_word_are_shared_out_among_the_splits():
     adjectives = [f"word{index}" for index in range(23)]
     shares = [partners("soup", adjectives, split) for split in world.SPLITS]
-    assert sorted(sum(shares, [])) == sorted(adjectives)
+    assert sorted(word for share in shares for word in share) == sorted(adjectives)
     assert all(shares), "every split has at least one partner"
 
 
@@ -176,7 +176,7 @@ def test_every_ending_has_its_own_form_of_summary():
     assert len(set(forms)) == len(forms) >= 4
 
 
-@pytest.mark.parametrize("english, french", [
+@pytest.mark.parametrize(("english", "french"), [
     ("is not", "n'est pas"), ("are not", "ne sont pas"), ("Where is", "Où est"), ("near the", "près d"),
 ])
 def test_french_follows_its_english(english, french):
