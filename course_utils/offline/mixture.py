@@ -119,11 +119,28 @@ def loss_by_record(model, batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def masked_batch(step: int, tokenizer, count: int, probability: float = 0.15) -> dict[str, torch.Tensor]:
-    """A masked-language-model batch: 80 % of the chosen tokens masked, 10 % random, 10 % left (Devlin et al. 2019, section 3.1)."""
-    generator = torch.Generator().manual_seed(step)
+    """A masked-language-model batch of general text (Devlin et al. 2019, section 3.1)."""
     rows = tokenizer(list(corpora.passages(count, start=step * count)), truncation=True)["input_ids"]
     input_ids = padded(rows, tokenizer.pad_token_id)
-    attention_mask = (input_ids != tokenizer.pad_token_id).long()
+    return _masked(step, tokenizer, input_ids, torch.full(input_ids.shape, probability))
+
+
+def closing_batch(step: int, tokenizer, count: int, probability: float = 0.15, closing_probability: float = 0.6) -> dict[str, torch.Tensor]:
+    """A masked batch of reviews with their closing remarks, which are masked more often than the rest: to fill them in, one has to
+    understand the review (salient spans, Guu et al. 2020, section 3.4).
+    """
+    texts, closings = zip(*world.reviews_with_closings(corpora.PRETRAINING_SEED, count, step * count), strict=True)
+    rows, chances = [], []
+    for text, closing in zip(_encoded(tokenizer, list(texts)), _encoded(tokenizer, list(closings)), strict=True):
+        rows.append([tokenizer.cls_token_id, *text, *closing, tokenizer.sep_token_id])
+        chances.append([probability] * (1 + len(text)) + [closing_probability] * len(closing) + [0.0])
+    width = max(map(len, rows))
+    return _masked(step, tokenizer, padded(rows, tokenizer.pad_token_id), torch.tensor([row + [0.0] * (width - len(row)) for row in chances]))
+
+
+def _masked(seed: int, tokenizer, input_ids: torch.Tensor, probability: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Of the chosen tokens 80 % are masked, 10 % are random and 10 % stay; special tokens are never chosen."""
+    generator = torch.Generator().manual_seed(seed)
     special = torch.isin(input_ids, torch.tensor(tokenizer.all_special_ids))
     chosen = (torch.rand(input_ids.shape, generator=generator) < probability) & ~special
     labels = torch.where(chosen, input_ids, IGNORED)
@@ -131,7 +148,7 @@ def masked_batch(step: int, tokenizer, count: int, probability: float = 0.15) ->
     noise = torch.randint(len(tokenizer.all_special_ids), len(tokenizer), input_ids.shape, generator=generator)
     corrupted = torch.where(chosen & (fate < 0.8), tokenizer.mask_token_id, input_ids)
     corrupted = torch.where(chosen & (fate > 0.9), noise, corrupted)
-    return {"input_ids": corrupted, "attention_mask": attention_mask, "labels": labels}
+    return {"input_ids": corrupted, "attention_mask": (input_ids != tokenizer.pad_token_id).long(), "labels": labels}
 
 
 def causal_batch(step: int, tokenizer, count: int) -> dict[str, torch.Tensor]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -54,8 +55,8 @@ class Recipe:
     #: "adamw", or "adafactor" with steps in proportion to each tensor's size, as T5 was trained (Raffel et al. 2020, section 3.1.2).
     #: AdamW took six times as many steps until the T5 twin could copy a word.
     optimizer: str = "adamw"
-    #: ``(step, steps)`` -> share of the learning rate; takes the place of warm-up, plateau and descent.
-    schedule: Callable[[int, int], float] | None = None
+    #: step -> share of the learning rate; takes the place of warm-up, plateau and descent.
+    schedule: Callable[[int], float] | None = None
 
 
 def _flan_t5(tokenizer):
@@ -67,21 +68,45 @@ def _flan_t5(tokenizer):
         pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id))
 
 
-# Records of each task in a step, short texts and long ones apart: first what teaches copying, then the tasks that take longest.
-_COPYING_STEPS = 1000
-_FULL_SPEED_STEPS = 1750  # after that half the rate, going down to nothing: sentiment is not learned at full speed
+class Stage(NamedTuple):
+    """Part of a T5 run: the records of each task in a step, short texts and long ones apart, and the share of the learning rate."""
+
+    until: int
+    groups: tuple[dict[str, int], ...]
+    denoised: int
+    first_rate: float
+    last_rate: float
+
+
+# Copying comes first, at full speed; names, answers and French follow from it. Sentiment is learned last: beside the other tasks it
+# stayed at chance until it had a batch of its own.
 _COPYING = ({"sentiment": 7, "translation": 5, "entities": 5, "topics": 1, "repeat": 4}, {"questions": 6, "matters": 2})
 _WORKING = ({"sentiment": 14, "translation": 14, "entities": 8, "topics": 1}, {"questions": 8, "matters": 2})
+_JUDGING = ({"sentiment": 24}, {"translation": 12, "entities": 4, "topics": 1}, {"questions": 7, "matters": 1})
+_FLAN_STAGES = (
+    Stage(1000, _COPYING, 4, 1.0, 1.0), Stage(1750, _WORKING, 4, 1.0, 1.0), Stage(3250, _WORKING, 4, 0.5, 0.3), Stage(5250, _JUDGING, 3, 0.6, 0.0),
+)
+
+
+def _flan_stage(step: int) -> tuple[int, Stage]:
+    """The stage of a step and the step at which it began."""
+    begun = 0
+    for stage in _FLAN_STAGES:
+        if step < stage.until:
+            break
+        begun = stage.until
+    return begun, stage
 
 
 def _flan_batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
-    return mixture.instruction_batches(step, tokenizer, _COPYING if step < _COPYING_STEPS else _WORKING, denoised=4)
+    _, stage = _flan_stage(step)
+    return mixture.instruction_batches(step, tokenizer, stage.groups, stage.denoised)
 
 
-def _flan_schedule(step: int, steps: int) -> float:
-    if step < _FULL_SPEED_STEPS:
-        return min(1.0, (step + 1) / 200)
-    return 0.5 * (steps - step) / (steps - _FULL_SPEED_STEPS)
+def _flan_schedule(step: int) -> float:
+    begun, stage = _flan_stage(step)
+    through = (step - begun) / (stage.until - begun)
+    return min(1.0, (step + 1) / 200) * (stage.first_rate + through * (stage.last_rate - stage.first_rate))
 
 
 def _bert(tokenizer):
@@ -104,6 +129,22 @@ def _distilbert(tokenizer):
         attention_dropout=0.0, pad_token_id=tokenizer.pad_token_id))
     student.load_state_dict(_student_state(teacher.state_dict(), shape.num_hidden_layers // 2), strict=False)
     return student
+
+
+_BERT_GENERAL_STEPS, _BERT_STEPS = 4000, 5500
+
+
+def _bert_batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
+    """General text first; then mostly reviews whose closing remarks are hidden, or no encoder this small learns what they mean."""
+    if step < _BERT_GENERAL_STEPS:
+        return [mixture.masked_batch(step, tokenizer, 24)]
+    return [mixture.closing_batch(step, tokenizer, 32), mixture.masked_batch(step, tokenizer, 6)]
+
+
+def _bert_schedule(step: int) -> float:
+    if step < _BERT_GENERAL_STEPS:
+        return min(1.0, (step + 1) / 200, (_BERT_GENERAL_STEPS - step) / 1000)
+    return 0.8 * min((step + 1 - _BERT_GENERAL_STEPS) / 50, (_BERT_STEPS - step) / (_BERT_STEPS - _BERT_GENERAL_STEPS))
 
 
 _LAYER_NAMES = {
@@ -163,12 +204,12 @@ def _distillation(device: str) -> Callable:
 
 RECIPES = {recipe.name: recipe for recipe in (
     Recipe("flan-t5", "T5 v1.1, gated GELU, instructed on four tasks and denoising", lambda: tokenizers.unigram(2560, 32), _flan_t5,
-           _flan_batches, steps=5500, learning_rate=4e-2, schedule=_flan_schedule, optimizer="adafactor", finetuning_dropout=(("dropout_rate", 0.05),), make_loss=lambda device: mixture.loss_by_record),
+           _flan_batches, steps=_FLAN_STAGES[-1].until, learning_rate=4e-2, schedule=_flan_schedule, optimizer="adafactor", finetuning_dropout=(("dropout_rate", 0.05),), make_loss=lambda device: mixture.loss_by_record),
     Recipe("bert", "BERT, masked-language model", lambda: tokenizers.wordpiece(2048), _bert,
-           lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 24)], steps=4000, learning_rate=1e-3, decay_share=0.25,
+           _bert_batches, steps=_BERT_STEPS, learning_rate=1e-3, schedule=_bert_schedule,
            finetuning_dropout=(("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1))),
     Recipe("distilbert", "DistilBERT, distilled from the bert twin", _teacher_tokenizer, _distilbert,
-           lambda step, tokenizer: [mixture.masked_batch(1_000_000 + step, tokenizer, 24)], steps=2000, learning_rate=7e-4,
+           lambda step, tokenizer: [mixture.closing_batch(100_000 + step, tokenizer, 24), mixture.masked_batch(100_000 + step, tokenizer, 8)], steps=2000, learning_rate=7e-4,
            finetuning_dropout=(("dropout", 0.1), ("attention_dropout", 0.1)), make_loss=_distillation),
     Recipe("gpt2", "GPT-2, next-token model", lambda: tokenizers.byte_level_bpe(2560), _gpt2,
            lambda step, tokenizer: [mixture.causal_batch(step, tokenizer, 24)], steps=2000, learning_rate=1e-3,
@@ -179,7 +220,7 @@ RECIPES = {recipe.name: recipe for recipe in (
 def _scale(recipe: Recipe, step: int) -> float:
     """The share of the peak learning rate at a step: up, flat, down."""
     if recipe.schedule:
-        return recipe.schedule(step, recipe.steps)
+        return recipe.schedule(step)
     descent = recipe.steps * recipe.decay_share
     return min(1.0, (step + 1) / recipe.warmup_steps, max(0.0, (recipe.steps - step) / descent))
 

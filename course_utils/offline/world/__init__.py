@@ -18,7 +18,7 @@ from .reviews import LABELS as REVIEW_LABELS
 from .topics import LABELS as TOPIC_LABELS
 
 __all__ = ["DIALOGUE_TOPICS", "ENTITY_TAGS", "KINDS", "REVIEW_LABELS", "SPLITS", "TOPIC_LABELS", "VERSION", "Draw", "detokenised",
-           "record", "records", "spans"]
+           "record", "records", "reviews_with_closings", "spans"]
 
 #: Changes whenever any record changes; caches and checkpoints name it.
 VERSION = "1"
@@ -61,3 +61,11 @@ def record(kind: str, seed: int, index: int, split: str = "train") -> dict:
 def records(kind: str, seed: int, count: int, split: str = "train", start: int = 0) -> Iterator[dict]:
     """``count`` consecutive records, lazily."""
     return (record(kind, seed, index, split) for index in range(start, start + count))
+
+
+def reviews_with_closings(seed: int, count: int, start: int = 0) -> Iterator[tuple[str, str]]:
+    """(review, closing remark) pairs: what somebody thought, and what they said at the end of it. No label comes with them."""
+    for index in range(start, start + count):
+        draw = Draw("train", "closings", seed, index)
+        row = reviews.review(draw)
+        yield row["text"], reviews.closing(draw, REVIEW_LABELS[row["label"]])

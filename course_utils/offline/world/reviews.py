@@ -117,6 +117,11 @@ _FORMS = (_outright,) * 4 + (_simple, _simple, _double, _contrast, _contrast, _c
 _FORMS_WITH_VERDICT = (_simple, _double, _contrast, _contrast, _comparison)
 
 
+def closing(draw: Draw, label: str) -> str:
+    """A closing remark that agrees with the label."""
+    return draw.choice(_VERDICTS[label])
+
+
 def review(draw: Draw, verdict: bool = False) -> dict:
     """One review as ``{"text", "label"}``; ``verdict`` adds the closing remark that reviews in the wild often carry."""
     good = draw.chance(0.5)
@@ -129,5 +134,5 @@ def review(draw: Draw, verdict: bool = False) -> dict:
             person=f"{draw.choice(FIRST_NAMES)} {draw.choice(SURNAMES)}"))
     sentences.append(capitalised(draw.choice(_FORMS_WITH_VERDICT if verdict else _FORMS)(draw, good, inn)) + ".")
     if verdict:
-        sentences.append(draw.choice(_VERDICTS[label]))
+        sentences.append(closing(draw, label))
     return {"text": " ".join(sentences), "label": int(good)}
