@@ -419,7 +419,7 @@ SHARE_OF_GAP = 0.40  # of the way from the untouched twin's ROUGE-L to 1
     hints=(
         "Put questions 1, 2 and 5 together: examples, a collator, a trainer. Print the loss: does it still fall at the "
         "end?",
-        "A model of this size takes a far larger learning rate than the Hub's (1e-3 to 3e-3), with a short warm-up. "
+        "A model of this size takes a far larger learning rate than the Hub's (3e-3 to 1e-2), with a short warm-up. "
         "If `original` moved with the training, look for two names of one object.",
         "two = one gives one model two names; copy.deepcopy(one), or from_pretrained once more, gives two models.",
     ),
