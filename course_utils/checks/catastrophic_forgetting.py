@@ -404,7 +404,7 @@ def specialist(answer, draw):
             f"the gain in ROUGE-L on {ROWS['summary']} fresh dialogues",
         )
     with part("it keeps most of the old tasks", points=1):
-        expect.at_least(kept, 0.5, _kept(before, after, known))
+        expect.at_least(kept, LEAST_MOSTLY_KEPT, _kept(before, after, known))
     with part("it keeps nearly all of the old tasks", points=2):
         expect.at_least(kept, LEAST_KEPT, _kept(before, after, known))
     expect.advise(
@@ -414,8 +414,10 @@ def specialist(answer, draw):
 
 
 ROWS = {"summary": 150, "sentiment": 100, "questions": 100, "entities": 100, "translation": 100}
-LEAST_GAIN = 0.25
-LEAST_KEPT = 0.85
+# Measured at 150 steps, n = 250 and 1000: replay gains 0.34 and keeps 0.90; summaries alone gain 0.36 and keep 0.48.
+LEAST_GAIN = 0.28
+LEAST_MOSTLY_KEPT = 0.65
+LEAST_KEPT = 0.8
 
 
 def _expect_twin(model, base):
