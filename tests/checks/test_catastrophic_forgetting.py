@@ -176,11 +176,12 @@ ENDS_SWAPPED = LINE.replace(
 ALWAYS_HALF = LINE.replace("weight) if", "0.5) if")
 NUMBERS_BLENDED = "def interpolate(before, after, weight):\n    return {n: (1 - weight) * before[n] + weight * after[n] for n in after}\n"
 TYPE_LOST = "def interpolate(before, after, weight):\n    return {n: before[n].double() + weight * (after[n].double() - before[n].double()) if after[n].is_floating_point() else after[n] for n in after}\n"
+LERP_OF_ALL = "def interpolate(before, after, weight):\n    return {n: torch.lerp(before[n], after[n], weight) for n in after}\n"
 ONLY_WEIGHTS = LINE.replace("for name in after}", "for name in after if name.endswith('weight')}")
 
 
 def test_interpolation():
-    wrong = [ENDS_SWAPPED, ALWAYS_HALF, NUMBERS_BLENDED, TYPE_LOST, ONLY_WEIGHTS]
+    wrong = [ENDS_SWAPPED, ALWAYS_HALF, NUMBERS_BLENDED, TYPE_LOST, ONLY_WEIGHTS, LERP_OF_ALL]
     found = judged("q3", wrong, [LINE, STEP_BY_STEP], before="import torch")
     found.assert_good()
     says = [what_it_says(report) for report in found.wrong]
@@ -189,6 +190,8 @@ def test_interpolation():
     assert "'half.weight' to stay float16" in says[3]
     assert "to have the key 'layer.0.bias'" in says[4]
     assert found.wrong[2].points == 2
+    assert "to take whole numbers too" in says[5]
+    assert found.wrong[5].points == 2
 
 
 # Question 4
@@ -234,6 +237,7 @@ def compare(model, batch):
 """
 
 
+@pytest.mark.slow
 def test_the_moving_baseline(course):
     before = "import copy\nimport torch\n" + cells("q4-helpers", "q4-ask-again")
     wrong = [AS_HERS, STILL_IN_PLACE, DROPOUT_ON, NOT_TRAINED, MEASURED_AFTER]
@@ -307,7 +311,9 @@ REPLAYED = "mix(new, old, 0.2, seed=0)"
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("examples", "points"), [(REPLAYED, 5), ("new", 2)], ids=["replay", "summaries only"]
+    ("examples", "points"),
+    [(REPLAYED, 5), ("mix(new, old, 0.3, seed=1)", 5), ("new", 2)],
+    ids=["replay", "more replay", "summaries only"],
 )
 def test_training(examples, points, course):
     assert REPLAYED in cells("q5-answer")
