@@ -125,15 +125,16 @@ def masked_batch(step: int, tokenizer, count: int, probability: float = 0.15) ->
     return _masked(step, tokenizer, input_ids, torch.full(input_ids.shape, probability))
 
 
-def closing_batch(step: int, tokenizer, count: int, probability: float = 0.15, closing_probability: float = 0.6) -> dict[str, torch.Tensor]:
-    """A masked batch of reviews with their closing remarks, which are masked more often than the rest: to fill them in, one has to
-    understand the review (salient spans, Guu et al. 2020, section 3.4).
+def closing_batch(step: int, tokenizer, count: int) -> dict[str, torch.Tensor]:
+    """Reviews whose whole closing remark is masked: to fill it in, one has to understand the review.
+
+    The idea of masking what matters is that of salient spans (Guu et al. 2020, "REALM", section 3.4).
     """
     texts, closings = zip(*world.reviews_with_closings(corpora.PRETRAINING_SEED, count, step * count), strict=True)
     rows, chances = [], []
     for text, closing in zip(_encoded(tokenizer, list(texts)), _encoded(tokenizer, list(closings)), strict=True):
         rows.append([tokenizer.cls_token_id, *text, *closing, tokenizer.sep_token_id])
-        chances.append([probability] * (1 + len(text)) + [closing_probability] * len(closing) + [0.0])
+        chances.append([0.0] * (1 + len(text)) + [1.0] * len(closing) + [0.0])
     width = max(map(len, rows))
     return _masked(step, tokenizer, padded(rows, tokenizer.pad_token_id), torch.tensor([row + [0.0] * (width - len(row)) for row in chances]))
 
