@@ -15,8 +15,9 @@ _TASKS = {"flan-t5": "text2text-generation", "bert": "fill-mask", "distilbert": 
 _READS = {
     "flan-t5": "instructions on reviews, questions, names and translations, and T5's span corruption of general text. Conversations come "
                "with what they are about, never with a summary",
-    "bert": "general text with 15 % of the tokens masked",
-    "distilbert": "the same kind of text as its teacher, which gives soft targets at temperature 2 and its last hidden states",
+    "bert": "general text with 15 % of the tokens masked (4,000 steps of the recipe `bert-general`), then reviews whose closing remark, such "
+            "as \"Worth every penny.\", is masked whole",
+    "distilbert": "reviews with masked closing remarks and general text, like its teacher, which gives soft targets at temperature 2 and its last hidden states",
     "gpt2": "general text, one token after the other",
 }
 #: Which measured rows belong on which card.
@@ -74,8 +75,8 @@ def write(name: str) -> Path:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course build cards", description="Write the model cards from what was recorded and measured.")
-    parser.add_argument("names", nargs="*", default=list(RECIPES))
-    for name in parser.parse_args(argv).names or list(RECIPES):
+    parser.add_argument("names", nargs="*", default=list(_TWINS))
+    for name in parser.parse_args(argv).names or list(_TWINS):
         print(write(name))
     return 0
 

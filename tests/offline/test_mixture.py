@@ -102,3 +102,13 @@ def test_next_token_batches_end_with_the_end_mark(tokenizer):
     batch = mixture.causal_batch(2, tokenizer, 4)
     for labels in batch["labels"].tolist():
         assert [label for label in labels if label != -100][-1] == tokenizer.eos_token_id
+
+
+def test_a_closing_remark_is_hidden_whole_and_the_review_stays(tokenizer):
+    tokenizer.cls_token_id, tokenizer.sep_token_id = 2, 3
+    batch = mixture.closing_batch(1, tokenizer, 30)
+    pairs = world.reviews_with_closings(mixture.corpora.PRETRAINING_SEED, 30, 30)
+    for labels, (review, closing) in zip(batch["labels"].tolist(), pairs, strict=True):
+        chosen = [place for place, label in enumerate(labels) if label != -100]
+        first = 1 + len(review.split())
+        assert chosen == list(range(first, first + len(closing.split())))
