@@ -338,17 +338,17 @@ def _word_counts(training: list[dict], rows: list[dict]) -> Score:
     return proportion([row["label"] == label for row, label in zip(rows, predicted, strict=True)])
 
 
-FEW_LABELS, FEW_STEPS = 200, 150
+FEW_LABELS, FEW_STEPS, FEW_RATE = 200, 400, 3e-4
 
 
 def few_labels_rows(count: int) -> Iterator[Row]:
     """What pre-training is worth with 200 labelled reviews, and what word counts can and cannot do."""
     few, many, fresh = list(world.records("reviews", TRAINING_SEED, FEW_LABELS)), list(world.records("reviews", TRAINING_SEED, 6000)), _fresh("reviews", count)
     model, tokenizer = _classifier("distilbert", 2)
-    seconds = train_classifier(model, tokenizer, few, FEW_STEPS, 5e-4)
+    seconds = train_classifier(model, tokenizer, few, FEW_STEPS, FEW_RATE)
     tuned = _hits(model, tokenizer, fresh)
     untrained, _ = _classifier("distilbert", 2, pretrained=False)
-    train_classifier(untrained, tokenizer, few, FEW_STEPS, 5e-4)
+    train_classifier(untrained, tokenizer, few, FEW_STEPS, FEW_RATE)
     random, counts = _hits(untrained, tokenizer, fresh), _word_counts(few, fresh)
     yield _row("200 labels: distilbert twin, accuracy", tuned)
     yield _row("200 labels: same net from random weights, accuracy", random)
