@@ -53,7 +53,7 @@ class Recipe:
     finetuning_dropout: tuple[tuple[str, float], ...] = ()
     make_loss: Callable[[str], Callable] | None = None
     #: "adamw", or "adafactor" with steps in proportion to each tensor's size, as T5 was trained (Raffel et al. 2020, section 3.1.2).
-    #: AdamW took six times as many steps until the T5 twin could copy a word.
+    #: On words in no order, to be repeated, it copied 73 % after 300 steps; AdamW at 1.5e-3 copied 58 % after 600.
     optimizer: str = "adamw"
     #: step -> share of the learning rate; takes the place of warm-up, plateau and descent.
     schedule: Callable[[int], float] | None = None
