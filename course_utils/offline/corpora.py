@@ -69,16 +69,13 @@ def write(name: str, folder: str | Path, seed: int = PUBLIC_SEED) -> Path:
 
 
 def _card(name: str, seed: int) -> str:
-    files = "\n".join(f"  - split: {split}\n    path: data/{split}-*.parquet" for split in world.SPLITS)
+    # No list of data files: with one, `load_dataset` keeps its copy under the folder's last name and these patterns
+    # alone, and would answer for one seed with the rows of another. Without, the files' paths and times count.
     counts = ", ".join(f"{split} {rows}" for split, rows in ROWS.items())
     return f"""---
 license: apache-2.0
 language: {"[en, fr]" if name == "translations" else "en"}
 pretty_name: Saltmarsh {name}
-configs:
-- config_name: default
-  data_files:
-{files}
 ---
 # Saltmarsh {name}
 

@@ -19,6 +19,15 @@ def test_a_written_dataset_loads_with_the_columns_of_the_catalog(name, tmp_path,
     assert loaded["test"].to_list() == corpora.frame(name, "test").to_list()
 
 
+def test_two_seeds_never_share_what_load_dataset_keeps(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "ROWS", {"train": 20, "validation": 5, "test": 5})
+    texts = [
+        load_dataset(str(corpora.write("reviews", tmp_path / str(seed) / "reviews", seed=seed)))["test"]["text"][:]
+        for seed in (1, 2)
+    ]
+    assert set(texts[0]).isdisjoint(texts[1])
+
+
 def test_writing_twice_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(corpora, "ROWS", {"train": 20, "validation": 5, "test": 5})
     digests = []
