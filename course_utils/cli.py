@@ -21,6 +21,10 @@ VERBS = {
         "course_utils.offline.pretrain:main",
         "train the small models that ship with the workbook",
     ),
+    "bench checks": (
+        "course_utils.checks.mutation:main",
+        "how many wrong answers the questions catch, how many right ones they accept",
+    ),
     "bench phenomena": ("course_utils.offline.phenomena:main", "measure what the lessons claim, as a table"),
 }
 

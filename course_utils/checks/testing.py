@@ -1,19 +1,24 @@
 """For the tests of the checks: judge answers given as source code, in this process.
 
-    from course_utils.checks.testing import bench, solution_sources, stub_sources
+    from course_utils.checks.testing import judged_well
 
-    result = bench("06_full_fine_tuning", "q1", wrong=["def mask_padding(rows, pad):\\n    return rows"],
-                   right=["def mask_padding(rows, pad): ..."])
-    result.assert_good()
+    judged_well(
+        "06_full_fine_tuning", "q1",
+        wrong={"def mask_padding(rows, pad):\\n    return rows": "the labels at the padding"},
+        right=["def mask_padding(rows, pad): ..."],
+    )
 
-``bench`` takes the answers to the other questions from the solution notebook, so
-each candidate stands where a learner's answer would.
+Where making an answer is dear (a trained model), it is made once and
+:func:`judged_objects_well` judges the namespace that holds it. Both write down what
+they found when ``course bench checks`` asks for it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +28,8 @@ from course_utils.wire.learner import asset_loader
 
 ROOT = Path(__file__).resolve().parents[2]
 STUB = "raise NotImplementedError()"
+LEDGER = "COURSE_CHECKS_LEDGER"  # names the file that verdicts are added to, one line of JSON each
+SECRETS = (PUBLIC_SECRET, b"another draw")
 
 
 def notebook_cells(path: Path) -> list[tuple[str, str | None, str]]:
@@ -44,20 +51,20 @@ def solution_path(exercise: str) -> Path:
     return ROOT / "solutions" / exercise / f"{exercise}.ipynb"
 
 
-def run_cells(sources: list[str], namespace: dict) -> None:
+def run_cells(sources: list[str], made: dict) -> None:
     """Execute cells in one namespace, quietly; ``NotImplementedError`` is let pass, as a notebook does."""
     for number, source in enumerate(sources):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(NotImplementedError):
-            exec(compile(source, f"<cell {number}>", "exec"), namespace)
+            exec(compile(source, f"<cell {number}>", "exec"), made)
 
 
 def judge_namespace(
-    exercise: Exercise, question: str, namespace: dict, *, course=None, secret: bytes = PUBLIC_SECRET
+    exercise: Exercise, question: str, made: dict, *, course=None, secret: bytes = PUBLIC_SECRET
 ) -> Report:
     """The report on one question for a namespace; another ``secret`` draws other data."""
     loader = asset_loader(course.model, course.dataset) if course is not None else _no_assets
     key = seed_key(secret, "", exercise.name, question)
-    return exercise.find(question).run(LocalTransport(namespace, loader), key)
+    return exercise.find(question).run(LocalTransport(made, loader), key)
 
 
 def _no_assets(asset):
@@ -78,13 +85,10 @@ def judge_source(
     A candidate that does not even run is judged on what it left, as in a notebook.
     """
     exercise = load_exercise(exercise) if isinstance(exercise, str) else exercise
-    namespace = {"__name__": "__main__"}
-    if course is not None:
-        namespace["course"] = course
-    run_cells([before], namespace)
+    made = namespace(before, course=course)
     with contextlib.suppress(Exception):
-        run_cells([source], namespace)
-    return judge_namespace(exercise, question, namespace, course=course, secret=secret)
+        run_cells([source], made)
+    return judge_namespace(exercise, question, made, course=course, secret=secret)
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,13 @@ class Bench:
         """What the check got wrong, in words; empty when all is well."""
         faults = []
         for number, report in enumerate((self.solution, *self.right)):
-            if report.points != report.max_points:
+            if not _is_full(report):
                 name = "the solution" if number == 0 else f"right answer {number - 1}"
                 faults.append(f"{self.question}: {name} does not get full points\n{report.text()}")
         if self.stub.points or self.stub.rung not in (Rung.NOT_STARTED.value, Rung.MISSING.value):
             faults.append(f"{self.question}: the stub is not 'not started'\n{self.stub.text()}")
         for number, report in enumerate(self.wrong):
-            if report.points is None or report.points >= report.max_points:
+            if not _is_marked_down(report):
                 faults.append(f"{self.question}: wrong answer {number} is not caught\n{report.text()}")
         return faults
 
@@ -139,7 +143,7 @@ def bench(
         return judge_source(exercise, question, source, before=before, course=course, secret=secret)
 
     def judge_twice(source: str) -> Report:
-        return min(judge(source), judge(source, b"another draw"), key=lambda report: report.points or 0)
+        return _worst([judge(source, secret) for secret in SECRETS])
 
     return Bench(
         question,
@@ -148,6 +152,126 @@ def bench(
         tuple(judge(source) for source in wrong),
         tuple(judge_twice(source) for source in right),
     )
+
+
+def _worst(reports: list[Report]) -> Report:
+    return min(reports, key=lambda report: report.points or 0)
+
+
+def judged_well(
+    exercise: str,
+    question: str,
+    *,
+    wrong: dict[str, str],
+    right: list[str],
+    before: str = "",
+    course=None,
+) -> Bench:
+    """Assert that a question judges its solution, stub, wrong answers and other right ones well.
+
+    ``wrong`` maps each wrong answer's source to words that its report must hold, so that
+    the learner is told what helps. Solution and stub come from the solution notebook.
+    Returns the :class:`Bench`, for assertions on partial credit.
+    """
+    solution = answer_source(exercise, question)
+    result = bench(
+        exercise,
+        question,
+        solution=solution,
+        stub=stub_source(solution),
+        wrong=list(wrong),
+        right=right,
+        before=before,
+        course=course,
+    )
+    faults = result.faults()
+    for number, (report, words) in enumerate(zip(result.wrong, wrong.values(), strict=True)):
+        faults += _silent(f"{question}: wrong answer {number}", report, words)
+    caught = sum(
+        _is_caught(report, words) for report, words in zip(result.wrong, wrong.values(), strict=True)
+    )
+    accepted = sum(_is_full(report) for report in (result.solution, *result.right))
+    _write_down(exercise, question, (caught, len(wrong)), (accepted, 1 + len(right)), faults)
+    assert not faults, "\n\n".join(faults)
+    return result
+
+
+def judged_objects_well(
+    exercise: str,
+    question: str,
+    *,
+    wrong: dict[str, tuple[dict, str]] | None = None,
+    right: dict[str, dict] | None = None,
+    course=None,
+) -> dict[str, Report]:
+    """The twin of :func:`judged_well` for namespaces that a test made itself.
+
+    ``wrong``: a name for the mistake -> the namespace and the words that its report must
+    hold; ``right``: a name -> the namespace, judged on two draws. :func:`namespace` makes
+    one from cells. Returns the reports by name.
+    """
+    wrong, right = wrong or {}, right or {}
+    found = load_exercise(exercise)
+
+    def judge(made: dict, secret: bytes) -> Report:
+        return judge_namespace(found, question, made, course=course, secret=secret)
+
+    reports = {name: judge(made, PUBLIC_SECRET) for name, (made, _) in wrong.items()}
+    reports |= {name: _worst([judge(made, secret) for secret in SECRETS]) for name, made in right.items()}
+    faults = []
+    for name, (_, words) in wrong.items():
+        if not _is_marked_down(reports[name]):
+            faults.append(f"{question}: {name} is not caught\n{reports[name].text()}")
+        faults += _silent(f"{question}: {name}", reports[name], words)
+    faults += [
+        f"{question}: {name} does not get full points\n{reports[name].text()}"
+        for name in right
+        if not _is_full(reports[name])
+    ]
+    caught = sum(_is_caught(reports[name], words) for name, (_, words) in wrong.items())
+    accepted = sum(_is_full(reports[name]) for name in right)
+    _write_down(exercise, question, (caught, len(wrong)), (accepted, len(right)), faults)
+    assert not faults, "\n\n".join(faults)
+    return reports
+
+
+def namespace(*sources: str, course=None) -> dict:
+    """What a notebook holds after these cells; pass ``course`` if they use it."""
+    made = {"__name__": "__main__"}
+    if course is not None:
+        made["course"] = course
+    run_cells(list(sources), made)
+    return made
+
+
+def _is_full(report: Report) -> bool:
+    return report.points == report.max_points
+
+
+def _is_marked_down(report: Report) -> bool:
+    return report.points is not None and report.points < report.max_points
+
+
+def _is_caught(report: Report, words: str) -> bool:
+    return _is_marked_down(report) and not _silent("", report, words)
+
+
+def _silent(name: str, report: Report, words: str) -> list[str]:
+    """A fault if the report lacks the words that help, or does not say where to read on."""
+    missing = [text for text in (words, report.lesson) if text not in report.text()]
+    return [f"{name}: its report does not say {missing[0]!r}\n{report.text()}"] if missing else []
+
+
+def _write_down(
+    exercise: str, question: str, wrong: tuple[int, int], right: tuple[int, int], faults: list[str]
+) -> None:
+    """Add a verdict to the ledger, if there is one: (caught, of) wrong answers, (accepted, of) right ones."""
+    path = os.environ.get(LEDGER)
+    if not path:
+        return
+    line = {"exercise": exercise, "question": question, "wrong": wrong, "right": right, "faults": faults}
+    with open(path, "a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps(line) + "\n")
 
 
 def answer_source(exercise: str, question: str) -> str:
