@@ -8,12 +8,11 @@ import pytest
 
 from course_utils.checks import full_fine_tuning
 from course_utils.checks.testing import (
-    answer_source,
-    bench,
     judge_namespace,
-    run_cells,
+    judged_objects_well,
+    judged_well,
+    namespace,
     solution_path,
-    stub_source,
 )
 from course_utils.course import start
 
@@ -31,20 +30,6 @@ def given(*names):
     return "\n".join(cells[name] for name in names)
 
 
-def assert_judged_well(question, course, *, wrong, right, before=""):
-    """`bench`, and each wrong answer's report must hold the words that help. wrong: {source: words}."""
-    solution = answer_source(EXERCISE, question)
-    result = bench(
-        EXERCISE, question, solution=solution, stub=stub_source(solution), wrong=list(wrong), right=right,
-        before=before, course=course,
-    )  # fmt: skip
-    result.assert_good()
-    for report, words in zip(result.wrong, wrong.values(), strict=True):
-        assert words in report.text(), report.text()
-        assert report.lesson in report.text()
-    return result
-
-
 ENCODE = '''
 def encode(rows, tokenizer, longest_prompt, longest_target):
     examples = tokenizer([PREFIX + text for text in rows["dialogue"]], max_length=longest_prompt, truncation=True)
@@ -54,9 +39,10 @@ def encode(rows, tokenizer, longest_prompt, longest_target):
 
 
 def test_encode(course):
-    result = assert_judged_well(
+    result = judged_well(
+        EXERCISE,
         "q1",
-        course,
+        course=course,
         before='PREFIX = "Summarise the conversation: "',
         wrong={
             ENCODE.replace("PREFIX + text", "text"): "input_ids that read: 'Summarise the conversation:",
@@ -96,9 +82,10 @@ def collate(examples, tokenizer):
 
 
 def test_collate(course):
-    assert_judged_well(
+    judged_well(
+        EXERCISE,
         "q2",
-        course,
+        course=course,
         before=given("imports"),
         wrong={
             COLLATE.replace("CHANGE", ""): "-100 at all",
@@ -142,9 +129,10 @@ def learning_rate(step, peak, steps, warmup_steps):
 
 
 def test_plan(course):
-    assert_judged_well(
+    judged_well(
+        EXERCISE,
         "q3",
-        course,
+        course=course,
         before="import math",
         wrong={
             PLAN.replace("math.ceil(rows / batch_size / devices)", "rows // batch_size // devices"): "steps",
@@ -205,9 +193,10 @@ def add_tokens(model, tokenizer, tokens):
 
 
 def test_add_tokens(course):
-    assert_judged_well(
+    judged_well(
+        EXERCISE,
         "q4",
-        course,
+        course=course,
         before=given("imports", "q4-given", "q4-glue"),
         wrong={
             ADD.replace("model.config.tie_word_embeddings = False", ""): "has the head become the embedding?",
@@ -248,9 +237,10 @@ def make_trainer(model, arguments, examples, collator):
 
 @pytest.mark.slow
 def test_make_trainer(course):
-    result = assert_judged_well(
+    result = judged_well(
+        EXERCISE,
         "q5",
-        course,
+        course=course,
         before=given("imports", "q5-colleague") + f"""
 tokenizer = AutoTokenizer.from_pretrained({course.model("flan-t5")!r})
 """,
@@ -285,10 +275,6 @@ def models(course):
     return AutoModelForSeq2SeqLM.from_pretrained(course.model("flan-t5"), dtype=torch.float32)
 
 
-def judge_training(course, **namespace):
-    return judge_namespace(full_fine_tuning.exercise, "q6", {"fine_tune": len, **namespace}, course=course)
-
-
 @pytest.mark.slow
 def test_training_that_did_nothing_or_harm_is_not_paid_for(course, monkeypatch):
     import torch
@@ -298,33 +284,40 @@ def test_training_that_did_nothing_or_harm_is_not_paid_for(course, monkeypatch):
     twin = models(course)
     torch.manual_seed(0)
     random_weights = AutoModelForSeq2SeqLM.from_config(twin.config)
-    idle = judge_training(course, original=twin, trained=copy.deepcopy(twin))
-    assert (idle.points, idle.parts[0].points) == (1, 1)
-    assert "ROUGE-L on 40 fresh conversations (the untouched model has" in idle.text()
-    in_place = judge_training(course, original=random_weights, trained=random_weights)
-    assert in_place.points == 0
-    assert "is it the object that was trained?" in in_place.text()
     small = copy.deepcopy(twin.config)
     small.d_model = 64
-    other = judge_training(course, original=twin, trained=AutoModelForSeq2SeqLM.from_config(small))
-    assert other.points == 0
-    assert "a model of another shape" in other.text()
+
+    def trained(model, original=twin):
+        return {"fine_tune": len, "original": original, "trained": model}
+
+    reports = judged_objects_well(
+        EXERCISE,
+        "q6",
+        course=course,
+        wrong={
+            "not trained": (trained(copy.deepcopy(twin)), "ROUGE-L on 40 fresh conversations (the untouched model has"),
+            "in place": (trained(random_weights, random_weights), "is it the object that was trained?"),
+            "another shape": (trained(AutoModelForSeq2SeqLM.from_config(small)), "a model of another shape"),
+            "random weights": (trained(random_weights), "ROUGE-L on 40 fresh conversations"),
+        },
+    )  # fmt: skip
+    idle = reports["not trained"]
+    assert (idle.points, idle.parts[0].points) == (1, 1)
+    assert reports["in place"].points == reports["another shape"].points == 0
 
 
 def test_training_that_is_still_to_do_is_not_started(course):
-    report = judge_training(course, original=models(course), trained=None)
+    notebook = {"fine_tune": len, "original": models(course), "trained": None}
+    report = judge_namespace(full_fine_tuning.exercise, "q6", notebook, course=course)
     assert (report.points, report.rung) == (0, "not started")
     assert judge_namespace(full_fine_tuning.exercise, "q6", {}, course=course).rung == "missing"
 
 
 @pytest.mark.slow
 def test_the_solutions_training_gets_full_points_on_other_data(course):
-    namespace = {"__name__": "__main__", "course": course}
     cells = ("imports", "materials", "q1-answer", "q1-use", "q5-answer", "q6-answer", "q6-use")
-    run_cells([given(name) for name in cells], namespace)
-    for secret in (b"one", b"two"):
-        report = judge_namespace(full_fine_tuning.exercise, "q6", namespace, course=course, secret=secret)
-        assert report.points == report.max_points, report.text()
+    notebook = namespace(*map(given, cells), course=course)
+    judged_objects_well(EXERCISE, "q6", right={"the solution": notebook}, course=course)
 
 
 COMPARE = '''
@@ -336,9 +329,10 @@ def compare(before, after, references):
 
 
 def test_compare(course):
-    result = assert_judged_well(
+    result = judged_well(
+        EXERCISE,
         "q7",
-        course,
+        course=course,
         before=given("imports"),
         wrong={
             COMPARE.replace("gain.low", "new.low - old.high").replace("gain.high", "new.high - old.low"): "paired",
