@@ -2,8 +2,9 @@
 
 Trusted side. From a submission only the *source of its answer cells* is taken,
 matched by grade id, and put into the released notebook; nothing else of it counts.
-The cells run in a child (:mod:`course_utils.grading.worker`). At a check cell the
-question's check runs here and asks the child for plain data.
+The cells run in a child (:mod:`course_utils.grading.worker`) that a warm process has forked
+behind a wall (:mod:`course_utils.grading.warm`). At a check cell the question's check runs
+here and asks the child for plain data.
 """
 
 from __future__ import annotations
@@ -13,11 +14,7 @@ import copy
 import json
 import os
 import re
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,21 +26,20 @@ from nbformat.v4 import new_output
 
 from course_utils import session
 from course_utils.checks.framework import Exercise, Question, Report, seed_key
+from course_utils.grading.warm import Child, Nursery, SandboxError, Used, default_nursery
 from course_utils.wire import codec
 from course_utils.wire.answer import WorkerTransport
 from course_utils.wire.codec import CodecError
-from course_utils.wire.pipes import RUN, Pipe
+from course_utils.wire.pipes import RUN
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBMISSION_BYTES = 20 * 2**20
 SOURCE_CHARACTERS = 200_000
+CELL_BYTES = 16 * 2**20  # of one cell's outputs, as they come
+OUTPUT_BYTES = 32 * 2**20  # of all cells of a notebook
+STARTS, START_SECONDS = 3, 60.0
 CHECK_SUFFIX = "-check"
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-# The child uses this very copy of the package, and of this folder nothing else.
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); import course_utils; del sys.path[0]; "
-    "from course_utils.grading.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
-)
 
 
 class Ungradable(Exception):
@@ -52,22 +48,28 @@ class Ungradable(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Clocks, in seconds: of one cell, of the whole notebook, of an interrupt to be heeded, of a start."""
+    """Clocks, in seconds: of one cell, of the whole notebook, of an interrupt to be heeded; and how often
+    a notebook that died is brought back to where it was."""
 
     cell: float = 600.0
-    total: float = 3600.0
+    total: float = 1800.0
     interrupt: float = 5.0
-    start: float = 120.0
     restarts: int = 3
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A judged notebook, with outputs, and its reports by question name."""
+    """A judged notebook, with outputs, and its reports by question name.
+
+    ``seconds`` is how long it took, ``used`` what the learner's processes used, ``sandbox``
+    the wall they ran behind and how many of its canaries were held.
+    """
 
     notebook: NotebookNode
     reports: dict[str, Report]
     seconds: float
+    used: Used = Used()
+    sandbox: str = ""
 
 
 # --- what is taken from a submission -----------------------------------------------------------------
@@ -150,51 +152,24 @@ def _chosen(found: list[str], stub: str) -> str:
 # --- the child ---------------------------------------------------------------------------------------
 
 
-def clean_environment(scratch: Path) -> dict[str, str]:
-    """All that a child sees of the environment: paths, the course's settings, one thread, fixed hashes."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
-    places = {name: str(scratch) for name in ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR")}
-    return (
-        kept
-        | places
-        | {
-            "COURSE_PROFILE": "offline",
-            "COURSE_DEVICE": "cpu",
-            "COURSE_CACHE": str(scratch / "course"),
-            "HF_HOME": str(scratch / "huggingface"),
-            "HF_HUB_OFFLINE": "1",
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "OMP_NUM_THREADS": "1",
-            "PYTHONHASHSEED": "0",
-            "TOKENIZERS_PARALLELISM": "false",
-        }
-    )
+def launch(nursery: Nursery) -> Child:
+    """A fresh process for a learner's notebook: the one place where such a thing is made.
 
-
-def launch(scratch: Path) -> tuple[subprocess.Popen, Pipe]:
-    """Start a worker with ``scratch`` as its home and working folder.
-
-    This is the one place where a learner's process is made, so it is the place for a
-    sandbox and for forking from a warm process.
+    Raises :class:`Ungradable` where none can be had; that is never a learner's fault.
     """
-    child_reads, we_write = os.pipe()
-    we_read, child_writes = os.pipe()
-    command = [sys.executable, "-P", "-s", "-c", _BOOT, str(ROOT), str(child_reads), str(child_writes)]
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=scratch,
-            env=clean_environment(scratch),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(child_reads, child_writes),
-            start_new_session=True,
-        )
-    finally:
-        os.close(child_reads)
-        os.close(child_writes)
-    return process, Pipe(we_read, we_write)
+    for _ in range(STARTS):
+        try:
+            child = nursery.start()
+            try:
+                child.pipe.exchange(RUN, codec.encode(""), START_SECONDS, codec.DATA.bytes)
+                return child
+            except (TimeoutError, ConnectionError):
+                child.stop()
+        except ConnectionError:
+            continue
+        except SandboxError as error:
+            raise Ungradable(str(error)) from None
+    raise Ungradable("the process that runs notebooks did not start")
 
 
 class Notebook:
@@ -202,15 +177,18 @@ class Notebook:
 
     When the process dies, or does not heed an interrupt, a new one is started and the
     cells that had run are run again, without the one that did it: a crash costs what
-    depends on it and no more. It is also the checks' transport.
+    depends on it and no more. When the notebook's time is up nothing more is run or
+    asked. It is also the checks' transport.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, nursery: Nursery | None = None) -> None:
         self._limits = limits
+        self._nursery = nursery or default_nursery()
         self._ran: list[str] = []
         self._restarts = 0
-        self._scratch: Path | None = None
-        self._start()
+        self._output_left = OUTPUT_BYTES
+        self._seconds, self._memory, self._why = 0.0, 0, ""
+        self._child: Child | None = launch(self._nursery)
         self._deadline = time.monotonic() + limits.total  # a slow start is not the learner's time
 
     def __enter__(self) -> Notebook:
@@ -219,91 +197,101 @@ class Notebook:
     def __exit__(self, *error: object) -> None:
         self._stop()
 
+    @property
+    def used(self) -> Used:
+        """What all its processes used, once it has ended."""
+        return Used(self._seconds, self._memory, self._why)
+
     def run(self, source: str) -> list[dict]:
         """Run a cell and return its outputs in nbformat's words, as the child claims them."""
         try:
-            reply = codec.decode(self._exchange(source, self._limits.cell))
+            answer = self._exchange(source, self._limits.cell)
+            reply = codec.decode(answer)
         except TimeoutError:
-            return [_error("Stopped", f"the cell ran longer than {self._limits.cell:.0f} s")]
+            return [_error("Stopped", self._too_long())]
         except ConnectionError as error:
-            return [_error("Stopped", f"the notebook's process ended in this cell ({error})")]
+            return [_error("Stopped", f"the notebook's process ended in this cell ({self._why or error})")]
         except CodecError:
             return []
         self._ran.append(source)
+        self._output_left -= len(answer)
+        if self._output_left < 0:
+            return [_error("Stopped", "the notebook has shown too much; what this cell shows is left out")]
         outputs = reply.get("outputs") if type(reply) is dict else None
         return outputs if type(outputs) is list else []
 
     def ask(self, request: bytes, seconds: float, limits: codec.Limits) -> bytes:
         """Carry a check's request (see :class:`course_utils.wire.answer.Transport`)."""
-        return self._guarded(lambda: WorkerTransport(self._pipe).ask(request, self._within(seconds), limits))
+        return self._guarded(
+            lambda child, left: WorkerTransport(child.pipe).ask(request, min(seconds, left), limits)
+        )
 
     def _exchange(self, source: str, seconds: float) -> bytes:
         payload = codec.encode(source)
         return self._guarded(
-            lambda: self._pipe.exchange(RUN, payload, self._within(seconds), codec.DATA.bytes)
+            lambda child, left: child.pipe.exchange(RUN, payload, min(seconds, left), CELL_BYTES)
         )
 
-    def _guarded(self, exchange: Callable[[], bytes]) -> bytes:
-        """One exchange; whatever goes wrong in it, a usable process stands there afterwards."""
+    def _guarded(self, exchange: Callable[[Child, float], bytes]) -> bytes:
+        """One exchange; whatever goes wrong in it, a usable process stands there afterwards, or the time is up."""
+        if self._child is None:
+            raise TimeoutError
         try:
-            return exchange()
+            return exchange(self._child, max(self._deadline - time.monotonic(), 0.0))
         except TimeoutError:
-            if not self._interrupted():
+            if self._time_is_up():
+                self._stop()
+            elif not self._interrupted():
                 self._restart()
             raise
         except ConnectionError:
             self._restart()
             raise
 
-    def _within(self, seconds: float) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return min(seconds, left)
+    def _time_is_up(self) -> bool:
+        return time.monotonic() >= self._deadline
+
+    def _too_long(self) -> str:
+        if self._child is None:
+            return f"the whole notebook ran longer than {self._limits.total:.0f} s"
+        return f"the cell ran longer than {self._limits.cell:.0f} s"
 
     def _interrupted(self) -> bool:
         """Interrupt the child; whether it then still answers (late replies are dropped on the way)."""
         try:
-            os.kill(self._process.pid, signal.SIGINT)
-            self._pipe.exchange(RUN, codec.encode(""), self._limits.interrupt, codec.DATA.bytes)
+            self._child.interrupt()
+            self._child.pipe.exchange(RUN, codec.encode(""), self._limits.interrupt, CELL_BYTES)
             return True
-        except (TimeoutError, ConnectionError, ProcessLookupError):
+        except (TimeoutError, ConnectionError):
             return False
 
-    def _start(self) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="course-worker-"))
-        self._process, self._pipe = launch(self._scratch)
-        try:
-            self._pipe.exchange(RUN, codec.encode(""), self._limits.start, codec.DATA.bytes)
-        except (TimeoutError, ConnectionError):
-            self._stop()
-            raise Ungradable("the process that runs notebooks did not start") from None
-
     def _stop(self) -> None:
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self._process.wait()
-        self._pipe.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._child is None:
+            return
+        used, self._child = self._child.stop(), None
+        self._seconds += used.seconds
+        self._memory, self._why = max(self._memory, used.memory), used.why
 
     def _restart(self) -> None:
         """A new process in the state the old one was in before it went wrong."""
         self._stop()
+        if self._time_is_up():
+            return
         self._restarts += 1
-        self._start()
         if self._restarts > self._limits.restarts:
             self._ran.clear()  # it dies again and again: what comes next starts from nothing
+        self._child = launch(self._nursery)
         for source in self._ran:
+            left = self._deadline - time.monotonic()
             try:
-                self._pipe.exchange(
-                    RUN, codec.encode(source), self._within(self._limits.cell), codec.DATA.bytes
+                self._child.pipe.exchange(
+                    RUN, codec.encode(source), min(self._limits.cell, max(left, 0.0)), CELL_BYTES
                 )
             except (TimeoutError, ConnectionError):
-                self._stop()
-                self._start()
                 self._ran.clear()
+                self._stop()
+                if not self._time_is_up():
+                    self._child = launch(self._nursery)
                 return
 
 
@@ -405,17 +393,20 @@ def grade(
     key_of: Callable[[Question], bytes | None],
     limits: Limits = Limits(),
     progress: Callable[[str], None] = lambda text: None,
+    nursery: Nursery | None = None,
 ) -> Graded:
     """Run a submission's answers in the released notebook and judge every question.
 
     ``sources`` comes from :func:`read_submission`; ``key_of`` gives the key a
-    question's data are drawn from (see :func:`secret_keys`). Raises
+    question's data are drawn from (see :func:`secret_keys`); ``nursery`` is where the
+    learner's process comes from, and so says behind which wall it runs. Raises
     :class:`Ungradable` if no child can be started.
     """
     settle()
     started = time.monotonic()
     notebook, reports = rebuild(released, sources), {}
-    with Notebook(limits) as running:
+    nursery = nursery or default_nursery()
+    with Notebook(limits, nursery) as running:
         count = 0
         for cell in notebook.cells:
             if cell.cell_type != "code":
@@ -430,7 +421,7 @@ def grade(
                 reports[name] = question.run(running, key_of(question))
                 outputs = check_outputs(reports[name])
             cell.outputs, cell.execution_count = _counted(outputs, count), count
-    return Graded(notebook, reports, time.monotonic() - started)
+    return Graded(notebook, reports, time.monotonic() - started, running.used, nursery.level)
 
 
 def _counted(outputs: list[NotebookNode], count: int) -> list[NotebookNode]:

@@ -16,6 +16,7 @@ from course_utils.checks.framework import Exercise, Report, load_exercise
 from course_utils.grading import executor
 from course_utils.grading.executor import Limits, Ungradable
 from course_utils.grading.release import ROOT
+from course_utils.grading.warm import Nursery
 
 
 def find_notebook(given: str) -> tuple[str, Path]:
@@ -39,9 +40,12 @@ def check_notebook(name: str, notebook: Path, released: Path | None = None) -> l
     exercise = load_exercise(name)
     sources = executor.read_submission(notebook)
     original = executor.read_released(released or ROOT / "exercises" / name / f"{name}.ipynb")
-    graded = executor.grade(
-        original, sources, exercise, executor.public_keys, Limits(cell=exercise.cell_seconds), _say
-    )
+    limits = Limits(cell=exercise.cell_seconds)
+    own = Nursery("none")  # a learner's own code on their own machine
+    try:
+        graded = executor.grade(original, sources, exercise, executor.public_keys, limits, _say, own)
+    finally:
+        own.close()
     by_hand = {name: question.run(None) for name, question in exercise.questions.items() if question.manual}
     found = graded.reports | by_hand
     return [found[name] for name in exercise.questions if name in found]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from types import ModuleType
 
@@ -101,6 +102,20 @@ class _Stream:
         return 1 if self._name == "stdout" else 2
 
 
+def _run_program(command: str) -> int:
+    """Run a shell's command; what it says goes where print() goes. Returns its exit code."""
+    process = subprocess.Popen(
+        command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        while part := process.stdout.read1(2**16):
+            sys.stdout.write(part.decode("utf-8", "replace"))
+        return process.wait()
+    finally:
+        process.kill()
+        process.wait()
+
+
 def make_shell():
     """An IPython shell without history, terminal or start-up files, and its :class:`Outputs`."""
     from IPython.core.displayhook import DisplayHook
@@ -137,6 +152,10 @@ def make_shell():
 
         def enable_gui(self, gui=None):
             pass
+
+        def system(self, command):
+            """`!command`, without the terminal that IPython would open for it: there is none in here."""
+            self.user_ns["_exit_code"] = _run_program(self.var_expand(command, depth=1))
 
     config = Config()
     config.HistoryManager.enabled = False
@@ -210,7 +229,7 @@ def hide_the_graders_side() -> None:
     checks.notebook = notebook
     sys.modules["course_utils.checks"] = checks
     sys.modules["course_utils.checks.notebook"] = notebook
-    for module in ("executor", "autograde", "nbgrader_steps", "release", "shell"):
+    for module in ("executor", "autograde", "batch", "nbgrader_steps", "release", "shell", "warm"):
         sys.modules[f"course_utils.grading.{module}"] = None  # importing it raises ModuleNotFoundError
 
 
@@ -218,10 +237,8 @@ def _say_who_checks(*arguments: object, **keywords: object) -> None:
     print("This notebook is being graded; its answers are checked from outside.")
 
 
-def main(read_from: int, write_to: int) -> None:
-    """Become the worker: open the shell, hide what a learner's cell has no business with, and serve."""
-    hide_the_graders_side()
-    shell = make_shell()
+def serve_shell(shell, read_from: int, write_to: int) -> None:
+    """Become a learner's notebook: what is written goes into its outputs, and frames are answered."""
     sys.stdout = _Stream("stdout", lambda: shell.outputs)
     sys.stderr = _Stream("stderr", lambda: shell.outputs)
     serve(shell, Pipe(read_from, write_to))

@@ -8,6 +8,7 @@ import pytest
 
 from course_utils.grading import executor
 from course_utils.grading.executor import Limits, Ungradable, cleaned, read_submission
+from course_utils.grading.warm import SandboxError
 from tests.grading import toy
 
 HALF = {"q1": toy.ANSWERS["q1"]}
@@ -256,10 +257,29 @@ def test_claimed_outputs_are_cleaned():
     assert dict(outputs[2].data) == {"text/plain": ""}
 
 
-def test_a_child_that_does_not_start_is_nobodys_zero(monkeypatch, released_path):
-    monkeypatch.setattr(executor.sys, "executable", "/bin/false")
-    with pytest.raises(Ungradable, match="did not start"):
-        executor.grade(executor.read_released(released_path), {}, toy.exercise, executor.public_keys)
+class Barren:
+    """A nursery whose children do not come."""
+
+    level = "none"
+
+    def __init__(self, error):
+        self.error, self.asked = error, 0
+
+    def start(self):
+        self.asked += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"), [(ConnectionError("gone"), executor.STARTS), (SandboxError("no sandbox holds"), 1)]
+)
+def test_a_child_that_does_not_start_is_nobodys_zero(released_path, error, tries):
+    nursery = Barren(error)
+    with pytest.raises(Ungradable, match="did not start|no sandbox"):
+        executor.grade(
+            executor.read_released(released_path), {}, toy.exercise, executor.public_keys, nursery=nursery
+        )
+    assert nursery.asked == tries
 
 
 def test_no_release():

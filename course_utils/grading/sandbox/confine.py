@@ -1,0 +1,162 @@
+"""Shut this process in, before it runs a learner's code: the inner wall.
+
+:func:`confine` is called once in a child that was just forked. What it cannot do here it
+leaves out; what then really holds is found out by the canaries, not believed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from course_utils.grading.sandbox import landlock, seccomp
+
+_NEW_MOUNTS, _NEW_IPC, _NEW_USER = 0x20000, 0x8000000, 0x10000000  # unshare(2)
+_PRIVATE = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
+_NO_DEVICES = 0x2 | 0x4  # MS_NOSUID | MS_NODEV
+_DUMPABLE, _PARENT_DEATH, _KEEP_CAPABILITIES = 4, 1, 8  # prctl(2)
+_AMBIENT, _AMBIENT_RAISE, _AMBIENT_CLEAR = 47, 2, 4
+_READ_ALL = 1 << 2  # CAP_DAC_READ_SEARCH
+_CAPABILITIES_3 = 0x20080522
+_MOST_INODES = 100_000
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What one submission may use: bytes, numbers, seconds of processor time per process.
+
+    ``memory`` is what its processes may hold beyond the shared stack, all together.
+    """
+
+    memory: int = 4 * 2**30
+    disk: int = 2**30
+    processes: int = 64
+    files: int = 512
+    seconds: int = 3600
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to shut a child in. ``scratch`` is its home; ``shared`` are its other writable folders."""
+
+    sandbox: str  # "bwrap", "container" or "none"
+    scratch: str
+    shared: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    user: int | None = None
+    sees_others: bool = False  # read what this user may not by itself; Landlock says what that can be
+    caps: Caps = field(default_factory=Caps)
+
+
+def confine(plan: Plan) -> None:
+    """Put this process under ``plan``. Raises ``OSError`` where a wall that was asked for cannot stand."""
+    if plan.sandbox == "none":
+        _limit(plan.caps)
+        return
+    if plan.sandbox == "bwrap":
+        _fresh_places(plan)
+    if plan.user is not None:
+        _become(plan.user, _READ_ALL if plan.sees_others else 0)
+    if plan.sandbox == "bwrap" and not plan.sees_others:
+        with suppress(OSError):  # not every machine lets an ordinary user have one inside another
+            _own_user_namespace()
+    _keep_capabilities(_READ_ALL if plan.sees_others else 0)
+    _limit(plan.caps)
+    landlock.restrict([*plan.read, "/proc"], [plan.scratch, *plan.shared, *DEVICES])
+    # Without walls around the files a socket's path might lead to somebody's agent.
+    own_user = plan.sandbox == "bwrap" or plan.user is not None
+    seccomp.restrict(connect=own_user)
+
+
+def _call(name: str, *arguments) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
+
+
+def prctl(option: int, value: int, third: int = 0) -> None:
+    """prctl(2); raises ``OSError``."""
+    _call("prctl", option, *(ctypes.c_ulong(number) for number in (value, third, 0, 0)))
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it is gone."""
+    prctl(_PARENT_DEATH, 9)
+
+
+def hide_memory() -> None:
+    """Keep other processes of this user from looking into this one."""
+    prctl(_DUMPABLE, 0)
+
+
+def _fresh_places(plan: Plan) -> None:
+    """Empty file systems of bounded size in memory, which go when the child's last process goes."""
+    with suppress(OSError):  # where this can't be had, the folders are emptied between children
+        _call("unshare", _NEW_MOUNTS | _NEW_IPC)
+        _call("mount", b"none", b"/", None, ctypes.c_ulong(_PRIVATE), None)
+        owner = os.getuid() if plan.user is None else plan.user
+        options = f"size={plan.caps.disk},nr_inodes={_MOST_INODES},mode=0700,uid={owner},gid={owner}"
+        for place in (plan.scratch, *plan.shared):
+            _call("mount", b"tmpfs", place.encode(), b"tmpfs", ctypes.c_ulong(_NO_DEVICES), options.encode())
+
+
+def _become(user: int, kept: int) -> None:
+    """An ordinary user that nothing else here is."""
+    if kept:
+        prctl(_KEEP_CAPABILITIES, 1)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    prctl(_DUMPABLE, 1)  # or it could not read its own /proc/self
+
+
+def _own_user_namespace() -> None:
+    user, group = os.getuid(), os.getgid()
+    _call("unshare", _NEW_USER)
+    for file, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
+        with open(f"/proc/self/{file}", "w") as place:
+            place.write(text)
+
+
+def _keep_capabilities(kept: int) -> None:
+    """Give up every capability but those in ``kept`` (a mask); programs started from here get the same."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_3, 0)
+    with suppress(OSError):
+        prctl(_AMBIENT, _AMBIENT_CLEAR)
+    # effective, permitted, inheritable; then the same for numbers above 31
+    _call("capset", header, (ctypes.c_uint32 * 6)(kept, kept, kept, 0, 0, 0))
+    if kept:
+        prctl(_AMBIENT, _AMBIENT_RAISE, kept.bit_length() - 1)
+
+
+def _limit(caps: Caps) -> None:
+    for name, most in (
+        ("RLIMIT_AS", _address_space() + caps.memory),
+        ("RLIMIT_FSIZE", caps.disk),
+        ("RLIMIT_NPROC", caps.processes),
+        ("RLIMIT_NOFILE", caps.files),
+        ("RLIMIT_CPU", caps.seconds),
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_MSGQUEUE", 0),
+    ):
+        if hasattr(resource, name):
+            number = getattr(resource, name)
+            _, hard = resource.getrlimit(number)
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            with suppress(ValueError, OSError):
+                resource.setrlimit(number, (most, most))
+
+
+def _address_space() -> int:
+    """Bytes this process has mapped already: the stack it was forked with."""
+    with suppress(OSError, ValueError, IndexError), open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+    return 8 * 2**30
