@@ -1,0 +1,296 @@
+"""Every question of exercise 00: the solution, the stub, wrong answers with the words they get, other right ways."""
+
+import pytest
+
+from course_utils.checks.testing import answer_source, judged_well
+from course_utils.course import start
+
+EXERCISE = "00_start_here"
+IMPORTS = "import math\nimport torch"
+
+
+@pytest.fixture(scope="module")
+def course():
+    return start(EXERCISE, profile="offline", device="cpu")
+
+
+def changed(question, *pairs):
+    """The solution with pieces replaced: a mistake in the middle of a right answer."""
+    source = answer_source(EXERCISE, question)
+    for old, new in pairs:
+        assert old in source, f"the solution of {question} no longer holds {old!r}"
+        source = source.replace(old, new)
+    return source
+
+
+def test_examine():
+    result = judged_well(
+        EXERCISE,
+        "q1",
+        wrong={
+            changed("q1", ('environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}', 'bool(environment.get("HF_HUB_OFFLINE"))')): "'offline' for HF_HUB_OFFLINE=",
+            changed("q1", ('"").upper()', '"")')): "'offline' for HF_HUB_OFFLINE=",
+            changed("q1", ('environment.get("HF_HOME") or "~/.cache/huggingface"', 'environment.get("HF_HOME", "~/.cache/huggingface")')): "'cache' for HF_HOME=''",
+            changed("q1", ('endpoint.rstrip("/")', "endpoint")): "'endpoint' for HF_ENDPOINT=",
+            changed("q1", ('.split("+")[0]', "")): "'+cpu' is no difference",
+            changed("q1", ("sorted(set(wanted) - set(installed))", "sorted(set(installed) - set(wanted))")): "not there, sorted",
+            changed("q1", ("sorted(set(wanted) - set(installed))", "set(wanted) - set(installed)")): "to be a list",
+            changed("q1", ("[installed[name], version]", "[version, installed[name]]")): "[installed, wanted]",
+            "def examine(environment, installed, wanted): return True": "to be a dict",
+            "def examine(environment, installed, wanted): return {'offline': False}": "'endpoint'",
+        },
+        right=[
+            '''
+import os.path
+def examine(environment, installed, wanted):
+    def setting(name, default):
+        value = environment.get(name)
+        return value if value else default
+    report = {"offline": setting("HF_HUB_OFFLINE", "no").lower() in ("1", "on", "yes", "true")}
+    report["endpoint"] = setting("HF_ENDPOINT", "https://huggingface.co").removesuffix("/")
+    report["cache"] = os.path.join(setting("HF_HOME", "~/.cache/huggingface"), "hub")
+    report["missing"] = sorted(name for name in wanted if name not in installed)
+    plain = {name: version.partition("+")[0] for name, version in installed.items()}
+    report["differing"] = {n: (installed[n], wanted[n]) for n in wanted.keys() & plain.keys() if plain[n] != wanted[n]}
+    return report
+''',
+            changed("q1", ('"offline": ', '"python": "3.11", "offline": ')),
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 3, "only one part is lost"
+
+
+def test_path():
+    judged_well(
+        EXERCISE,
+        "q2",
+        wrong={
+            "def path(chapters, wanted, known): return [name for name in chapters if name in wanted]": "path(chapters, ",
+            changed("q2", ("if needed not in known", "")): "path(chapters, ",
+            changed("q2", ("list(wanted)", "[name for name in wanted if name not in known]")): "path(chapters, ",
+            changed("q2", ("[name for name in chapters if name in chosen]", "list(chosen)")): "path(chapters, ",
+            # one step back only
+            "def path(chapters, wanted, known):\n    near = set(wanted) | {n for w in wanted for n in chapters[w] if n not in known}\n    return [name for name in chapters if name in near]": "path(chapters, ",
+            # takes what is known away at the end: what only the known ones need stays
+            changed("q2", ("if needed not in known", ""), ("if name in chosen]", "if name in chosen and (name in wanted or name not in known)]")): "path(chapters, ",
+            changed("q2", ("[name for name in chapters if name in chosen]", "chosen")): "a list",
+        },
+        right=[
+            '''
+def path(chapters, wanted, known):
+    chosen = set()
+    def visit(name):
+        chosen.add(name)
+        for needed in set(chapters[name]) - set(known) - chosen:
+            visit(needed)
+    for name in wanted:
+        visit(name)
+    return sorted(chosen, key=list(chapters).index)
+''',
+            '''
+def path(chapters, wanted, known):
+    chosen = dict.fromkeys(wanted)
+    for name in reversed(chapters):
+        if name in chosen:
+            chosen.update(dict.fromkeys(needed for needed in chapters[name] if needed not in known))
+    return [name for name in chapters if name in chosen]
+''',
+        ],
+    )  # fmt: skip
+
+
+def test_best_words(course):
+    result = judged_well(
+        EXERCISE,
+        "q3",
+        course=course,
+        before=IMPORTS,
+        wrong={
+            changed("q3", (".softmax(dim=-1)", "")): "the probabilities for",
+            changed("q3", (".softmax(dim=-1)", ".sigmoid()")): "the probabilities for",
+            changed("q3", (".logits[0, place].softmax(dim=-1)", ".logits[0].softmax(dim=0)[place]")): "for '",
+            changed("q3", ("[0, place]", "[0, -2]")): "the words for",
+            changed("q3", ("[0, place]", "[0, place - 1]")): "the words for",
+            changed("q3", ("tokenizer.decode([number])", "number")): "the words for",
+            changed("q3", (".topk(count)", ".topk(5)")): "items",
+            changed("q3", ('"probability": share', '"score": share')): "'probability'",
+            changed("q3", ("with torch", "model.train()\n    with torch")): "the probabilities for",
+        },
+        right=[
+            '''
+def best_words(model, tokenizer, text, count):
+    from transformers import pipeline
+    found = pipeline("fill-mask", model=model, tokenizer=tokenizer, top_k=count)(text)
+    return [{"word": tokenizer.decode([each["token"]]), "probability": each["score"]} for each in found]
+''',
+            '''
+def best_words(model, tokenizer, text, count):
+    numbers = tokenizer(text)["input_ids"]
+    with torch.no_grad():
+        logits = model(torch.tensor([numbers])).logits[0, numbers.index(tokenizer.mask_token_id)]
+    shares = (logits - logits.logsumexp(0)).exp()
+    order = shares.argsort(descending=True)[:count]
+    return [{"word": tokenizer.decode(number), "probability": shares[number].item()} for number in order]
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 1, "the words are right without a softmax, too"
+
+
+def test_attention():
+    wrong = {
+        changed("q4", (" / math.sqrt(query.shape[-1])", "")): "compared with F.scaled_dot_product_attention",
+        changed("q4", (" / math.sqrt(query.shape[-1])", " / query.shape[-1]")): "compared with",
+        changed("q4", ("math.sqrt(query.shape[-1])", "math.sqrt(key.shape[-2])")): "compared with",
+        changed("q4", ("softmax(dim=-1)", "softmax(dim=-2)")): "compared with",
+        changed("q4", ("masked_fill(~mask", "masked_fill(mask")): "causal",
+        changed("q4", ('float("-inf")', "0.0")): "causal",
+        changed("q4", ("return comparisons.softmax(dim=-1) @ value", "return comparisons.softmax(dim=-1)")): "the shape",
+        changed("q4", ("key.transpose(-2, -1)", "key.transpose(0, 1)")): "to run",
+        # the mask after the softmax: the rest no longer adds up to 1
+        "def attention(query, key, value, mask=None):\n    weights = (query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])).softmax(-1)\n    return (weights if mask is None else weights * mask) @ value": "causal",
+        # a softmax by hand that overflows
+        "def attention(query, key, value, mask=None):\n    weights = (query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])).exp()\n    weights = weights if mask is None else weights * mask\n    return weights / weights.sum(-1, keepdim=True) @ value": "60 * query",
+    }  # fmt: skip
+    result = judged_well(
+        EXERCISE,
+        "q4",
+        before=IMPORTS,
+        wrong=wrong,
+        right=[
+            "def attention(query, key, value, mask=None): return torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)",
+            '''
+def attention(query, key, value, mask=None):
+    scores = torch.einsum("...id,...jd->...ij", query, key) * key.shape[-1] ** -0.5
+    if mask is not None:
+        scores = scores + torch.where(mask, 0.0, -1e9)
+    scores = scores - scores.max(-1, keepdim=True).values
+    weights = scores.exp() / scores.exp().sum(-1, keepdim=True)
+    return torch.einsum("...ij,...je->...ie", weights, value)
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[-1].points == 4, "all but the large comparisons"
+
+
+def test_first_layer(course):
+    attention = answer_source(EXERCISE, "q4").replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", "")
+    result = judged_well(
+        EXERCISE,
+        "q5",
+        course=course,
+        before=f"{IMPORTS}\n{attention}",
+        wrong={
+            changed("q5", (", attention_mask.bool()[:, None, None, :]", "")): "three texts",
+            changed("q5", ("model.bert.embeddings(input_ids)", "model.bert.embeddings.word_embeddings(input_ids)")): "one text",
+            changed("q5", (".unflatten(-1, (heads, -1)).transpose(1, 2)", "[:, None]")): "one text",
+            changed("q5", ("mixed.transpose(1, 2).flatten(start_dim=2)", "mixed.flatten(start_dim=2)")): "the shape",
+            changed("q5", ("mixed.transpose(1, 2)", "mixed.reshape(mixed.shape[0], mixed.shape[2], heads, -1)")): "one text",
+            changed("q5", ("with torch", "model.train()\n    with torch")): "one text",
+            changed("q5", ("layer[0]", "layer[1]")): "one text",
+        },
+        right=[
+            '''
+def first_layer(model, input_ids, attention_mask):
+    kept = {}
+    layer = model.bert.encoder.layer[0].attention.self
+    layer.register_forward_hook(lambda module, inputs, output: kept.update(found=output[0].detach()))
+    model(input_ids=input_ids, attention_mask=attention_mask)
+    return kept["found"]
+''',
+            '''
+def first_layer(model, input_ids, attention_mask):
+    layer = model.bert.encoder.layer[0].attention.self
+    entering = model.bert.embeddings(input_ids)
+    rows = []
+    for text, mask in zip(entering, attention_mask.bool()):
+        parts = [part(text) for part in (layer.query, layer.key, layer.value)]
+        cut = [part.chunk(model.config.num_attention_heads, dim=-1) for part in parts]
+        rows.append(torch.cat([attention(q, k, v, mask[None]) for q, k, v in zip(*cut)], dim=-1))
+    return torch.stack(rows).detach()
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 2, "one text has no padding"
+
+
+def test_fill_in(course):
+    both_bugs = changed(
+        "q6",
+        ("rows, places = (batch", "place = (batch"),
+        (" == tokenizer.mask_token_id).nonzero(as_tuple=True)", "[0] == tokenizer.mask_token_id).nonzero().item()"),
+        ("model(**batch).logits[rows, places]", 'model(batch["input_ids"]).logits[:, place]'),
+    )
+    result = judged_well(
+        EXERCISE,
+        "q6",
+        course=course,
+        before=IMPORTS,
+        wrong={
+            both_bugs: "the word for",
+            changed("q6", ("model(**batch)", 'model(batch["input_ids"])')): "the same as when the text is alone",
+            changed(
+                "q6",
+                ("rows, places = (batch", "place = (batch"),
+                (" == tokenizer.mask_token_id).nonzero(as_tuple=True)", "[0] == tokenizer.mask_token_id).nonzero().item()"),
+                ("logits[rows, places]", "logits[:, place]"),
+            ): "the word for",
+            changed("q6", ("logits[rows, places]", "logits[rows][:, places]")): "to be a text",
+            changed("q6", (".softmax(dim=-1)", "")): "the probability for",
+            changed("q6", ("zip(best", "list(zip(best"), (".tolist())", ".tolist()))[:1]")): "items",
+        },
+        right=[
+            '''
+def fill_in(model, tokenizer, texts):
+    found = []
+    for text in texts:
+        tokens = tokenizer(text, return_tensors="pt")
+        with torch.inference_mode():
+            shares = model(**tokens).logits[tokens["input_ids"] == tokenizer.mask_token_id][0].softmax(-1)
+        found.append({"word": tokenizer.decode([shares.argmax().item()]), "probability": shares.max().item()})
+    return found
+''',
+            '''
+def fill_in(model, tokenizer, texts):
+    batch = tokenizer(texts, padding="longest", return_tensors="pt")
+    hidden = batch["input_ids"] == tokenizer.mask_token_id
+    with torch.no_grad():
+        shares = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits.softmax(-1)[hidden]
+    return [{"word": tokenizer.decode([row.argmax().item()]), "probability": row.max().item()} for row in shares]
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[1].points == 1, "without the mask, only texts of one length are right"
+
+
+def test_weights_made():
+    result = judged_well(
+        EXERCISE,
+        "q7",
+        before=IMPORTS,
+        wrong={
+            changed("q7", ("places**2", "places")): "as counted in a model",
+            changed("q7", ("layers * heads * texts", "heads * texts")): "as counted in a model",
+            changed("q7", ("layers * heads * texts", "layers * texts")): "as counted in a model",
+            changed("q7", ("places**2", "places * (places + 1) // 2")): "as counted in a model",
+            changed("q7", ("4 * layers", "layers")): "4 bytes a weight",
+            changed("q7", ("math.isqrt(memory // (4 * layers * heads))", "memory // (4 * layers * heads)")): "longest_text(",
+            changed("q7", ("math.isqrt(memory // (4 * layers * heads))", "math.sqrt(memory / (4 * layers * heads))")): "longest_text(",
+            changed("q7", ("math.isqrt(memory // (4 * layers * heads))", "math.isqrt(memory // (4 * layers * heads)) + 1")): "longest_text(",
+        },
+        right=[
+            "def weights_made(layers, heads, texts, places): return sum(places for _ in range(layers * heads * texts * places))\n"
+            "def longest_text(layers, heads, memory): return int(math.sqrt(memory / layers / heads) / 2)",
+            '''
+def weights_made(layers, heads, texts, places):
+    return torch.empty(texts, heads, places, places).numel() * layers
+
+def longest_text(layers, heads, memory):
+    places = 0
+    while 4 * weights_made(layers, heads, 1, places + 1) <= memory:
+        places += 1
+    return places
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 1
