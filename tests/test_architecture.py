@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "course_utils"
 # A room may import rooms of its own floor and of those below. Within a floor there must be no circle.
 FLOORS = [
     {"session", "wire", "install", "offline.world"},
-    {"catalog", "instructions", "metrics", "offline", "teach"},
+    {"catalog", "hub", "instructions", "metrics", "offline", "teach"},
     {"course"},
     {"checks"},
     {"grading"},

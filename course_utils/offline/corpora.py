@@ -64,11 +64,12 @@ def write(name: str, folder: str | Path, seed: int = PUBLIC_SEED) -> Path:
     (folder / "data").mkdir(parents=True, exist_ok=True)
     for split in world.SPLITS:
         frame(name, split, seed).to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
-    (folder / "README.md").write_text(_card(name, seed), encoding="utf-8")
+    (folder / "README.md").write_text(card(name, seed), encoding="utf-8")
     return folder
 
 
-def _card(name: str, seed: int) -> str:
+def card(name: str, seed: int) -> str:
+    """The README.md that goes with a dataset."""
     # No list of data files: with one, `load_dataset` keeps its copy under the folder's last name and these patterns
     # alone, and would answer for one seed with the rows of another. Without, the files' paths and times count.
     counts = ", ".join(f"{split} {rows}" for split, rows in ROWS.items())

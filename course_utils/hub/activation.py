@@ -1,0 +1,161 @@
+"""Point every library of the Hugging Face stack at one Hub, in this process and those it starts; and back again.
+
+The libraries read the environment once, when they are imported. So the variables are set for what is imported
+later, and the settings modules of what is imported already are read again under the new variables; the few
+objects that carry an address of their own are told. Undoing goes the same way back, also for libraries that were imported
+in between. An `HfApi(...)` that somebody made by hand before keeps its address.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+#: What a session with a Hub needs. None: the variable must not be set.
+VARIABLES = {
+    "HF_HUB_OFFLINE": None,
+    "TRANSFORMERS_OFFLINE": None,
+    "HF_DATASETS_OFFLINE": None,
+    "HF_EVALUATE_OFFLINE": None,
+    # a token of the learner's own is put away, and comes back afterwards
+    "HF_TOKEN": None,
+    "HUGGING_FACE_HUB_TOKEN": None,
+    "HF_TOKEN_PATH": None,
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": None,
+    # caches lie in the Hub's own HF_HOME, whatever was set
+    "HF_HUB_CACHE": None,
+    "HUGGINGFACE_HUB_CACHE": None,
+    "HF_ASSETS_CACHE": None,
+    "HUGGINGFACE_ASSETS_CACHE": None,
+    "HF_DATASETS_CACHE": None,
+    "HF_DATASETS_DOWNLOADED_DATASETS_PATH": None,
+    "HF_DATASETS_EXTRACTED_DATASETS_PATH": None,
+    "HF_EVALUATE_CACHE": None,
+    "HF_METRICS_CACHE": None,
+    "HF_MODULES_CACHE": None,
+    "HF_XET_CACHE": None,
+    "HUGGINGFACE_CO_STAGING": None,
+    # no calls to other machines, and no protocol that the local Hub has not
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+    "DISABLE_SAFETENSORS_CONVERSION": "1",
+}
+#: Modules that hold nothing but settings from the environment, in the order in which they depend on each other.
+SETTINGS_MODULES = ("huggingface_hub.constants", "datasets.config", "evaluate.config")
+#: Modules that have copied such settings: module -> {its name: the name in huggingface_hub.constants}.
+COPIES = {
+    "huggingface_hub": {
+        "HF_HUB_CACHE": "HF_HUB_CACHE",
+        "HUGGINGFACE_HUB_CACHE": "HUGGINGFACE_HUB_CACHE",
+        "HUGGINGFACE_CO_URL_TEMPLATE": "HUGGINGFACE_CO_URL_TEMPLATE",
+    },
+    "huggingface_hub.cli.auth": {"ENDPOINT": "ENDPOINT"},
+    "huggingface_hub.utils._git_credential": {"ENDPOINT": "ENDPOINT"},
+    "huggingface_hub.utils._cache_assets": {"HF_ASSETS_CACHE": "HF_ASSETS_CACHE"},
+    "huggingface_hub.utils._cache_manager": {"HF_HUB_CACHE": "HF_HUB_CACHE"},
+}
+_PLAIN = (str, bytes, int, float, bool, type(None), Path, frozenset)
+
+
+class Activation:
+    """One turn of the libraries towards a Hub. `undo` turns them back.
+
+    url: the Hub's address. home: the HF_HOME to use; a file `token` in it is the token.
+    """
+
+    def __init__(self, url, home):
+        self._before = dict(os.environ)
+        self._set = {"HF_ENDPOINT": url, "HF_HOME": str(home), **VARIABLES, **_past_proxies()}
+        self._attributes = []  # (module or object, name, what it was)
+        self._imported = {name for name in SETTINGS_MODULES if name in sys.modules}
+        for name, value in self._set.items():
+            _set_variable(name, value)
+        self._tell()
+
+    def undo(self):
+        for name in self._set:
+            _set_variable(name, self._before.get(name))
+        for owner, name, value in reversed(self._attributes):
+            setattr(owner, name, value)
+        for name in SETTINGS_MODULES:
+            if name in sys.modules and name not in self._imported:
+                _reread(sys.modules[name], lambda module, field, value: setattr(module, field, value))
+        self._attributes.clear()
+        self._copy(lambda module, field, value: setattr(module, field, value))
+        _forget_connections()
+
+    def _tell(self):
+        for name in SETTINGS_MODULES:
+            if name in sys.modules:
+                _reread(sys.modules[name], self._put)
+        if "datasets.config" in sys.modules:
+            # it would look up a host "datasets-server.127.0.0.1"; no variable stops that
+            self._put(sys.modules["datasets.config"], "USE_PARQUET_EXPORT", False)
+        self._copy(self._put)
+        _forget_connections()
+
+    def _copy(self, put):
+        """Let what has copied the settings have the present ones."""
+        constants = sys.modules.get("huggingface_hub.constants")
+        if constants is None:
+            return
+        for name, fields in COPIES.items():
+            for field, source in fields.items():
+                if field in vars(sys.modules.get(name, object)):
+                    put(sys.modules[name], field, getattr(constants, source))
+        http = sys.modules.get("huggingface_hub.utils._http")
+        if http is not None:
+            addresses = (
+                constants._HF_DEFAULT_ENDPOINT,
+                constants._HF_DEFAULT_STAGING_ENDPOINT,
+                constants.ENDPOINT,
+                "https://hf.co",
+            )
+            put(http, "_HUB_ORIGINS", frozenset(map(http._url_origin, addresses)))
+        if (api := sys.modules.get("huggingface_hub.hf_api")) is not None:
+            put(api.api, "endpoint", constants.ENDPOINT)
+        if (transformers := sys.modules.get("transformers.utils.hub")) is not None:
+            put(transformers, "_hf_api", None)
+            put(transformers, "HF_MODULES_CACHE", os.path.join(constants.HF_HOME, "modules"))
+
+    def _put(self, owner, name, value):
+        self._attributes.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+
+def _set_variable(name, value):
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _past_proxies():
+    """A proxy must not see calls to this machine."""
+    known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    listed = ",".join(filter(None, [known, "127.0.0.1,localhost"]))
+    return {"NO_PROXY": listed, "no_proxy": listed}
+
+
+def _reread(module, put):
+    """Run a settings module's source aside, under the present variables, and `put` what comes out differently."""
+    aside = {"__name__": module.__name__, "__file__": module.__file__, "__package__": module.__package__}
+    exec(module.__spec__.loader.get_code(module.__name__), aside)
+    for name, value in aside.items():
+        if name.startswith("__") or not isinstance(value, _PLAIN) or name not in vars(module):
+            continue
+        if vars(module)[name] != value:
+            put(module, name, value)
+
+
+def _forget_connections():
+    """Open connections and file systems lead to the old address."""
+    if (http := sys.modules.get("huggingface_hub.utils._http")) is not None:
+        http.close_session()
+    if (files := sys.modules.get("huggingface_hub.hf_file_system")) is not None:
+        files.HfFileSystem.clear_instance_cache()
+
+

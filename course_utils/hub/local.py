@@ -1,0 +1,256 @@
+"""`LocalHub`: a Hub with its server, its people and the libraries that point at it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import dataclasses
+import fnmatch
+import shutil
+import tempfile
+from pathlib import Path
+
+from course_utils.hub import seeding
+from course_utils.hub.activation import Activation
+from course_utils.hub.server import application
+from course_utils.hub.server.http import Server
+from course_utils.hub.server.service import Failure
+from course_utils.hub.store import snapshot
+from course_utils.hub.store.clock import Clock
+from course_utils.hub.store.hub import HubStore
+from course_utils.hub.store.limits import Limits
+from course_utils.hub.store.names import split_id
+from course_utils.hub.store.refs import TAGS
+from course_utils.hub.store.view import StoreView
+
+NOBODY = ".nobody"  # the HF_HOME of who has no token
+
+
+class LocalHub:
+    """A Hugging Face Hub on this machine. README.md has the whole interface.
+
+    root: the folder it lives in; None for a temporary one, which goes when the Hub closes. user: the account that the
+    libraries use at first. seeded: whether the course's own models, datasets and metrics are there. clock: None for
+    the real time, or a text such as "2026-01-01T00:00:00Z" for one that stands still. limits: how much is taken.
+    port: 0 for any free one.
+    """
+
+    def __init__(self, root=None, *, user="me", seeded=True, clock=None, limits=None, port=0):
+        self._temporary = root is None
+        self.root = Path(tempfile.mkdtemp(prefix="course-hub-") if root is None else root).resolve()
+        self.user = self._first = user
+        self._seeded, self._port = seeded, port
+        self._store = HubStore(self.root, limits or Limits(), Clock(clock))
+        self._service = self._server = self._activation = None
+
+    # Life
+
+    def start(self):
+        """Run the server; the libraries stay where they are."""
+        if self._server is not None:
+            return self
+        self._store.open()
+        try:
+            if not self._store.accounts.is_person(self._first):
+                self._store.accounts.add(self._first)
+            if self._seeded:
+                seeding.announce(self._store)
+            self._service = application.service(self._store, self._first)
+            self._server = Server(
+                self._service.answer, self._port, connections=self._store.limits.connections
+            )
+        except BaseException:
+            self._store.close()
+            raise
+        self._service.url = f"http://127.0.0.1:{self._server.port}"
+        self._server.start()
+        atexit.register(self.close)
+        return self
+
+    def stop(self):
+        """Stop the server. What was acknowledged is in the folder."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+            self._store.close()
+
+    def activate(self, user=None):
+        """Point the libraries at this Hub, as that user ("" for nobody); undone by `deactivate`."""
+        self.deactivate()
+        self.user = self._first if user is None else user or None
+        self._activation = Activation(self.url, self._home())
+        return self
+
+    def deactivate(self):
+        """Let the libraries point where they did before."""
+        if self._activation is not None:
+            self._activation.undo()
+            self._activation = None
+
+    def open(self):
+        """`start` and `activate`."""
+        return self.start().activate()
+
+    def close(self):
+        """`deactivate` and `stop`; a temporary folder is deleted. May be called twice."""
+        atexit.unregister(self.close)
+        self.deactivate()
+        self.stop()
+        if self._temporary:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def __enter__(self):
+        return self.open()
+
+    def __exit__(self, *error):
+        self.close()
+
+    def __repr__(self):
+        return f"<LocalHub {self.url if self._server else 'stopped'} in {self.root}>"
+
+    @property
+    def url(self):
+        if self._server is None:
+            raise RuntimeError("This Hub is not running; hub.open() starts it.")
+        return self._service.url
+
+    @property
+    def page(self):
+        """The address of the web page, signed in as the first user. Whoever has it may look at what they may see."""
+        return f"{self.url}/?key={self._service.page_key}"
+
+    # People
+
+    @property
+    def token(self):
+        """The token of the present user; None for nobody."""
+        return None if self.user is None else self._store.accounts.token_of(self.user)
+
+    def add_user(self, name, role="write", organisations=()):
+        """Make an account, or give one a new token; returns the token. role: "read" or "write"."""
+        return self._store.accounts.add(name, role, tuple(organisations))
+
+    @contextlib.contextmanager
+    def as_user(self, name):
+        """The libraries are that user (None: nobody) within the block, with a cache of their own."""
+        before, activated = self.user, self._activation is not None
+        if name is not None:
+            self._store.accounts.token_of(name)  # says so if there is no such account
+        self.activate(name or "")
+        try:
+            yield self
+        finally:
+            if activated:
+                self.activate(before or "")
+            else:
+                self.deactivate()
+                self.user = before
+
+    def _home(self):
+        """The HF_HOME of the present user: their cache, and their token in the file where the client keeps it."""
+        home = self.root / "homes" / (self.user or NOBODY)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = home / "token"
+        path.unlink(missing_ok=True)
+        if self.user is not None:
+            path.touch(mode=0o600)
+            path.write_text(self.token)
+        return home
+
+    # What is there
+
+    def repo(self, identifier, kind="model"):
+        """The read-only view of a repository: see README.md."""
+        return self._view().repo(identifier, kind)
+
+    def repos(self, kind=None, owner=None):
+        """The views of all repositories that somebody has made or looked into."""
+        return self._view().repos(kind, owner)
+
+    def _view(self):
+        accounts = self._store.accounts
+
+        def seen(repository):
+            return None if repository is None else _Source(repository, accounts)
+
+        return StoreView(
+            lambda kind, identifier: seen(self._store.find(kind, identifier)),
+            lambda: [seen(each) for each in self._store.repositories()],
+        )
+
+    def seed(
+        self, identifier, files, kind="model", private=False, gated=False, message="Add the files", tag=None
+    ):
+        """Commit files without a client, into a new repository or one that is there; returns the view of it.
+
+        files: a folder, or {path: text or bytes}. Its owner becomes an account if there is none of that name.
+        """
+        owner, _ = split_id(identifier)
+        if not self._store.accounts.exists(owner):
+            self._store.accounts.add(owner)
+        content = seeding.files_of(files)
+        repository = self._store.find(kind, identifier)
+        if repository is None:
+            repository = self._store.create(kind, identifier, private=private, sdk="gradio")
+        commit = seeding.put(self._store, repository, content, owner, message)
+        with repository.lock:
+            repository.settings.private, repository.settings.gated = private, gated
+            repository.save()
+        if tag:
+            repository.set_ref(TAGS + tag, commit)
+        return self.repo(identifier, kind)
+
+    def snapshot(self, repositories=None):
+        """The state as plain data, for `open_store`: what people made, or the repositories of these ids."""
+        if repositories is None:
+            chosen = [each for each in self._store.repositories() if not each.settings.seeded]
+        else:
+            wanted = {identifier.lower() for identifier in repositories}
+            chosen = [each for each in self._store.repositories() if each.id.lower() in wanted]
+        return snapshot.take(chosen, self._store.accounts)
+
+    # What happens
+
+    @property
+    def events(self):
+        """The requests so far, oldest first: see `server.service.Event`."""
+        return tuple(self._service.events)
+
+    def events_of(self, method="*", path="*"):
+        """The requests of a method whose path fits a pattern such as "*/resolve/*"."""
+        return tuple(
+            each
+            for each in self.events
+            if fnmatch.fnmatchcase(each.path, path) and method in ("*", each.method)
+        )
+
+    def fail(self, status=503, times=1, path="*", method="*", retry_after=None, after_bytes=None):
+        """Let the next `times` requests of that kind fail. status: an HTTP status, or "drop" to cut the connection;
+        with `after_bytes` in the middle of the answer's body.
+        """
+        if status != "drop" and not (isinstance(status, int) and 400 <= status <= 599):
+            raise ValueError(f"status is 400 to 599 or 'drop', not {status!r}.")
+        if after_bytes is not None and status != "drop":
+            raise ValueError("after_bytes goes with status='drop': the answer is cut there.")
+        self._service.failures.append(Failure(status, times, path, method, retry_after, after_bytes))
+
+    def heal(self):
+        """Nothing fails on purpose any more."""
+        self._service.failures.clear()
+
+    @property
+    def limits(self):
+        return dataclasses.replace(self._store.limits)
+
+
+class _Source:
+    """A repository as its view sees it: with the people who may."""
+
+    def __init__(self, repository, accounts):
+        self._repository, self._accounts = repository, accounts
+
+    def __getattr__(self, name):
+        return getattr(self._repository, name)
+
+    def person(self, name):
+        return None if name is None else self._accounts.person(name)

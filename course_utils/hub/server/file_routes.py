@@ -1,0 +1,235 @@
+"""Files and history: list folders, send bytes, show commits, move branches and tags."""
+
+import re
+from urllib.parse import quote
+
+from course_utils.hub.server import rows
+from course_utils.hub.server.http import FilePart, Response, as_json
+from course_utils.hub.server.routing import Routes
+from course_utils.hub.server.service import page_of
+from course_utils.hub.store.errors import HubError, bad_request, entry_not_found, not_allowed, unusable
+from course_utils.hub.store.history import File, Folder
+from course_utils.hub.store.names import check_path
+from course_utils.hub.store.refs import BRANCHES, TAGS
+
+routes = Routes()
+
+TREE_PAGE, EXPANDED_PAGE = 1000, 50
+MOST_PATHS = 25_000
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+
+
+# Lists
+
+
+@routes.add("GET", "/api/{kind}/{owner}/{name}/tree/{revision}")
+@routes.add("GET", "/api/{kind}/{owner}/{name}/tree/{revision}/{path*}")
+def tree(service, request, kind, owner, name, revision, path=""):
+    repository = service.repository(request, kind, owner, name)
+    commit = repository.head(revision)
+    path = path.strip("/")
+    entry = repository.history.entry(commit, path) if not path or check_path(path) else None
+    if entry is None:
+        raise entry_not_found(path, commit)
+    if entry.folder:
+        items = list(repository.history.walk(commit, path, request.flag("recursive")))
+    else:
+        items = [repository.history.describe(path, entry.oid)]
+    if request.flag("expand"):
+        start = request.number("cursor", 0, 10**9)
+        shown = items[start : start + EXPANDED_PAGE]
+        last = last_commits(repository, commit, [item.path for item in shown])
+        table = [None] * start + [rows.tree_row(item, last.get(item.path)) for item in shown]
+        table += [None] * (len(items) - len(table))
+        return page_of(table, request, service, EXPANDED_PAGE)
+    return page_of([rows.tree_row(item) for item in items], request, service, TREE_PAGE)
+
+
+def last_commits(repository, commit, paths):
+    """{path: the commit that changed it last}, by comparing each commit with its first parent."""
+    history, found, waiting = repository.history, {}, set(paths)
+    here = history.commit(commit)
+    now = {path: entry_id(history, here.id, path) for path in waiting}
+    while waiting:
+        parent = history.commit(here.parents[0]) if here.parents else None
+        for path in list(waiting):
+            before = entry_id(history, parent.id, path) if parent else None
+            if before != now[path]:
+                found[path] = here
+                waiting.discard(path)
+        if parent is None:
+            break
+        here = parent
+    return found
+
+
+def entry_id(history, commit, path):
+    entry = history.entry(commit, path)
+    return entry.oid if entry else None
+
+
+@routes.add("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
+def paths_info(service, request, kind, owner, name, revision):
+    repository = service.repository(request, kind, owner, name)
+    commit = repository.head(revision)
+    wanted, expand = paths_asked(service, request)
+    history, found = repository.history, []
+    for path in dict.fromkeys(each.strip("/") for each in wanted):
+        entry = history.entry(commit, path)
+        if entry is not None:
+            found.append(Folder(path, entry.oid) if entry.folder else history.describe(path, entry.oid))
+    last = last_commits(repository, commit, [each.path for each in found]) if expand else {}
+    return as_json([rows.tree_row(each, last.get(each.path)) for each in found])
+
+
+def paths_asked(service, request):
+    """(paths, expand) of a body that is a form, as the client sends it, or JSON."""
+    from urllib.parse import parse_qs
+
+    if "json" in request.headers.get("Content-Type", ""):
+        asked = request.json(service.limits.json_body)
+        paths, expand = asked.get("paths", []), asked.get("expand") is True
+    else:
+        raw = request.body.read(service.limits.json_body)
+        try:
+            form = parse_qs(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_PATHS + 5)
+        except ValueError:
+            raise bad_request("The form with the paths is malformed, or has too many of them.") from None
+        paths, expand = form.get("paths", []), form.get("expand", ["false"])[0].lower() == "true"
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise bad_request('"paths" must be a list of texts.')
+    return paths, expand
+
+
+# Bytes
+
+
+@routes.add("GET HEAD", "/datasets/{owner}/{name}/resolve/{revision}/{path*}", kind="dataset")
+@routes.add("GET HEAD", "/spaces/{owner}/{name}/resolve/{revision}/{path*}", kind="space")
+@routes.add("GET HEAD", "/{owner}/{name}/resolve/{revision}/{path*}", kind="model")
+@routes.add("GET HEAD", "/api/resolve-cache/{kind}/{owner}/{name}/{revision}/{path*}")
+def resolve(service, request, kind, owner, name, revision, path):
+    repository = service.repository(request, kind, owner, name, "files")
+    commit = repository.head(revision)
+    file = repository.history.file(commit, check_path(path))
+    if file is None:
+        raise entry_not_found(path, commit)
+    headers = file_headers(file, commit)
+    start, length = stretch(request.headers.get("Range"), file.size)
+    if length != file.size:
+        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{file.size}"
+    if request.method == "GET" and start == 0:
+        repository.downloads += 1
+    if file.large:
+        body = FilePart(repository.large_path(file), start, length)
+    else:
+        body = repository.read(file)[start : start + length]
+    return Response(206 if length != file.size else 200, body, headers)
+
+
+def file_headers(file, commit):
+    name = file.path.rpartition("/")[2]
+    headers = {
+        "X-Repo-Commit": commit,
+        "ETag": f'"{file.oid}"',
+        "Accept-Ranges": "bytes",
+        "Content-Type": "application/octet-stream" if file.large else "text/plain; charset=utf-8",
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name)}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if file.large:
+        headers |= {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
+    return headers
+
+
+def stretch(asked, size):
+    """(start, length) of a Range header; the whole file for none or several ranges, 416 past its end."""
+    match = _RANGE.fullmatch(asked.strip()) if asked else None
+    if not match or match[1] == match[2] == "":
+        return 0, size
+    if match[1] == "":  # the last so many bytes
+        length = min(int(match[2]), size)
+        start = size - length
+    else:
+        start = int(match[1])
+        length = min(int(match[2]) + 1 if match[2] else size, size) - start
+    if start >= size or length <= 0:
+        raise HubError(416, f"The file has {size:,} bytes.", "", {"Content-Range": f"bytes */{size}"})
+    return start, length
+
+
+# Commits, branches, tags
+
+
+@routes.add("GET", "/api/{kind}/{owner}/{name}/commits/{revision}")
+def commits(service, request, kind, owner, name, revision):
+    repository = service.repository(request, kind, owner, name)
+    formatted = "formatted" in request.query.get("expand", [])
+    found = repository.history.commits(repository.head(revision))
+    return page_of([rows.commit_row(commit, formatted) for commit in found], request, service, TREE_PAGE)
+
+
+@routes.add("GET", "/api/{kind}/{owner}/{name}/refs")
+def refs(service, request, kind, owner, name):
+    repository = service.repository(request, kind, owner, name)
+    return as_json(rows.refs(repository, request.flag("include_prs")))
+
+
+@routes.add("POST", "/api/{kind}/{owner}/{name}/branch/{branch*}")
+def create_branch(service, request, kind, owner, name, branch):
+    asked = request.json(service.limits.json_body)
+    repository = service.repository(request, kind, owner, name, "write")
+    start = asked.get("startingPoint") or "main"
+    if not isinstance(start, str):
+        raise bad_request('"startingPoint" must be a revision.')
+    repository.set_ref(BRANCHES + branch, repository.head(start))
+    return as_json({})
+
+
+@routes.add("DELETE", "/api/{kind}/{owner}/{name}/branch/{branch*}")
+def delete_branch(service, request, kind, owner, name, branch):
+    repository = service.repository(request, kind, owner, name, "write")
+    if branch == "main":
+        raise not_allowed("Cannot delete refs/heads/main")
+    repository.delete_ref(BRANCHES + branch)
+    return as_json({})
+
+
+@routes.add("POST", "/api/{kind}/{owner}/{name}/tag/{revision}")
+def create_tag(service, request, kind, owner, name, revision):
+    asked = request.json(service.limits.json_body)
+    repository = service.repository(request, kind, owner, name, "write")
+    tag, message = asked.get("tag"), asked.get("message")
+    if not isinstance(tag, str) or not isinstance(message, str | None):
+        raise unusable("A tag needs a name, and a message only as text.")
+    repository.set_ref(TAGS + tag, repository.head(revision), message, request.person.name)
+    return as_json({})
+
+
+@routes.add("DELETE", "/api/{kind}/{owner}/{name}/tag/{tag*}")
+def delete_tag(service, request, kind, owner, name, tag):
+    service.repository(request, kind, owner, name, "write").delete_ref(TAGS + tag)
+    return as_json({})
+
+
+@routes.add("POST", "/api/{kind}/{owner}/{name}/super-squash/{branch}")
+def super_squash(service, request, kind, owner, name, branch):
+    asked = request.json(service.limits.json_body)
+    repository = service.repository(request, kind, owner, name, "write")
+    message = asked.get("message") or "Super-squash branch '" + branch + "' using huggingface_hub"
+    return as_json({"commitId": repository.squash(branch, request.person.name, message)})
+
+
+@routes.add("GET", "/api/{kind}/{owner}/{name}/compare/{spec}")
+def compare(service, request, kind, owner, name, spec):
+    """The files that differ between two revisions, "a..b"."""
+    repository = service.repository(request, kind, owner, name)
+    before, dots, after = spec.partition("..")
+    if not dots:
+        raise bad_request("Compare two revisions: a..b")
+    changed = repository.history.changed(repository.head(before), repository.head(after.lstrip(".")))
+    return as_json([{"path": path, "kind": change_kind(*pair)} for path, pair in changed.items()])
+
+
+def change_kind(before: File | None, after: File | None):
+    return "added" if before is None else "deleted" if after is None else "changed"

@@ -1,0 +1,367 @@
+"""HTTP/1.1 on the loopback address: a thread a connection, blocking calls, bounds on everything that comes in.
+
+Why not an ASGI server: revisions travel percent-encoded in one segment of the path, which routing on decoded paths
+loses; files are sent by the kernel (sendfile) and received in large blocks; and a cell that starts a Hub
+waits for no imports. Request lines and headers are parsed by the standard library's http.server.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import socketserver
+import threading
+import time
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qsl, unquote
+
+from course_utils.hub.store.errors import HubError, bad_request
+
+BLOCK = 2**20
+IDLE_SECONDS = 60
+DRAIN_BYTES, DRAIN_SECONDS = 64 * 2**20, 5
+LOCAL_NAMES = ("127.0.0.1", "localhost")
+
+
+@dataclass
+class FilePart:
+    """A stretch of a file, as the body of an answer."""
+
+    path: object
+    start: int
+    length: int
+
+
+@dataclass
+class Response:
+    """An answer. body: bytes, or a `FilePart` that is sent without being read into memory."""
+
+    status: int = 200
+    body: object = b""
+    headers: dict = field(default_factory=dict)
+
+    @property
+    def length(self):
+        return self.body.length if isinstance(self.body, FilePart) else len(self.body)
+
+
+def as_json(value, status=200, headers=None):
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return Response(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
+
+
+class Body:
+    """The body of a request, read in blocks and never held as a whole, sent with a length or in chunks."""
+
+    def __init__(self, stream, length, chunked):
+        self._stream = stream
+        self._left = length  # of the body, or of the present chunk
+        self._chunked = chunked
+        self._done = not chunked and length == 0
+        self.length = None if chunked else length
+
+    def blocks(self, most):
+        """The bytes, in blocks; 413 as soon as they are more than `most`."""
+        if self.length is not None and self.length > most:
+            raise HubError(413, f"The request has {self.length:,} bytes; at most {most:,} are taken.")
+        total, buffer = 0, bytearray(BLOCK)
+        view = memoryview(buffer)
+        while count := self._into(view):
+            total += count
+            if total > most:
+                raise HubError(413, f"The request has more than the {most:,} bytes that are taken.")
+            yield view[:count]
+
+    def read(self, most):
+        return b"".join(bytes(block) for block in self.blocks(most))
+
+    def lines(self, most, longest):
+        """The lines, without their ends; 413 for a line longer than `longest`."""
+        rest = bytearray()
+        for block in self.blocks(most):
+            rest += block
+            *whole, last = rest.split(b"\n") if b"\n" in rest else [rest]
+            yield from map(bytes, whole)
+            rest = bytearray(last)
+            if len(rest) > longest:
+                raise HubError(413, f"A line of the request is longer than {longest:,} bytes.")
+        if rest:
+            yield bytes(rest)
+
+    def drain(self):
+        """Read on for a while, so that the client gets to see an early answer; True if nothing is left."""
+        deadline, taken, view = time.monotonic() + DRAIN_SECONDS, 0, memoryview(bytearray(BLOCK))
+        try:
+            while taken < DRAIN_BYTES and time.monotonic() < deadline:
+                count = self._into(view)
+                if not count:
+                    return True
+                taken += count
+        except (OSError, HubError):
+            pass
+        return self._done
+
+    def _into(self, view):
+        if self._done:
+            return 0
+        if self._chunked and self._left == 0:
+            self._left = self._next_chunk()
+            if self._left == 0:
+                self._done = True
+                return 0
+        count = self._stream.readinto(view[: min(len(view), self._left)])
+        if not count:
+            raise ConnectionError("the client went away in the middle of a body")
+        self._left -= count
+        if self._left == 0:
+            if self._chunked:
+                self._expect_line_end()
+            else:
+                self._done = True
+        return count
+
+    def _next_chunk(self):
+        line = self._stream.readline(64)
+        try:
+            size = int(line.partition(b";")[0].strip() or b"x", 16)
+        except ValueError:
+            raise bad_request("The request's chunks are malformed.") from None
+        if size < 0 or not line.endswith(b"\n"):
+            raise bad_request("The request's chunks are malformed.")
+        if size == 0:
+            while self._stream.readline(1024) not in (b"\r\n", b"\n", b""):
+                pass
+        return size
+
+    def _expect_line_end(self):
+        if self._stream.readline(4) not in (b"\r\n", b"\n"):
+            raise bad_request("The request's chunks are malformed.")
+
+
+@dataclass
+class Request:
+    """A request. path: decoded; segments: its parts, each decoded by itself, so a part may hold a slash."""
+
+    method: str
+    raw_path: str
+    segments: list
+    query: dict
+    headers: object
+    body: Body
+    person: object = None  # who asks, once that is known
+
+    @property
+    def path(self):
+        return "/" + "/".join(self.segments)
+
+    def first(self, name, default=None):
+        """The first value of a query parameter."""
+        return self.query.get(name, [default])[0]
+
+    def flag(self, name):
+        return str(self.first(name, "")).lower() in {"1", "true", "yes"}
+
+    def number(self, name, default, most):
+        text = str(self.first(name, default))
+        if not text.isdecimal() or len(text) > 9:
+            raise bad_request(f"{name}={text} is not a whole number.")
+        return min(int(text), most)
+
+    def json(self, most):
+        """The body as a dict; 400 for anything else."""
+        raw = self.body.read(most)
+        try:
+            value = json.loads(raw) if raw else {}
+        except (ValueError, RecursionError):
+            raise bad_request("The request's body is not JSON.") from None
+        if not isinstance(value, dict):
+            raise bad_request("The request's body is not a JSON object.")
+        return value
+
+
+def split_target(target):
+    """(raw path, decoded segments, {name: [values]}) of a request's target."""
+    raw, _, query = target.partition("?")
+    if not raw.startswith("/"):
+        raise bad_request("The request's path does not begin with a slash.")
+    try:
+        segments = [unquote(part, errors="strict") for part in raw[1:].split("/")]
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=500)
+    except (ValueError, UnicodeDecodeError):
+        raise bad_request("The request's address is not valid UTF-8.") from None
+    values = {}
+    for name, value in pairs:
+        values.setdefault(name.removesuffix("[]"), []).append(value)
+    return raw, segments, values
+
+
+class Drop(Exception):
+    """Cut the connection now."""
+
+
+class Connection(BaseHTTPRequestHandler):
+    """One client's connection. `server.answer(request)` makes the answers."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "course-hub", ""
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True  # or every small answer waits 40 ms for the client's acknowledgement
+    rbufsize = 256 * 1024
+
+    def handle(self):
+        with self.server.tracked(self.connection):
+            try:
+                super().handle()
+            except (ConnectionError, TimeoutError, BrokenPipeError):
+                pass  # clients come and go
+
+    def __getattr__(self, name):
+        if name.startswith("do_"):  # http.server looks for do_GET, do_POST, …
+            return self._serve
+        raise AttributeError(name)
+
+    def log_message(self, *details):
+        """Nothing is printed: `hub.events` keeps the requests, without tokens."""
+
+    def _serve(self):
+        body = None
+        try:
+            body = self._body()
+            self._check_origin()
+            raw, segments, query = split_target(self.path)
+            request = Request(self.command, raw, segments, query, self.headers, body)
+            response = self.server.answer(request)
+        except Drop:
+            self.close_connection = True
+            return
+        except HubError as error:
+            response = error_response(error)
+        if body is None or not body.drain():
+            self.close_connection = True
+        self._send(response)
+
+    def _body(self):
+        length, coding = self.headers.get_all("Content-Length"), self.headers.get("Transfer-Encoding")
+        if coding is not None:
+            if coding.lower() != "chunked" or length:
+                raise bad_request("The request's length is ambiguous.")
+            return Body(self.rfile, 0, chunked=True)
+        if length is None:
+            return Body(self.rfile, 0, chunked=False)
+        if len(length) != 1 or not length[0].isdecimal() or len(length[0]) > 15:
+            raise bad_request("The request's Content-Length is no number.")
+        return Body(self.rfile, int(length[0]), chunked=False)
+
+    def _check_origin(self):
+        """A page of some website in the same machine's browser must not talk to this server (DNS rebinding)."""
+        allowed = {f"{name}:{self.server.port}" for name in LOCAL_NAMES}
+        if self.headers.get("Host", "").lower() not in allowed:
+            raise HubError(421, "This Hub answers only to its own address on this machine.")
+        origin = self.headers.get("Origin")
+        if origin is not None and origin.lower().removeprefix("http://") not in allowed:
+            raise HubError(403, "Pages from elsewhere can't use this Hub.")
+
+    def _send(self, response):
+        head = [f"HTTP/1.1 {response.status} {phrase(response.status)}"]
+        headers = {
+            "Date": self.date_time_string(),
+            "Content-Length": str(response.length),
+            "X-Content-Type-Options": "nosniff",
+            **response.headers,
+        }
+        if trace := self.headers.get("X-Amzn-Trace-Id"):
+            headers["X-Request-Id"] = trace
+        if self.close_connection:
+            headers["Connection"] = "close"
+        head += [f"{name}: {header_text(value)}" for name, value in headers.items()]
+        start = "\r\n".join([*head, "", ""]).encode("latin-1", "replace")
+        cut = response.headers.get("X-Cut-After")
+        if self.command == "HEAD" or response.status in (204, 304):
+            self.connection.sendall(start)
+        elif isinstance(response.body, FilePart):
+            self.connection.sendall(start)
+            self._send_file(response.body, None if cut is None else int(cut))
+        else:
+            self.connection.sendall(start + (response.body if cut is None else response.body[: int(cut)]))
+        if cut is not None:
+            self.close_connection = True
+
+    def _send_file(self, part, cut):
+        length = part.length if cut is None else min(cut, part.length)
+        if length:
+            with open(part.path, "rb") as file:
+                self.connection.sendfile(file, part.start, length)
+
+
+def phrase(status):
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
+
+
+def header_text(value):
+    """A header's value: one line, whatever somebody called their file."""
+    return "".join(character for character in str(value) if character >= " " and character != "\x7f")
+
+
+def error_response(error):
+    """The client reads the code and the message from the headers, a person from the body."""
+    headers = {"X-Error-Message": error.message.encode("ascii", "replace").decode(), **error.headers}
+    if error.code:
+        headers["X-Error-Code"] = error.code
+    return as_json({"error": error.message}, error.status, headers)
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Listens on 127.0.0.1 alone. answer(request): makes a `Response`, or raises `HubError` or `Drop`."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, answer, port=0, connections=128):
+        super().__init__(("127.0.0.1", port), Connection)
+        self.answer = answer
+        self.port = self.server_address[1]
+        self._room = threading.BoundedSemaphore(connections)
+        self._open = set()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True, name="course-hub")
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        """Close the door and every open connection."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self._thread.join(5)
+
+    def verify_request(self, request, client_address):
+        if self._room.acquire(blocking=False):
+            return True
+        request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
+        return False
+
+    def tracked(self, connection):
+        return _Tracked(self, connection)
+
+    def handle_error(self, request, client_address):
+        """What a handler didn't foresee was answered already; nothing is printed into a learner's notebook."""
+
+
+class _Tracked:
+    def __init__(self, server, connection):
+        self._server, self._connection = server, connection
+
+    def __enter__(self):
+        self._server._open.add(self._connection)
+
+    def __exit__(self, *error):
+        self._server._open.discard(self._connection)
+        self._server._room.release()

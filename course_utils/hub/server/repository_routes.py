@@ -1,0 +1,220 @@
+"""Repositories: make, find, describe, rename, hide and delete them."""
+
+from course_utils.hub.server import rows
+from course_utils.hub.server.http import as_json
+from course_utils.hub.server.routing import Routes
+from course_utils.hub.server.service import page_of
+from course_utils.hub.store.cards import SPACE_SDKS
+from course_utils.hub.store.errors import bad_request, repository_not_found, unusable
+from course_utils.hub.store.names import KINDS
+from course_utils.hub.store.repository import GATES
+
+routes = Routes()
+
+PAGE = 1000
+SORTS = ("lastModified", "createdAt", "downloads", "likes", "trendingScore")
+# What a list leaves out unless it is asked for
+DETAILS = ("cardData", "sha", "lastModified")
+
+
+# One repository
+
+
+@routes.add("POST", "/api/repos/create")
+def create(service, request):
+    asked = request.json(service.limits.json_body)
+    person = service.must_be_signed_in(request)
+    owner = asked.get("organization") or person.name
+    kind, name = asked.get("type") or "model", asked.get("name")
+    if kind not in KINDS:
+        raise unusable(f"The local Hub has models, datasets and Spaces, and no {kind!r}.")
+    if not isinstance(owner, str) or not isinstance(name, str):
+        raise bad_request("A repository needs a name.")
+    service.may_create_for(request, owner)
+    sdk = asked.get("sdk")
+    if kind == "space" and sdk not in SPACE_SDKS:
+        raise unusable(f"A Space needs an sdk: {', '.join(SPACE_SDKS)}.")
+    repository = service.store.create(
+        kind, f"{owner}/{name}", private=is_private(asked, False), sdk=sdk, author=person.name
+    )
+    if kind == "space":
+        set_up_space(repository, asked)
+    url = service.web_url(repository)
+    return as_json({"url": url, "name": repository.id, "id": repository.id})
+
+
+def is_private(asked, now):
+    """The visibility that a request asks for, or the present one."""
+    visibility = asked.get("visibility")
+    if visibility not in (None, "public", "private"):
+        raise unusable("The local Hub knows the visibilities 'public' and 'private'.")
+    if visibility is not None:
+        return visibility == "private"
+    private = asked.get("private", now)
+    if not isinstance(private, bool):
+        raise bad_request('"private" must be true or false.')
+    return private
+
+
+def set_up_space(repository, asked):
+    from course_utils.hub.server.space_routes import set_values
+
+    with repository.lock:
+        for name in ("variables", "secrets"):
+            for pair in asked.get(name) or []:
+                set_values(repository, name, pair)
+        if isinstance(asked.get("hardware"), str):
+            repository.settings.space["hardware"] = asked["hardware"][:100]
+        repository.save()
+
+
+def named(service, request, asked, name_field="name", owner_field="organization", right="write"):
+    """The repository that a body names."""
+    person = service.must_be_signed_in(request)
+    kind, name, owner = asked.get("type") or "model", asked.get(name_field), asked.get(owner_field)
+    if isinstance(name, str) and "/" in name and owner is None:
+        owner, _, name = name.partition("/")
+    owner = owner or person.name
+    if kind not in KINDS or not isinstance(name, str) or not isinstance(owner, str):
+        raise bad_request("The request must name a repository: its type and its name.")
+    repository = service.store.find(kind, f"{owner}/{name}")
+    if repository is None or not repository.may_read(person):
+        raise repository_not_found(True)
+    return service.repository(request, kind, owner, name, right)
+
+
+@routes.add("DELETE", "/api/repos/delete")
+def delete(service, request):
+    repository = named(service, request, request.json(service.limits.json_body))
+    service.store.delete(repository)
+    return as_json({})
+
+
+@routes.add("POST", "/api/repos/move")
+def move(service, request):
+    asked = request.json(service.limits.json_body)
+    repository = named(service, request, asked, name_field="fromRepo")
+    target = asked.get("toRepo")
+    if not isinstance(target, str) or target.count("/") != 1:
+        raise unusable("Say where to: toRepo must be owner/name.")
+    service.may_create_for(request, target.partition("/")[0])
+    moved = service.store.move(repository, target)
+    return as_json({"url": service.web_url(moved), "name": moved.id})
+
+
+@routes.add("PUT", "/api/{kind}/{owner}/{name}/settings")
+def settings(service, request, kind, owner, name):
+    asked = request.json(service.limits.json_body)
+    repository = service.repository(request, kind, owner, name, "write")
+    gated = asked.get("gated", repository.settings.gated)
+    if not isinstance(gated, bool | str) or gated not in GATES:
+        raise unusable("'gated' is false, 'auto' or 'manual'.")
+    with repository.lock:
+        repository.settings.private = is_private(asked, repository.settings.private)
+        repository.settings.gated = gated
+        repository.save()
+    return as_json({"private": repository.settings.private, "gated": gated})
+
+
+@routes.add("GET", "/api/{kind}/{owner}/{name}/auth-check", right="files")
+@routes.add("GET", "/api/{kind}/{owner}/{name}/auth-check/write", right="write")
+def auth_check(service, request, kind, owner, name, right):
+    service.repository(request, kind, owner, name, right)
+    return as_json({})
+
+
+@routes.add("GET HEAD", "/api/{kind}/{owner}/{name}")
+@routes.add("GET HEAD", "/api/{kind}/{owner}/{name}/revision/{revision}")
+def describe(service, request, kind, owner, name, revision="main"):
+    repository = service.repository(request, kind, owner, name)
+    row = rows.info(repository, revision, sizes=request.flag("blobs"))
+    return as_json(only(row, request.query.get("expand")))
+
+
+def only(row, fields):
+    """The fields asked for by `expand=`, and what every row has."""
+    if not fields:
+        return row
+    return {name: value for name, value in row.items() if name in {"_id", "id", "modelId", *fields}}
+
+
+# Lists
+
+
+@routes.add("GET", "/api/{kind}")
+def search(service, request, kind):
+    found = [
+        rows.summary(each) for each in service.store.repositories(kind) if each.may_read(request.person)
+    ]
+    found += [rows.pending(each) for each in service.store.waiting(kind)]
+    found = [row for row in found if fits(row, request)]
+    found.sort(key=lambda row: row["id"].lower())
+    sort = request.first("sort", "trendingScore")
+    if sort not in SORTS:
+        raise bad_request(f"sort={sort} is not known; there are {', '.join(SORTS)}.")
+    ascending = request.first("direction") == "1"
+    found.sort(key=lambda row: row[sort], reverse=not ascending)
+    return page_of([shortened(row, request) for row in found], request, service, PAGE)
+
+
+def fits(row, request):
+    """Whether a repository is one of those that were asked for."""
+    words = [word.lower() for text in request.query.get("search", []) for word in text.split()]
+    wanted = [tag for text in request.query.get("filter", []) for tag in text.split(",")]
+    author, gated, task = request.first("author"), request.first("gated"), request.first("pipeline_tag")
+    return (
+        all(word in row["id"].lower() for word in words)
+        and all(has_tag(row, tag) for tag in wanted)
+        and (author is None or row["author"].lower() == author.lower())
+        and (gated is None or bool(row["gated"]) == request.flag("gated"))
+        and (task is None or row.get("pipeline_tag") == task)
+    )
+
+
+def has_tag(row, tag):
+    """Tags with and without their prefix: `language:fr` finds what a model's card calls `fr`."""
+    return tag in row["tags"] or tag.removeprefix("language:") in row["tags"] or f"language:{tag}" in row["tags"]
+
+
+def shortened(row, request):
+    if fields := request.query.get("expand"):
+        return only(row, fields)
+    full = request.flag("full")
+    left_out = [name for name in DETAILS if not full and not (name == "cardData" and request.flag("cardData"))]
+    return {name: value for name, value in row.items() if name not in left_out}
+
+
+@routes.add("GET", "/api/settings/repositories")
+@routes.add("GET", "/api/organizations/{owner}/settings/repositories")
+def mine(service, request, owner=None):
+    """What `hf repos ls` shows."""
+    person = service.must_be_signed_in(request)
+    owner = owner or person.name
+    found = []
+    for each in service.store.repositories():
+        if each.owner.lower() == owner.lower() and each.may_read(person):
+            info = rows.info(each)
+            visibility = "private" if each.settings.private else "public"
+            found.append(
+                {
+                    "id": each.id,
+                    "type": each.kind,
+                    "updatedAt": info["lastModified"],
+                    "visibility": visibility,
+                    "storage": info["usedStorage"],
+                    "storagePercent": 0.0,
+                }
+            )
+    return as_json(found)
+
+
+@routes.add("GET", "/api/models-tags-by-type", kind="model")
+@routes.add("GET", "/api/datasets-tags-by-type", kind="dataset")
+def tags_by_type(service, request, kind):
+    found = [rows.summary(each) for each in service.store.repositories(kind) if each.may_read(request.person)]
+    found += [rows.pending(each) for each in service.store.waiting(kind)]
+    groups = {}
+    for tag in sorted({tag for row in found for tag in row["tags"]}):
+        group = tag.partition(":")[0] if ":" in tag else "other"
+        groups.setdefault(group, []).append({"id": tag, "label": tag.rpartition(":")[2], "type": group})
+    return as_json(groups)

@@ -1,0 +1,60 @@
+"""Which function answers which address."""
+
+KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
+
+
+class Routes:
+    """A table of (method, pattern) -> function. A pattern is like an address: "/api/{kind}/{owner}/{name}".
+
+    `{name}` takes one segment, `{path*}` all that follow, joined by slashes; `{kind}` takes models, datasets
+    and spaces and hands over "model", "dataset" or "space". The first match of the table counts.
+    """
+
+    def __init__(self):
+        self.table = []
+
+    def add(self, methods, *patterns, **fixed):
+        """A decorator. methods: "GET HEAD"; fixed: values for the function beyond those in the address."""
+
+        def register(function):
+            for pattern in patterns:
+                self.table.append((methods.split(), pattern.strip("/").split("/"), fixed, function))
+            return function
+
+        return register
+
+    def find(self, method, segments):
+        """(function, its values), or the methods that the address knows, as a set."""
+        known = set()
+        for methods, pattern, fixed, function in self.table:
+            values = match(pattern, segments)
+            if values is not None:
+                if method in methods:
+                    return function, fixed | values
+                known.update(methods)
+        return known
+
+
+def match(pattern, segments):
+    """{name: value} if the segments fit the pattern, else None."""
+    values = {}
+    for position, part in enumerate(pattern):
+        if part.endswith("*}"):
+            values[part[1:-2]] = "/".join(segments[position:])
+            return values
+        if position >= len(segments):
+            return None
+        segment = segments[position]
+        if part == "{kind}":
+            if segment not in KINDS:
+                return None
+            values["kind"] = KINDS[segment]
+        elif part.startswith("{") and part.endswith(".git}"):
+            if not segment.endswith(".git"):
+                return None
+            values[part[1:-5]] = segment.removesuffix(".git")
+        elif part.startswith("{"):
+            values[part[1:-1]] = segment
+        elif part != segment:
+            return None
+    return values if len(pattern) == len(segments) else None

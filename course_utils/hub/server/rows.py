@@ -1,0 +1,179 @@
+"""The JSON that the client reads: a repository, a file, a commit, a reference."""
+
+import json
+
+from course_utils.hub.store import cards
+from course_utils.hub.store.clock import written
+from course_utils.hub.store.errors import StoreError
+from course_utils.hub.store.history import Folder, pointer
+from course_utils.hub.store.repository import MAIN
+from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, TAGS
+
+CONFIG_BYTES = 2**20
+
+
+def summary(repository):
+    """A repository in a list, as the card and the settings of its main branch have it."""
+    refs = repository.refs.read()
+    head = refs[MAIN].commit if MAIN in refs else None
+    card = repository.card(head) if head else cards.read("", repository.kind)
+    row = listed(repository.kind, repository.id, card, repository.settings.created)
+    row |= {
+        "private": repository.settings.private,
+        "gated": repository.settings.gated,
+        "sha": head,
+        "lastModified": written(repository.changed_at()),
+        "downloads": repository.downloads,
+    }
+    if repository.kind == "space":
+        row["sdk"] = card.data.get("sdk") or repository.settings.space.get("sdk")
+    return row
+
+
+def pending(waiting):
+    """The same of a repository that nobody has looked into yet; it has no commit so far."""
+    card = cards.read(waiting.readme, waiting.kind)
+    row = listed(waiting.kind, waiting.id, card, waiting.created)
+    if waiting.kind == "space":
+        row["sdk"] = card.data.get("sdk")
+    return row
+
+
+def listed(kind, identifier, card, created):
+    row = {
+        "_id": identifier,
+        "id": identifier,
+        "author": identifier.partition("/")[0],
+        "private": False,
+        "gated": False,
+        "disabled": False,
+        "createdAt": written(created),
+        "lastModified": written(created),
+        "downloads": 0,
+        "likes": 0,
+        "trendingScore": 0,
+        "tags": list(card.tags),
+        "cardData": card.data,
+    }
+    if kind == "model":
+        row |= {"modelId": identifier}
+        for field in ("pipeline_tag", "library_name"):
+            if isinstance(card.data.get(field), str):
+                row[field] = card.data[field]
+    elif kind == "dataset":
+        row["description"] = next((line for line in card.text.splitlines() if line and line[0] not in "#<"), "")
+    return row
+
+
+def info(repository, revision="main", sizes=False):
+    """A repository at a revision, with its files."""
+    commit = repository.head(revision)
+    files = [file for file in repository.history.walk(commit) if not isinstance(file, Folder)]
+    row = summary(repository)
+    card = repository.card(commit)
+    row |= {
+        "sha": commit,
+        "lastModified": written(repository.history.commit(commit).time),
+        "cardData": card.data,
+        "tags": list(card.tags),
+        "siblings": [sibling(file, sizes) for file in files],
+        "usedStorage": sum(file.size for file in files),
+        "spaces": [],
+    }
+    if repository.kind == "model":
+        row["config"] = model_config(repository, commit)
+        row["model-index"] = card.data.get("model-index")
+        if "library_name" not in row and row["config"].get("architectures"):
+            row["library_name"] = "transformers"
+    if repository.kind == "space":
+        row["runtime"] = runtime(repository)
+    return row
+
+
+def sibling(file, sizes):
+    row = {"rfilename": file.path}
+    if sizes:
+        row |= {"size": file.size, "blobId": file.oid}
+        if file.large:
+            row["lfs"] = lfs(file)
+    return row
+
+
+def lfs(file):
+    return {"sha256": file.sha256, "size": file.size, "pointerSize": len(pointer(file.sha256, file.size))}
+
+
+def model_config(repository, commit):
+    """What the Hub shows of config.json."""
+    file = repository.history.file(commit, "config.json")
+    if file is None or file.size > CONFIG_BYTES:
+        return {}
+    try:
+        config = json.loads(repository.read(file))
+    except (ValueError, StoreError, RecursionError):
+        return {}
+    if not isinstance(config, dict):
+        return {}
+    return {name: config[name] for name in ("architectures", "model_type") if name in config}
+
+
+def tree_row(item, last=None):
+    """A file or folder in a list. last: the commit that changed it last, if that was asked for."""
+    if isinstance(item, Folder):
+        row = {"type": "directory", "path": item.path, "oid": item.oid, "size": 0}
+    else:
+        row = {"type": "file", "path": item.path, "oid": item.oid, "size": item.size}
+        if item.large:
+            row["lfs"] = {"oid": item.sha256, **lfs(item)}
+            del row["lfs"]["sha256"]
+    if last is not None:
+        row["lastCommit"] = {"id": last.id, "title": last.title, "date": written(last.time)}
+        if row["type"] == "file":
+            row["securityFileStatus"] = {"status": "unscanned"}
+    return row
+
+
+def commit_row(commit, formatted=False):
+    row = {
+        "id": commit.id,
+        "title": commit.title,
+        "message": commit.message,
+        "authors": [{"user": commit.author}],
+        "date": written(commit.time),
+        "parents": list(commit.parents),
+    }
+    if formatted:
+        row["formatted"] = {"title": commit.title, "message": commit.message}
+    return row
+
+
+def refs(repository, pull_requests):
+    """The branches and tags of a repository, and the pull requests if asked for."""
+    groups = {"branches": BRANCHES, "tags": TAGS, "converts": "refs/convert/"}
+    if pull_requests:
+        groups["pullRequests"] = PULL_REQUESTS
+    found = repository.refs.read()
+    return {
+        group: [
+            {"name": name.removeprefix(prefix), "ref": name, "targetCommit": ref.commit}
+            for name, ref in sorted(found.items())
+            if name.startswith(prefix)
+        ]
+        for group, prefix in groups.items()
+    }
+
+
+def runtime(repository):
+    """The state of a Space. No app runs here, and the stage says so."""
+    space = repository.settings.space
+    hardware = space.get("hardware", "cpu-basic")
+    return {
+        "stage": space.get("stage", "NO_APP_FILE"),
+        "hardware": {"current": None, "requested": hardware},
+        "storage": None,
+        "gcTimeout": space.get("sleep", 172800),
+        "replicas": {"current": 0, "requested": 1},
+        "devMode": False,
+        "domains": [],
+    }
+

@@ -1,0 +1,262 @@
+"""The server's desk: who asks, what for, what goes wrong on purpose, and what is written down about it."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from course_utils.hub.server.http import Drop, Response, as_json, error_response
+from course_utils.hub.server.routing import KINDS
+from course_utils.hub.store.errors import HubError, StoreError, not_allowed, repository_not_found
+
+EVENTS = 20_000
+PREFIX = {"model": "", "dataset": "datasets/", "space": "spaces/"}
+LEFT_OUT = {
+    "collections": "collections",
+    "jobs": "jobs",
+    "scheduled-jobs": "jobs",
+    "buckets": "buckets",
+    "papers": "papers",
+    "daily_papers": "papers",
+    "kernels": "kernels",
+    "settings": "webhooks and account settings",
+    "oauth": "sign-in through a browser; use a token",
+    "telemetry": "telemetry",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """A request that was answered. range: the Range header, or None. seconds: how long the answer took."""
+
+    method: str
+    path: str
+    user: str | None
+    status: int
+    range: str | None
+    seconds: float
+
+
+@dataclass
+class Failure:
+    """What is to go wrong. status: an HTTP status, or "drop". after_bytes: how much of the body still arrives."""
+
+    status: object
+    times: int
+    path: str
+    method: str
+    retry_after: int | None
+    after_bytes: int | None
+
+
+class Service:
+    """Answers requests about one `HubStore`.
+
+    routes: the tables of `Routes`, in the order in which they are asked. url: where the server can be reached.
+    """
+
+    def __init__(self, store, routes):
+        self.store = store
+        self.limits = store.limits
+        self.routes = routes
+        self.url = ""
+        self.events = deque(maxlen=EVENTS)
+        self.failures = []
+        self.crashes = []  # tracebacks of faults of ours
+        self.page_key = secrets.token_urlsafe(24)  # opens the web page as the hub's first user
+        self.page_person = None
+        self._secret = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+
+    # A request
+
+    def answer(self, request):
+        started = time.perf_counter()
+        response, dropped = None, False
+        try:
+            response = self._answered(request)
+        except Drop:
+            dropped = True
+            raise
+        finally:
+            status = 0 if dropped or response is None else response.status
+            name = request.person.name if request.person else None
+            asked = request.headers.get("Range")
+            took = time.perf_counter() - started
+            self.events.append(Event(request.method, request.path, name, status, asked, took))
+        return response
+
+    def _answered(self, request):
+        try:
+            request.person = self._person(request)
+            failure = self._failure(request)
+            if failure and failure.after_bytes is None:
+                return self._fail(failure)
+            response = self._handled(request)
+            if failure and response.length > failure.after_bytes:
+                response.headers["X-Cut-After"] = str(failure.after_bytes)
+            return response
+        except HubError as error:
+            return error_response(error)
+        except StoreError as error:
+            return error_response(HubError(500, f"This repository is damaged: {error}."))
+        except OSError as error:
+            if isinstance(error, ConnectionError | TimeoutError):
+                raise Drop from error
+            return error_response(disk_trouble(error))
+        except Exception:
+            self.crashes.append(traceback.format_exc())
+            return error_response(HubError(500, "The local Hub has a fault; nothing was changed."))
+
+    def _handled(self, request):
+        for table in self.routes:
+            found = table.find(request.method, request.segments)
+            if isinstance(found, tuple):
+                function, values = found
+                return function(self, request, **values)
+            if found:
+                raise HubError(405, f"{request.path} can't be asked by {request.method}.", "", {"Allow": ", ".join(sorted(found))})
+        raise self._unknown(request)
+
+    def _unknown(self, request):
+        first, *rest = request.segments
+        about = rest[0] if first == "api" and rest else first
+        what = LEFT_OUT.get(about)
+        if what:
+            return HubError(501, f"The local Hub has no {what}. The real one, huggingface.co, does.")
+        return HubError(404, f"The local Hub knows no {request.method} {request.path}.")
+
+    def _person(self, request):
+        head = request.headers.get("Authorization")
+        if head is None:
+            return None
+        scheme, _, token = head.partition(" ")
+        if scheme.lower() != "bearer":
+            raise HubError(401, "Invalid credentials in Authorization header")
+        return self.store.accounts.who(token.strip())
+
+    # What goes wrong on purpose
+
+    def _failure(self, request):
+        with self._lock:
+            for failure in self.failures:
+                if fnmatch.fnmatchcase(request.path, failure.path) and failure.method in ("*", request.method):
+                    failure.times -= 1
+                    if failure.times <= 0:
+                        self.failures.remove(failure)
+                    return failure
+        return None
+
+    def _fail(self, failure):
+        if failure.status == "drop":
+            raise Drop
+        headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
+        sentence = "Too many requests; wait a little." if failure.status == 429 else "The Hub fails on request."
+        return error_response(HubError(failure.status, sentence, "", headers))
+
+    # Repositories and rights
+
+    def repository(self, request, kind, owner, name, right="read"):
+        """The repository asked for, if the person has the right: "read", "files" or "write"; else the error for it."""
+        repository = self.store.find(kind, f"{owner}/{name}")
+        if repository is None and (moved := self.store.moved(kind, f"{owner}/{name}")):
+            if moved.may_read(request.person):
+                old, new = f"/{quote(owner)}/{quote(name)}", f"/{moved.id}"
+                raise HubError(
+                    307, f"Moved to {moved.id}", "", {"Location": request.raw_path.replace(old, new, 1)}
+                )
+        if repository is None or not repository.may_read(request.person):
+            raise repository_not_found(request.person is not None)
+        if right == "files" and not repository.may_read_files(request.person):
+            raise self._gate(repository, request.person)
+        if right == "write" and not repository.may_write(request.person):
+            raise self._no_right(repository, request.person)
+        return repository
+
+    def _gate(self, repository, person):
+        where = f"Visit {self.url}/{PREFIX[repository.kind]}{repository.id} to ask for access."
+        if person is None:
+            sentence = f"Access to {repository.kind} {repository.id} is restricted. You must have access to it and be authenticated to access it. Please log in."
+            return HubError(401, sentence, "GatedRepo")
+        sentence = f"Access to {repository.kind} {repository.id} is restricted and you are not in the authorized list. {where}"
+        return HubError(403, sentence, "GatedRepo")
+
+    def _no_right(self, repository, person):
+        if person is None:
+            return HubError(401, "Invalid username or password.")
+        if person.role != "write" and person.owns(repository.owner):
+            return not_allowed("This token may only read. Use one with the role 'write'.")
+        return not_allowed(
+            f"You don't have the rights to change {repository.id}: it belongs to {repository.owner}."
+        )
+
+    def must_be_signed_in(self, request):
+        if request.person is None:
+            raise HubError(401, "Invalid username or password.")
+        return request.person
+
+    def may_create_for(self, request, owner):
+        person = self.must_be_signed_in(request)
+        if not person.owns(owner):
+            raise not_allowed(
+                f"You don't have the rights to create a repository under the namespace {owner!r}."
+            )
+        if person.role != "write":
+            raise not_allowed("This token may only read. Use one with the role 'write'.")
+        return person
+
+    def web_url(self, repository):
+        return f"{self.url}/{PREFIX[repository.kind]}{repository.id}"
+
+    # Upload links: whoever holds one may upload these bytes, until it expires
+
+    def signed(self, **claims):
+        """A query string that carries the claims and their seal."""
+        claims["expires"] = int(time.time()) + self.limits.link_seconds
+        return "&".join(f"{name}={quote(str(value))}" for name, value in sorted(claims.items())) + (
+            f"&seal={self._seal(claims)}"
+        )
+
+    def claims(self, request):
+        """The claims of a link as texts; 403 for a forged or expired one."""
+        claims = {name: values[0] for name, values in request.query.items() if name != "seal"}
+        if not hmac.compare_digest(request.first("seal", "").encode(), self._seal(claims).encode()):
+            raise not_allowed("This upload link is not one of ours; ask for a new one.")
+        if int(claims["expires"]) < time.time():
+            raise not_allowed("This upload link has expired; ask for a new one.")
+        return claims
+
+    def _seal(self, claims):
+        text = "&".join(f"{name}={value}" for name, value in sorted(claims.items()))
+        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def disk_trouble(error):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HubError(507, "The disk is full. Nothing was changed.")
+    return HubError(500, f"The Hub's disk gave an error ({error.strerror}). Nothing was changed.")
+
+
+def page_of(items, request, service, size, most=10_000):
+    """One page of a list as an answer, with a link to the next; `cursor` says where it begins."""
+    start, wanted = request.number("cursor", 0, 10**9), request.number("limit", size, most)
+    wanted = min(max(wanted, 1), size)
+    headers = {}
+    if start + wanted < len(items):
+        rest = {name: values for name, values in request.query.items() if name != "cursor"}
+        pairs = [f"{quote(name)}={quote(value)}" for name, values in rest.items() for value in values]
+        query = "&".join([*pairs, f"cursor={start + wanted}"])
+        headers["Link"] = f'<{service.url}{request.raw_path}?{query}>; rel="next"'
+    return as_json(items[start : start + wanted], headers=headers)
+
+
+__all__ = ["KINDS", "PREFIX", "Event", "Failure", "Response", "Service", "page_of"]

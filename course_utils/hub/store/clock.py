@@ -1,0 +1,32 @@
+"""What time the Hub says it is."""
+
+import datetime
+import time
+
+
+class Clock:
+    """The real time, or one that stands still, so that equal work gives equal commit ids.
+
+    start: None for the real time, or a text such as "2026-01-01T00:00:00Z".
+    """
+
+    def __init__(self, start=None):
+        self._start = None if start is None else int(parse(start))
+
+    def now(self, after=None):
+        """Whole seconds since 1970, UTC. A still clock lets every commit be one second `after` its parent."""
+        if self._start is None:
+            return int(time.time())
+        return self._start if after is None else max(self._start, after + 1)
+
+
+def parse(text):
+    """Seconds since 1970 of a text in ISO 8601; without a zone it is UTC."""
+    moment = datetime.datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
+
+
+def written(seconds):
+    """The time as the Hub writes it, "2026-01-01T00:00:00.000Z"."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -1,0 +1,188 @@
+"""Reading a repository: revisions, commits, folders and files. Knows git's objects, nothing of users or HTTP.
+
+It works on objects on disk and on objects from a snapshot alike, and holds bounds on everything it follows, for
+a snapshot may come from someone who means harm.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from dataclasses import dataclass
+
+from course_utils.hub.store.errors import StoreError, revision_not_found
+from course_utils.hub.store.limits import Limits
+from course_utils.hub.store.names import PATH_DEPTH
+from course_utils.hub.store.objects import Entry, parse_commit, parse_tree
+from course_utils.hub.store.refs import BRANCHES, TAGS
+
+MOST_COMMITS = 50_000
+POINTER_BYTES = 1024
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n"
+)
+_SHORT = re.compile(r"[0-9a-f]{4,40}")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of one commit. `oid`: of git's blob; `size`: of the contents; `sha256`: of a large file, else None."""
+
+    path: str
+    oid: str
+    size: int
+    sha256: str | None = None
+
+    @property
+    def large(self):
+        return self.sha256 is not None
+
+
+@dataclass(frozen=True)
+class Folder:
+    path: str
+    oid: str
+
+
+def pointer(sha256, size):
+    """What stands in git in the place of a large file: the pointer of Git LFS, version 1."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+
+
+def parse_pointer(data):
+    """(sha256, size) if a blob is a pointer, else None."""
+    match = _POINTER.fullmatch(data)
+    return (match[1].decode(), int(match[2])) if match else None
+
+
+class History:
+    """The commits of one repository, as they can be read through its names."""
+
+    def __init__(self, objects, refs, limits=None):
+        self.objects = objects
+        self.refs = refs
+        self.limits = limits or Limits()
+        self._commits = {}
+        self._sizes = {}  # blob id -> (size, sha256 or None); objects never change, so neither does this
+
+    # Revisions
+
+    def named(self, prefix):
+        """{short name: commit id} of the branches (`BRANCHES`), tags or pull requests."""
+        return {
+            name.removeprefix(prefix): ref.commit
+            for name, ref in self.refs.read().items()
+            if name.startswith(prefix)
+        }
+
+    def resolve(self, revision):
+        """The commit id of a branch, a tag, a full name such as refs/pr/1, or an id, short or long."""
+        refs = self.refs.read()
+        for name in (revision, BRANCHES + revision, TAGS + revision):
+            if name in refs:
+                return refs[name].commit
+        if _SHORT.fullmatch(revision):
+            found = [oid for oid in self.objects.matching(revision) if self.objects.size(oid)[0] == "commit"]
+            if len(found) == 1:
+                return found[0]
+        raise revision_not_found(revision)
+
+    def commit(self, oid):
+        if oid not in self._commits:
+            kind, data = self.objects.read(oid)
+            if kind != "commit":
+                raise StoreError(f"{oid[:12]} is a {kind}, not a commit")
+            self._commits[oid] = parse_commit(oid, data)
+        return self._commits[oid]
+
+    def commits(self, oid):
+        """The commit and all before it, newest first, children always before their parents when times agree."""
+        start = self.commit(oid)
+        seen, waiting, arrived = {oid}, [(-start.time, 0, start)], 0
+        while waiting:
+            _, _, commit = heapq.heappop(waiting)
+            yield commit
+            for parent in commit.parents:
+                if parent in seen:
+                    continue
+                if len(seen) >= MOST_COMMITS:
+                    raise StoreError(f"the history has more than {MOST_COMMITS:,} commits")
+                seen.add(parent)
+                arrived += 1
+                before = self.commit(parent)
+                heapq.heappush(waiting, (-before.time, arrived, before))
+
+    # Files
+
+    def tree(self, oid):
+        """The entries of a folder."""
+        kind, data = self.objects.read(oid)
+        if kind != "tree":
+            raise StoreError(f"{oid[:12]} is a {kind}, not a folder")
+        return parse_tree(data)
+
+    def entry(self, commit, path):
+        """The `Entry` at a path of a commit, or None. The path "" is the top folder."""
+        found = Entry("", self.commit(commit).tree, True)
+        for name in path.split("/") if path else []:
+            if not found.folder:
+                return None
+            found = next((each for each in self.tree(found.oid) if each.name == name), None)
+            if found is None:
+                return None
+        return found
+
+    def walk(self, commit, path="", recursive=True):
+        """`Folder` and `File` below a folder of a commit, in git's order; nothing where there is no folder."""
+        top = self.entry(commit, path)
+        if top is None or not top.folder:
+            return
+        count = 0
+        waiting = [iter(self._listed(top.oid, path))]
+        while waiting:
+            item = next(waiting[-1], None)
+            if item is None:
+                waiting.pop()
+                continue
+            count += 1
+            if count > self.limits.files:
+                raise StoreError(f"the commit has more than {self.limits.files:,} files")
+            yield item
+            if recursive and isinstance(item, Folder):
+                if len(waiting) >= PATH_DEPTH:
+                    raise StoreError(f"the folders are more than {PATH_DEPTH} deep")
+                waiting.append(iter(self._listed(item.oid, item.path)))
+
+    def files(self, commit):
+        """{path: File} of a whole commit."""
+        return {item.path: item for item in self.walk(commit) if isinstance(item, File)}
+
+    def file(self, commit, path):
+        """The `File` at a path, or None."""
+        entry = self.entry(commit, path)
+        return None if entry is None or entry.folder else self.describe(path, entry.oid)
+
+    def _listed(self, tree, path):
+        prefix = f"{path}/" if path else ""
+        for entry in self.tree(tree):
+            place = prefix + entry.name
+            yield Folder(place, entry.oid) if entry.folder else self.describe(place, entry.oid)
+
+    def describe(self, path, oid):
+        if oid not in self._sizes:
+            kind, size = self.objects.size(oid)
+            if kind != "blob":
+                raise StoreError(f"{oid[:12]} is a {kind}, not a file")
+            large = parse_pointer(self.objects.read(oid)[1]) if size < POINTER_BYTES else None
+            self._sizes[oid] = (large[1], large[0]) if large else (size, None)
+        size, sha256 = self._sizes[oid]
+        return File(path, oid, size, sha256)
+
+    def changed(self, before, after):
+        """{path: (File or None before, File or None after)} between two commits; `before` may be None."""
+        old, new = self.files(before) if before else {}, self.files(after)
+        return {
+            path: (old.get(path), new.get(path))
+            for path in sorted(old.keys() | new.keys())
+            if (old[path].oid if path in old else None) != (new[path].oid if path in new else None)
+        }

@@ -1,0 +1,266 @@
+"""The store of a whole Hub: its folder, its repositories, its people. Rules, and no HTTP.
+
+    hub.lock         held while a server runs: two never share a folder
+    accounts.json    people and organisations
+    tokens.json      readable by its owner alone
+    repositories/    models/me/my-model.git/ …: see `repository`. Folders are in lower case, hub.json has the name
+    large/           large files by SHA-256
+    scratch/, trash/ what isn't complete yet, what is being deleted; emptied at every start
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from course_utils.hub.store.accounts import Accounts
+from course_utils.hub.store.clock import Clock
+from course_utils.hub.store.errors import HubError, StoreError, conflict, unusable
+from course_utils.hub.store.large import LargeFiles, place_in
+from course_utils.hub.store.limits import Limits
+from course_utils.hub.store.names import KINDS, check_owner, check_repository, split_id
+from course_utils.hub.store.repository import GIT_ATTRIBUTES, MAIN, Repository, Settings, folder_size
+
+
+class RootInUse(RuntimeError):
+    """Another server holds this folder."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A repository that is made when somebody first looks into it. `readme` is enough to list and search it.
+
+    make(store): makes it.
+    """
+
+    kind: str
+    id: str
+    readme: str
+    created: int
+    make: object
+
+
+class HubStore:
+    """All that a Hub knows. `open` it before use; only one process can."""
+
+    def __init__(self, root, limits=None, clock=None):
+        self.root = Path(root)
+        self.limits = limits or Limits()
+        self.clock = clock or Clock()
+        self.scratch = self.root / "scratch"
+        self._trash = self.root / "trash"
+        self._repositories = {}
+        self._formerly = {}
+        self.pending = {}
+        self._uploaded = {}  # sha256 -> names of those who have shown that they have the bytes
+        self._making = threading.RLock()
+        self._lock = None
+
+    # Life
+
+    def open(self):
+        from filelock import FileLock, Timeout
+
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = FileLock(self.root / "hub.lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            self._lock = None
+            raise RootInUse(
+                f"Another Hub is running in {self.root}. Use that one, stop it, or choose another folder."
+            ) from None
+        for folder in (self.scratch, self._trash):  # what a server that died left unfinished
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        (self.root / "large").mkdir(exist_ok=True)
+        self.large = LargeFiles(self.root / "large", self.scratch)
+        self.accounts = Accounts(self.root, self.scratch)
+        self._load()
+        self.large.drop_unused()
+        self._used = folder_size(self.root)
+        return self
+
+    def close(self):
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _load(self):
+        for folder in sorted(self.root.glob("repositories/*/*/*.git")):
+            repository = Repository(folder, self.scratch, self.limits, self.clock)
+            place = self._place(repository.kind, repository.id)
+            if place != folder:  # a move that was cut off between its two steps
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(folder, place)
+                repository = Repository(place, self.scratch, self.limits, self.clock)
+            self._admit(repository)
+
+    def _admit(self, repository):
+        self._repositories[key(repository.kind, repository.id)] = repository
+        for old in repository.settings.formerly:
+            self._formerly[key(repository.kind, old)] = repository
+
+    def _place(self, kind, identifier):
+        owner, name = split_id(identifier)
+        return self.root / "repositories" / f"{kind}s" / owner.lower() / f"{name.lower()}.git"
+
+    # Finding
+
+    def find(self, kind, identifier):
+        """The `Repository` of that id, in whatever case, or None. A pending one is made now."""
+        wanted = key(kind, identifier)
+        if wanted not in self._repositories and wanted in self.pending:
+            with self._making:
+                if wanted not in self._repositories:
+                    self.pending[wanted].make(self)
+        return self._repositories.get(wanted)
+
+    def moved(self, kind, identifier):
+        """The repository that had this id before it was moved, or None."""
+        return self._formerly.get(key(kind, identifier))
+
+    def repositories(self, kind=None):
+        """Those that exist, by kind and id; pending ones are not among them."""
+        found = [each for each in self._repositories.values() if kind in (None, each.kind)]
+        return sorted(found, key=lambda each: (each.kind, each.id.lower()))
+
+    def waiting(self, kind=None):
+        """The pending ones that nobody has looked into yet."""
+        return [
+            each
+            for wanted, each in self.pending.items()
+            if wanted not in self._repositories and kind in (None, each.kind)
+        ]
+
+    # Making, moving, deleting
+
+    def create(
+        self, kind, identifier, private=False, sdk=None, time=None, author=None, seeded=False, fill=None
+    ):
+        """A new repository with its first commit; 409 if there is one of that name, in whatever case.
+
+        fill(repository): what to do to it before anybody can see it. time: a clock of its own until then, as text.
+        """
+        if kind not in KINDS:
+            raise unusable(f"A repository is a {', '.join(KINDS)}; not {kind!r}.")
+        owner, name = split_id(identifier)
+        self.room_for(0)
+        clock = self.clock if time is None else Clock(time)
+        settings = Settings(kind, f"{owner}/{name}", clock.now(), private=private, seeded=seeded)
+        first = {".gitattributes": GIT_ATTRIBUTES}
+        if kind == "space":
+            settings.space = {"sdk": sdk}
+            first["README.md"] = f"---\ntitle: {name}\nsdk: {sdk}\napp_file: app.py\n---\n"
+        with self._making:
+            self._check_free(kind, identifier, seeded)
+            aside = self.scratch / f"new-{uuid.uuid4().hex}"
+            made = Repository.make(aside, settings, self.scratch, self.limits, clock)
+            with made.change(self.large) as change:
+                for path, text in first.items():
+                    change.put(path, text.encode())
+                change.commit(MAIN, author or owner, "initial commit")
+            if fill:
+                fill(made)
+            return self._settle(aside, kind, identifier)
+
+    def _settle(self, aside, kind, identifier):
+        """Put a complete repository under its name."""
+        place = self._place(kind, identifier)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(aside, place)
+        repository = Repository(place, self.scratch, self.limits, self.clock)
+        self._admit(repository)
+        self._formerly.pop(key(kind, identifier), None)
+        return repository
+
+    def _check_free(self, kind, identifier, seeding=False):
+        wanted = key(kind, identifier)
+        if wanted in self._repositories or (wanted in self.pending and not seeding):
+            raise conflict(f"You already created this {kind} repo: {identifier}")
+        if len(self._repositories) >= self.limits.repositories:
+            raise HubError(507, f"This Hub holds {self.limits.repositories:,} repositories and takes no more.")
+
+    def delete(self, repository):
+        with self._making, repository.lock:
+            self._forget(repository)
+            grave = self._trash / uuid.uuid4().hex
+            os.replace(repository.folder, grave)
+        shutil.rmtree(grave, ignore_errors=True)  # large files that nobody holds any more go at the next start
+
+    def _forget(self, repository):
+        del self._repositories[key(repository.kind, repository.id)]
+        for old in repository.settings.formerly:
+            self._formerly.pop(key(repository.kind, old), None)
+
+    def move(self, repository, identifier):
+        """Give a repository another id; the old one leads to it from now on."""
+        owner, name = split_id(identifier)
+        with self._making, repository.lock:
+            kind = repository.kind
+            if key(kind, identifier) != key(kind, repository.id):
+                if key(kind, identifier) in self._repositories or key(kind, identifier) in self.pending:
+                    raise conflict(f"A {kind} repository called {identifier} already exists")
+            self._forget(repository)
+            settings = repository.settings
+            same = {key(kind, f"{owner}/{name}")}
+            settings.formerly = [
+                each for each in [*settings.formerly, settings.id] if key(kind, each) not in same
+            ]
+            settings.id = f"{owner}/{name}"
+            repository.save()
+            place = self._place(kind, settings.id)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(repository.folder, place)
+            moved = Repository(place, self.scratch, self.limits, self.clock)
+            self._admit(moved)
+            return moved
+
+    # Large files and room
+
+    def room_for(self, size):
+        """507 unless `size` more bytes fit, by the Hub's limit and by the disk."""
+        if self._used + size > self.limits.total:
+            raise HubError(
+                507, f"This Hub holds at most {self.limits.total:,} bytes. Delete a repository to make room."
+            )
+        free = shutil.disk_usage(self.root).free
+        if free - size < self.limits.free_disk:
+            raise HubError(507, f"The disk is full: {free:,} bytes are free. Nothing was changed.")
+
+    def took(self, size):
+        """Count bytes that have arrived."""
+        self._used += size
+
+    def shown(self, person, sha256):
+        """Remember that somebody has uploaded, and so has, these bytes."""
+        self._uploaded.setdefault(sha256, set()).add(person.name)
+
+    def may_have(self, person, sha256):
+        """Whether somebody may use a large file by its hash: they uploaded it, or may read a repository with it."""
+        if person.name in self._uploaded.get(sha256, ()):
+            return True
+        return any(
+            place_in(each.folder, sha256).exists() and each.may_read_files(person)
+            for each in self.repositories()
+        )
+
+
+def key(kind, identifier):
+    """What makes a repository unique: kind and id, without regard to case."""
+    return kind, identifier.lower()
+
+
+__all__ = [
+    "HubStore",
+    "Pending",
+    "RootInUse",
+    "StoreError",
+    "check_owner",
+    "check_repository",
+    "key",
+]

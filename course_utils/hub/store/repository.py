@@ -1,0 +1,366 @@
+"""One repository: a bare git repository with its settings beside, who may do what, and how a commit is made.
+
+    models/me/my-model.git/
+        HEAD  config  objects/  packed-refs  refs/       git's own: `git clone` works on the folder
+        lfs/objects/…                                    its large files, where Git LFS looks for them
+        hub.json                                         visibility, gate, Space settings
+        conversations.json                               discussions and pull requests
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import os
+import threading
+from dataclasses import dataclass, field
+
+from course_utils.hub.store import cards, disk
+from course_utils.hub.store.changes import Draft
+from course_utils.hub.store.errors import HubError, StoreError, bad_request, conflict, unusable
+from course_utils.hub.store.history import History, parse_pointer, pointer
+from course_utils.hub.store.large import check_sha256, place_in
+from course_utils.hub.store.names import check_path, check_ref
+from course_utils.hub.store.objects import LooseObjects, commit_data, tag_data
+from course_utils.hub.store.refs import BRANCHES, TAGS, Ref, Refs, render
+
+MAIN = BRANCHES + "main"
+GATES = (False, "auto", "manual")
+ATTRIBUTES_LINE = 2048  # git takes no longer line in .gitattributes
+# What the Hub writes into .gitattributes of a new repository, shortened to what the course's libraries save
+LARGE_PATTERNS = (
+    "*.7z *.arrow *.bin *.bz2 *.ckpt *.ftz *.gz *.h5 *.joblib *.lz4 *.mlmodel *.model *.msgpack *.npy *.npz "
+    "*.onnx *.ot *.parquet *.pb *.pickle *.pkl *.pt *.pth *.rar *.safetensors *.tar *.tar.* *.tflite *.tgz "
+    "*.wasm *.xz *.zip *.zst *tfevents*"
+).split()
+GIT_ATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in LARGE_PATTERNS)
+_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = false\n\tbare = true\n"
+
+
+@dataclass
+class Settings:
+    """What belongs to a repository and is no commit. Times are seconds since 1970.
+
+    access: {user: {"status": "pending" | "accepted" | "rejected", "time": …}}, the gate's book.
+    space: of a Space, its variables, secrets (never their values), hardware and state.
+    formerly: the ids it had before it was moved.
+    """
+
+    kind: str
+    id: str
+    created: int
+    private: bool = False
+    gated: bool | str = False
+    access: dict = field(default_factory=dict)
+    space: dict = field(default_factory=dict)
+    formerly: list = field(default_factory=list)
+    seeded: bool = False
+
+    @classmethod
+    def read(cls, value):
+        """From plain data of unknown origin; StoreError for what doesn't fit."""
+        names = {each.name for each in dataclasses.fields(cls)}
+        if not isinstance(value, dict) or not {"kind", "id", "created"} <= value.keys() <= names:
+            raise StoreError("a repository's settings have the wrong fields")
+        settings = cls(**value)
+        kinds = [(settings.private, bool), (settings.seeded, bool), (settings.created, int), (settings.id, str)]
+        kinds += [(settings.access, dict), (settings.space, dict), (settings.formerly, list)]
+        if any(type(item) is not kind for item, kind in kinds) or settings.gated not in GATES:
+            raise StoreError("a repository's settings have a value of the wrong type")
+        return settings
+
+
+class Repository:
+    """A repository on disk. Whoever changes it holds `lock`; reading needs none.
+
+    Files are only ever added or replaced in one step, and a commit counts from the moment its name is moved, last.
+    """
+
+    def __init__(self, folder, scratch, limits, clock, verify=False):
+        self.folder = folder
+        self.scratch = scratch
+        self.limits = limits
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.objects = LooseObjects(folder / "objects", scratch, verify)
+        self.refs = Refs(folder, scratch)
+        self.history = History(self.objects, self.refs, limits)
+        self.settings = Settings.read(disk.read_json(folder / "hub.json", None))
+        self.downloads = 0  # since the server began
+        self._card = None, None  # the last card read, as lists ask for the same ones again and again
+
+    @classmethod
+    def make(cls, folder, settings, scratch, limits, clock):
+        """Write an empty repository into `folder`, which doesn't exist yet."""
+        (folder / "objects").mkdir(parents=True)
+        (folder / "refs").mkdir()
+        (folder / "HEAD").write_text(f"ref: {MAIN}\n")
+        (folder / "config").write_text(_CONFIG)
+        (folder / "packed-refs").write_text(render({}))
+        disk.replace_json(folder / "hub.json", dataclasses.asdict(settings), scratch)
+        return cls(folder, scratch, limits, clock)
+
+    # What it is
+
+    @property
+    def id(self):
+        return self.settings.id
+
+    @property
+    def kind(self):
+        return self.settings.kind
+
+    @property
+    def owner(self):
+        return self.settings.id.partition("/")[0]
+
+    def save(self):
+        disk.replace_json(self.folder / "hub.json", dataclasses.asdict(self.settings), self.scratch)
+
+    def head(self, revision="main"):
+        return self.history.resolve(revision)
+
+    def changed_at(self):
+        """The time of the newest commit of main."""
+        refs = self.refs.read()
+        return self.history.commit(refs[MAIN].commit).time if MAIN in refs else self.settings.created
+
+    def read(self, file):
+        """The bytes of a `File`, a large one too."""
+        if not file.large:
+            return self.objects.read(file.oid)[1]
+        return self.large_path(file).read_bytes()
+
+    def large_path(self, file):
+        place = place_in(self.folder, file.sha256)
+        if not place.is_file() or place.stat().st_size != file.size:
+            raise StoreError(f"the bytes of the large file {file.path} are missing")
+        return place
+
+    def card(self, commit):
+        """The `Card` of a commit; an empty one without README.md."""
+        file = self.history.file(commit, "README.md")
+        oid = None if file is None else file.oid
+        if self._card[0] != (oid,):
+            text = "" if file is None else self.read(file).decode("utf-8", "replace")
+            self._card = (oid,), cards.read(text, self.kind)
+        return self._card[1]
+
+    # Who may
+
+    def may_read(self, person):
+        """See that it exists: its page, its card's fields, its list of files."""
+        return not self.settings.private or (person is not None and person.owns(self.owner))
+
+    def may_read_files(self, person):
+        if not self.may_read(person):
+            return False
+        if not self.settings.gated or (person is not None and person.owns(self.owner)):
+            return True
+        return person is not None and self.settings.access.get(person.name, {}).get("status") == "accepted"
+
+    def may_write(self, person):
+        return person is not None and person.role == "write" and person.owns(self.owner)
+
+    # Changing it
+
+    def conversations(self):
+        """Discussions and pull requests as plain data: see `conversations`."""
+        return disk.read_json(self.folder / "conversations.json", [])
+
+    def change(self, large_files, may_have=None):
+        """A `Change` to fill and commit, as a context."""
+        return Change(self, large_files, may_have)
+
+    def set_ref(self, name, commit, message=None, author="hub"):
+        """Make a branch or tag; 409 if it exists. With a message a tag is git's annotated kind."""
+        prefix = BRANCHES if name.startswith(BRANCHES) else TAGS
+        check_ref(name.removeprefix(prefix))
+        with self.lock:
+            if name in self.refs.read():
+                raise conflict(f"Reference {name} already exists")
+            tag = None
+            if message:
+                now = self.clock.now(self.history.commit(commit).time)
+                with self.objects.batch() as batch:
+                    text = clean_message(message)
+                    tag = batch.add("tag", tag_data(commit, name.removeprefix(prefix), author, now, text))
+                    batch.keep()
+            self.refs.move(name, None, Ref(commit, tag))
+
+    def delete_ref(self, name):
+        with self.lock:
+            old = self.refs.read().get(name)
+            if old is None:
+                raise HubError(404, f"Invalid rev id: {name.rpartition('/')[2]}", "RevisionNotFound")
+            self.refs.move(name, old, None)
+
+    def squash(self, branch, author, text):
+        """Let a branch begin anew with one commit of what it holds now; returns the commit's id."""
+        name = BRANCHES + branch
+        with self.lock:
+            old = self.refs.read().get(name)
+            if old is None:
+                raise HubError(404, f"Invalid rev id: {branch}", "RevisionNotFound")
+            before = self.history.commit(old.commit)
+            with self.objects.batch() as batch:
+                data = commit_data(before.tree, (), author, self.clock.now(before.time), clean_message(text))
+                new = batch.add("commit", data)
+                batch.keep()
+            self.refs.move(name, old, Ref(new))
+            return new
+
+    def large_patterns(self, commit):
+        """The file patterns that .gitattributes of a commit sends the way of large files."""
+        file = self.history.file(commit, ".gitattributes")
+        lines = self.read(file).decode("utf-8", "replace").splitlines() if file and not file.large else []
+        return tuple(line.split()[0] for line in lines if "filter=lfs" in line.split()[1:])
+
+
+class Change:
+    """One commit in the making. Fill it with `put`, `put_large` and `delete`, then `commit`.
+
+    large_files: the Hub's `LargeFiles`. may_have(sha256): whether the author may use those bytes; None allows all.
+    """
+
+    def __init__(self, repository, large_files, may_have=None):
+        self.repository = repository
+        self._large_files = large_files
+        self._may_have = may_have or (lambda sha256: True)
+        self._batch = repository.objects.batch()
+        self._steps = []  # (path, blob id), or (path, None) to delete
+        self._claimed = set()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._batch.__exit__(*error)
+
+    def put(self, path, data):
+        limit = self.repository.limits.regular_file
+        if len(data) > limit:
+            raise HubError(
+                413, f"{path} has {len(data):,} bytes; above {limit:,} a file is uploaded as a large file."
+            )
+        if large := parse_pointer(data):  # a pointer is a claim, in whatever way it comes
+            return self.put_large(path, *large)
+        if path.rpartition("/")[2] == ".gitattributes":
+            if any(len(line) >= ATTRIBUTES_LINE for line in data.split(b"\n")):
+                raise unusable(f"{path} has a line of {ATTRIBUTES_LINE} bytes or more, which git refuses.")
+        self._step(path, self._batch.add("blob", data))
+
+    def put_large(self, path, sha256, size=None):
+        actual = self._large_files.size(check_sha256(sha256))
+        if actual is None or not self._may_have(sha256):
+            raise unusable(f"The bytes of the large file {path} ({sha256[:12]}…) were never uploaded here.")
+        if size is not None and size != actual:
+            raise unusable(f"The large file {path} has {actual:,} bytes, not {size:,}.")
+        self._claimed.add(sha256)
+        self._step(path, self._batch.add("blob", pointer(sha256, actual)))
+
+    def delete(self, path):
+        self._step(path, None)
+
+    def _step(self, path, blob):
+        self._steps.append((check_path(path), blob))
+        limit = self.repository.limits.commit_entries
+        if len(self._steps) > limit:
+            raise HubError(413, f"A commit has at most {limit:,} changes; make several.")
+
+    def commit(self, name, author, text, parent=None, onto=None, also=()):
+        """Write the commit and let the reference `name` stand for it; returns its id.
+
+        parent: the id that `name` must stand for now, else 412. onto: start from this commit where `name` is new.
+        also: further parents, for a merge. 412 and all other errors change nothing.
+        """
+        repository = self.repository
+        text = clean_message(text)
+        with repository.lock:
+            old = repository.refs.read().get(name)
+            head = onto if old is None else old.commit
+            if parent is not None and parent != head:
+                raise HubError(
+                    412, f"A commit has happened since. Please refresh and try again: {name} is at {head}."
+                )
+            before = repository.history.commit(head) if head else None
+            tree = self._tree(before)
+            self._check(tree)
+            parents = tuple(filter(None, (head, *also)))
+            time = repository.clock.now(before.time if before else None)
+            new = self._batch.add("commit", commit_data(tree, parents, author, time, text))
+            for sha256 in sorted(self._claimed):
+                self._large_files.give(sha256, repository.folder)
+            self._batch.keep()
+            repository.refs.move(name, old, Ref(new))
+            return new
+
+    def _tree(self, before):
+        draft = Draft(self.repository.history, before.tree if before else None, before.id if before else "")
+        for path, blob in self._steps:
+            if blob is None:
+                draft.delete(path)
+            else:
+                draft.put(path, blob)
+        return draft.write(self._batch)
+
+    def _check(self, tree):
+        """A card that can't be read is refused, as the Hub does."""
+        blobs = [blob for path, blob in self._steps if path == "README.md" and blob]
+        if blobs:
+            data = self._read_new(blobs[-1])
+            errors, _ = cards.problems(data.decode("utf-8", "replace"), self.repository.kind)
+            if errors:
+                raise bad_request("Invalid metadata in README.md. " + "; ".join(errors))
+
+    def _read_new(self, oid):
+        from course_utils.hub.store.objects import LARGEST, inflate
+
+        aside = self._batch.folder / oid
+        if aside.exists():
+            return inflate(aside.read_bytes(), LARGEST, oid)[2]
+        return self.repository.objects.read(oid)[1]
+
+
+def clean_message(text):
+    """A commit's message as git takes it."""
+    if not isinstance(text, str) or not text.strip():
+        raise bad_request("A commit needs a message: say in a few words what it changes.")
+    if len(text) > 100_000:
+        raise bad_request("The commit's message is longer than 100,000 characters.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise bad_request("The commit's message is not Unicode text.") from None
+    return text.replace("\0", "").replace("\r\n", "\n").strip()
+
+
+def goes_large(path, size, sample, patterns, limit):
+    """Whether a file is uploaded as a large one: by its name, by its size, or because it isn't text."""
+    name = path.rpartition("/")[2]
+    if any(fnmatch.fnmatchcase(name, each) or fnmatch.fnmatchcase(path, each) for each in patterns):
+        return True
+    return size > limit or not is_text(sample)
+
+
+def is_text(sample):
+    """Whether the first bytes of a file look like text: no zero byte, and UTF-8 up to a cut last character."""
+    if b"\0" in sample:
+        return False
+    try:
+        sample.decode()
+    except UnicodeDecodeError as error:
+        return error.start >= len(sample) - 3 and error.reason == "unexpected end of data"
+    return True
+
+
+def folder_size(folder):
+    """The bytes of all files below a folder, each counted once however many names it has."""
+    seen, total = set(), 0
+    for top, _, names in os.walk(folder):
+        for name in names:
+            status = os.lstat(os.path.join(top, name))
+            if status.st_ino not in seen:
+                seen.add(status.st_ino)
+                total += status.st_size
+    return total

@@ -1,0 +1,188 @@
+"""Looking at a repository without a client and without a server: for checks, for tests, for curiosity."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from course_utils.hub.store import cards
+from course_utils.hub.store.errors import HubError
+from course_utils.hub.store.history import File
+from course_utils.hub.store.refs import BRANCHES, TAGS
+
+
+@dataclass(frozen=True)
+class CommitView:
+    """A commit. `title` is the first line of its message, `message` the rest; `date` is in UTC."""
+
+    id: str
+    title: str
+    message: str
+    author: str
+    date: datetime.datetime
+    parents: tuple
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A discussion or pull request. status: "open", "closed", "draft" or "merged". target: the branch, or None."""
+
+    number: int
+    title: str
+    status: str
+    author: str
+    is_pull_request: bool
+    target: str | None
+
+
+class RepositoryView:
+    """One repository, read-only. `source` is a `Repository`, the same from a snapshot, or None if there is none.
+
+    Everything but `exists`, `kind`, `id`, `owner` and `name` raises LookupError where there is no such repository,
+    revision or file.
+    """
+
+    def __init__(self, kind, identifier, source):
+        self.kind = kind
+        self.id = source.id if source else identifier
+        self._source = source
+
+    def __repr__(self):
+        return f"<{self.kind} {self.id}{'' if self.exists else ', which is not there'}>"
+
+    @property
+    def exists(self):
+        return self._source is not None
+
+    @property
+    def owner(self):
+        return self.id.partition("/")[0]
+
+    @property
+    def name(self):
+        return self.id.partition("/")[2]
+
+    @property
+    def private(self):
+        return self._there.settings.private
+
+    @property
+    def gated(self):
+        """False, "auto" or "manual"."""
+        return self._there.settings.gated
+
+    @property
+    def sdk(self):
+        """Of a Space: "gradio", "docker", "static", …; None otherwise."""
+        if self.kind != "space":
+            return None
+        card = self.card()
+        return (card.data.get("sdk") if card else None) or self._there.settings.space.get("sdk")
+
+    @property
+    def access(self):
+        """The gate's book: {user: "pending" | "accepted" | "rejected"}."""
+        return {user: row.get("status") for user, row in self._there.settings.access.items()}
+
+    @property
+    def branches(self):
+        return self._there.history.named(BRANCHES)
+
+    @property
+    def tags(self):
+        return self._there.history.named(TAGS)
+
+    @property
+    def pull_requests(self):
+        """The `Conversation` of each pull request and discussion, the first first."""
+        return tuple(
+            Conversation(
+                row["num"], row["title"], row["status"], row["author"], row["pull_request"], row.get("base")
+            )
+            for row in self._there.conversations()
+        )
+
+    def may_read(self, user=None):
+        """Whether that user (None: anybody) may read the files."""
+        return self._there.may_read_files(self._there.person(user))
+
+    def may_write(self, user):
+        return self._there.may_write(self._there.person(user))
+
+    def head(self, revision="main"):
+        """The commit id of a branch, tag, pull request ("refs/pr/1") or id, short or long."""
+        try:
+            return self._there.history.resolve(revision)
+        except HubError:
+            known = ", ".join([*self.branches, *self.tags])
+            raise LookupError(f"{self.id} has no revision {revision!r}; it has {known}.") from None
+
+    def commits(self, revision="main"):
+        """The `CommitView` of a revision and of all before it, newest first."""
+        return tuple(
+            CommitView(
+                each.id,
+                each.title,
+                each.message,
+                each.author,
+                datetime.datetime.fromtimestamp(each.time, datetime.UTC),
+                each.parents,
+            )
+            for each in self._there.history.commits(self.head(revision))
+        )
+
+    def files(self, revision="main"):
+        """The paths of a revision, sorted."""
+        return tuple(sorted(self._there.history.files(self.head(revision))))
+
+    def file(self, path, revision="main") -> File:
+        """A `File`: .path .size .oid .large .sha256."""
+        found = self._there.history.file(self.head(revision), path)
+        if found is None:
+            raise LookupError(f"{self.id} has no file {path!r} at {revision!r}.")
+        return found
+
+    def read(self, path, revision="main"):
+        """The bytes of a file."""
+        return self._there.read(self.file(path, revision))
+
+    def text(self, path, revision="main"):
+        """The text of a file; ValueError if it isn't UTF-8."""
+        return self.read(path, revision).decode()
+
+    def folder(self, revision="main"):
+        """{path: bytes} of all files."""
+        return {path: self.read(path, revision) for path in self.files(revision)}
+
+    def card(self, revision="main"):
+        """The `Card` of a revision (.data .text .tags), or None without README.md."""
+        found = self._there.history.file(self.head(revision), "README.md")
+        if found is None:
+            return None
+        return cards.read(self._there.read(found).decode("utf-8", "replace"), self.kind)
+
+    @property
+    def _there(self):
+        if self._source is None:
+            raise LookupError(f"There is no {self.kind} {self.id}.")
+        return self._source
+
+
+class StoreView:
+    """All repositories of a Hub, read-only. find(kind, id): a source for `RepositoryView`, or None."""
+
+    def __init__(self, find, everything):
+        self._find = find
+        self._everything = everything
+
+    def repo(self, identifier, kind="model"):
+        """The `RepositoryView` of that id; its `exists` tells whether it is there."""
+        return RepositoryView(kind, identifier, self._find(kind, identifier))
+
+    def repos(self, kind=None, owner=None):
+        """The views of all repositories, or of one kind, or of one owner."""
+        return tuple(
+            RepositoryView(each.kind, each.id, each)
+            for each in self._everything()
+            if kind in (None, each.kind) and owner in (None, each.owner)
+        )
