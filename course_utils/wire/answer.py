@@ -200,7 +200,9 @@ class Answer:
         raise Refused(path, "the reply is not one we know")
 
     def _text(self, value: object, path: str) -> str:
-        return self._expect(value, str, path)[:1000]
+        """A text for people: bounded, and without what a terminal or a page could take for an order."""
+        text = self._expect(value, str, path)[:1000]
+        return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)
 
     def _expect(self, value: object, kind: type, path: str):
         if type(value) is not kind:

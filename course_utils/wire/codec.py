@@ -61,6 +61,7 @@ class Limits:
     dimensions: int = 8
     files: int = 64
     columns: int = 256
+    values: int = 8_000_000  # of a table, those of lists and structs included
 
 
 DATA = Limits()
@@ -416,8 +417,9 @@ class _Reader:
     def _table(self, depth, number):
         import pyarrow as pa
 
-        data = self.blob(number)
-        with pa.ipc.open_stream(pa.BufferReader(bytes(data))) as stream:
+        data = bytes(self.blob(number))
+        _check_batches(data, self.limits)
+        with pa.ipc.open_stream(pa.BufferReader(data)) as stream:
             _check_schema(stream.schema, self.limits)
             table = stream.read_all()
         table.validate(full=True)
@@ -493,6 +495,54 @@ def _table_bytes(value: object) -> bytes:
     with pa.ipc.new_stream(sink, value.schema) as writer:
         writer.write_table(value)
     return sink.getvalue().to_pybytes()
+
+
+# Where Arrow's flatbuffers keep what is looked at before a stream is read, by the order of their fields:
+# https://github.com/apache/arrow/blob/main/format/Message.fbs
+_HEADER = 2  # of a Message
+_LENGTH_FIELD, _NODES, _COMPRESSION = 0, 1, 3  # of a RecordBatch
+
+
+def _check_batches(data: bytes, limits: Limits) -> None:
+    """Refuse a stream that would unfold to more than its own size: compressed batches, and rows without bytes."""
+    import pyarrow as pa
+
+    values = 0
+    for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(data)):
+        if message.type == "schema":
+            continue
+        if message.type != "record batch":
+            raise CodecError(f"a table may not hold a {message.type}")
+        values += _values_of(message.metadata.to_pybytes())
+        if values > limits.values:
+            raise CodecError(f"a table holds more than {limits.values:,} values")
+
+
+def _values_of(metadata: bytes) -> int:
+    """How many values a record batch says it has, in all its columns and whatever lies in them."""
+    (root,) = struct.unpack_from("<I", metadata)
+    batch = _indirect(metadata, _field(metadata, root, _HEADER))
+    if _field(metadata, batch, _COMPRESSION):
+        raise CodecError("a table may not be compressed")
+    start = _field(metadata, batch, _LENGTH_FIELD)
+    values = struct.unpack_from("<q", metadata, start)[0] if start else 0
+    place = _field(metadata, batch, _NODES)
+    nodes = _indirect(metadata, place) if place else None
+    count = struct.unpack_from("<I", metadata, nodes)[0] if nodes is not None else 0
+    lengths = (struct.unpack_from("<q", metadata, nodes + 4 + 16 * number)[0] for number in range(count))
+    return max(values, 0) + sum(max(length, 0) for length in lengths)
+
+
+def _indirect(data: bytes, place: int) -> int:
+    return place + struct.unpack_from("<I", data, place)[0]
+
+
+def _field(data: bytes, table: int, number: int) -> int:
+    """The position of a flatbuffer table's field, 0 where it has none."""
+    entries = table - struct.unpack_from("<i", data, table)[0]
+    size = struct.unpack_from("<H", data, entries)[0]
+    offset = struct.unpack_from("<H", data, entries + 4 + 2 * number)[0] if 4 + 2 * number < size else 0
+    return table + offset if offset else 0
 
 
 def _check_schema(schema, limits: Limits) -> None:

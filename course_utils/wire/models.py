@@ -3,12 +3,19 @@
 :func:`pack` runs on the learner's side. :func:`rebuild` runs on the trusted side
 and uses only classes of Transformers and PEFT themselves: no code comes from the
 files, and every tensor is accounted for before it is loaded.
+
+A folder from there is hostile until shown otherwise. Of its configs only the fields below
+are read, each bounded; an adapter's modules are those its tensors belong to, never a pattern
+to be matched; of the generation config only the token ids are kept, so that nobody asks the
+trusted side for a million beams.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,8 +25,12 @@ from course_utils.wire.codec import CodecError
 from course_utils.wire.references import Folder
 
 CONFIG_BYTES = 2**20
-LARGEST_INTEGER = 2**22
+# The families of the course's models. Another is a line here, once its config was looked at.
+FAMILIES = ("t5", "bert", "distilbert", "gpt2")
+LARGEST_INTEGER = 2**18
 MOST_LAYERS = 128
+MOST_HEADS = 256
+MOST_BUFFERED = 2**26  # numbers in buffers that are no weights, such as a mask of positions squared
 MODEL_FILES = frozenset(["config.json", "generation_config.json", "model.safetensors"])
 ADAPTER_FILES = frozenset(["adapter_config.json", "adapter_model.safetensors"])
 # Files that save_pretrained also writes and that a rebuilt model has no use for.
@@ -33,8 +44,20 @@ HARMLESS_FILES = frozenset(
         "training_args.bin",
     ]
 )
-# What makes Transformers fetch code, kernels or other libraries.
-_FORBIDDEN = ("auto_map", "quantization_config", "custom_pipelines", "attn_implementation", "kernel_config")
+# What a config may say besides the fields of its class, and what of these is not a learner's to choose.
+_MORE_FIELDS = frozenset(
+    ["model_type", "tie_word_embeddings", "decoder_start_token_id", "is_gated_act", "dense_act_fn", "scale_decoder_outputs"]
+)  # fmt: skip
+_FIXED_FIELDS = frozenset(
+    ["dtype", "return_dict", "output_hidden_states", "is_encoder_decoder", "chunk_size_feed_forward", "use_cache"]
+)  # fmt: skip
+_TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+_ADAPTER_FIELDS = frozenset(
+    ["task_type", "peft_type", "r", "lora_alpha", "lora_dropout", "fan_in_fan_out", "bias", "lora_bias", "use_rslora",
+     "use_dora", "modules_to_save", "rank_pattern", "alpha_pattern"]
+)  # fmt: skip
+_ADAPTED = re.compile(r"base_model\.model\.([\w.]+)\.lora_(?:embedding_)?[AB](?:\.weight)?\Z")
+_PLAIN_NAME = re.compile(r"[\w.]{1,200}\Z")
 
 
 def pack(model: object) -> Folder:
@@ -144,7 +167,7 @@ def _rebuild_in(place: Path, folder: Folder, adapted: bool):
     from peft import PeftModel
 
     adapter = _write(place / "adapter", folder, "", ADAPTER_FILES)
-    _clean_adapter_config(adapter / "adapter_config.json")
+    _clean_adapter_config(adapter)
     return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
 
 
@@ -170,13 +193,11 @@ def _load_checked(place: Path):
     import torch
 
     config = _read_config(place / "config.json")
-    for key in list(config):
-        if any(word in key for word in _FORBIDDEN):
-            del config[key]
-    _check_sizes(config)
-    config["dtype"] = "float32"
-    (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
     kind = _model_class(config)
+    config = _clean_config(config, kind)
+    _check_sizes(config)
+    (place / "config.json").write_text(json.dumps(config | {"dtype": "float32"}), encoding="utf-8")
+    _clean_generation(place / "generation_config.json")
     _check_tensors(place, kind)
     # The random numbers of whoever asks must not depend on how a model is built.
     with torch.random.fork_rng(devices=[]):
@@ -189,9 +210,33 @@ def _load_checked(place: Path):
         )
 
 
+def _clean_config(config: dict, kind) -> dict:
+    """The fields of a config that its class has and that are a learner's to choose."""
+    fields = {field.name for field in dataclasses.fields(kind.config_class)} | _MORE_FIELDS
+    return {name: value for name, value in config.items() if name in fields - _FIXED_FIELDS}
+
+
+def _clean_generation(path: Path) -> None:
+    """Of a generation config, the token ids."""
+    if not path.exists():
+        return
+    config = _read_config(path)
+    kept = {name: config[name] for name in _TOKEN_IDS if _is_token_id(config.get(name))}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _is_token_id(value: object) -> bool:
+    if type(value) is list:
+        return 0 < len(value) <= 16 and all(
+            type(item) is int and 0 <= item < LARGEST_INTEGER for item in value
+        )
+    return type(value) is int and 0 <= value < LARGEST_INTEGER
+
+
 def _check_sizes(config: dict) -> None:
     for key, value in config.items():
-        if type(value) is int and abs(value) > (MOST_LAYERS if "layers" in key else LARGEST_INTEGER):
+        most = MOST_LAYERS if "layer" in key else MOST_HEADS if "head" in key else LARGEST_INTEGER
+        if type(value) is int and abs(value) > most:
             raise CodecError(f"the config's {key} of {value} is out of bounds")
         if type(value) is dict:
             _check_sizes(value)
@@ -206,6 +251,8 @@ def _model_class(config: dict):
     kind = getattr(transformers, name, None) if type(name) is str else None
     if not isinstance(kind, type) or not issubclass(kind, transformers.PreTrainedModel):
         raise CodecError(f"the config names {str(name)[:60]!r}, which is not one of Transformers' models")
+    if kind.__module__.split(".")[2:3] not in [[family] for family in FAMILIES]:
+        raise CodecError(f"a {name} cannot be rebuilt here, only models of {', '.join(FAMILIES)}")
     return kind
 
 
@@ -222,6 +269,8 @@ def _check_tensors(place: Path, kind) -> None:
         raise CodecError("model.safetensors is missing")
     with torch.device("meta"):
         model = kind(kind.config_class.from_pretrained(str(place), local_files_only=True))
+    if sum(buffer.numel() for buffer in model.buffers()) > MOST_BUFFERED:
+        raise CodecError("the config calls for larger masks and tables than can be held")
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     tied = set(getattr(model, "all_tied_weights_keys", None) or ())
     with safe_open(str(path), framework="pt") as weights:
@@ -232,16 +281,32 @@ def _check_tensors(place: Path, kind) -> None:
         raise CodecError(f"the weights do not fit the config: {(wrong + sorted(missing))[0]}")
 
 
-def _clean_adapter_config(path: Path) -> None:
+def _clean_adapter_config(place: Path) -> None:
+    """Rewrite an adapter's config: known fields, plain names, and the modules its tensors belong to."""
+    path = place / "adapter_config.json"
     config = _read_config(path)
     if config.get("peft_type") != "LORA":
         raise CodecError(f"only LoRA adapters can be rebuilt, not {str(config.get('peft_type'))[:30]!r}")
-    for key in ("auto_mapping", "base_model_name_or_path", "revision"):
-        config[key] = None
-    config["inference_mode"] = True
+    config = {name: value for name, value in config.items() if name in _ADAPTER_FIELDS}
     if type(config.get("r")) is not int or not 1 <= config["r"] <= 1024:
         raise CodecError("the adapter's rank is out of bounds")
+    for name in ("modules_to_save", "rank_pattern", "alpha_pattern"):
+        if not all(type(item) is str and _PLAIN_NAME.match(item) for item in config.get(name) or []):
+            raise CodecError(f"the adapter's {name} holds something other than plain names")
+    config |= {"target_modules": _adapted_modules(place), "inference_mode": True}
     path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def _adapted_modules(place: Path) -> list[str]:
+    """The modules that an adapter's tensors belong to; each has to come as a pair."""
+    from safetensors import safe_open
+
+    with safe_open(str(place / "adapter_model.safetensors"), framework="pt") as weights:
+        found = [match.group(1) for match in map(_ADAPTED.match, weights.keys()) if match]
+    modules = sorted(set(found))
+    if not modules or any(found.count(module) != 2 for module in modules):
+        raise CodecError("the adapter's tensors are not pairs of A and B")
+    return modules
 
 
 def load(path: str):

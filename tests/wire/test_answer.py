@@ -53,6 +53,19 @@ def test_a_crash_tells_its_kind():
     assert (caught.value.kind, caught.value.message) == ("ZeroDivisionError", "division by zero")
 
 
+def test_texts_for_people_hold_no_orders_for_their_terminal():
+    class Evil:
+        def ask(self, request, seconds, limits):
+            words = "\x1b]0;owned\x07\x1b[2J\r\u202e and\ta\nline" + "x" * 5000
+            return codec.encode({"status": "crashed", "kind": "\x1b[31mE", "message": words, "line": ""})
+
+    with pytest.raises(Crashed) as caught:
+        Answer(Evil()).value("x")
+    assert caught.value.kind == "�[31mE"
+    assert caught.value.message.startswith("�]0;owned��[2J�� and\ta\nlinexxx")
+    assert len(caught.value.message) == 1000
+
+
 def test_a_slow_call_is_timed_out_and_may_be_given_longer():
     import time
 

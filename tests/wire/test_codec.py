@@ -278,6 +278,30 @@ def test_tables_of_other_kinds_are_refused(table):
         decode(message(["table", 0], stream(table)))
 
 
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_a_table_that_is_small_only_while_compressed_is_refused_before_it_unfolds(compression):
+    data = stream(pa.table({"a": np.zeros(10**6)}), options=pa.ipc.IpcWriteOptions(compression=compression))
+    with pytest.raises(CodecError, match="compressed"):
+        decode(message(["table", 0], data))
+
+
+@pytest.mark.parametrize("rows", [2**40, 2**62, -1])
+def test_rows_that_take_no_bytes_are_counted(rows):
+    data = stream(pa.table({"a": pa.nulls(54_321)}))
+    data = data.replace(struct.pack("<q", 54_321), struct.pack("<q", rows))
+    with pytest.raises(CodecError):
+        decode(message(["table", 0], data))
+
+
+def test_values_inside_lists_and_structs_are_counted():
+    table = pa.table({"a": [[1, 2], [3]], "b": [{"x": 1}, {"x": 2}]})
+    batch = [each for each in pa.ipc.MessageReader.open_stream(stream(table)) if each.type == "record batch"]
+    # 2 rows, 2 lists with 3 numbers in them, 2 structs with 2 numbers in them
+    assert [codec._values_of(each.metadata.to_pybytes()) for each in batch] == [2 + 2 + 3 + 2 + 2]
+    with pytest.raises(CodecError, match="more than 10 values"):
+        decode(message(["table", 0], stream(table)), Limits(values=10))
+
+
 @given(st.binary(max_size=200))
 def test_noise_is_refused(data):
     for noise in (data, codec.MAGIC + data, codec.MAGIC + struct.pack(">I", len(data)) + data):
@@ -297,6 +321,21 @@ def test_one_changed_byte_is_a_value_or_an_error_but_never_anything_else(place, 
     try:
         decode(changed)
     except CodecError:
+        pass
+
+
+TABLE = stream(pa.table({"x": [1, 2, 3], "t": ["a", None, "b"], "l": [[1.0], [], [2.0, 3.0]]}))
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, len(TABLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_changed_bytes_of_a_table_are_a_table_or_an_error(changes):
+    data = bytearray(TABLE)
+    for place, byte in changes:
+        data[place] = byte
+    try:
+        decode(message(["table", 0], bytes(data))).to_pylist()
+    except (CodecError, UnicodeDecodeError):  # texts may hold any bytes, as a learner's may
         pass
 
 

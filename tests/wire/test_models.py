@@ -168,6 +168,10 @@ LIES = {
     "a tensor of another shape": weights(
         lambda tensors: tensors.update({"shared.weight": torch.zeros(4, 4)})
     ),
+    "too many heads": config(num_heads=10**6),
+    "another family": config(architectures=["DPTForDepthEstimation"], model_type="dpt", backbone="/tmp"),
+    "deep": lambda files: files.update({"config.json": b'{"a":' * 100_000 + b"1" + b"}" * 100_000}),
+    "generation config is a list": lambda files: files.update({"generation_config.json": b"[]"}),
     "a header that lies": lying_header,
     "noise": lambda files: files.update({"model.safetensors": b"noise"}),
 }
@@ -197,6 +201,95 @@ def test_adapters_that_lie_are_refused(t5, changes):
     files["adapter_config.json"] = json.dumps(json.loads(files["adapter_config.json"]) | changes).encode()
     with pytest.raises(CodecError):
         models.rebuild(Folder(files))
+
+
+def test_what_a_model_holds_besides_its_weights_is_bounded(monkeypatch):
+    monkeypatch.setattr(models, "MOST_BUFFERED", 100)
+    with pytest.raises(CodecError, match="larger masks"):
+        models.rebuild(models.pack(bert()))
+
+
+def test_of_a_generation_config_only_the_token_ids_are_kept(t5):
+    files = dict(models.pack(t5).files)
+    wanted = {
+        "num_beams": 10**6,
+        "do_sample": True,
+        "max_length": 10**9,
+        "custom_generate": "/tmp",
+        "eos_token_id": [3, 4],
+    }
+    files["generation_config.json"] = json.dumps(wanted | {"pad_token_id": "0", "bos_token_id": -1}).encode()
+    found = models.rebuild(Folder(files)).generation_config
+    assert found.eos_token_id == [3, 4]
+    assert (found.num_beams, found.do_sample, found.pad_token_id, found.bos_token_id) == (
+        None,
+        None,
+        None,
+        None,
+    )
+
+
+def test_what_a_config_may_not_choose_is_left_out(t5):
+    files = dict(models.pack(t5).files)
+    config(return_dict=False, transformers_weights="other.bin", output_hidden_states=True, use_kernels=True)(
+        files
+    )
+    rebuilt = models.rebuild(Folder(files))
+    assert torch.equal(logits(rebuilt), logits(t5))
+    assert rebuilt.config.return_dict is True
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target_modules": "((.*)*)*x"},
+        {"megatron_config": {"a": 1}, "megatron_core": "antigravity"},
+        {"auto_mapping": {"base_model_class": "x", "parent_library": "os"}},
+        {"layers_pattern": "(a+)+$", "layers_to_transform": [0]},
+        {"init_lora_weights": "pissa"},
+        {"exclude_modules": ".*"},
+    ],
+    ids=str,
+)
+def test_an_adapters_patterns_and_imports_are_left_out(t5, changes):
+    """PEFT would match them against every module's name, or import what they name."""
+    adapted = KINDS["t5 lora"](t5)
+    files = dict(models.pack(adapted).files)
+    files["adapter_config.json"] = json.dumps(json.loads(files["adapter_config.json"]) | changes).encode()
+    assert torch.equal(logits(models.rebuild(Folder(files))), logits(adapted))
+
+
+@pytest.mark.parametrize("changes", [{"rank_pattern": {"(a+)+$": 3}}, {"modules_to_save": ["a b"]}], ids=str)
+def test_an_adapters_names_are_plain(t5, changes):
+    files = dict(models.pack(KINDS["t5 lora"](t5)).files)
+    files["adapter_config.json"] = json.dumps(json.loads(files["adapter_config.json"]) | changes).encode()
+    with pytest.raises(CodecError, match="plain names"):
+        models.rebuild(Folder(files))
+
+
+def test_half_of_an_adapters_tensors_are_refused(t5):
+    files = dict(models.pack(KINDS["t5 lora"](t5)).files)
+    tensors = load(files["adapter_model.safetensors"])
+    files["adapter_model.safetensors"] = save(
+        {name: value for name, value in tensors.items() if "lora_A" in name}
+    )
+    with pytest.raises(CodecError, match="pairs"):
+        models.rebuild(Folder(files))
+
+
+ADAPTERS = {
+    "dora": {"target_modules": ["q", "v"], "use_dora": True},
+    "rslora, every linear layer": {"target_modules": "all-linear", "use_rslora": True},
+    "embeddings": {"target_modules": ["shared", "q"]},
+    "ranks of their own": {"target_modules": ["q", "v"], "rank_pattern": {"v": 3}, "alpha_pattern": {"v": 5}},
+    "a pattern": {"target_modules": r".*SelfAttention\.[qk]"},
+}
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_adapters_of_other_kinds_are_rebuilt(t5, kind):
+    adapted = lora(untied(t5), task_type="SEQ_2_SEQ_LM", **ADAPTERS[kind])
+    assert torch.allclose(logits(models.rebuild(models.pack(adapted))), logits(adapted), atol=1e-5)
 
 
 def test_load_gives_the_saved_class_in_eval_mode(t5, tmp_path):
