@@ -40,8 +40,14 @@ class Course:
         return catalog.dataset_path(name, self.profile, seed)
 
     def metric(self, name):
-        """The path of a metric for `evaluate.load`: "accuracy", "f1", "exact_match" or "rouge"."""
+        """The path of a metric for `evaluate.load`: one of `course_utils.catalog.METRICS`, such as "rouge"."""
         return catalog.metric_path(name)
+
+    def hub(self):
+        """The Hub to read from: `hub = course.hub().open()`, then `hub.model_id("bert")`; see `hub.reading.HubToRead`."""
+        from course_utils.hub.reading import HubToRead
+
+        return HubToRead(self.profile)
 
     def check(self, question=None):
         """Judge a question ("q1") on what the notebook holds now, or all of them; shows points and advice."""

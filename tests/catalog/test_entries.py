@@ -23,7 +23,7 @@ def test_the_catalog_has_the_names_that_lessons_use():
     assert set(DATASETS) == {
         "dialogues", "reviews", "topics", "entities", "questions", "translations", "general-text"
     }  # fmt: skip
-    assert list(METRICS) == ["accuracy", "f1", "exact_match", "rouge"]
+    assert list(METRICS) == ["accuracy", "f1", "exact_match", "rouge", "token_f1", "mae"]
 
 
 @pytest.mark.parametrize("entry", DATASETS.values(), ids=lambda entry: entry.name)

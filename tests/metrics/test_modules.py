@@ -4,7 +4,7 @@ import random
 
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 
 from course_utils.catalog import METRICS, metric_path
 
@@ -69,9 +69,37 @@ def test_exact_match_counts_equal_texts(load):
     assert score == {"exact_match": 0.5}
 
 
+def test_token_f1_counts_shared_words_in_any_order(load):
+    cases = [  # prediction, reference, by hand: 2 x shared / (written + wanted)
+        ("the red boat", "the red boat", 1),
+        ("boat red the", "the red boat", 1),
+        ("the boat", "the red boat", 2 * 2 / 5),
+        ("the the the", "the red boat", 2 * 1 / 6),  # a word that is repeated counts once
+        ("", "the red boat", 0),
+        ("", "", 1),
+    ]
+    predictions, references, expected = zip(*cases, strict=True)
+    score = load("token_f1").compute(predictions=list(predictions), references=list(references))
+    assert score == {"token_f1": pytest.approx(sum(expected) / len(cases))}
+
+
+def test_token_f1_is_rouge_1_on_plain_words(load):
+    predictions, references = texts(2)
+    scorer = RougeScorer(["rouge1"])
+    expected = [scorer.score(r, p)["rouge1"].fmeasure for p, r in zip(predictions, references, strict=True)]
+    score = load("token_f1").compute(predictions=predictions, references=references)
+    assert score == {"token_f1": pytest.approx(sum(expected) / len(expected))}
+
+
+def test_mean_absolute_error_agrees_with_scikit_learn(load):
+    predictions, references = [1.5, -2.0, 7.25], [1.0, 2.0, 7.0]
+    score = load("mae").compute(predictions=predictions, references=references)
+    assert score == {"mae": pytest.approx(mean_absolute_error(references, predictions))}
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_batches_add_up_to_the_whole(load, name):
-    predictions, references = texts(3) if name in ("rouge", "exact_match") else labels(3, classes=3)
+    predictions, references = texts(3) if name in ("rouge", "exact_match", "token_f1") else labels(3, classes=3)
     whole = load(name).compute(predictions=predictions, references=references)
     parts = load(name)
     half = len(predictions) // 2

@@ -1,0 +1,523 @@
+"""The questions of chapter 04: metrics, intervals, comparisons, and the best checkpoint."""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections import Counter
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, part
+
+LESSONS = "lessons/04_evaluation/"
+METRICS = LESSONS + "01_what_a_metric_sees.ipynb"
+SURE = LESSONS + "02_how_sure_can_we_be.ipynb"
+BEST = LESSONS + "03_the_best_checkpoint.ipynb"
+IGNORED = -100
+
+exercise = Exercise(
+    "04_evaluation",
+    title="Evaluation",
+    minutes=75,
+    difficulty="medium",
+    cost="half a minute on two cores",
+)
+
+
+# Independent implementations that answers are held against
+
+
+def normalised(text):
+    """The words of a text as SQuAD's script compares them (Rajpurkar et al. 2016)."""
+    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", text).split()
+
+
+def exact_match(prediction, reference):
+    return float(normalised(prediction) == normalised(reference))
+
+
+def token_f1(prediction, reference):
+    """2 × shared ÷ (written + wanted) on normalised words; two empty answers agree."""
+    words, wanted = normalised(prediction), normalised(reference)
+    if not words and not wanted:
+        return 1.0
+    return 2 * (Counter(words) & Counter(wanted)).total() / (len(words) + len(wanted))
+
+
+def rouge_l(prediction, reference):
+    """Google's rouge_score, without stemming: the F1 of the longest common subsequence of words (Lin 2004)."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(["rougeL"], use_stemmer=False).score(reference, prediction)["rougeL"].fmeasure
+
+
+def macro_f1(predictions, references):
+    """The F1 of every class that is predicted or present, averaged with equal weight, by scikit-learn."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(references, predictions, average="macro"))
+
+
+# q1: metrics by hand
+
+
+@exercise.question(
+    "q1",
+    title="Three metrics in your own words",
+    points=3,
+    difficulty=1,
+    needs=("cleaned", "exact_match", "token_f1", "macro_f1"),
+    lesson=METRICS,
+    hints=(
+        'Begin with cleaned: two of the metrics stand on it. Try it on "The cat, the CAT!" and on "theatre".',
+        "Lower case first, then punctuation away, then the articles as whole words, then split(). A Counter counts "
+        "words, and & of two Counters keeps what both have. For macro F1 make the F1 of each label on its own.",
+        "Shopping lists, shared items whatever the order:\n"
+        'mine, yours = Counter(["egg", "egg", "milk"]), Counter(["egg", "bread"])\n'
+        "(mine & yours).total()          # 1: one egg is on both\n"
+        "2 * 1 / (3 + 2)                 # the F1 of the two lists",
+    ),
+)
+def metrics_by_hand(answer, draw):
+    pairs = _answer_pairs(draw)
+    found = [(pair, answer.call("exact_match", *pair), answer.call("token_f1", *pair)) for pair in pairs]
+    with part("exact match", points=1):
+        for pair, exact, _ in found:
+            expect.type_of(exact, (bool, int, float), f"exact_match{pair}")
+            expect.close(float(exact), exact_match(*pair), f"exact_match{pair}")
+    with part("token F1", points=1):
+        for pair, _, shared in found:
+            expect.close(shared, token_f1(*pair), f"token_f1{pair}", tolerance=1e-6)
+    with part("macro F1", points=1):
+        for predictions, references in _labels(draw):
+            what = f"macro_f1({predictions}, {references})"
+            expect.close(
+                answer.call("macro_f1", predictions, references),
+                macro_f1(predictions, references),
+                what,
+                tolerance=1e-6,
+            )
+
+
+def _answer_pairs(draw):
+    """(prediction, reference): right, nearly right in different ways, wrong, empty."""
+    texts = [row["answers"]["text"][0] for row in draw.rows("questions", 8)]
+    other = draw.sample(texts, len(texts))
+    pairs = [(f"The {text.upper()}.", text) for text in texts[:2]]
+    pairs += [(" ".join(reversed(text.split())) + " again", text) for text in texts[2:4]]
+    pairs += list(zip(texts, other, strict=True))
+    pairs += [
+        ("the the anchor, the anchor", "an anchor near a theatre"),
+        ("", texts[0]),
+        ("the", "a"),
+        ("", ""),
+    ]
+    return pairs
+
+
+def _labels(draw):
+    """Small sets of labels: ordinary ones, and one with a class that is only predicted and one only present."""
+    for classes in (2, 4):
+        references = [draw.random.randrange(classes) for _ in range(12)]
+        predictions = [
+            label if draw.random.random() < 0.6 else draw.random.randrange(classes) for label in references
+        ]
+        yield predictions, references
+    yield [0, 0, 0, 2, 1], [0, 0, 1, 1, 3]
+
+
+# q2: ROUGE-L
+
+
+@exercise.question(
+    "q2",
+    title="ROUGE-L from scratch",
+    points=3,
+    difficulty=2,
+    needs=("rouge_l",),
+    lesson=METRICS,
+    hints=(
+        "First count by hand: which is the longest run of words, in order, that both texts hold?",
+        "A table of (words of one) × (words of the other): if the two words agree, the entry is one more than its "
+        "neighbour above left; if not, the larger of the neighbours above and left. The last entry is the length.",
+        "The longest common run of two words' letters, one row of the table at a time:\n"
+        "row = [0] * (len(b) + 1)\n"
+        "for x in a:\n"
+        "    old, row = row, [0]\n"
+        "    for place, y in enumerate(b):\n"
+        "        row.append(old[place] + 1 if x == y else max(row[-1], old[place + 1]))",
+    ),
+)
+def rouge_by_hand(answer, draw):
+    words = draw.sample("ferry harbour late nobody minded lamp kettle pier green boat".split(), 8)
+    plain = [
+        (" ".join(words), " ".join(words)),
+        (" ".join(words[:5]), " ".join(words)),
+        (" ".join(words), " ".join(draw.sample(words, 6))),
+        ("none of this", " ".join(words)),
+    ]
+    with part("the longest common run of words", points=2):
+        for pair in plain:
+            expect.close(answer.call("rouge_l", *pair), rouge_l(*pair), f"rouge_l{pair}", tolerance=1e-6)
+    rows = draw.rows("dialogues", 6)
+    real = [(row["dialogue"].split("\n")[-1], row["summary"]) for row in rows]
+    real += [(row["summary"].upper(), row["summary"]) for row in rows[:2]] + [
+        ("", words[0]),
+        ("It's 5 o'clock!", "it s 5 O clock"),
+    ]
+    with part("on real text: case, punctuation, nothing at all", points=1):
+        for pair in real:
+            expect.close(answer.call("rouge_l", *pair), rouge_l(*pair), f"rouge_l{pair}", tolerance=1e-6)
+
+
+# q3: a forecast
+
+DAMAGES = {
+    "in capitals": str.upper,
+    "without articles": lambda text: " ".join(
+        word for word in text.split() if word.lower() not in ("a", "an", "the")
+    ),
+    "backwards": lambda text: " ".join(reversed(text.split())),
+    "another name": lambda text: re.sub(r"[A-Z]\w+ [A-Z]\w+", "Jane Stranger", text),
+}
+MEASURES = {"exact_match": exact_match, "token_f1": token_f1, "rouge_l": rouge_l}
+NOTICED = 0.99  # a mean below this is a damage noticed
+
+
+@exercise.question(
+    "q3",
+    title="Foretell what each metric notices",
+    points=4,
+    difficulty=1,
+    needs=("forecast",),
+    lesson=METRICS,
+    hints=(
+        "Take one damage at a time and ask each metric: what do you do to a text before you compare?",
+        "Exact match and token F1 of question 1 drop case, punctuation and articles. ROUGE-L drops case and "
+        "punctuation only. And which of the three looks at the order of words?",
+        "A scale notices that an apple is missing from the bag, not that the apples lie in another order; a "
+        "photograph notices both.",
+    ),
+)
+def foretell(answer, draw):
+    found = answer.call("forecast")
+    expect.keys(found, DAMAGES, "forecast()")
+    texts = [row["summary"] for row in draw.rows("dialogues", 60)]
+    for damage, spoil in DAMAGES.items():
+        with part(damage, points=1):
+            what = f"forecast()[{damage!r}]"
+            expect.type_of(found[damage], (list, tuple, set), what)
+            for name in found[damage]:
+                expect.one_of(name, list(MEASURES), f"each name in {what}")
+            means = {
+                name: math.fsum(measure(spoil(text), text) for text in texts) / len(texts)
+                for name, measure in MEASURES.items()
+            }
+            noticed = {name for name, mean in means.items() if mean < NOTICED}
+            measured = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+            expect.true(
+                set(found[damage]) == noticed,
+                f"{what} to agree with the measurement on {len(texts)} damaged texts: {measured}",
+                expect.show(sorted(found[damage])),
+            )
+
+
+# q4: an evaluate module
+
+
+@exercise.question(
+    "q4",
+    title="A metric that evaluate can load",
+    points=3,
+    difficulty=2,
+    needs=("write_metric", "asked"),
+    lesson=METRICS,
+    hints=(
+        "Begin with the module of the lesson and change its name, its columns and its _compute.",
+        "The file is called any_match.py and lies in the folder you are given. The references are lists of texts: "
+        'datasets.Sequence(datasets.Value("string")). One import per line, and return {"any_match": share}.',
+        "A column that holds a list of numbers for each row:\n"
+        'features=datasets.Features({"marks": datasets.Sequence(datasets.Value("float64"))})',
+    ),
+)
+def own_module(answer, draw):
+    predictions, references, share = _answers_with_choices(draw)
+    whole = answer.call("asked", predictions, references, "compute")
+    expect.keys(whole, ("any_match",), "metric.compute(…)")
+    with part("compute gives the share of answers that are among their references", points=2):
+        expect.close(whole["any_match"], share, 'metric.compute(…)["any_match"]')
+    with part("add and add_batch give the same", points=1):
+        for way in ("add", "add_batch"):
+            found = answer.call("asked", predictions, references, way)
+            expect.keys(found, ("any_match",), f"compute() after {way}")
+            expect.close(found["any_match"], share, f'"any_match" after {way}')
+
+
+def _answers_with_choices(draw):
+    """Predictions, lists of acceptable references of different lengths, and the share that agrees."""
+    texts = [row["answers"]["text"][0] for row in draw.rows("questions", 40)]
+    references, predictions = [], []
+    for text in texts:
+        choices = [text, *draw.sample(texts, draw.random.randrange(3))]
+        references.append(draw.sample(choices, len(choices)))
+        predictions.append(draw.random.choice([*choices, draw.random.choice(texts), text.lower() + "!"]))
+    hits = [text in choices for text, choices in zip(predictions, references, strict=True)]
+    return predictions, references, sum(hits) / len(hits)
+
+
+# q5: find the bug, padding that counts as right
+
+
+@exercise.question(
+    "q5",
+    title="Find the bug: an accuracy that grows with the padding",
+    points=3,
+    difficulty=2,
+    needs=("token_scores",),
+    lesson=BEST,
+    hints=(
+        "Print the accuracy for padding of 0, 20 and 200 places. What is the model rewarded for?",
+        "A label of -100 means: there is no token here. Such places must not be scored at all, neither as right nor "
+        "as wrong. A mask of the real places selects from guesses and labels alike.",
+        "The mean of the temperatures that were really measured, where -999 says that the thermometer was broken:\n"
+        "measured = readings != -999\n"
+        "readings[measured].mean()",
+    ),
+)
+def without_padding(answer, draw):
+    generator = draw.numpy()
+    labels = generator.integers(0, 4, size=(12, 9))
+    labels[labels == 3] = 0  # class 3 is guessed now and then and never right
+    for row, length in enumerate(generator.integers(3, 9, size=12)):
+        labels[row, length:] = IGNORED
+    logits = generator.normal(size=(12, 9, 4)).astype("float32")
+    sure = generator.random((12, 9)) < 0.6
+    for row, place in zip(*((labels != IGNORED) & sure).nonzero(), strict=True):
+        logits[row, place, labels[row, place]] += 4
+    logits[labels == IGNORED, 0] += 9  # at the padding the model says class 0
+    real = labels != IGNORED
+    guesses, truths = logits.argmax(-1)[real].tolist(), labels[real].tolist()
+    right = sum(guess == truth for guess, truth in zip(guesses, truths, strict=True)) / len(truths)
+    found = answer.call("token_scores", logits, labels)
+    expect.keys(found, ("accuracy", "f1"), "token_scores(logits, labels)")
+    with part("accuracy over the real tokens", points=1):
+        expect.close(
+            found["accuracy"], right, f"the accuracy over the {len(truths)} real tokens", tolerance=1e-5
+        )
+    with part("macro F1 over the real tokens", points=1):
+        expect.close(
+            found["f1"], macro_f1(guesses, truths), "the macro F1 over the real tokens", tolerance=1e-5
+        )
+    with part("more padding changes nothing", points=1):
+        wider = _padded(logits, labels, draw.random.randrange(20, 40))
+        again = answer.call("token_scores", *wider)
+        expect.keys(again, ("accuracy", "f1"), "token_scores(logits, labels), padded further")
+        for name in ("accuracy", "f1"):
+            expect.close(again[name], found[name], f"the {name} after more padding", tolerance=1e-6)
+
+
+def _padded(logits, labels, places):
+    import numpy as np
+
+    nothing = np.zeros((len(logits), places, logits.shape[-1]), dtype=logits.dtype)
+    nothing[..., 0] = 9
+    hidden = np.full((len(labels), places), IGNORED)
+    return np.concatenate([logits, nothing], axis=1), np.concatenate([labels, hidden], axis=1)
+
+
+# q6: the paired bootstrap
+
+SIMULATIONS, LEAST_COVERAGE = 120, 0.86
+
+
+@exercise.question(
+    "q6",
+    title="Is the new system better?",
+    points=5,
+    difficulty=3,
+    needs=("paired_interval",),
+    lesson=SURE,
+    hints=(
+        "What is the one number per row whose mean is the difference of the two systems?",
+        "Subtract row by row first, then draw whole rows with replacement, many times, and take the means. The 2.5 % "
+        "and 97.5 % points of the means are the interval. numpy.random.default_rng(seed) draws the same each time.",
+        "The mean of twelve weights and its interval:\n"
+        "places = generator.integers(0, 12, size=(1000, 12))\n"
+        "means = weights[places].mean(axis=1)\n"
+        "np.quantile(means, [0.025, 0.975])",
+    ),
+)
+def paired(answer, draw):
+    generator = draw.numpy()
+    before, after = _systems(generator, 250, 0.04)
+    what = "paired_interval(before, after, 1)"
+    found = _interval(answer, before, after, 1)
+    gains = [new - old for new, old in zip(after, before, strict=True)]
+    mean, error = _mean_and_error(gains)
+    with part("the difference", points=1):
+        expect.close(found["difference"], mean, f'{what}["difference"]', tolerance=1e-6)
+    with part("its interval, row by row", points=1):
+        for name, end in (("low", mean - 1.96 * error), ("high", mean + 1.96 * error)):
+            # the ends of two bootstraps differ by chance; a fifth of the width is ten times that
+            expect.close(
+                found[name], end, f'{what}["{name}"], from the differences row by row', tolerance=0.8 * error
+            )
+    with part("the same seed gives the same interval", points=1):
+        expect.equal(_interval(answer, before, after, 1), found, f"{what}, asked again")
+    with part("the interval keeps its promise", points=2):
+        held = 0
+        for seed in range(SIMULATIONS):
+            shift = draw.random.uniform(-0.1, 0.1)
+            interval = _interval(answer, *_systems(generator, 60, shift), seed)
+            held += interval["low"] <= shift <= interval["high"]
+        expect.at_least(
+            held / SIMULATIONS,
+            LEAST_COVERAGE,
+            f"the share of {SIMULATIONS} simulations whose interval holds the truth",
+        )
+
+
+def _systems(generator, count, shift):
+    """Scores of two systems on the same rows, hard and easy ones; their true difference is `shift`."""
+    ease = generator.uniform(0, 1, size=count)
+    before = ease + generator.normal(0, 0.1, size=count)
+    return before.tolist(), (ease + shift + generator.normal(0, 0.1, size=count)).tolist()
+
+
+def _interval(answer, before, after, seed):
+    found = answer.call("paired_interval", before, after, seed)
+    expect.keys(found, ("difference", "low", "high"), "paired_interval(before, after, seed)")
+    for name in ("difference", "low", "high"):
+        expect.number(found[name], f'paired_interval(before, after, seed)["{name}"]')
+    return found
+
+
+def _mean_and_error(values):
+    """The mean and its standard error."""
+    mean = math.fsum(values) / len(values)
+    return mean, math.sqrt(
+        math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)
+    )
+
+
+# q7: an ablation table
+
+
+@exercise.question(
+    "q7",
+    title="An ablation table that can be recomputed",
+    points=3,
+    difficulty=2,
+    needs=("ablation_table",),
+    lesson=SURE,
+    hints=(
+        "Each line compares one variant with the full system on the same rows. What did question 6 give you?",
+        'Leave out "full" itself, make one dict per variant with paired_interval(full, variant, 0), and sort by the '
+        "change. A change matters if its interval does not contain 0.",
+        "Shops by how much their rent rose, the smallest first:\n"
+        'sorted(shops, key=lambda shop: shop["rise"])',
+    ),
+)
+def ablation(answer, draw):
+    scores, truth = _variants(draw)
+    table = answer.call("ablation_table", scores)
+    expect.each_of(table, dict, "ablation_table(scores)")
+    expect.length(table, len(truth), "ablation_table(scores): one line a variant, without the full system")
+    for line in table:
+        expect.keys(line, ("variant", "change", "matters"), "a line of the table")
+        expect.one_of(line["variant"], list(truth), 'the "variant" of a line')
+        expect.number(line["change"], 'the "change" of a line')
+    with part("the changes", points=1):
+        for line in table:
+            what = f"the change of {line['variant']!r} from the full system"
+            expect.close(line["change"], truth[line["variant"]][0], what, tolerance=1e-6)
+    with part("the worst change comes first", points=1):
+        expect.equal(
+            [line["variant"] for line in table],
+            sorted(truth, key=lambda name: truth[name][0]),
+            "the order of the lines",
+        )
+    with part("which changes matter", points=1):
+        for line in table:
+            expect.type_of(line["matters"], bool, 'the "matters" of a line')
+            expect.equal(line["matters"], truth[line["variant"]][1], f'"matters" of {line["variant"]!r}')
+
+
+def _variants(draw):
+    """{name: scores of 200 rows} and {name: (change, whether it is more than chance)}.
+
+    Changes that matter are at least six standard errors away from 0, the others below one; the scores' own spread
+    is so wide that unpaired intervals would see nothing.
+    """
+    generator, scores, truth = draw.numpy(), {}, {}
+    full = generator.uniform(0, 1, size=200)
+    scores["full"] = full.tolist()
+    names = draw.sample(("no examples", "no instruction", "no title", "lower case", "half the text"), 4)
+    distances = draw.sample((-12.0, -6.5, 0.4, -0.5), 4)
+    if distances == sorted(distances):  # a table that nobody sorted must not be right by chance
+        distances.reverse()
+    for name, errors in zip(names, distances, strict=True):
+        noise = generator.normal(0, 0.04, size=200)
+        noise -= noise.mean()
+        error = noise.std(ddof=1) / 200**0.5
+        scores[name] = (full + noise + errors * error).tolist()
+        truth[name] = (_mean_and_error(scores[name])[0] - _mean_and_error(scores["full"])[0], abs(errors) > 1)
+    return scores, truth
+
+
+# q8: the best checkpoint
+
+
+@exercise.question(
+    "q8",
+    title="Let the Trainer keep the best",
+    points=3,
+    difficulty=2,
+    needs=("arguments_for", "kept"),
+    lesson=BEST,
+    hints=(
+        "Which five settings belong together? The lesson names them in one sentence.",
+        "eval_strategy and save_strategy with the same number of steps, load_best_model_at_end, "
+        "metric_for_best_model=metric, and greater_is_better, which must follow less_is_better. save_total_limit "
+        "keeps the folder small.",
+        'For a runner, keep the best of three races: metric "seconds", less is better; for a jumper, '
+        '"metres", more is better. Only the judge who is told which can pick the right one.',
+    ),
+    seconds=120,
+)
+def best_checkpoint(answer, draw):
+    values = [round(value, 3) for value in draw.numpy().uniform(0.2, 0.8, size=6).tolist()]
+    while values.index(max(values)) in (0, 5) or values.index(min(values)) in (0, 5):
+        draw.random.shuffle(values)
+    found = {less: answer.call("kept", values, "quality", less) for less in (False, True)}
+    for less, result in found.items():
+        expect.keys(
+            result, ("evaluation", "checkpoints", "evaluations"), f"kept({values}, 'quality', {less})"
+        )
+        expect.equal(result["evaluations"], len(values), "how often the Trainer evaluated in 6 steps")
+    with part("the highest is kept", points=1):
+        what = f"the evaluation whose weights are loaded at the end, when the values are {values} and more is better"
+        expect.equal(found[False]["evaluation"], values.index(max(values)), what)
+    with part("the lowest is kept when less is better", points=1):
+        what = f"the evaluation whose weights are loaded at the end, when the values are {values} and less is better"
+        expect.equal(found[True]["evaluation"], values.index(min(values)), what)
+    with part("the folder stays small", points=1):
+        expect.equal(found[False]["evaluation"], values.index(max(values)), "the evaluation that is kept")
+        expect.at_most(found[False]["checkpoints"], 2, "the number of checkpoints in the folder at the end")
+
+
+exercise.manual(
+    "q9",
+    title="Which one do you ship?",
+    points=3,
+    difficulty=2,
+    lesson=SURE,
+    hints=(
+        "Read the mistakes of both before you look at the scores again.",
+        "What does a mistake of each kind cost the person who reads the answer?",
+        "Of two clocks, one is always two minutes late and one is right except once a day, when it is five hours "
+        "late. Which one you want depends on what it wakes you for.",
+    ),
+)

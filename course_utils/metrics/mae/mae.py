@@ -1,0 +1,24 @@
+"""Mean absolute error: how far numbers are from their references, in the references' own unit. Less is better."""
+
+import datasets
+import evaluate
+
+
+class MeanAbsoluteError(evaluate.Metric):
+    """compute(predictions=[…], references=[…]) with numbers gives {"mae": 0 or more}."""
+
+    def _info(self):
+        return evaluate.MetricInfo(
+            description="The mean distance between numbers and their references.",
+            citation="",
+            inputs_description="predictions and references: numbers",
+            features=datasets.Features(
+                {"predictions": datasets.Value("float64"), "references": datasets.Value("float64")}
+            ),
+        )
+
+    def _compute(self, predictions, references):
+        distances = [
+            abs(prediction - reference) for prediction, reference in zip(predictions, references, strict=True)
+        ]
+        return {"mae": sum(distances) / len(distances)}

@@ -1,0 +1,102 @@
+"""Comparing systems and taking one apart: scores by group, paired differences, and their pictures."""
+
+from course_utils.teach.scores import difference, proportion
+
+
+def by_group(hits, groups, least=1):
+    """The share of hits in each group as {group: `Score`}, the lowest first.
+
+    hits: one truth value per example; groups: the group of each. Groups of fewer than `least` examples are left
+    out: their intervals say nothing.
+    """
+    hits, groups = list(hits), list(groups)
+    if len(hits) != len(groups):
+        raise ValueError(
+            f"{len(hits)} hits can't be sorted into {len(groups)} groups: give one group per example."
+        )
+    members = {}
+    for hit, group in zip(hits, groups, strict=True):
+        members.setdefault(group, []).append(hit)
+    scores = {name: proportion(found, str(name)) for name, found in members.items() if len(found) >= least}
+    return dict(sorted(scores.items(), key=lambda item: item[1].value))
+
+
+def ablation(scores, baseline=None):
+    """What each change did: {variant: paired difference from the baseline, a `Score`}.
+
+    scores: {variant: `Score`} on the same examples in the same order. baseline: the name of the whole system, the
+    first unless told otherwise.
+    """
+    baseline = next(iter(scores)) if baseline is None else baseline
+    if baseline not in scores:
+        raise ValueError(f"There is no variant {baseline!r}. The variants are: {', '.join(scores)}.")
+    return {name: difference(score, scores[baseline]) for name, score in scores.items() if name != baseline}
+
+
+def whiskers(scores, title, x_label, line=None):
+    """Each `Score` as a point with its 95 % interval, the first at the top. scores: {name: Score}.
+
+    line: a value to hold them against, drawn dashed; an interval that misses it is drawn with a filled point.
+    """
+    figure, axes = _figure(title, height=1.2 + 0.4 * len(scores))
+    for place, score in enumerate(scores.values()):
+        misses = line is not None and not score.low <= line <= score.high
+        axes.plot([score.low, score.high], [place, place], color="black", linewidth=1)
+        axes.plot(score.value, place, "o", color="black", fillstyle="full" if misses else "none")
+    if line is not None:
+        axes.axvline(line, linestyle="--", color="0.5", linewidth=1)
+    axes.set_yticks(range(len(scores)), scores)
+    axes.set_ylim(len(scores) - 0.5, -0.5)
+    axes.set_xlabel(x_label)
+    return figure
+
+
+def coverage_picture(intervals, truth, title, x_label):
+    """Intervals (low, high) one above the other, thick where they miss the `truth`, a dashed line."""
+    figure, axes = _figure(title, height=4)
+    for place, (low, high) in enumerate(intervals):
+        holds = low <= truth <= high
+        axes.plot([low, high], [place, place], color="0.6" if holds else "black", linewidth=1 if holds else 3)
+    axes.axvline(truth, linestyle="--", color="black", linewidth=1)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel("sample")
+    return figure
+
+
+def shades(values, title):
+    """A table of numbers from 0 (black) to 1 (white), each written in its cell. values: {row: {column: number}}."""
+    rows, columns = list(values), list(dict.fromkeys(column for row in values.values() for column in row))
+    figure, axes = _figure(title, height=1.2 + 0.5 * len(rows))
+    axes.imshow(
+        [[values[row][column] for column in columns] for row in rows],
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        aspect="auto",
+    )
+    for place, row in enumerate(rows):
+        for column, name in enumerate(columns):
+            value = values[row][name]
+            axes.text(
+                column,
+                place,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                color="black" if value > 0.5 else "white",
+            )
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.spines[["top", "right"]].set_visible(True)  # a white field needs its border
+    return figure
+
+
+def _figure(title, height):
+    """A figure and its axes, closed for pyplot at once, or a notebook would show it a second time."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.2, height), layout="constrained")
+    pyplot.close(figure)
+    axes.set_title(title, fontsize="medium")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
