@@ -2,13 +2,15 @@
 
 from course_utils.hub.server import (
     account_routes,
+    community_routes,
     file_routes,
     repository_routes,
+    space_routes,
     upload_routes,
 )
 from course_utils.hub.server.service import Service
 
-TABLES = (account_routes, repository_routes, file_routes, upload_routes)
+TABLES = (account_routes, space_routes, repository_routes, file_routes, upload_routes, community_routes)
 
 
 def service(store, first_user):

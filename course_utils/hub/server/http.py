@@ -309,7 +309,7 @@ def error_response(error):
     headers = {"X-Error-Message": error.message.encode("ascii", "replace").decode(), **error.headers}
     if error.code:
         headers["X-Error-Code"] = error.code
-    return as_json({"error": error.message}, error.status, headers)
+    return as_json({"error": error.message, **error.more}, error.status, headers)
 
 
 class Server(socketserver.ThreadingTCPServer):

@@ -5,7 +5,7 @@ from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.service import page_of
 from course_utils.hub.store.cards import SPACE_SDKS
-from course_utils.hub.store.errors import bad_request, repository_not_found, unusable
+from course_utils.hub.store.errors import HubError, bad_request, repository_not_found, unusable
 from course_utils.hub.store.names import KINDS
 from course_utils.hub.store.repository import GATES
 
@@ -34,9 +34,12 @@ def create(service, request):
     sdk = asked.get("sdk")
     if kind == "space" and sdk not in SPACE_SDKS:
         raise unusable(f"A Space needs an sdk: {', '.join(SPACE_SDKS)}.")
-    repository = service.store.create(
-        kind, f"{owner}/{name}", private=is_private(asked, False), sdk=sdk, author=person.name
-    )
+    identifier, private = f"{owner}/{name}", is_private(asked, False)
+    there = service.store.find(kind, identifier)
+    if there is not None:  # with its address, which is what `exist_ok=True` hands to the caller
+        more = {"url": service.web_url(there), "name": there.id, "id": there.id}
+        raise HubError(409, f"You already created this {kind} repo: {there.id}", more=more)
+    repository = service.store.create(kind, identifier, private=private, sdk=sdk, author=person.name)
     if kind == "space":
         set_up_space(repository, asked)
     url = service.web_url(repository)

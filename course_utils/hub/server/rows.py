@@ -128,8 +128,6 @@ def tree_row(item, last=None):
             del row["lfs"]["sha256"]
     if last is not None:
         row["lastCommit"] = {"id": last.id, "title": last.title, "date": written(last.time)}
-        if row["type"] == "file":
-            row["securityFileStatus"] = {"status": "unscanned"}
     return row
 
 

@@ -113,6 +113,8 @@ class Service:
             if isinstance(error, ConnectionError | TimeoutError):
                 raise Drop from error
             return error_response(disk_trouble(error))
+        except Drop:
+            raise
         except Exception:
             self.crashes.append(traceback.format_exc())
             return error_response(HubError(500, "The local Hub has a fault; nothing was changed."))

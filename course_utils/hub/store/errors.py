@@ -5,14 +5,18 @@ The client picks its exception by the status and the error code; the sentence is
 
 
 class HubError(Exception):
-    """A request that can't be fulfilled: an HTTP status, a sentence and the code that names the exception."""
+    """A request that can't be fulfilled: an HTTP status, a sentence and the code that names the exception.
 
-    def __init__(self, status, message, code="", headers=None):
+    more: further fields of the answer, for the client.
+    """
+
+    def __init__(self, status, message, code="", headers=None, more=None):
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
         self.headers = headers or {}
+        self.more = more or {}
 
 
 class StoreError(ValueError):

@@ -1,0 +1,294 @@
+"""People among each other: pull requests and discussions, and the gate in front of a repository."""
+
+from course_utils.hub.server.http import as_json
+from course_utils.hub.server.routing import Routes
+from course_utils.hub.store.clock import written
+from course_utils.hub.store.conversations import (
+    STATUSES,
+    Conversations,
+    begin_reference,
+    branch_of,
+    checked_text,
+    reference,
+)
+from course_utils.hub.store.errors import HubError, bad_request
+
+routes = Routes()
+
+PAGE = 50
+HERE = "/api/{kind}/{owner}/{name}/discussions"
+
+
+# Discussions and pull requests
+
+
+@routes.add("GET", HERE)
+def conversations(service, request, kind, owner, name):
+    repository = service.repository(request, kind, owner, name)
+    rows = [row for row in Conversations(repository).rows if wanted(row, request)]
+    page = request.number("p", 0, 10**6)
+    shown = list(reversed(rows))[page * PAGE : (page + 1) * PAGE]
+    found = [row_of(repository, each) for each in shown]
+    return as_json({"discussions": found, "count": len(rows), "start": page * PAGE, "numClosedDiscussions": 0})
+
+
+def wanted(row, request):
+    kind, status, author = (request.first(name) for name in ("type", "status", "author"))
+    return (
+        kind in (None, "all", "pull_request" if row["pull_request"] else "discussion")
+        and (status in (None, "all") or (status == "open") == (row["status"] in ("open", "draft")))
+        and author in (None, row["author"])
+    )
+
+
+def row_of(repository, row):
+    return {
+        "num": row["num"],
+        "title": row["title"],
+        "status": row["status"],
+        "author": {"name": row["author"]},
+        "createdAt": written(row["created"]),
+        "isPullRequest": row["pull_request"],
+        "repo": {"name": repository.id, "type": repository.kind},
+    }
+
+
+def event_of(event):
+    """An event as the client reads it."""
+    row = {
+        "id": event["id"],
+        "type": event["type"],
+        "author": {"name": event["author"]},
+        "createdAt": written(event["time"]),
+    }
+    if event["type"] == "comment":
+        hidden = event.get("hidden", False)
+        text = "This comment has been hidden" if hidden else event["text"]
+        edits = event.get("edits", [])
+        latest = {
+            "raw": text,
+            "html": "",
+            "updatedAt": written(event.get("edited", event["time"])),
+            "author": {"name": event["author"]},
+        }
+        row["data"] = {"edited": bool(edits), "hidden": hidden, "latest": latest, "history": edits}
+    elif event["type"] == "status-change":
+        row["data"] = {"status": event["status"]}
+    elif event["type"] == "title-change":
+        row["data"] = {"from": event["from"], "to": event["to"]}
+    elif event["type"] == "commit":
+        row["data"] = {"subject": event["subject"], "oid": event["oid"]}
+    return row
+
+
+@routes.add("POST", HERE)
+def create(service, request, kind, owner, name):
+    asked = request.json(service.limits.json_body)
+    repository = service.repository(request, kind, owner, name)
+    person = writer(service, request)
+    pull_request = asked.get("pullRequest") is True
+    with repository.lock:
+        table = Conversations(repository)
+        status = "draft" if pull_request else "open"
+        row = table.open(person, asked.get("title"), asked.get("description"), pull_request, status)
+        if pull_request:
+            begin_reference(repository, row)
+        table.save()
+    return as_json({"num": row["num"], "url": address(service, repository, row), "pullRequest": pull_request})
+
+
+def writer(service, request):
+    person = service.must_be_signed_in(request)
+    if person.role != "write":
+        raise HubError(403, "This token may only read. Use one with the role 'write'.")
+    return person
+
+
+def address(service, repository, row):
+    return f"{service.web_url(repository)}/discussions/{row['num']}"
+
+
+def propose(service, request, repository, change, revision, base, text):
+    """A commit with create_pr=1: a new pull request that holds it."""
+    from course_utils.hub.server.upload_routes import committed
+
+    title, _, description = text.partition("\n\n")
+    with repository.lock:
+        table = Conversations(repository)
+        row = table.open(
+            request.person, title[:200].ljust(3, "."), description, True, base=branch_of(revision)
+        )
+        new = change.commit(reference(row), request.person.name, text, onto=base)
+        table.add(row, request.person, "commit", subject=title, oid=new)
+        table.save()
+    return committed(service, repository, new, pullRequestUrl=address(service, repository, row))
+
+
+@routes.add("GET", HERE + "/{number}")
+def details(service, request, kind, owner, name, number):
+    repository = service.repository(request, kind, owner, name)
+    table = Conversations(repository)
+    row = table.get(as_number(number))
+    answer = row_of(repository, row) | {"events": [event_of(each) for each in row["events"]]}
+    if row["pull_request"]:
+        answer["changes"] = {"base": row["base"], "mergeCommitId": row["merged"]}
+        answer["filesWithConflicts"] = table.conflicts(row)
+        if request.flag("diff"):
+            answer["diff"] = table.diff(row)
+    return as_json(answer)
+
+
+def as_number(text):
+    if not text.isdecimal() or len(text) > 6:
+        raise HubError(404, f"{text!r} is not the number of a discussion.")
+    return int(text)
+
+
+@routes.add("POST", HERE + "/{number}/{action}")
+@routes.add("POST", HERE + "/{number}/comment/{comment}/{action}")
+def change(service, request, kind, owner, name, number, action, comment=None):
+    asked = request.json(service.limits.json_body)
+    repository = service.repository(request, kind, owner, name)
+    person = writer(service, request)
+    with repository.lock:
+        table = Conversations(repository)
+        row = table.get(as_number(number))
+        if comment is not None:
+            answer = change_comment(table, row, person, action, asked, comment)
+        elif action in ACTIONS:
+            answer = ACTIONS[action](service, table, row, person, asked)
+        else:
+            raise HubError(404, f"A discussion has no {action!r}.")
+        table.save()
+    return as_json(answer)
+
+
+def add_comment(service, table, row, person, asked):
+    return {"newMessage": event_of(table.add(row, person, "comment", text=checked_text(asked.get("comment"))))}
+
+
+def set_title(service, table, row, person, asked):
+    table.may_change(row, person)
+    title = asked.get("title")
+    if not isinstance(title, str) or not 3 <= len(title.strip()) <= 200:
+        raise bad_request("A title has 3 to 200 characters.")
+    event = table.add(row, person, "title-change", **{"from": row["title"], "to": title.strip()})
+    row["title"] = title.strip()
+    return {"newTitle": event_of(event)}
+
+
+def set_status(service, table, row, person, asked):
+    table.may_change(row, person)
+    status = asked.get("status")
+    if status not in STATUSES or row["status"] == "merged":
+        raise bad_request(f"A discussion is {' or '.join(STATUSES)}; a merged one stays so.")
+    row["status"] = status
+    event = event_of(table.add(row, person, "status-change", status=status))
+    answer = {"newStatus": event}
+    if comment := asked.get("comment"):
+        answer["newMessage"] = event_of(table.add(row, person, "comment", text=checked_text(comment)))
+    return answer
+
+
+def merge(service, table, row, person, asked):
+    repository = table.repository
+    service.repository(_As(person), repository.kind, *repository.id.split("/"), "write")
+    table.merge(row, person, service.store.large, checked_text(asked.get("comment")))
+    return event_of(row["events"][-1])
+
+
+class _As:
+    """A stand-in for a request where only the person counts."""
+
+    def __init__(self, person):
+        self.person = person
+
+
+ACTIONS = {"comment": add_comment, "title": set_title, "status": set_status, "merge": merge}
+
+
+def change_comment(table, row, person, action, asked, identifier):
+    event = table.comment(row, identifier)
+    if person.name != event["author"] and not table.repository.may_write(person):
+        raise HubError(403, "Only its author and those who may write to the repository can change a comment.")
+    if action == "edit":
+        event.setdefault("edits", []).append({"raw": event["text"], "updatedAt": written(event["time"])})
+        event["text"] = checked_text(asked.get("content"))
+        event["edited"] = table.repository.clock.now()
+    elif action == "hide":
+        event["hidden"] = True
+    else:
+        raise HubError(404, f"A comment has no {action!r}.")
+    return {"updatedComment": event_of(event)}
+
+
+# The gate
+
+
+@routes.add("POST", "/datasets/{owner}/{name}/ask-access", kind="dataset")
+@routes.add("POST", "/spaces/{owner}/{name}/ask-access", kind="space")
+@routes.add("POST", "/{owner}/{name}/ask-access", kind="model")
+def ask_access(service, request, kind, owner, name):
+    """What the button on a gated repository's page does on the Hub."""
+    repository = service.repository(request, kind, owner, name)
+    person = service.must_be_signed_in(request)
+    gate_of(repository)
+    with repository.lock:
+        status = "accepted" if repository.settings.gated == "auto" else "pending"
+        if repository.settings.access.get(person.name, {}).get("status") not in ("accepted", "rejected"):
+            enter(repository, person.name, status)
+            repository.save()
+        return as_json({"status": repository.settings.access[person.name]["status"]})
+
+
+def gate_of(repository):
+    if not repository.settings.gated:
+        raise bad_request(f"{repository.id} is not gated: everybody may read it.")
+
+
+def enter(repository, user, status):
+    repository.settings.access[user] = {"status": status, "time": repository.clock.now()}
+
+
+@routes.add("GET", "/api/{kind}/{owner}/{name}/user-access-request/{status}")
+def access_requests(service, request, kind, owner, name, status):
+    repository = service.repository(request, kind, owner, name, "write")
+    gate_of(repository)
+    if status not in ("pending", "accepted", "rejected"):
+        raise HubError(404, f"There are no {status!r} requests.")
+    return as_json(
+        [
+            {
+                "requestId": user,
+                "user": {"user": user, "fullname": user, "email": f"{user}@hub.local"},
+                "status": row["status"],
+                "timestamp": written(row["time"]),
+            }
+            for user, row in repository.settings.access.items()
+            if row["status"] == status
+        ]
+    )
+
+
+@routes.add("POST", "/api/{kind}/{owner}/{name}/user-access-request/handle", granted=False)
+@routes.add("POST", "/api/{kind}/{owner}/{name}/user-access-request/grant", granted=True)
+def handle_access(service, request, kind, owner, name, granted):
+    asked = request.json(service.limits.json_body)
+    repository = service.repository(request, kind, owner, name, "write")
+    gate_of(repository)
+    user = asked.get("user") or asked.get("requestId")
+    status = "accepted" if granted else asked.get("status")
+    if status not in ("pending", "accepted", "rejected"):
+        raise bad_request("A request becomes 'pending', 'accepted' or 'rejected'.")
+    with repository.lock:
+        now = repository.settings.access.get(user, {}).get("status") if isinstance(user, str) else None
+        if not isinstance(user, str) or not service.store.accounts.is_person(user):
+            raise HubError(404, f"There is no user {user!r}.")
+        if granted and now == "accepted":
+            raise bad_request(f"{user} has access already.")
+        if not granted and now in (None, status):
+            raise HubError(404, f"There is no request of {user} that could become {status}.")
+        enter(repository, user, status)
+        repository.save()
+    return as_json({})
+

@@ -1,0 +1,81 @@
+"""Spaces: their variables, secrets and wishes for hardware. Nothing is run here, and the runtime's stage says so."""
+
+from course_utils.hub.server import rows
+from course_utils.hub.server.http import as_json
+from course_utils.hub.server.routing import Routes
+from course_utils.hub.store.clock import written
+from course_utils.hub.store.errors import bad_request, unusable
+
+routes = Routes()
+
+MOST_VALUES, VALUE_CHARACTERS = 200, 10_000
+HERE = "/api/spaces/{owner}/{name}"
+
+
+def set_values(repository, name, asked):
+    """Enter one {"key", "value", "description"?}. A secret's value is not kept: nothing runs that could use it."""
+    if not isinstance(asked, dict):
+        raise bad_request("A variable has a key and a value.")
+    label, value, about = asked.get("key"), asked.get("value", ""), asked.get("description")
+    if not isinstance(label, str) or not label.isidentifier() or len(label) > 100:
+        raise unusable(f"{label!r} can't be the name of a variable: use letters, digits and '_'.")
+    if not isinstance(value, str) or len(value) > VALUE_CHARACTERS or not isinstance(about, str | None):
+        raise unusable(f"The value of {label} must be a text of at most {VALUE_CHARACTERS:,} characters.")
+    table = repository.settings.space.setdefault(name, {})
+    if label not in table and len(table) >= MOST_VALUES:
+        raise unusable(f"A Space has at most {MOST_VALUES} {name}.")
+    row = {"key": label, "description": about, "updatedAt": written(repository.clock.now())}
+    table[label] = row if name == "secrets" else row | {"value": value}
+
+
+@routes.add("GET POST DELETE", HERE + "/secrets", which="secrets")
+@routes.add("GET POST DELETE", HERE + "/variables", which="variables")
+def values(service, request, owner, name, which):
+    repository = service.repository(request, "space", owner, name, "write")
+    if request.method != "GET":
+        asked = request.json(service.limits.json_body)
+        with repository.lock:
+            if request.method == "POST":
+                set_values(repository, which, asked)
+            else:
+                repository.settings.space.get(which, {}).pop(str(asked.get("key")), None)
+            repository.save()
+    return as_json(repository.settings.space.get(which, {}))
+
+
+@routes.add("GET", HERE + "/runtime")
+def runtime(service, request, owner, name):
+    return as_json(rows.runtime(service.repository(request, "space", owner, name)))
+
+
+@routes.add("POST", HERE + "/pause", stage="PAUSED")
+@routes.add("POST", HERE + "/restart", stage="NO_APP_FILE")
+def set_stage(service, request, owner, name, stage):
+    return changed(service, request, owner, name, stage=stage)
+
+
+@routes.add("POST", HERE + "/hardware")
+def hardware(service, request, owner, name):
+    asked = request.json(service.limits.json_body)
+    wish = {"hardware": asked.get("flavor")}
+    if not isinstance(wish["hardware"], str) or len(wish["hardware"]) > 100:
+        raise bad_request("'flavor' must name a kind of hardware, such as 'cpu-basic'.")
+    if type(asked.get("sleepTimeSeconds")) is int:
+        wish["sleep"] = asked["sleepTimeSeconds"]
+    return changed(service, request, owner, name, **wish)
+
+
+@routes.add("POST", HERE + "/sleeptime")
+def sleep_time(service, request, owner, name):
+    seconds = request.json(service.limits.json_body).get("seconds")
+    if type(seconds) is not int:
+        raise bad_request("'seconds' must be a whole number.")
+    return changed(service, request, owner, name, sleep=seconds)
+
+
+def changed(service, request, owner, name, **fields):
+    repository = service.repository(request, "space", owner, name, "write")
+    with repository.lock:
+        repository.settings.space |= fields
+        repository.save()
+    return as_json(rows.runtime(repository))
