@@ -76,7 +76,7 @@ def problems(readme, kind="model"):
         errors.append(f'"sdk" must be one of {", ".join(SPACE_SDKS)}')
     if "model-index" in data and not isinstance(data["model-index"], list):
         errors.append('"model-index" must be a list')
-    return errors, [] if "license" in data or kind == "space" else ["no license is stated"]
+    return errors, []
 
 
 def tags(data, kind="model"):
