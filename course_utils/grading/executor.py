@@ -17,7 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -68,7 +68,7 @@ class Graded:
     notebook: NotebookNode
     reports: dict[str, Report]
     seconds: float
-    used: Used = Used()
+    used: Used = field(default_factory=Used)
     sandbox: str = ""
 
 

@@ -13,13 +13,18 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 
 from course_utils.checks.framework import Exercise, Report, Rung
+from course_utils.grading.executor import CHECK_SUFFIX
 
 GRADES_COLUMNS = ("student", "assignment", "score", "max_score", "late_penalty", "status", "message")
 
 
 @dataclass(frozen=True)
 class Result:
-    """One question of one submission, as a line of results.jsonl."""
+    """One question of one submission, as a line of results.jsonl.
+
+    ``seconds`` and ``memory`` (bytes) are the whole notebook's; ``submission``, ``checks`` and ``seed``
+    are short hashes of what the mark was made from.
+    """
 
     student: str
     assignment: str
@@ -29,11 +34,15 @@ class Result:
     status: str
     message: str
     seconds: float
-    sandbox: str = "process"
+    memory: int = 0
+    sandbox: str = ""
+    submission: str = ""
+    checks: str = ""
+    seed: str = ""
 
 
-def result_of(student: str, report: Report, seconds: float) -> Result:
-    """A report as a result; ``seconds`` is how long the whole notebook took."""
+def result_of(student: str, report: Report, seconds: float, **record: object) -> Result:
+    """A report as a result; ``record`` is the rest of what is kept with a mark, by field name."""
     status = (
         "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
     )
@@ -47,6 +56,7 @@ def result_of(student: str, report: Report, seconds: float) -> Result:
         status,
         message,
         round(seconds, 2),
+        **record,
     )
 
 
@@ -65,21 +75,27 @@ def write_results(path: Path, new: list[Result]) -> list[dict]:
 
 
 def write_grades(path: Path, database: str, results: list[dict]) -> int:
-    """Write grades.csv, one line a submission, from nbgrader's gradebook; returns the number of lines.
-
-    ``status`` is "graded", "needs a person" (a hand-marked question waits) or "ungraded".
-    """
+    """Write grades.csv, one line a submission, from nbgrader's gradebook; returns the number of lines."""
+    rows = grades_rows(database, results)
     text = io.StringIO()
     writer = csv.DictWriter(text, GRADES_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    count = 0
-    with Gradebook(database) as gradebook:
-        for assignment in sorted(gradebook.assignments, key=lambda one: one.name):
-            for submission in sorted(assignment.submissions, key=lambda one: one.student.id):
-                writer.writerow(_grades_row(assignment, submission, results))
-                count += 1
+    writer.writerows({name: spreadsheet_text(value) for name, value in row.items()} for row in rows)
     _replace(path, text.getvalue())
-    return count
+    return len(rows)
+
+
+def grades_rows(database: str, results: list[dict]) -> list[dict]:
+    """One row a submission, as the gradebook has it now: a person may have marked since the grading.
+
+    ``status`` is "graded", "needs a person" (a hand-marked question waits) or "ungraded".
+    """
+    with Gradebook(database) as gradebook:
+        return [
+            _grades_row(assignment, submission, results)
+            for assignment in sorted(gradebook.assignments, key=lambda one: one.name)
+            for submission in sorted(assignment.submissions, key=lambda one: one.student.id)
+        ]
 
 
 def _grades_row(assignment, submission, results: list[dict]) -> dict:
@@ -88,27 +104,35 @@ def _grades_row(assignment, submission, results: list[dict]) -> dict:
         for row in results
         if (row["student"], row["assignment"]) == (submission.student.id, assignment.name)
     ]
-    missed = [row for row in mine if row["status"] == "ungraded"]
-    waiting = any(grade.needs_manual_grade for notebook in submission.notebooks for grade in notebook.grades)
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    waiting = {grade.name.removesuffix(CHECK_SUFFIX) for grade in grades if grade.needs_manual_grade}
+    missed = [row for row in mine if row["status"] == "ungraded" and row["question"] in waiting]
     whole = not any(row["status"] == "graded" for row in mine)
     status = "ungraded" if missed else "needs a person" if waiting else "graded"
     message = "; ".join(
         sorted({row["message"] if whole else f"{row['question']}: {row['message']}" for row in missed})
     )
     return {
-        "student": _cell(submission.student.id),
-        "assignment": _cell(assignment.name),
+        "student": submission.student.id,
+        "assignment": assignment.name,
         "score": "" if missed and whole else f"{submission.score:g}",
         "max_score": f"{submission.max_score:g}",
         "late_penalty": f"{submission.late_submission_penalty or 0:g}",
         "status": status,
-        "message": _cell(message),
+        "message": message,
     }
 
 
-def _cell(text: str) -> str:
-    """Text that a spreadsheet will not take for a formula."""
+def spreadsheet_text(value: object) -> str:
+    """A value as text that a spreadsheet will not take for a formula."""
+    text = str(value)
     return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
+
+
+def read_results(path: Path) -> list[dict]:
+    """The lines of results.jsonl; none where there is no such file."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
 
 
 def _replace(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from nbgrader.api import Gradebook
 
-from course_utils.grading import autograde
+from course_utils.grading import autograde, batch, executor, writer
 from course_utils.grading.nbgrader_steps import read_secret
 from tests.grading import toy
 
@@ -123,34 +123,39 @@ def test_a_fault_of_the_writer_leaves_no_old_mark(group, monkeypatch):
     group.hand_in("ann", **toy.ANSWERS)
     group.hand_in("bob", **toy.ANSWERS)
     group.grade()
-    autograded = autograde.Writer._autograde
+    put_marks = writer.put_marks
 
-    def fails_for_ann(self, judged):
-        if judged.submission.student == "ann":
+    def fails_for_ann(submitted, notebook, reports):
+        put_marks(submitted, notebook, reports)
+        if submitted.student.id == "ann":
             raise OSError("disk full")
-        autograded(self, judged)
 
-    monkeypatch.setattr(autograde.Writer, "_autograde", fails_for_ann)
+    monkeypatch.setattr(writer, "put_marks", fails_for_ann)
     assert group.grade() == 0
     assert group.scores() == {"ann": "", "bob": "6"}
     assert "disk full" in group.grades()["ann"]["message"]
 
 
-def test_a_fault_of_the_grader_is_ungraded_and_the_rest_goes_on(group, monkeypatch):
+@pytest.mark.parametrize(("faults", "score"), [(1, "6"), (batch.TRIES, "")])
+def test_a_fault_of_the_grader_is_tried_again_then_ungraded_and_the_rest_goes_on(
+    group, monkeypatch, faults, score
+):
     group.hand_in("ann", **toy.ANSWERS)
     group.hand_in("bob", **toy.ANSWERS)
-    grade = autograde.executor.grade
-    seen = []
+    grade, left = executor.grade, [faults]
 
-    def fails_once(*arguments):
-        seen.append(1)
-        if len(seen) == 1:
+    def fails_for_ann(released, sources, exercise, key_of, *rest, **options):
+        if key_of(toy.exercise.find("q1")) == ann and left[0]:
+            left[0] -= 1
             raise RuntimeError("a bug")
-        return grade(*arguments)
+        return grade(released, sources, exercise, key_of, *rest, **options)
 
-    monkeypatch.setattr(autograde.executor, "grade", fails_once)
+    secret = read_secret(group.out / "grading.seed")
+    ann = executor.secret_keys(secret, "ann")(toy.exercise.find("q1"))
+    monkeypatch.setattr(executor, "grade", fails_for_ann)
     assert group.grade() == 0
-    assert group.scores() == {"ann": "", "bob": "6"}
+    assert group.scores() == {"ann": score, "bob": "6"}
+    assert ("a bug" in group.grades()["ann"]["message"]) == (score == "")
 
 
 def test_an_instructors_mark_is_kept_and_looked_at_again(group):
