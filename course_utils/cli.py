@@ -17,10 +17,14 @@ VERBS = {
         "build exercises/ from solutions/ (--check: only compare)",
     ),
     "grade": ("course_utils.grading.autograde:main", "grade submitted/ and write marks and feedback"),
+    "submit": ("course_utils.grading.submit:main", "pack an exercise to hand it in, with a receipt"),
+    "collect": ("course_utils.grading.collect:main", "take handed-in packages to where `course grade` looks"),
+    "export": ("course_utils.grading.exports:main", "marks as a file that Canvas or Moodle imports"),
     "build models": (
         "course_utils.offline.pretrain:main",
         "train the small models that ship with the workbook",
     ),
+    "bench attacks": ("course_utils.grading.attacks:main", "attack the grader, and print what came of it"),
     "bench checks": (
         "course_utils.checks.mutation:main",
         "how many wrong answers the questions catch, how many right ones they accept",
