@@ -47,10 +47,10 @@ def test_a_report_becomes_a_result():
 
 
 def test_a_spreadsheet_meets_no_formula():
-    assert reports._cell("=1+1") == "'=1+1"
-    assert reports._cell("@x") == "'@x"
-    assert reports._cell("ann") == "ann"
-    assert reports._cell("") == ""
+    assert reports.spreadsheet_text("=1+1") == "'=1+1"
+    assert reports.spreadsheet_text("@x") == "'@x"
+    assert reports.spreadsheet_text("ann") == "ann"
+    assert reports.spreadsheet_text("") == ""
 
 
 def test_a_page_is_escaped_and_tells_what_waits():
