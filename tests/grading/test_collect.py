@@ -31,7 +31,9 @@ class Inbox:
         return path
 
     def collect(self, *arguments):
-        return collect.main([str(self.folder), "--out", str(self.out), "--solutions", str(self.solutions), *arguments])
+        return collect.main(
+            [str(self.folder), "--out", str(self.out), "--solutions", str(self.solutions), *arguments]
+        )
 
     def records(self):
         with open(self.out.with_name("submitted-collected.csv"), newline="") as file:

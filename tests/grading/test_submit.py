@@ -12,7 +12,9 @@ from tests.grading import toy
 
 @pytest.fixture
 def notebook(released, tmp_path):
-    return toy.write(tmp_path / f"{toy.NAME}.ipynb", toy.submission(released, q1=toy.ANSWERS["q1"], q3="Words."))
+    return toy.write(
+        tmp_path / f"{toy.NAME}.ipynb", toy.submission(released, q1=toy.ANSWERS["q1"], q3="Words.")
+    )
 
 
 def hand_in(notebook, released_path, folder, *arguments):
