@@ -70,6 +70,28 @@ def training_memory(model, optimizer="adamw"):
     )
 
 
+def saved_bytes(forward, model):
+    """Bytes of the tensors that `forward()` keeps for a backward pass, each piece of memory counted once.
+
+    The model's own parameters are left out: they are there anyway. `forward` takes no arguments.
+    """
+    import torch
+
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept = {}  # where a piece of memory lies -> the piece; held on to, or its place would be used again
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = forward()
+    del result
+    return sum(storage.nbytes() for storage in kept.values())
+
+
 def megabytes(count):
     """ "12.3 MB" for a number of bytes (1 MB = 10**6 bytes)."""
     return f"{count / 1e6:,.1f} MB"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_utils.teach.memory import count_parameters, megabytes, training_memory
+from course_utils.teach.memory import count_parameters, megabytes, saved_bytes, training_memory
 from tests.teach import tiny
 
 
@@ -63,3 +63,12 @@ def test_bytes_are_readable():
 def test_an_unknown_optimizer_is_refused():
     with pytest.raises(ValueError, match="Use one of: adamw, sgd-momentum, sgd"):
         training_memory(layers(), "adam")
+
+
+def test_saved_bytes_counts_each_piece_of_memory_once():
+    model = torch.nn.Sequential(torch.nn.Linear(6, 10), torch.nn.Tanh(), torch.nn.Linear(10, 2))
+    rows = torch.zeros(4, 6)
+    # what the three layers keep: the rows, and the tanh's result once, though two layers want it
+    assert saved_bytes(lambda: model(rows), model) == 4 * (4 * 6 + 4 * 10)
+    with torch.no_grad():
+        assert saved_bytes(lambda: model(rows), model) == 0
