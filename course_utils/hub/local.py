@@ -12,7 +12,7 @@ from pathlib import Path
 
 from course_utils.hub import seeding
 from course_utils.hub.activation import Activation
-from course_utils.hub.server import application
+from course_utils.hub.server import application, page_routes
 from course_utils.hub.server.http import Server
 from course_utils.hub.server.service import Failure
 from course_utils.hub.store import snapshot
@@ -55,7 +55,7 @@ class LocalHub:
                 self._store.accounts.add(self._first)
             if self._seeded:
                 seeding.announce(self._store)
-            self._service = application.service(self._store, self._first)
+            self._service = application.service(self._store)
             self._server = Server(
                 self._service.answer, self._port, connections=self._store.limits.connections
             )
@@ -116,8 +116,9 @@ class LocalHub:
 
     @property
     def page(self):
-        """The address of the web page, signed in as the first user. Whoever has it may look at what they may see."""
-        return f"{self.url}/?key={self._service.page_key}"
+        """The address of the web page, signed in as the present user: whoever has it sees what they may see."""
+        key = "" if self.user is None else f"?key={page_routes.sign_in_key(self._service, self.user)}"
+        return f"{self.url}/{key}"
 
     # People
 

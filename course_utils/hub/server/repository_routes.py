@@ -163,7 +163,7 @@ def search(service, request, kind):
 def fits(row, request):
     """Whether a repository is one of those that were asked for."""
     words = [word.lower() for text in request.query.get("search", []) for word in text.split()]
-    wanted = [tag for text in request.query.get("filter", []) for tag in text.split(",")]
+    wanted = [tag for text in request.query.get("filter", []) for tag in text.split(",") if tag]
     author, gated, task = request.first("author"), request.first("gated"), request.first("pipeline_tag")
     return (
         all(word in row["id"].lower() for word in words)

@@ -72,8 +72,7 @@ class Service:
         self.events = deque(maxlen=EVENTS)
         self.failures = []
         self.crashes = []  # tracebacks of faults of ours
-        self.page_key = secrets.token_urlsafe(24)  # opens the web page as the hub's first user
-        self.page_person = None
+        self.page_keys = {}  # secret -> whose eyes the web page has
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
 

@@ -1,0 +1,28 @@
+"""What an exercise needs on a Hub besides the learner's own work: repositories of others, and others at work."""
+
+from __future__ import annotations
+
+
+def stock(hub, repositories):
+    """Put repositories of other people on a `LocalHub`: a list of what `LocalHub.seed` takes, as dicts."""
+    for repository in repositories:
+        hub.seed(**repository)
+
+
+class Colleague:
+    """Somebody who adds a line to a file whenever they are let: `colleague()`.
+
+    `plan` says to which file, and which lines, one for each time; when there are no more, nothing happens.
+    """
+
+    def __init__(self, hub):
+        self._hub = hub
+        self._repo_id, self._path, self._lines = "", "", []
+
+    def plan(self, repo_id, path, lines):
+        self._repo_id, self._path, self._lines = repo_id, path, list(lines)
+
+    def __call__(self):
+        if self._lines:
+            text = self._hub.repo(self._repo_id).text(self._path) + self._lines.pop(0) + "\n"
+            self._hub.seed(self._repo_id, {self._path: text}, message="Add a line")
