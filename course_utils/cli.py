@@ -25,6 +25,7 @@ VERBS = {
         "train the small models that ship with the workbook",
     ),
     "bench attacks": ("course_utils.grading.attacks:main", "attack the grader, and print what came of it"),
+    "bench grade": ("course_utils.grading.bench:main", "how fast we grade, next to plain nbgrader"),
     "bench checks": (
         "course_utils.checks.mutation:main",
         "how many wrong answers the questions catch, how many right ones they accept",

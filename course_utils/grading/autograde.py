@@ -15,6 +15,7 @@ import fcntl
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,17 +98,20 @@ class Run:
     def _entered(self, judged: Judged) -> Entry:
         submission, graded = judged.submission, judged.graded
         entry = Entry(
-            submission.student,
-            submission.assignment,
-            judged.stamp,
-            graded.reports,
-            graded.notebook,
-            round(graded.seconds, 2),
-            graded.used.memory,
-            graded.sandbox or self.grader.sandbox,
-            handed_in(submission.folder),
-            judged.why,
-            judged.again,
+            student=submission.student,
+            assignment=submission.assignment,
+            stamp=judged.stamp,
+            reports=graded.reports,
+            notebook=graded.notebook,
+            seconds=round(graded.seconds, 2),
+            cells=round(graded.cells, 2),
+            learner=round(graded.used.seconds, 2),
+            own=round(graded.own, 2),
+            memory=graded.used.memory,
+            sandbox=graded.sandbox or self.grader.sandbox,
+            handed_in=handed_in(submission.folder),
+            why=judged.why,
+            again=judged.again,
         )
         self.journal.put(entry)
         return entry
@@ -115,12 +119,13 @@ class Run:
     def _write(self, entry: Entry) -> None:
         """Bring an entry to its places, unless it is there already."""
         if entry.notebook is not None:
+            begun = time.process_time()
             try:
                 self.writer.write(entry)
             except WriteError as error:
                 entry = self._unwritten(entry, str(error))
-            with contextlib.suppress(WriteError):
-                self._feedback(entry)
+            self._feedback(entry)
+            entry.own = round(entry.own + time.process_time() - begun, 2)
             self.journal.written(entry)
         if entry.why:
             tqdm.write(f"ungraded {entry.student} {entry.assignment}: {entry.why}", file=sys.stderr)
@@ -211,6 +216,7 @@ def grade_class(
         except ReleaseError as error:
             raise GradeError(f"the exercises could not be released: {error}") from error
         imports = _imports(out / "release", names)
+        executor.settle()
         warm_up(list(imports))  # the checks need the same; judging processes are forked from here
         secrets = (submitted, out, secret_file, solutions, ROOT / "course_utils" / "checks" / "framework.py")
         grader = Grader(

@@ -13,7 +13,6 @@ import base64
 import copy
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from nbformat.v4 import new_output
 
 from course_utils import session
 from course_utils.checks.framework import Exercise, Question, Report, seed_key
+from course_utils.grading.defused import defused
 from course_utils.grading.warm import Child, Nursery, SandboxError, Used, default_nursery
 from course_utils.wire import codec
 from course_utils.wire.answer import WorkerTransport
@@ -39,7 +39,6 @@ CELL_BYTES = 16 * 2**20  # of one cell's outputs, as they come
 OUTPUT_BYTES = 32 * 2**20  # of all cells of a notebook
 STARTS, START_SECONDS = 3, 60.0
 CHECK_SUFFIX = "-check"
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 class Ungradable(Exception):
@@ -61,8 +60,9 @@ class Limits:
 class Graded:
     """A judged notebook, with outputs, and its reports by question name.
 
-    ``seconds`` is how long it took, ``used`` what the learner's processes used, ``sandbox``
-    the wall they ran behind and how many of its canaries were held.
+    ``seconds`` is how long it took, ``cells`` how much of that the learner's cells ran, ``used``
+    what the learner's processes used and ``own`` the processor seconds of judging, ``sandbox`` the
+    wall they ran behind and how many of its canaries were held.
     """
 
     notebook: NotebookNode
@@ -70,6 +70,8 @@ class Graded:
     seconds: float
     used: Used = field(default_factory=Used)
     sandbox: str = ""
+    cells: float = 0.0
+    own: float = 0.0
 
 
 # --- what is taken from a submission -----------------------------------------------------------------
@@ -139,7 +141,7 @@ def rebuild(released: NotebookNode, sources: dict[str, list[str]]) -> NotebookNo
             found = sources.get(marks["grade_id"]) or sources.get(f"#{cell.get('id')}") or []
             cell.source = _chosen(found, cell.source)
             if cell.cell_type == "markdown":
-                cell.source = _TAG.sub("&lt;", cell.source)  # an instructor's browser will show it
+                cell.source = defused(cell.source)  # an instructor's browser will show it
     return notebook
 
 
@@ -403,7 +405,7 @@ def grade(
     :class:`Ungradable` if no child can be started.
     """
     settle()
-    started = time.monotonic()
+    started, own, cells = time.monotonic(), time.process_time(), 0.0
     notebook, reports = rebuild(released, sources), {}
     nursery = nursery or default_nursery()
     with Notebook(limits, nursery) as running:
@@ -414,14 +416,24 @@ def grade(
             count += 1
             name = question_of(cell)
             if name is None:
+                begun = time.monotonic()
                 outputs = cleaned(running.run(cell.source))
+                cells += time.monotonic() - begun
             else:
                 question = exercise.find(name)
                 progress(f"{name} {question.title}")
                 reports[name] = question.run(running, key_of(question))
                 outputs = check_outputs(reports[name])
             cell.outputs, cell.execution_count = _counted(outputs, count), count
-    return Graded(notebook, reports, time.monotonic() - started, running.used, nursery.level)
+    return Graded(
+        notebook,
+        reports,
+        time.monotonic() - started,
+        running.used,
+        nursery.level,
+        cells,
+        time.process_time() - own,
+    )
 
 
 def _counted(outputs: list[NotebookNode], count: int) -> list[NotebookNode]:

@@ -74,8 +74,9 @@ class Stamp:
 class Entry:
     """A submission and what came of it.
 
-    ``notebook`` is ``None`` once everything is written. ``handed_in`` is the time stamp,
-    ``memory`` in bytes, ``why`` says why it is ungraded (``again``: by no fault of its own).
+    ``notebook`` is ``None`` once everything is written. ``handed_in`` is the time stamp, ``seconds``
+    are the whole notebook's and ``cells`` the learner's cells' of these; ``learner`` and ``own`` are
+    processor seconds, of the learner's processes and of judging and writing; ``memory`` in bytes, ``why`` says why it is ungraded (``again``: by no fault of its own).
     """
 
     student: str
@@ -84,6 +85,9 @@ class Entry:
     reports: dict[str, Report]
     notebook: NotebookNode | None
     seconds: float = 0.0
+    cells: float = 0.0
+    learner: float = 0.0
+    own: float = 0.0
     memory: int = 0
     sandbox: str = ""
     handed_in: str | None = None
