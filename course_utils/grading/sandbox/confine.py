@@ -16,6 +16,7 @@ from course_utils.grading.sandbox import landlock, seccomp
 
 _NEW_MOUNTS, _NEW_IPC, _NEW_USER = 0x20000, 0x8000000, 0x10000000  # unshare(2)
 _PRIVATE = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
+_BIND = 0x1000 | 0x4000  # MS_BIND | MS_REC
 _NO_DEVICES = 0x2 | 0x4  # MS_NOSUID | MS_NODEV
 _DUMPABLE, _PARENT_DEATH, _KEEP_CAPABILITIES = 4, 1, 8  # prctl(2)
 _AMBIENT, _AMBIENT_RAISE, _AMBIENT_CLEAR = 47, 2, 4
@@ -100,8 +101,29 @@ def _fresh_places(plan: Plan) -> None:
         _call("mount", b"none", b"/", None, ctypes.c_ulong(_PRIVATE), None)
         owner = os.getuid() if plan.user is None else plan.user
         options = f"size={plan.caps.disk},nr_inodes={_MOST_INODES},mode=0700,uid={owner},gid={owner}"
+        covered = _held_open(plan)
         for place in (plan.scratch, *plan.shared):
             _call("mount", b"tmpfs", place.encode(), b"tmpfs", ctypes.c_ulong(_NO_DEVICES), options.encode())
+        for path, descriptor in covered.items():
+            _show_again(path, descriptor)
+
+
+def _held_open(plan: Plan) -> dict[str, int]:
+    """Descriptors of what may be seen and lies where a fresh place will cover it: a workbook in /tmp, say."""
+    places = tuple(place + "/" for place in (plan.scratch, *plan.shared))
+    return {path: os.open(path, os.O_PATH) for path in plan.read if path.startswith(places)}
+
+
+def _show_again(path: str, descriptor: int) -> None:
+    """Bind what a descriptor holds to where it was."""
+    if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+        os.makedirs(path, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    source = f"/proc/self/fd/{descriptor}".encode()
+    _call("mount", source, path.encode(), None, ctypes.c_ulong(_BIND), None)
+    os.close(descriptor)
 
 
 def _become(user: int, kept: int) -> None:

@@ -1,0 +1,34 @@
+"""A learner's markdown, made safe to be shown to somebody else.
+
+It stays markdown: formgrader, nbgrader's feedback and nbconvert render it, each in its own
+way and in a page with scripts of its own. So what could run, load or lead astray there is
+taken out of the source: every tag, every link that is not plainly to the web, every picture
+(it would be fetched), and the TeX commands that make links or markup.
+"""
+
+from __future__ import annotations
+
+import re
+
+MARKDOWN_CHARACTERS = 50_000
+# Where a tag, a comment or an autolink begins.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_PICTURE = re.compile(r"!(?=\[)")
+# The destination of "[text](…)", and of "[name]: …"; anything but a plain web address is broken up.
+_DESTINATION = re.compile(r"\](?=\s*[(:])(?!\(\s*https?://[^\s&()<>\\]*\s*\))")
+_TEX = re.compile(
+    r"\\(?=(?:href|url|class|cssId|style|data|require|unicode|html\w*|include\w*|input|def|let|g?x?edef|newcommand|"
+    r"renewcommand|newenvironment|csname|texttip|mmltext|mmlToken|bbox|toggle|action|Tip|tooltip)(?![A-Za-z]))"
+)
+
+
+def defused(markdown: str) -> str:
+    """The same text, in which nothing can run or be fetched; cut at :data:`MARKDOWN_CHARACTERS`."""
+    text = markdown
+    if len(text) > MARKDOWN_CHARACTERS:
+        text = text[:MARKDOWN_CHARACTERS] + "\n\n*(the rest is left out: it is too long to be shown)*"
+    text = "".join(letter for letter in text if letter in "\n\t" or letter.isprintable())
+    text = _TAG.sub("&lt;", text)
+    text = _PICTURE.sub(r"\\!", text)
+    text = _DESTINATION.sub(r"\\]", text)
+    return _TEX.sub(r"\\\\", text)
