@@ -1,4 +1,4 @@
-"""What people read after grading: grades.csv, results.jsonl and a page for each learner."""
+"""What an instructor reads after grading: grades.csv and results.jsonl."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import io
 import json
 import os
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from nbgrader.api import Gradebook
 
-from course_utils.checks.framework import Exercise, Report, Rung
+from course_utils.checks.framework import Report, Rung
 from course_utils.grading.executor import CHECK_SUFFIX
 
 GRADES_COLUMNS = ("student", "assignment", "score", "max_score", "late_penalty", "status", "message")
@@ -139,24 +138,3 @@ def _replace(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".new")
     draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
-
-
-def page(student: str, exercise: Exercise, reports: list[Report], score: str) -> str:
-    """A learner's page: points, what was expected, what came, where to read on. Escaped, no scripts."""
-    by_hand = [question for question in exercise.questions.values() if question.manual]
-    waiting = "".join(
-        f"<li>{escape(question.title)}: an instructor gives up to {question.points:g} points</li>"
-        for question in by_hand
-    )
-    cards = "\n".join(report.html() for report in reports)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{escape(exercise.title)}: {escape(student)}</title></head>
-<body style="font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em">
-<h1>{escape(exercise.title)}</h1>
-<p>{escape(student)}: <strong>{escape(score)}</strong></p>
-{cards}
-<ul>{waiting}</ul>
-</body>
-</html>
-"""

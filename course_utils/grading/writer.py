@@ -29,7 +29,7 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from course_utils.checks import cards
 from course_utils.checks.framework import load_exercise
-from course_utils.grading import reports
+from course_utils.grading import learners_page
 from course_utils.grading.journal import Entry, write_whole
 from course_utils.grading.nbgrader_steps import CONFIG_FILE, configure, put_marks, take_back_marks
 from course_utils.grading.release import LITTER, copy_source, generate, quiet_log
@@ -172,7 +172,7 @@ class Writer:
         found = list(entry.reports.values())
         score = f"ungraded: {entry.why}" if entry.why else cards.total_text(found, exercise)
         page = self.out / "feedback" / entry.student / entry.assignment / "report.html"
-        page.write_text(reports.page(entry.student, exercise, found, score), encoding="utf-8")
+        page.write_text(learners_page.page(entry.student, exercise, found, score), encoding="utf-8")
 
 
 class _Feedback:
