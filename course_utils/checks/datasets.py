@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections import Counter
+from itertools import pairwise
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
@@ -191,7 +192,7 @@ def chunk(answer, draw):
     with part(f"neighbours share {stride} tokens", points=1):
         for name, document in tokens.items():
             places = [row["place"] for row in found.get(name, [])]
-            steps = [later - earlier for earlier, later in zip(places, places[1:], strict=False)]
+            steps = [later - earlier for earlier, later in pairwise(places)]
             expect.true(bool(places) or not document, f"at least one chunk of a document of {len(document)} tokens", "none")
             what = f"the distances between the beginnings of chunks, for a document of {len(document)} tokens"
             expect.equal(steps, [step] * len(steps), what)
