@@ -12,6 +12,7 @@ from html import escape
 from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
 
 SHOWN_CHARACTERS = 2_000  # of one text in a message
+_NOT_BEGUN = (Rung.NOT_STARTED.value, Rung.MISSING.value)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --paper: #ffffff; --soft: #f3f4f6; --line: #d5d9de; --dim: #59636e;
@@ -94,6 +95,8 @@ def _tone_and_points(question: Question, report: Report | None) -> tuple[str, st
     if report is None or report.points is None:
         return "waiting", f"{question.points:g} points, not marked yet"
     points = f"{report.points:g} of {report.max_points:g} points"
+    if not report.points and report.rung in _NOT_BEGUN:
+        return "waiting", points
     if report.points == report.max_points:
         return "right", points
     return "partly" if report.points else "wrong", points
@@ -103,9 +106,9 @@ def _part(part: PartResult, named: bool) -> str:
     """What one part earned, and, where it was missed, what was expected and what came."""
     met = part.rung == Rung.RIGHT.value
     title = f"{escape(part.title)}: {part.points:g} of {part.max_points:g}" if named else ""
-    if met and not named:
+    if not named and (met or part.rung == Rung.NOT_STARTED.value):
         return ""
-    why = "" if met or not part.expected else _expected_and_got(part)
+    why = "" if met or not part.expected or part.rung == Rung.NOT_STARTED.value else _expected_and_got(part)
     kind, mark = ("met", "✓") if met else ("missed", "✗")
     return f'<li class="{kind}" data-mark="{mark}">{title}{why}</li>'
 
@@ -120,7 +123,7 @@ def _lines(question: Question, report: Report | None) -> list[str]:
     """What stands below: remarks, and where to read on."""
     if report is None:
         return ["A person reads and marks this answer."]
-    lines = []
+    lines = ["Not started yet."] if report.rung == Rung.NOT_STARTED.value else []
     for note in report.notes:
         lines.append(("Not marked: " if report.points is None else "Right, but: ") + escape(_shown(note)))
     if question.lesson and report.points != report.max_points:

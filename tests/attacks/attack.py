@@ -16,7 +16,8 @@ class Attack:
     ``aim`` is what it tries, in words. It is made from the released notebook: ``answers``
     (sources by grade id) over honest answers to q2 and q3, then ``change`` (a function of the notebook as a
     dict), or ``files`` (by name; bytes, or a function that makes something else at a path). ``keeps``: the honest
-    questions whose points it must keep. ``says``: words that must stand in its report. ``wild``: only to be run
+    questions whose points it must keep; ``earns``: those whose answer is right in itself, whatever was put around
+    it. ``says``: words that must stand in its report. ``wild``: only to be run
     where a wall was shown to hold, because without one it would hurt this machine.
     """
 
@@ -29,6 +30,7 @@ class Attack:
     status: str = "graded"
     says: str = ""
     wild: bool = False
+    earns: tuple[str, ...] = ()
     family: str = ""
 
     @property
@@ -40,7 +42,7 @@ class Attack:
         ):
             return set()
         answers = HONEST_BESIDE | self.answers
-        return {name for name, source in answers.items() if source in RIGHT}
+        return {name for name, source in answers.items() if source in RIGHT} | set(self.earns)
 
     def hand_in(self, folder, released, names):
         """Write the submission into ``folder``; ``names`` are the places an attack's code may speak of."""

@@ -23,6 +23,9 @@ def poison(folder):
 """
 
 
+KEPT = {"earns": ("q4",), "keeps": ("q2", "q3", "q4")}  # the model is right; what was put beside it has no effect
+
+
 def poisoned(name, aim, body, says="", **more):
     lines = "\n".join("    " + line for line in body.strip().splitlines())
     return Attack(name, aim, {"q1": "def double(number):\n    return 0", "q4": FOLDER + lines}, says=says, **more)
@@ -56,8 +59,8 @@ state["transformer.wpe.weight"] = torch.zeros(300_000, 8)
 save_file(state, weights(folder), metadata={"format": "pt"})
 configure(folder, n_positions=300_000)
 """, wild=True),
-        poisoned("quantized", "a config that asks for quantization and other kernels", "configure(folder, quantization_config={'quant_method': 'gptq', 'bits': 4}, attn_implementation='flash_attention_2', _attn_implementation='kernels-community/evil')"),
-        poisoned("other-weights-file", "a config that names another file for the weights", "configure(folder, transformers_weights='../../../../etc/passwd', name_or_path='/etc', _name_or_path='/etc')"),
+        poisoned("quantized", "a config that asks for quantization and other kernels", "configure(folder, quantization_config={'quant_method': 'gptq', 'bits': 4}, attn_implementation='flash_attention_2', _attn_implementation='kernels-community/evil')", **KEPT),
+        poisoned("other-weights-file", "a config that names another file for the weights", "configure(folder, transformers_weights='../../../../etc/passwd', name_or_path='/etc', _name_or_path='/etc')", **KEPT),
         poisoned("header-lies", "a safetensors header that is longer than its file", """
 data = open(weights(folder), "rb").read()
 open(weights(folder), "wb").write(struct.pack("<Q", 2 ** 62) + data[8:])
@@ -80,9 +83,9 @@ save_file(state, weights(folder), metadata={"format": "pt"})
 """),
         poisoned("files-many", "a folder of a thousand files", "for number in range(1000):\n    open(f'{folder}/{number}.json', 'w').close()", "files"),
         poisoned("files-odd", "files that a model does not need", "open(folder + '/evil.py', 'w').close()", "does not need"),
-        poisoned("files-linked", "links to the grader's files in a model's folder", "os.symlink(THE_HOME + '/.netrc', folder + '/vocab.txt')\nos.symlink(THE_SEED, folder + '/README.md')"),
-        poisoned("generation-bomb", "a generation config that asks for a million beams", "json.dump({'num_beams': 10 ** 6, 'num_return_sequences': 10 ** 6, 'max_length': 10 ** 9, 'do_sample': True}, open(folder + '/generation_config.json', 'w'))", wild=True),
-        poisoned("generation-code", "a generation config that names code", "json.dump({'custom_generate': THE_DROP, 'cache_implementation': 'offloaded', 'compile_config': {'backend': 'evil'}}, open(folder + '/generation_config.json', 'w'))"),
+        poisoned("files-linked", "links to the grader's files in a model's folder", "os.symlink(THE_HOME + '/.netrc', folder + '/vocab.txt')\nos.symlink(THE_SEED, folder + '/README.md')", **KEPT),
+        poisoned("generation-bomb", "a generation config that asks for a million beams", "json.dump({'num_beams': 10 ** 6, 'num_return_sequences': 10 ** 6, 'max_length': 10 ** 9, 'do_sample': True}, open(folder + '/generation_config.json', 'w'))", wild=True, **KEPT),
+        poisoned("generation-code", "a generation config that names code", "json.dump({'custom_generate': THE_DROP, 'cache_implementation': 'offloaded', 'compile_config': {'backend': 'evil'}}, open(folder + '/generation_config.json', 'w'))", **KEPT),
         poisoned("activation-code", "an activation that is a path to code", "configure(folder, activation_function='os.system')"),
         poisoned("other-family", "a model of another family, which loads a backbone by its path", "configure(folder, architectures=['DPTForDepthEstimation'], model_type='dpt', backbone=THE_DROP, use_pretrained_backbone=True)"),
         Attack("model-lying-class", "a class that says it is a Transformers model", {"q1": "", "q4": """
@@ -113,7 +116,7 @@ from safetensors.torch import save_file
 import torch
 save_file({"base_model.model.transformer.h.0.attn.c_attn.lora_A.weight": torch.zeros(1, 8), "base_model.model.transformer.h.0.attn.c_attn.lora_B.weight": torch.zeros(24, 1)}, folder + "/adapter_model.safetensors")
 json.dump({"peft_type": "LORA", "r": 1, "target_modules": "((.*)*)*x", "megatron_config": {"a": 1}, "megatron_core": "antigravity", "auto_mapping": {"base_model_class": "x", "parent_library": "os"}, "init_lora_weights": "pissa"}, open(folder + "/adapter_config.json", "w"))
-"""),
+""", **KEPT),
         Attack("model-honest", "an honest model beside a dishonest answer: it keeps its points", {"q1": "def double(number):\n    return 0", "q4": MODEL}, keeps=("q2", "q3", "q4")),
     ],
 )  # fmt: skip

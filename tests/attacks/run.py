@@ -17,13 +17,20 @@ def chosen(options):
 def main(argv=None):
     """Exit code 0 when no attack got anything or harmed anybody."""
     parser = argparse.ArgumentParser(
-        prog="course bench attacks", description="Grade hostile and broken submissions beside honest students."
+        prog="course bench attacks",
+        description="Grade hostile and broken submissions beside honest students.",
     )
     parser.add_argument("only", nargs="*", metavar="ATTACK", help="these alone (all by default)")
     parser.add_argument("--some", action="store_true", help="the representative part, which `make test` runs")
-    parser.add_argument("--family", action="append", choices=sorted({a.family for a in ATTACKS}), help="a family alone")
-    parser.add_argument("--follow", type=int, default=1, metavar="N", help="an honest student after every Nth (1)")
-    parser.add_argument("--batch", type=int, default=60, metavar="N", help="attacks in one run of the grader (60)")
+    parser.add_argument(
+        "--family", action="append", choices=sorted({a.family for a in ATTACKS}), help="a family alone"
+    )
+    parser.add_argument(
+        "--follow", type=int, default=1, metavar="N", help="an honest student after every Nth (1)"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=60, metavar="N", help="attacks in one run of the grader (60)"
+    )
     parser.add_argument("--sandbox", help="passed on to course grade")
     parser.add_argument("--tame", action="store_true", help="leave out what needs a wall to be tried at all")
     parser.add_argument("--json", action="store_true", help="the table as JSON")

@@ -56,6 +56,13 @@ def test_a_right_answer_is_said_to_be_right():
     assert "To read again" not in Reader(text).text.split("q2 ·")[0]
 
 
+def test_a_stub_is_not_begun_rather_than_wrong():
+    text = made("def double(n):\n    raise NotImplementedError()")
+    assert '<section class="waiting">' in text
+    assert '<section class="wrong">' not in text
+    assert "Not started yet." in Reader(text).text
+
+
 def test_an_ungraded_question_says_why():
     text = page(
         "ann",
