@@ -56,8 +56,7 @@ class Submission:
         elif self.plan.sandbox != "bwrap" and _size_of(self.plan.scratch) > self.plan.caps.disk:
             self.why = f"it wrote more than {self.plan.caps.disk / 2**30:.1f} GB"
         if self.why:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.child, signal.SIGKILL)
+            _kill_all(self.plan, self.child)
 
     def end(self) -> dict:
         """Kill every process of it and wait until none is left; returns what it used."""
@@ -259,7 +258,7 @@ class Zygote:
 
     def _watch(self) -> None:
         """A child that ended takes with it what it left behind, at once: its pipes close with the last of them."""
-        if self.running is None or self.running.why:
+        if self.running is None:
             return
         self.running.look()
         with contextlib.suppress(ChildProcessError):
