@@ -1,0 +1,352 @@
+"""Exercise 10: its solution, its stub, plausible wrong answers with the words they get, and other right ones."""
+
+import copy
+
+import nbformat
+import pytest
+
+from course_utils.checks.lora_and_peft import FOUND, exercise
+from course_utils.checks.testing import judge_source, judged_objects_well, judged_well, namespace, solution_path
+from course_utils.course import start
+
+NAME = "10_lora_and_peft"
+TORCH = "import torch"
+
+
+@pytest.fixture(scope="module")
+def course():
+    return start(NAME, profile="offline", device="cpu")
+
+
+def given(*names):
+    """The source of cells of the solution, by their ids."""
+    cells = {cell.id: cell.source for cell in nbformat.read(solution_path(NAME), as_version=4).cells}
+    return "\n\n".join(cells[name] for name in names)
+
+
+def test_the_card():
+    assert 20 <= exercise.points <= 30
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 8
+
+
+# q1
+
+FORWARD = """
+def lora_forward(x, W, A, B, alpha):
+    return x @ W.T + alpha / A.shape[0] * x @ A.T @ B.T
+
+def lora_merge(W, A, B, alpha):
+    return W + alpha / A.shape[0] * B @ A
+
+def lora_unmerge(W, A, B, alpha):
+    return W - alpha / A.shape[0] * B @ A
+"""
+THROUGH_THE_MERGED = """
+def lora_merge(W, A, B, alpha):
+    return W.add(B.mm(A), alpha=alpha / A.size(0))
+
+def lora_forward(x, W, A, B, alpha):
+    return torch.nn.functional.linear(x, lora_merge(W, A, B, alpha))
+
+def lora_unmerge(W, A, B, alpha):
+    return lora_merge(W, A, B, -alpha)
+"""
+
+
+def test_forward_and_merge():
+    judged_well(
+        NAME,
+        "q1",
+        before=TORCH,
+        wrong={
+            FORWARD.replace("alpha / A.shape[0]", "alpha"): "the output of a layer with a detour of rank",
+            FORWARD.replace("A.shape[0]", "A.shape[1]"): "with alpha",
+            FORWARD.replace("return x @ W.T +", "return"): "the output of a layer",
+            FORWARD.replace("W - alpha", "W + alpha"): "before a detour",
+            FORWARD.replace("B @ A", "A.T @ B.T"): "lora_merge",
+            FORWARD.replace("x @ A.T @ B.T", "torch.mm(torch.mm(x, A.T), B.T)"): "lora_forward",  # no batch of sequences
+        },
+        right=[FORWARD, THROUGH_THE_MERGED],
+    )
+
+
+def test_a_wrong_way_back_costs_one_point():
+    report = judge_source(NAME, "q1", FORWARD.replace("W - alpha", "W + alpha"), before=TORCH)
+    assert report.points == 3
+
+
+# q2
+
+BUDGET = """
+def trainable(shapes, r):
+    return sum(r * out + r * into for out, into in shapes)
+
+def largest_rank(shapes, budget):
+    r = 0
+    while trainable(shapes, r + 1) <= budget:
+        r += 1
+    return r
+"""
+COUNTED = """
+def trainable(shapes, r):
+    return sum(torch.empty(r, i).numel() + torch.empty(o, r).numel() for o, i in shapes)
+
+def largest_rank(shapes, budget):
+    return max([r for r in range(1, 40) if trainable(shapes, r) <= budget], default=0)
+"""
+
+
+def test_budget():
+    judged_well(
+        NAME,
+        "q2",
+        before=TORCH,
+        wrong={
+            BUDGET.replace("r * out + r * into", "r * out * into"): "trainable([",
+            BUDGET.replace("r * out + r * into", "r * out"): "trainable([",
+            BUDGET.replace("<= budget", "< budget"): "which is hit exactly",
+            BUDGET.replace("r = 0", "r = 1"): "too little for rank 1",
+            BUDGET.replace("return r\n", "return r + 1\n"): "largest_rank([",
+        },
+        right=[BUDGET, COUNTED],
+    )
+
+
+# q3
+
+DETOUR = """
+class Detour(torch.nn.Module):
+    def __init__(self, base, r, alpha):
+        super().__init__()
+        self.base = base
+        for value in base.parameters():
+            value.requires_grad = False
+        self.scale = alpha / r
+        self.A = torch.nn.Parameter(torch.empty(r, base.in_features))
+        self.B = torch.nn.Parameter(torch.zeros(base.out_features, r))
+        torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)
+
+    def forward(self, x):
+        return self.base(x) + self.scale * (x @ self.A.T @ self.B.T)
+"""
+B_AT_RANDOM = """
+class Detour(torch.nn.Module):
+    def __init__(self, base, r, alpha):
+        super().__init__()
+        base.weight.requires_grad_(False)
+        self.base, self.r, self.alpha = base, r, alpha
+        self.A = torch.nn.Parameter(torch.zeros(r, base.in_features))
+        self.B = torch.nn.Parameter(torch.randn(base.out_features, r) * 0.1)
+
+    def forward(self, x):
+        change = self.B @ self.A * self.alpha / self.r
+        return torch.nn.functional.linear(x, self.base.weight + change)
+"""
+
+
+def test_find_the_bugs():
+    probe = given("q3-probe")
+    judged_well(
+        NAME,
+        "q3",
+        before=f"{TORCH}\n{probe}",
+        wrong={
+            given("q3-colleague").replace("ColleaguesDetour", "Detour"): "the names of the trained parameters",
+            DETOUR.replace("torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)", "torch.nn.init.zeros_(self.A)"): "no movement at all",
+            DETOUR.replace("value.requires_grad = False", "pass"): "'base.weight'",
+            DETOUR.replace("alpha / r", "r / alpha"): "the output with given A and B",
+            DETOUR.replace("torch.zeros(base.out_features, r)", "torch.ones(base.out_features, r)"): "the output at the start",
+            DETOUR.replace("self.base(x) + ", ""): "the output at the start",
+        },
+        right=[DETOUR, B_AT_RANDOM],
+    )
+
+
+# q4
+
+
+@pytest.fixture(scope="module")
+def adapted(course):
+    """The solution's adapter, trained once."""
+    held = namespace(TORCH, given("q4-data"), given("q4-answer"), given("q4-train"), course=course)
+    return held["adapted"], held
+
+
+def untrained(held, course, **settings):
+    """An adapter that has not seen a row."""
+    import torch
+
+    torch.manual_seed(0)
+    kind = held["AutoModelForSequenceClassification"]
+    base = kind.from_pretrained(course.model("bert"), num_labels=len(held["desks"]))
+    return held["get_peft_model"](base, held["LoraConfig"](task_type="SEQ_CLS", **settings))
+
+
+@pytest.mark.slow
+def test_adapter(course, adapted):
+    import torch
+
+    model, held = adapted
+    moved = copy.deepcopy(model)
+    with torch.no_grad():
+        moved.get_base_model().bert.embeddings.word_embeddings.weight[5] += 1
+    plain = copy.deepcopy(model).merge_and_unload()
+    wide = untrained(held, course, r=16, target_modules=["query", "key", "value"])
+    with_biases = untrained(held, course, r=1, target_modules=["query"], modules_to_save=["dense"])
+    larger = untrained(held, course, r=6, lora_alpha=24, target_modules=["query", "value"])
+    held["train"](larger, held["notices"], steps=110, learning_rate=1e-2)
+    reports = judged_objects_well(
+        NAME,
+        "q4",
+        course=course,
+        right={"the solution": {"adapted": model}, "a larger rank": {"adapted": larger}},
+        wrong={
+            "not trained": ({"adapted": untrained(held, course, r=4, target_modules=["query", "value"])}, "the accuracy on 300"),
+            "merged": ({"adapted": plain}, "without an adapter"),
+            "over the budget": ({"adapted": wide}, "the share of the adapter and the head"),
+            "whole layers saved": ({"adapted": with_biases}, "the share of the adapter and the head"),
+            "a base that moved": ({"adapted": moved}, "that have moved"),
+            "not a model": ({"adapted": "adapter"}, "adapted"),
+        },
+    )
+    assert reports["not trained"].points == 2
+    assert reports["a base that moved"].points == 4
+
+
+def test_an_adapter_that_is_still_to_do(course):
+    assert judge_source(NAME, "q4", "adapted = None", course=course).rung == "not started"
+
+
+# q5
+
+QUANTISE = """
+def quantise(weights, levels, block):
+    codes, scales = [], []
+    for part in weights.split(block):
+        scale = part.abs().max()
+        relative = part / scale if scale > 0 else part
+        codes.append((relative[:, None] - levels).abs().argmin(1))
+        scales.append(scale)
+    return torch.cat(codes), torch.stack(scales)
+
+def dequantise(codes, scales, levels, block):
+    return torch.cat([levels[part.long()] * scale for part, scale in zip(codes.split(block), scales)])
+"""
+SEARCHED = """
+def quantise(weights, levels, block):
+    scales = torch.stack([part.abs().max() for part in weights.split(block)])
+    each = scales.clamp_min(1e-30).repeat_interleave(block)[: len(weights)]
+    return torch.bucketize(weights / each, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), scales
+
+def dequantise(codes, scales, levels, block):
+    each = scales[torch.arange(len(codes)) // block]
+    return each * levels[codes.long()]
+"""
+
+
+def test_four_bits():
+    judged_well(
+        NAME,
+        "q5",
+        before=TORCH,
+        wrong={
+            QUANTISE.replace("part.abs().max()", "part.max()"): "the scales",
+            QUANTISE.replace("part.abs().max()", "weights.abs().max()"): "the scales",
+            QUANTISE.replace("part.abs().max()\n", "part.abs().max() or torch.tensor(1.0)\n"): "the scales",
+            SEARCHED.replace("(levels[1:] + levels[:-1]) / 2", "levels[1:]"): "whose level is farther off",
+            QUANTISE.replace("for part in weights.split(block)", "for part in weights[: len(weights) // block * block].split(block)"): "the shape",
+            QUANTISE.replace("levels[part.long()] * scale", "levels[part.long()]"): "that given codes and scales stand for",
+        },
+        right=[QUANTISE, SEARCHED],
+    )
+
+
+# q6
+
+BYTES = """
+def qlora_bytes(weights, trained, block, scale_block):
+    scales = weights // block
+    return {"frozen": weights / 2 + scales + 4 * (scales // scale_block), "adapter": 16 * trained}
+"""
+
+
+def test_memory():
+    judged_well(
+        NAME,
+        "q6",
+        wrong={
+            BYTES.replace("weights / 2", "4 * weights"): '["frozen"] in bytes',
+            BYTES.replace("+ scales +", "+ 4 * scales +"): '["frozen"] in bytes',
+            BYTES.replace("+ 4 * (scales // scale_block)", ""): '["frozen"] in bytes',
+            BYTES.replace("16 * trained", "4 * trained"): '["adapter"] in bytes',
+            BYTES.replace("16 * trained", "12 * trained"): '["adapter"] in bytes',
+            BYTES.replace('"adapter": 16 * trained', '"total": 1'): "'adapter'",
+        },
+        right=[BYTES, BYTES.replace("weights / 2", "0.5 * weights").replace("16 *", "(4 + 4 + 8) *")],
+    )
+
+
+# q7
+
+
+def answers(**other):
+    return f"def predictions():\n    return {FOUND | other}"
+
+
+def test_predictions():
+    wrong = {
+        answers(linear=True): "all six",
+        answers(activations=True): "all six",
+        answers(decoder=False, alpha=True): "the number of right predictions",
+        answers(rank="yes"): "to be True or False",
+        "def predictions():\n    return {'rank': True}": "'alpha'",
+    }
+    judged_well(NAME, "q7", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"])
+    assert judge_source(NAME, "q7", answers(linear=True)).points == 1
+
+
+def test_the_predictions_are_what_is_measured(course):
+    held = namespace(TORCH, "from peft import LoraConfig, get_peft_model", given("q7-answer"), given("q7-measure"), given("q7-run"), course=course)
+    assert held["measure"]() == FOUND
+
+
+# q8
+
+MIX = """
+def mix(adapters, weights):
+    r = sum(len(one["A"]) for one in adapters)
+    B = [w * one["alpha"] / len(one["A"]) * one["B"] for w, one in zip(weights, adapters)]
+    return {"A": torch.vstack([one["A"] for one in adapters]), "B": torch.hstack(B), "alpha": r}
+"""
+SCALED_A = """
+def mix(adapters, weights):
+    A = [w * one["alpha"] / one["A"].shape[0] * one["A"] for w, one in zip(weights, adapters)]
+    A, B = torch.cat(A, 0), torch.cat([one["B"] for one in adapters], 1)
+    return {"A": A * 2, "B": B, "alpha": A.shape[0] / 2}
+"""
+DECOMPOSED = """
+def mix(adapters, weights):
+    change = sum(w * one["alpha"] / len(one["A"]) * one["B"] @ one["A"] for w, one in zip(weights, adapters))
+    U, S, V = torch.linalg.svd(change.double())
+    r = sum(len(one["A"]) for one in adapters)
+    return {"A": V[:r].float(), "B": (U[:, :r] * S[:r]).float(), "alpha": r}
+"""
+
+
+def test_mixing():
+    judged_well(
+        NAME,
+        "q8",
+        before=TORCH,
+        wrong={
+            MIX.replace('w * one["alpha"] / len(one["A"]) * one["B"]', 'w * one["B"]'): "the change that",
+            MIX.replace('"alpha": r', '"alpha": 1'): "the change that",
+            MIX.replace("w * one", "abs(w) * one"): "the change that",
+            MIX.replace('one["alpha"] / len(one["A"])', 'one["alpha"] / r'): "the change that",
+            MIX.replace('return {', 'return {"W": 0} if r else {'): "'A'",
+            DECOMPOSED.replace("V[:r]", "V[:14]").replace("U[:, :r] * S[:r]", "U[:, :14] * S[:14]").replace(
+                '"alpha": r', '"alpha": 14'
+            ): "the rank of a mix",
+        },
+        right=[MIX, SCALED_A, DECOMPOSED],
+    )
