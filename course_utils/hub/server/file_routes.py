@@ -32,17 +32,16 @@ def tree(service, request, kind, owner, name, revision, path=""):
     if entry is None:
         raise entry_not_found(path, commit)
     if entry.folder:
-        items = list(repository.history.walk(commit, path, request.flag("recursive")))
+        items = repository.history.listing(commit, path, request.flag("recursive"))
     else:
         items = [repository.history.describe(path, entry.oid)]
     if request.flag("expand"):
         start = request.number("cursor", 0, 10**9)
-        shown = items[start : start + EXPANDED_PAGE]
-        last = last_commits(repository, commit, [item.path for item in shown])
-        table = [None] * start + [rows.tree_row(item, last.get(item.path)) for item in shown]
-        table += [None] * (len(items) - len(table))
-        return page_of(table, request, service, EXPANDED_PAGE)
-    return page_of([rows.tree_row(item) for item in items], request, service, TREE_PAGE)
+        last = last_commits(repository, commit, [item.path for item in items[start : start + EXPANDED_PAGE]])
+        return page_of(
+            items, request, service, EXPANDED_PAGE, lambda item: rows.tree_row(item, last.get(item.path))
+        )
+    return page_of(items, request, service, TREE_PAGE, rows.tree_row)
 
 
 def last_commits(repository, commit, paths):
@@ -165,8 +164,8 @@ def stretch(asked, size):
 def commits(service, request, kind, owner, name, revision):
     repository = service.repository(request, kind, owner, name)
     formatted = "formatted" in request.query.get("expand", [])
-    found = repository.history.commits(repository.head(revision))
-    return page_of([rows.commit_row(commit, formatted) for commit in found], request, service, TREE_PAGE)
+    found = list(repository.history.commits(repository.head(revision)))
+    return page_of(found, request, service, TREE_PAGE, lambda commit: rows.commit_row(commit, formatted))
 
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/refs")

@@ -157,7 +157,7 @@ def search(service, request, kind):
         raise bad_request(f"sort={sort} is not known; there are {', '.join(SORTS)}.")
     ascending = request.first("direction") == "1"
     found.sort(key=lambda row: row[sort], reverse=not ascending)
-    return page_of([shortened(row, request) for row in found], request, service, PAGE)
+    return page_of(found, request, service, PAGE, lambda row: shortened(row, request))
 
 
 def fits(row, request):

@@ -1,5 +1,7 @@
 """Which function answers which address."""
 
+from course_utils.hub.store.names import RESERVED
+
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 
 
@@ -7,7 +9,8 @@ class Routes:
     """A table of (method, pattern) -> function. A pattern is like an address: "/api/{kind}/{owner}/{name}".
 
     `{name}` takes one segment, `{path*}` all that follow, joined by slashes; `{kind}` takes models, datasets
-    and spaces and hands over "model", "dataset" or "space". The first match of the table counts.
+    and spaces and hands over "model", "dataset" or "space"; `{owner}` takes no word that is the Hub's own. The first
+    match of the table counts.
     """
 
     def __init__(self):
@@ -49,6 +52,8 @@ def match(pattern, segments):
             if segment not in KINDS:
                 return None
             values["kind"] = KINDS[segment]
+        elif part == "{owner}" and segment in RESERVED:
+            return None
         elif part.startswith("{") and part.endswith(".git}"):
             if not segment.endswith(".git"):
                 return None

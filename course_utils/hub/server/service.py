@@ -14,8 +14,7 @@ from collections import deque
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from course_utils.hub.server.http import Drop, Response, as_json, error_response
-from course_utils.hub.server.routing import KINDS
+from course_utils.hub.server.http import Drop, as_json, error_response
 from course_utils.hub.store.errors import HubError, StoreError, not_allowed, repository_not_found
 
 EVENTS = 20_000
@@ -247,9 +246,12 @@ def disk_trouble(error):
     return HubError(500, f"The Hub's disk gave an error ({error.strerror}). Nothing was changed.")
 
 
-def page_of(items, request, service, size, most=10_000):
-    """One page of a list as an answer, with a link to the next; `cursor` says where it begins."""
-    start, wanted = request.number("cursor", 0, 10**9), request.number("limit", size, most)
+def page_of(items, request, service, size, row):
+    """One page of a list as an answer, with a link to the next; `cursor` says where it begins.
+
+    row(item): the item as JSON, made only for those that are shown.
+    """
+    start, wanted = request.number("cursor", 0, 10**9), request.number("limit", size, size)
     wanted = min(max(wanted, 1), size)
     headers = {}
     if start + wanted < len(items):
@@ -257,7 +259,5 @@ def page_of(items, request, service, size, most=10_000):
         pairs = [f"{quote(name)}={quote(value)}" for name, values in rest.items() for value in values]
         query = "&".join([*pairs, f"cursor={start + wanted}"])
         headers["Link"] = f'<{service.url}{request.raw_path}?{query}>; rel="next"'
-    return as_json(items[start : start + wanted], headers=headers)
+    return as_json([row(item) for item in items[start : start + wanted]], headers=headers)
 
-
-__all__ = ["KINDS", "PREFIX", "Event", "Failure", "Response", "Service", "page_of"]

@@ -141,7 +141,7 @@ def upload(service, request):
     service.store.room_for(expected)
     blocks = request.body.blocks(expected)
     if part:
-        receipt = service.store.large.receive_part(sha256, part, expected, blocks)
+        receipt = service.store.large.receive_part(claims["user"], sha256, part, expected, blocks)
         return Response(200, b"", {"ETag": f'"{receipt}"'})
     service.store.large.receive(sha256, size, blocks)
     service.store.took(size)
@@ -160,7 +160,7 @@ def complete(service, request):
     if not isinstance(listed, list) or len(listed) != count:
         raise bad_request(f"The file has {count} parts; list them all.")
     service.store.room_for(size)
-    service.store.large.join(sha256, size, count)
+    service.store.large.join(claims["user"], sha256, size, count)
     service.store.took(size)
     service.store.shown(service.store.accounts.person(claims["user"]), sha256)
     return as_json({"success": True})

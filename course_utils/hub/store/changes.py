@@ -50,7 +50,8 @@ class Draft:
 
     def _opened(self, tree):
         return {
-            each.name: _Closed(each.oid) if each.folder else each.oid for each in self._history.tree(tree)
+            name: _Closed(each.oid) if each.folder else each.oid
+            for name, each in self._history.tree(tree).items()
         }
 
     def _look(self, here, name):

@@ -17,6 +17,7 @@ from course_utils.hub.store.objects import Entry, parse_commit, parse_tree
 from course_utils.hub.store.refs import BRANCHES, TAGS
 
 MOST_COMMITS = 50_000
+TREES_KEPT, LISTS_KEPT = 512, 4
 POINTER_BYTES = 1024
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n"
@@ -62,8 +63,11 @@ class History:
         self.objects = objects
         self.refs = refs
         self.limits = limits or Limits()
+        # What was read before, by id: objects never change, so neither does this
         self._commits = {}
-        self._sizes = {}  # blob id -> (size, sha256 or None); objects never change, so neither does this
+        self._trees = {}  # tree id -> {name: Entry}
+        self._sizes = {}  # blob id -> (size, sha256 or None)
+        self._lists = {}  # (tree id, path, recursive) -> its items, for a client that asks page by page
 
     # Revisions
 
@@ -115,11 +119,15 @@ class History:
     # Files
 
     def tree(self, oid):
-        """The entries of a folder."""
-        kind, data = self.objects.read(oid)
-        if kind != "tree":
-            raise StoreError(f"{oid[:12]} is a {kind}, not a folder")
-        return parse_tree(data)
+        """{name: Entry} of a folder, in git's order."""
+        found = self._trees.get(oid)
+        if found is None:
+            kind, data = self.objects.read(oid)
+            if kind != "tree":
+                raise StoreError(f"{oid[:12]} is a {kind}, not a folder")
+            found = {entry.name: entry for entry in parse_tree(data)}
+            keep(self._trees, oid, found, TREES_KEPT)
+        return found
 
     def entry(self, commit, path):
         """The `Entry` at a path of a commit, or None. The path "" is the top folder."""
@@ -127,7 +135,7 @@ class History:
         for name in path.split("/") if path else []:
             if not found.folder:
                 return None
-            found = next((each for each in self.tree(found.oid) if each.name == name), None)
+            found = self.tree(found.oid).get(name)
             if found is None:
                 return None
         return found
@@ -153,6 +161,14 @@ class History:
                     raise StoreError(f"the folders are more than {PATH_DEPTH} deep")
                 waiting.append(iter(self._listed(item.oid, item.path)))
 
+    def listing(self, commit, path="", recursive=True):
+        """What `walk` gives, as a list that is remembered for a while."""
+        top = self.entry(commit, path)
+        wanted = (top.oid if top else None, path, recursive)
+        if wanted not in self._lists:
+            keep(self._lists, wanted, list(self.walk(commit, path, recursive)), LISTS_KEPT)
+        return self._lists[wanted]
+
     def files(self, commit):
         """{path: File} of a whole commit."""
         return {item.path: item for item in self.walk(commit) if isinstance(item, File)}
@@ -164,7 +180,7 @@ class History:
 
     def _listed(self, tree, path):
         prefix = f"{path}/" if path else ""
-        for entry in self.tree(tree):
+        for entry in self.tree(tree).values():
             place = prefix + entry.name
             yield Folder(place, entry.oid) if entry.folder else self.describe(place, entry.oid)
 
@@ -178,6 +194,10 @@ class History:
         size, sha256 = self._sizes[oid]
         return File(path, oid, size, sha256)
 
+    def learn(self, oid, size):
+        """Remember the size of a small file that was written just now."""
+        self._sizes[oid] = (size, None)
+
     def changed(self, before, after):
         """{path: (File or None before, File or None after)} between two commits; `before` may be None."""
         old, new = self.files(before) if before else {}, self.files(after)
@@ -186,3 +206,10 @@ class History:
             for path in sorted(old.keys() | new.keys())
             if (old[path].oid if path in old else None) != (new[path].oid if path in new else None)
         }
+
+
+def keep(cache, key, value, most):
+    """Remember a value, and forget the oldest when there are too many. Threads may race; the worst is a miss."""
+    cache[key] = value
+    while len(cache) > most:
+        cache.pop(next(iter(cache), None), None)

@@ -54,13 +54,13 @@ class LargeFiles:
         finally:
             aside.unlink(missing_ok=True)
 
-    def part(self, sha256, number):
-        """Where a part of a multipart upload waits for the others."""
-        return self.scratch / f"parts-{sha256}" / str(number)
+    def part(self, user, sha256, number):
+        """Where a part of somebody's multipart upload waits for the others."""
+        return self.scratch / f"parts-{user}-{sha256}" / str(number)
 
-    def receive_part(self, sha256, number, size, blocks):
+    def receive_part(self, user, sha256, number, size, blocks):
         """Take in one part; returns its MD5, which the client hands back as a receipt."""
-        place = self.part(sha256, number)
+        place = self.part(user, sha256, number)
         place.parent.mkdir(parents=True, exist_ok=True)
         aside = self.scratch / f"part-{uuid.uuid4().hex}"
         digest = hashlib.md5(usedforsecurity=False)
@@ -73,9 +73,9 @@ class LargeFiles:
             aside.unlink(missing_ok=True)
         return digest.hexdigest()
 
-    def join(self, sha256, size, count):
+    def join(self, user, sha256, size, count):
         """Put the parts together, hash the whole and keep it."""
-        parts = [self.part(sha256, number) for number in range(1, count + 1)]
+        parts = [self.part(user, sha256, number) for number in range(1, count + 1)]
         missing = [part.name for part in parts if not part.is_file()]
         if missing:
             raise unusable(f"Of {count} parts, these did not arrive: {', '.join(missing[:5])}.")

@@ -6,6 +6,8 @@ import unicodedata
 from course_utils.hub.store.errors import unusable
 
 KINDS = ("model", "dataset", "space")
+# First parts of addresses that are no one's
+RESERVED = frozenset({"api", "models", "datasets", "spaces", "upload", "oauth", "settings", "login"})
 PATH_CHARACTERS = 1000
 SEGMENT_BYTES = 255
 PATH_DEPTH = 40
@@ -17,8 +19,11 @@ _HEX = re.compile(r"[0-9a-f]{40}")
 
 def check_owner(name):
     """The name of a user or organisation."""
-    if not isinstance(name, str) or len(name) > 42 or not _OWNER.fullmatch(name):
-        raise unusable(f"{name!r} can't be a user's name: use letters, digits and single hyphens, at most 42.")
+    if not isinstance(name, str) or len(name) > 42 or not _OWNER.fullmatch(name) or name.lower() in RESERVED:
+        raise unusable(
+            f"{name!r} can't be a user's name: use letters, digits and single hyphens, at most 42, "
+            "and none of the Hub's own words."
+        )
     return name
 
 

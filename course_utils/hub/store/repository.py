@@ -248,7 +248,9 @@ class Change:
         if path.rpartition("/")[2] == ".gitattributes":
             if any(len(line) >= ATTRIBUTES_LINE for line in data.split(b"\n")):
                 raise unusable(f"{path} has a line of {ATTRIBUTES_LINE} bytes or more, which git refuses.")
-        self._step(path, self._batch.add("blob", data))
+        blob = self._batch.add("blob", data)
+        self.repository.history.learn(blob, len(data))
+        self._step(path, blob)
 
     def put_large(self, path, sha256, size=None):
         actual = self._large_files.size(check_sha256(sha256))

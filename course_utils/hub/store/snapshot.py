@@ -85,7 +85,7 @@ def _reach(history, objects, start, found, seen):
                 continue
             seen.add(tree)
             found["tree"].append(objects.read(tree)[1])
-            for entry in history.tree(tree):
+            for entry in history.tree(tree).values():
                 if entry.folder:
                     waiting.append(entry.oid)
                 elif entry.oid not in seen:

@@ -1,0 +1,222 @@
+"""`course bench hub`: how fast the local Hub is, measured through the unmodified client, against a plain copy.
+
+Every figure of one line comes from one run on one machine. Speeds are given as a ratio to copying the same file with `cp`,
+since a disk's own speed says nothing about the Hub. Memory is the most that the server's process has held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# The server runs in a process of its own, so that its memory can be told from the client's
+SERVER = """
+import resource, sys
+from course_utils.hub import LocalHub
+hub = LocalHub(sys.argv[1], seeded=False).start()
+print(hub.url, hub.token, flush=True)
+for line in sys.stdin:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
+"""
+MEGABYTE = 2**20
+FILES, COMMIT_FILES, REPEATS = 10_000, 50, 5
+
+
+@dataclass
+class Figure:
+    """One measurement. goal: what it should at least (`at_least`) or at most be; None where there is no goal."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float | None = None
+    at_least: bool = False
+
+    @property
+    def reached(self):
+        if self.goal is None:
+            return None
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
+
+class ServerProcess:
+    def __init__(self, root):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.url, self.token = self.process.stdout.readline().split()
+
+    def peak_megabytes(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline()) / 1024
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def served(folder):
+    """A server in a process of its own, and the client libraries pointing at it."""
+    from course_utils.hub.activation import Activation
+
+    server = ServerProcess(folder / "hub")
+    home = folder / "home"
+    home.mkdir()
+    (home / "token").write_text(server.token)
+    activation = Activation(server.url, home)
+    try:
+        yield server
+    finally:
+        activation.undo()
+        server.stop()
+
+
+def measure(megabytes=1024, files=FILES):
+    """Yields the `Figure`s, each as soon as it is there."""
+    with tempfile.TemporaryDirectory(prefix="course-bench-hub-") as name:
+        folder = Path(name)
+        with served(folder) as server:
+            yield from calls(server)
+            yield from large_file(server, folder, megabytes)
+            yield from many_files(folder, files)
+            yield from commits(folder)
+        shutil.rmtree(folder / "home", ignore_errors=True)
+    yield from start()
+
+
+def seconds(work):
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def median(work, repeats=REPEATS):
+    return statistics.median(seconds(work) for _ in range(repeats))
+
+
+def calls(server):
+    import huggingface_hub as hf
+
+    hf.whoami()
+    yield Figure("a call (whoami)", 1000 * median(hf.whoami, 20), "ms")
+
+
+def large_file(server, folder, megabytes):
+    """One large file up and down, against `cp` of the same file before and after."""
+    import huggingface_hub as hf
+
+    source, copy, down = folder / "large.bin", folder / "copy.bin", folder / "down"
+    with open(source, "wb") as file:
+        for _ in range(megabytes):
+            file.write(os.urandom(MEGABYTE))
+    hf.create_repo("large")
+    before = server.peak_megabytes()
+    copied = min(copy_seconds(source, copy) for _ in range(2))
+    up = seconds(lambda: hf.upload_file(path_or_fileobj=source, path_in_repo="large.bin", repo_id="me/large"))
+    copied = statistics.median([copied, copy_seconds(source, copy)])
+    got = seconds(lambda: hf.hf_hub_download("me/large", "large.bin", local_dir=down))
+    copied = statistics.median([copied, copy_seconds(source, copy)])
+    assert (down / "large.bin").stat().st_size == source.stat().st_size
+    yield Figure(f"cp of {megabytes} MiB", megabytes / copied, "MiB/s")
+    yield Figure(f"{megabytes} MiB up", megabytes / up, "MiB/s")
+    yield Figure("up, share of cp's speed", copied / up, "", 0.25, at_least=True)
+    yield Figure(f"{megabytes} MiB down", megabytes / got, "MiB/s")
+    yield Figure("down, share of cp's speed", copied / got, "", 0.25, at_least=True)
+    yield Figure("the server's memory grew by", server.peak_megabytes() - before, "MiB", 64)
+    for path in (source, copy, down / "large.bin"):
+        path.unlink()
+
+
+def copy_seconds(source, copy):
+    copy.unlink(missing_ok=True)
+    return seconds(lambda: subprocess.run(["cp", str(source), str(copy)], check=True))
+
+
+def many_files(folder, files):
+    """A repository of many small files: sent in one commit, listed when the server has not looked at it before."""
+    import huggingface_hub as hf
+
+    hf.create_repo("many")
+    operations = [
+        hf.CommitOperationAdd(f"part-{number // 100}/{number}.txt", b"%d" % number) for number in range(files)
+    ]
+    sent = seconds(lambda: hf.create_commit("me/many", operations, commit_message="Many files"))
+    yield Figure(f"a commit of {files:,} files", sent, "s")
+    listed = []
+    yield Figure(
+        f"{files:,} files listed, the first time",
+        seconds(lambda: listed.extend(hf.list_repo_files("me/many"))),
+        "s",
+        1.0,
+    )
+    assert len(listed) == files + 1
+    yield Figure(f"{files:,} files listed, again", median(lambda: hf.list_repo_files("me/many"), 3), "s", 1.0)
+
+
+def commits(folder):
+    import huggingface_hub as hf
+
+    hf.create_repo("small")
+    count = iter(range(10_000))
+
+    def commit(size):
+        base = next(count)
+        operations = [hf.CommitOperationAdd(f"{base}/{number}.txt", os.urandom(300)) for number in range(size)]
+        texts = [hf.CommitOperationAdd(each.path_in_repo, each.path_or_fileobj.hex().encode()) for each in operations]
+        return seconds(lambda: hf.create_commit("me/small", texts, commit_message="A commit"))
+
+    yield Figure(
+        f"a commit of {COMMIT_FILES} files",
+        1000 * statistics.median(commit(COMMIT_FILES) for _ in range(REPEATS)),
+        "ms",
+        150,
+    )
+    yield Figure("a commit of one file", 1000 * statistics.median(commit(1) for _ in range(REPEATS)), "ms")
+
+
+def start():
+    """How long a notebook waits for a Hub with the course's repositories, all imports done."""
+    from course_utils.hub import LocalHub
+
+    hubs = []
+    yield Figure("start, with the course's repositories", 1000 * median(lambda: hubs.append(LocalHub().open())), "ms")
+    for hub in reversed(hubs):
+        hub.close()
+
+
+def as_row(figure):
+    goal = ""
+    if figure.goal is not None:
+        goal = f"{'>=' if figure.at_least else '<='} {figure.goal:g}  {'yes' if figure.reached else 'NO'}"
+    return f"{figure.name:<42} {figure.value:>9.3g} {figure.unit:<6} {goal}"
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="course bench hub", description=__doc__.partition("\n")[0])
+    parser.add_argument("--megabytes", type=int, default=1024, help="of the large file (default 1024)")
+    parser.add_argument("--files", type=int, default=FILES, help=f"of the many-files repository (default {FILES})")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args(arguments)
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    found = []
+    for figure in measure(options.megabytes, options.files):
+        print(as_row(figure), flush=True)
+        found.append(figure)
+    if options.json:
+        rows = [asdict(each) | {"reached": each.reached} for each in found]
+        Path(options.json).write_text(json.dumps(rows, indent=1))
+    return 0 if all(each.reached is not False for each in found) else 1
+

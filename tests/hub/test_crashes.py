@@ -1,0 +1,176 @@
+"""kill -9 at any moment, under concurrent writers: what was acknowledged is there, and nothing is half there."""
+
+import base64
+import hashlib
+import http.client
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from course_utils.hub import open_store
+from tests.hub.conftest import git
+
+SERVER = """
+import sys, time
+from course_utils.hub import LocalHub
+hub = LocalHub(sys.argv[1], seeded=False).start()
+print(hub.url.rpartition(":")[2], hub.token, flush=True)
+time.sleep(600)
+"""
+WRITERS = 4
+
+
+class Server:
+    """A Hub in a process of its own, that can be killed."""
+
+    def __init__(self, root):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        line = self.process.stdout.readline().split()
+        assert line, self.process.stderr.read()
+        self.port, self.token = int(line[0]), line[1]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+class Writer:
+    """Works against the server until it dies, and keeps a book of what the server has acknowledged."""
+
+    def __init__(self, server, name, seed):
+        self.line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        self.head = {"Authorization": f"Bearer {server.token}"}
+        self.name = name
+        self.random = random.Random(seed)
+        self.files, self.tags, self.there, self.gone = {}, {}, set(), set()
+        self.count = 0
+
+    def work(self):
+        try:
+            while True:
+                self.count += 1
+                self.random.choices((self.small, self.large, self.tag, self.repository), (6, 3, 2, 2))[0]()
+        except (OSError, http.client.HTTPException):
+            pass  # the server is dead
+
+    def ask(self, method, path, value, raw=False):
+        body = value if raw else json.dumps(value).encode()
+        self.line.request(method, path, body, {} if raw and method == "PUT" else self.head)
+        answer = self.line.getresponse()
+        data = answer.read()
+        assert answer.status < 400, (path, answer.status, data)
+        return json.loads(data) if data else {}
+
+    def commit(self, repository, step):
+        lines = [{"key": "header", "value": {"summary": f"{self.name} {self.count}"}}, step]
+        body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        return self.ask("POST", f"/api/models/me/{repository}/commit/main", body, raw=True)["commitOid"]
+
+    def small(self):
+        path, data = f"{self.name}/{self.count}.txt", self.random.randbytes(self.random.randrange(1, 3000))
+        value = {"path": path, "content": base64.b64encode(data).decode(), "encoding": "base64"}
+        commit = self.commit("shared", {"key": "file", "value": value})
+        self.files[path] = (data, commit)
+
+    def large(self):
+        path, data = f"{self.name}/{self.count}.bin", self.random.randbytes(200_000)
+        sha256 = hashlib.sha256(data).hexdigest()
+        wanted = {"objects": [{"oid": sha256, "size": len(data)}]}
+        plan = self.ask("POST", "/me/shared.git/info/lfs/objects/batch", wanted)["objects"][0]
+        link = plan["actions"]["upload"]["href"].partition(str(self.line.port))[2]
+        self.ask("PUT", link, data, raw=True)
+        value = {"path": path, "algo": "sha256", "oid": sha256, "size": len(data)}
+        commit = self.commit("shared", {"key": "lfsFile", "value": value})
+        self.files[path] = (data, commit)
+
+    def tag(self):
+        if self.files:
+            commit = self.random.choice(list(self.files.values()))[1]
+            name = f"{self.name}-{self.count}"
+            self.ask("POST", f"/api/models/me/shared/tag/{commit}", {"tag": name, "message": "kept"})
+            self.tags[name] = commit
+
+    def repository(self):
+        if self.there and self.random.random() < 0.5:
+            name = self.random.choice(sorted(self.there))
+            self.there.discard(name)  # in doubt until it is acknowledged
+            self.ask("DELETE", "/api/repos/delete", {"name": name})
+            self.gone.add(name)
+        else:
+            name = f"own-{self.name}-{self.count}"
+            self.ask("POST", "/api/repos/create", {"name": name})
+            self.there.add(name)
+
+
+def one_round(root, number):
+    """Let writers work, kill the server at a random moment; returns their books."""
+    server = Server(root)
+    try:
+        if number == 0:
+            Writer(server, "first", 0).ask("POST", "/api/repos/create", {"name": "shared"})
+        writers = [Writer(server, f"r{number}w{each}", number * 100 + each) for each in range(WRITERS)]
+        threads = [threading.Thread(target=each.work) for each in writers]
+        for each in threads:
+            each.start()
+        time.sleep(random.Random(number).uniform(0.02, 0.5))
+    finally:
+        server.kill()
+    for each in threads:
+        each.join(30)
+    return writers
+
+
+def look(root, books, with_git):
+    """Everything acknowledged is in the folder, whole, before any server has tidied up."""
+    store = open_store(root)  # hashes every object and follows every reference
+    shared = store.repo("me/shared")
+    files, commits = shared.folder(), {each.id for each in shared.commits()}
+    for writer in books:
+        for path, (data, commit) in writer.files.items():
+            assert files.get(path) == data and commit in commits, path
+        assert writer.tags.items() <= shared.tags.items()
+        assert all(store.repo(f"me/{name}").exists for name in writer.there)
+        assert not any(store.repo(f"me/{name}").exists for name in writer.gone)
+    for each in store.repos():
+        assert each.commits()[-1].title == "initial commit", each
+    if with_git:
+        for folder in root.glob("repositories/*/*/*.git"):
+            git(folder, "fsck", "--strict", "--full", "--no-dangling")
+
+
+def many_rounds(tmp_path, rounds, record_property):
+    acknowledged = 0
+    for start in range(0, rounds, 10):  # a new folder now and then, for looking takes longer as it grows
+        root, books = tmp_path / f"root-{start}", []
+        count = min(10, rounds - start)
+        for number in range(count):
+            books += one_round(root, number)
+            look(root, books, with_git=number == count - 1)
+        acknowledged += sum(len(each.files) for each in books)
+        server = Server(root)  # and it starts again, on a tidy folder
+        server.kill()
+        assert not list((root / "scratch").iterdir()) and not list((root / "trash").iterdir())
+    record_property("rounds", rounds)
+    record_property("acknowledged_commits", acknowledged)
+    print(f"{rounds} kills, {acknowledged} acknowledged commits, none lost")
+    assert acknowledged > rounds  # or the writers had no time to be interrupted at all
+
+
+@pytest.mark.slow
+def test_kill_nine_loses_nothing(tmp_path, record_property):
+    many_rounds(tmp_path, 6, record_property)
+
+
+@pytest.mark.exhaustive
+def test_kill_nine_a_hundred_times_loses_nothing(tmp_path, record_property):
+    many_rounds(tmp_path, 110, record_property)
