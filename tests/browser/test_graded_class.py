@@ -84,6 +84,7 @@ def test_formgrader_shows_the_class_and_takes_a_mark(watched, graded):
     page, calls = watched
     name = assignment.NAME
     with formgrader.serve(graded) as address:
+        page.goto(address("gradebook"))  # logs in
         page.goto(address(f"gradebook/{name}/{name}"))
         page.wait_for_selector("table tbody tr td a")
         rows = page.locator("table tbody tr").all_inner_texts()
