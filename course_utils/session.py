@@ -29,7 +29,11 @@ QUIET = {
 }
 # What one library says about another, and a learner can do nothing about: the beginning of each message.
 # PEFT 0.21 asks Transformers for this property by its old name.
-OTHERS_BUSINESS = ("`is_gradient_checkpointing` is deprecated",)
+# Datasets 5.2 sorts through PyArrow 25 with an option of an older one.
+OTHERS_BUSINESS = (
+    "`is_gradient_checkpointing` is deprecated",
+    "Specifying null_placement in SortOptions is deprecated",
+)
 NO_NETWORK = {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"}
 
 _set_by_course = set()  # so that a second setup() does not mistake our own settings for the learner's
@@ -281,11 +285,12 @@ def _forget_own_settings():
 
 def _tell_imported_libraries():
     """Repeat the variables' meaning to libraries that were imported before us."""
-    if hub := sys.modules.get("huggingface_hub"):
-        hub.constants.HF_HUB_OFFLINE = _is_on("HF_HUB_OFFLINE")
-        hub.constants.HF_HUB_DISABLE_TELEMETRY = _is_on("HF_HUB_DISABLE_TELEMETRY")
-        if _is_on("HF_HUB_DISABLE_PROGRESS_BARS"):
-            hub.utils.disable_progress_bars()
+    # huggingface_hub loads its parts when they are first used: what is not there yet reads the variables itself
+    if constants := sys.modules.get("huggingface_hub.constants"):
+        constants.HF_HUB_OFFLINE = _is_on("HF_HUB_OFFLINE")
+        constants.HF_HUB_DISABLE_TELEMETRY = _is_on("HF_HUB_DISABLE_TELEMETRY")
+    if (utils := sys.modules.get("huggingface_hub.utils")) and _is_on("HF_HUB_DISABLE_PROGRESS_BARS"):
+        utils.disable_progress_bars()
     if datasets := sys.modules.get("datasets"):
         datasets.config.HF_HUB_OFFLINE = datasets.config.HF_DATASETS_OFFLINE = _is_on("HF_HUB_OFFLINE")
         if _is_on("HF_DATASETS_DISABLE_PROGRESS_BARS"):

@@ -49,6 +49,11 @@ def test_names_become_paths_of_this_profile(course, monkeypatch):
     assert course.metric("f1").endswith("f1")
 
 
+def test_the_hub_to_read_is_that_of_the_profile(course):
+    assert course.hub().model_id("bert") == "course/mini-bert"
+    assert dataclasses.replace(course, profile="hub").hub().model_id("bert") == "google-bert/bert-base-uncased"
+
+
 def test_a_seed_must_be_a_whole_number(course):
     with pytest.raises(ValueError, match="whole number"):
         course.dataset("reviews", seed="fresh")

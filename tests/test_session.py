@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import warnings
 
 import numpy
@@ -332,3 +333,11 @@ from course_utils.teach import evaluate, forgetting, memory, plots, timing, trai
 print(json.dumps([name for name in {heavy!r} if name in sys.modules]))
 """
     assert python(code) == []
+
+
+def test_a_library_that_has_not_loaded_its_parts_yet_is_left_alone(monkeypatch):
+    """`import huggingface_hub` alone loads next to nothing; its parts read the variables when they are used."""
+    for name in ("huggingface_hub.constants", "huggingface_hub.utils"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", types.ModuleType("huggingface_hub"))
+    session._tell_imported_libraries()
