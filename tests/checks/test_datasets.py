@@ -149,7 +149,7 @@ def chunks(rows, length, stride):
 
 
 def test_read():
-    judged_well(
+    result = judged_well(
         EXERCISE,
         "q3",
         before=given("q3-stream", "q3-helper"),
@@ -157,7 +157,7 @@ def test_read():
             cells()["q3-colleague"].replace("colleagues_read", "read"): "the first row of the reading that follows",
             solution("q3", ("return rows, stream.state_dict()", "return rows, None")): "the first row of the reading that follows",
             solution("q3", ("rows = []\n", "rows = []\n    saved = stream.state_dict()\n"), ("rows, stream.state_dict()", "rows, saved")): "the first row",
-            solution("q3", ("for row in stream:", "for row in list(stream):")): "the rows taken from the source",
+            solution("q3", ("for row in stream:", "for row in list(stream):")): "rows taken from the source",
             solution("q3", ("return rows, stream", "return rows[:-1], stream")): "to hold",
             solution("q3", ("stream.load_state_dict(state)", "stream = stream.skip(state['done'] - 1)"),
                      ("stream.state_dict()", "{'done': len(rows)}")): "the first row of the reading that follows",
@@ -189,6 +189,7 @@ def read(stream, count, state=None):
 ''',
         ],
     )  # fmt: skip
+    assert result.wrong[0].points == 1, "the colleague's own code is worth little"
 
 
 def test_predictions():
@@ -218,7 +219,7 @@ def test_the_answers_to_the_prediction_are_measured_and_not_believed():
 
 
 def test_typo():
-    judged_well(
+    result = judged_well(
         EXERCISE,
         "q5",
         before=given(),
@@ -256,6 +257,7 @@ def typo(row, index, seed):
 ''',
         ],
     )  # fmt: skip
+    assert result.wrong[0].points == 1, "the colleague's own code is worth little"
 
 
 def test_seed_plus_index_is_right_but():
@@ -314,14 +316,14 @@ def test_split():
             solution("q6", ("share < 0.7", "share < 0.8")): "the share of rows in 'train'",
             solution("q6", ('random.Random(f"{seed}/{label}")', 'random.Random(label)')): "another test split from another seed",
             solution("q6", ('random.Random(f"{seed}/{label}")', 'random.Random()')): "the same test split",
-            solution("q6", ("return DatasetDict(", "return list("), ("chosen in places.items()})", "chosen in places.items()}.values())")): "a dict",
+            solution("q6", ("return DatasetDict(", "return list("), ("chosen in places.items()})", "chosen in places.items()}.values())")): "a DatasetDict",
             solution("q6", ("for label in sorted({label for label, _ in groups}):", "for label in [0]:"), ("if its_label == label", "")).replace(
                 "random.Random(f\"{seed}/{label}\").shuffle(mine)", "random.Random(seed).shuffle(mine); mine.sort(key=lambda group: reviews[group[0]]['label'])"
             ): "the share of positive reviews",
         },
         right=[BY_HASH, GROUP_FOLDS],
     )  # fmt: skip
-    assert result.wrong[0].points == 3, "only the leak is wrong there"
+    assert result.wrong[0].points == 2, "the leak costs half"
 
 
 @pytest.mark.parametrize("number", range(8))
@@ -442,7 +444,8 @@ def rename(tokens, tags, pool, seed):
 ''',
         ],
     )  # fmt: skip
-    assert result.wrong[2].points == 2
+    assert [report.points for report in result.wrong[:3]] == [1, 1, 2]
+    assert result.wrong[7].points == 1, 'doing nothing is worth little'
 
 
 def test_pictures():
@@ -515,6 +518,22 @@ def test_files_of_question_1_are_fresh_on_another_draw_and_hold_what_they_say():
         _, truth = questions._desks(Draw(bytes([number])))
         texts = [text for pairs in truth.values() for text, _ in pairs]
         assert len(set(texts)) == 50
+
+
+JUNK = ("None", "3", "'x'", "[]", "{}", "[None]", "float('inf')", "{'text': None}", "Dataset.from_dict({'a': [1]})", "print",
+        "{name: JUNK for name in ('features', 'rows', 'pulled', 'card', 'train', 'validation', 'test', 'tokens', 'tags', 'pixels')}",
+        "Dataset.from_dict({name: [None] for name in ('id', 'place', 'tokens', 'text', 'label', 'source', 'number')})",
+        "{name: Dataset.from_dict({'number': [1], 'text': ['a'], 'label': ['b']}) for name in ('train', 'validation', 'test')}",
+        "{'rows': [[{}], [{}], [{}], [{}]], 'pulled': None, 'features': {}}", "[[1], {}]")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name, question in questions.exercise.questions.items() if not question.manual])
+def test_no_check_breaks_on_whatever_an_answer_returns(name):
+    needs = questions.exercise.questions[name].needs
+    for junk in JUNK:
+        source = "\n".join(f"def {need}(*_, **__): return {junk}" for need in needs)
+        report = judge_source(EXERCISE, name, source, before="from datasets import Dataset\nJUNK = [1, 'a', None]")
+        assert report.rung != "ungraded" and report.points == 0, (junk, report.text())
 
 
 def test_the_card():
