@@ -30,6 +30,10 @@ VERBS = {
         "course_utils.checks.mutation:main",
         "how many wrong answers the questions catch, how many right ones they accept",
     ),
+    "bench peft": (
+        "course_utils.offline.peft_methods:main",
+        "fine-tune by each method; its cost, gain and forgetting",
+    ),
     "bench phenomena": ("course_utils.offline.phenomena:main", "measure what the lessons claim, as a table"),
 }
 
