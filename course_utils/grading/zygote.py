@@ -286,15 +286,15 @@ class Zygote:
         self._say({"stopped": used})
 
     def _start(self, plan: Plan, descriptors: list[int]) -> None:
-        child = os.fork()
+        parent, child = os.getpid(), os.fork()
         if child == 0:
-            self._become_worker(plan, *descriptors)
+            self._become_worker(parent, plan, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         self.running = Submission(child, plan)
         self._say({"started": True})
 
-    def _become_worker(self, plan: Plan, read_from: int, write_to: int) -> None:
+    def _become_worker(self, parent: int, plan: Plan, read_from: int, write_to: int) -> None:
         from course_utils.grading import worker
 
         try:
@@ -302,6 +302,8 @@ class Zygote:
             confine(plan)
             with contextlib.suppress(OSError, AttributeError):
                 die_with_parent()
+            if os.getppid() != parent:  # it died before it was asked for
+                os._exit(1)
             os.chdir(plan.scratch)
             _lay_out()
             _seed()

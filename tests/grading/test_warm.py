@@ -234,12 +234,15 @@ def test_what_was_used_is_told(nursery):
     assert talk.used.seconds > 0.1
 
 
-def test_a_killed_warm_process_is_replaced(nursery):
+def test_a_killed_warm_process_is_replaced_and_takes_its_child_along(nursery):
     talk = Talk(nursery)
+    below = psutil.Process(nursery.open()._process.pid).children(recursive=True)
     nursery.open()._process.kill()
     with pytest.raises((ConnectionError, TimeoutError)):
         talk.run("while True: pass", seconds=10)
     talk.child.stop()
+    _, alive = psutil.wait_procs(below, timeout=20)
+    assert not [each for each in alive if each.status() != "zombie"]
     with Talk(nursery) as talk:
         assert talk.run("40 + 2") == "42"
 
