@@ -9,7 +9,25 @@ from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from course_utils.grading.defused import MARKDOWN_CHARACTERS, defused
 from tests.attacks.markup import CORPUS
 
-HARMLESS = {"a", "p", "code", "pre", "div", "span", "em", "strong", "br", "ul", "ol", "li", "h1", "h2", "h3", "blockquote", "hr"}
+HARMLESS = {
+    "a",
+    "p",
+    "code",
+    "pre",
+    "div",
+    "span",
+    "em",
+    "strong",
+    "br",
+    "ul",
+    "ol",
+    "li",
+    "h1",
+    "h2",
+    "h3",
+    "blockquote",
+    "hr",
+}
 
 
 class Tags(html.parser.HTMLParser):
@@ -38,7 +56,10 @@ def test_nothing_runs(text, before):
 
 
 def test_pictures_are_not_fetched():
-    assert not any(tag == "img" for tag, _ in rendered("![x](https://example.org/pixel.png) ![y][z]\n\n[z]: https://example.org"))
+    assert not any(
+        tag == "img"
+        for tag, _ in rendered("![x](https://example.org/pixel.png) ![y][z]\n\n[z]: https://example.org")
+    )
 
 
 @pytest.mark.parametrize(

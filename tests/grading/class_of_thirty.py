@@ -1,0 +1,171 @@
+"""A class of thirty mixed submissions to the real exercises: python -m tests.grading.class_of_thirty DIR
+
+Each is made from the exercise's own solution, and what it must get is written beside it before anything is
+graded. The grader is killed with -9 half way and goes on; then the marks are exported.
+"""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from course_utils.checks.framework import load_exercise
+from course_utils.checks.testing import ROOT, notebook_cells, solution_path
+from tests.attacks.assignment import find, write
+
+WRONG = {
+    "nothing": "def {name}(*arguments, **keywords):\n    return None",
+    "crash": "def {name}(*arguments, **keywords):\n    raise ValueError('no')",
+    "exit": "import os\nos._exit(1)",
+    "no python": "def {name}(:",
+}
+
+
+def solutions(exercise):
+    """The right answers of an exercise, by question."""
+    return {
+        name: source for role, name, source in notebook_cells(solution_path(exercise)) if role == "answer"
+    }
+
+
+def released(exercise):
+    return json.loads((ROOT / "exercises" / exercise / f"{exercise}.ipynb").read_text(encoding="utf-8"))
+
+
+def answered(exercise, answers):
+    notebook = released(exercise)
+    for name, source in answers.items():
+        find(notebook, name)["source"] = source
+    return notebook
+
+
+def points(exercise, *without):
+    """All points of the questions that are marked by machine, but for some."""
+    return sum(
+        q.points for q in load_exercise(exercise).questions.values() if not q.manual and q.name not in without
+    )
+
+
+def students(exercise, alone):
+    """(student, notebook or bytes, points it must get) of one exercise; `alone` is a question nothing depends on."""
+    right = solutions(exercise)
+    name = re.search(r"def (\w+)", right[alone])[1]
+    short = exercise[:2]
+    loud = "import sys, warnings\nprint('x', file=sys.stderr)\nwarnings.warn('careful', FutureWarning)\n"
+    yield f"whole-{short}", answered(exercise, right), points(exercise)
+    yield f"loud-{short}", answered(exercise, right | {alone: loud + right[alone]}), points(exercise)
+    yield f"stub-{short}", answered(exercise, {}), 0
+    for kind, source in WRONG.items():
+        answers = right | {alone: source.format(name=name)}
+        yield f"{kind.replace(' ', '-')}-{short}", answered(exercise, answers), points(exercise, alone)
+    copied = answered(exercise, right)
+    copied["cells"].append(dict(find(copied, f"{alone}-check")))
+    for one in copied["cells"]:
+        one.pop("id", None)
+    yield f"copied-{short}", copied, points(exercise)
+    forged = answered(exercise, right | {alone: "print('4 of 4 points')\n4.0"})
+    find(forged, f"{alone}-check")["source"] = "4.0"
+    find(forged, f"{alone}-check")["metadata"]["nbgrader"]["points"] = 100
+    yield f"forger-{short}", forged, points(exercise, alone)
+    thief = "import os\nos.system('cat /proc/*/environ ~/.netrc; find / -name grading.seed')\n" + right[alone]
+    yield f"thief-{short}", answered(exercise, right | {alone: thief}), points(exercise)
+    yield f"broken-{short}", b'{"cells": [', None
+    yield f"empty-{short}", b"", None
+
+
+CLASS = (("00_start_here", "q7", 12), ("02_datasets", "q2", 12), ("04_evaluation", "q7", 6))
+
+
+def hand_in(folder):
+    """Write the class; returns what each submission must get, by (student, assignment)."""
+    expected = {}
+    for exercise, alone, count in CLASS:
+        for student, notebook, score in list(students(exercise, alone))[:count]:
+            path = folder / student / exercise / f"{exercise}.ipynb"
+            if isinstance(notebook, bytes):
+                path.parent.mkdir(parents=True)
+                path.write_bytes(notebook)
+            else:
+                write(path, notebook)
+            expected[student, exercise] = score
+    return expected
+
+
+def command(folder, *more):
+    return [
+        sys.executable,
+        "-m",
+        "course_utils.cli",
+        "grade",
+        str(folder / "submitted"),
+        "--out",
+        str(folder / "class"),
+        *more,
+    ]
+
+
+def grade_killed_half_way(folder, total):
+    """Start the grader and kill it with -9 when half of the class is judged; returns how many were."""
+    journal = folder / "class" / "journal"
+    process = subprocess.Popen(
+        command(folder), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and len(list(journal.glob("*/*.json"))) < total // 2:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return {path.name: path.stat().st_mtime_ns for path in journal.glob("*/*.json")}
+
+
+def grade_the_rest(folder):
+    return subprocess.run(command(folder, "--resume"), cwd=ROOT, capture_output=True, text=True)
+
+
+def results(folder):
+    """The scores by (student, assignment) and question, each found once."""
+    found = {}
+    for line in (folder / "class" / "results.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        rows = found.setdefault((row["student"], row["assignment"]), {})
+        assert row["question"] not in rows, row
+        rows[row["question"]] = row
+    return found
+
+
+def main(folder):
+    expected = hand_in(folder / "submitted")
+    started = time.monotonic()
+    before = grade_killed_half_way(folder, len(expected))
+    print(
+        f"killed with -9 after {time.monotonic() - started:.0f} s; {len(before)} of {len(expected)} were judged"
+    )
+    done = grade_the_rest(folder)
+    print(f"resumed: exit code {done.returncode}, {time.monotonic() - started:.0f} s in all")
+    found, faults = results(folder), 0
+    for key, score in expected.items():
+        scores = {name: row["score"] for name, row in found[key].items() if row["status"] != "by hand"}
+        earned = None if None in scores.values() else sum(scores.values())
+        faults += earned != score
+        missed = {
+            name: row["score"]
+            for name, row in found[key].items()
+            if row["score"] != row["max"] and row["status"] != "by hand"
+        }
+        print(
+            f"{key[0]:<14} {key[1]:<16} must get {score!s:>5}  got {earned!s:>5}  {'ok ' if earned == score else 'NOT'}  {missed if score else ''}"
+        )
+    print(f"{len(expected)} submissions, {faults} with another mark than written down beforehand")
+    for exercise, _, _ in CLASS:
+        for kind in ("canvas", "moodle"):
+            out = folder / f"{exercise}-{kind}.csv"
+            subprocess.run([sys.executable, "-m", "course_utils.cli", "export", str(folder / "class"), "--to", kind, "--assignment", exercise, "--out", str(out)], cwd=ROOT, check=True)  # fmt: skip
+    return faults
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    place.mkdir(parents=True)
+    sys.exit(main(place))

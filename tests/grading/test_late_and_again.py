@@ -1,0 +1,84 @@
+"""Late work, work handed in again and work marked by hand go nbgrader's usual way."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from course_utils.grading import exports
+from tests.grading import toy
+from tests.grading.test_autograde import Class
+
+PLUGIN = """
+from nbgrader.plugins import BasePlugin
+
+class HalfADay(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return round(score * min(total_seconds_late / 86_400, 1) / 2, 2)
+
+get_config().AssignLatePenalties.plugin_class = HalfADay
+"""
+
+
+@pytest.fixture
+def group(tmp_path, solutions, released, prepared):
+    """A class with a date by which to hand in, and a penalty of half the points for a day."""
+    made = Class(tmp_path, solutions, released, prepared)
+    with made.book() as book:
+        book.find_assignment(toy.NAME).duedate = datetime(2026, 11, 20, 12)
+        book.db.commit()
+    settings = made.out / "nbgrader_config.py"
+    settings.write_text(settings.read_text() + PLUGIN)
+    return made
+
+
+def hand_in(group, student, hour, day=20, **answers):
+    group.hand_in(student, **answers)
+    time = datetime(2026, 11, day, hour, tzinfo=UTC)
+    group.hand_in_file(student, f"{time:%Y-%m-%d %H:%M:%S} UTC", name="timestamp.txt")
+
+
+def test_a_late_penalty_is_taken_off_and_goes_with_a_new_hand_in(group, capsys):
+    work = {"q1": toy.ANSWERS["q1"]}
+    hand_in(group, "ann", 11, **work)
+    hand_in(group, "bob", 12, day=21, **work)
+    hand_in(group, "cy", 0, day=21, **work)
+    group.grade()
+    assert {student: row["late_penalty"] for student, row in group.grades().items()} == {
+        "ann": "0",
+        "bob": "2",
+        "cy": "1",
+    }
+    assert set(group.scores().values()) == {"4"}, "the score itself is what was earned"
+    capsys.readouterr()
+    exports.main([str(group.out), "--to", "moodle"])
+    assert [line.split(",")[:2] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["ann", "4"],
+        ["bob", "2"],
+        ["cy", "3"],
+    ]
+    hand_in(group, "bob", 10, **work)
+    group.grade()
+    assert group.grades()["bob"]["late_penalty"] == "0"
+
+
+def test_settings_of_the_class_are_kept_when_it_is_graded_again(group):
+    hand_in(group, "ann", 11, **toy.ANSWERS)
+    group.grade()
+    group.grade()
+    assert "HalfADay" in (group.out / "nbgrader_config.py").read_text()
+    with group.book() as book:
+        assert book.find_assignment(toy.NAME).duedate == datetime(2026, 11, 20, 12)
+
+
+def test_a_mark_given_for_what_was_ungraded_counts(group):
+    """A person may give what the machine could not; grades.csv and the export then say so."""
+    group.hand_in_file("ann", "{broken")
+    group.grade()
+    assert group.grades()["ann"]["status"] == "ungraded"
+    with group.book() as book:
+        for name, points in (("q1-check", 3), ("q2-check", 2), ("q3", 5)):
+            grade = book.find_grade(name, toy.NAME, toy.NAME, "ann")
+            grade.manual_score, grade.needs_manual_grade = points, False
+        book.db.commit()
+    assert exports.read_marks(group.out, toy.NAME).scores == {"ann": 10}
+    assert group.grades()["ann"]["status"] == "graded"
