@@ -66,3 +66,9 @@ class Course:
         from course_utils.checks.notebook import show_card
 
         show_card(self, self.exercise)
+
+    def progress(self):
+        """Show the points of every chapter and what is next; the record stays on this machine."""
+        from course_utils.checks.notebook import show_progress
+
+        show_progress()

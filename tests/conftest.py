@@ -36,6 +36,7 @@ def isolate(scratch):
     """Settings for this process and its children; caches and the settings of Jupyter and Matplotlib in `scratch`."""
     os.environ.update(SETTINGS)
     os.environ["COURSE_CACHE"] = str(scratch / "course")
+    os.environ["COURSE_DATA"] = str(scratch / "data")
     os.environ["HF_HOME"] = str(scratch / "huggingface")
     os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")
     os.environ["IPYTHONDIR"] = str(scratch / "ipython")

@@ -99,3 +99,16 @@ def test_hints_come_in_levels(course, exercise, capsys):
 def test_a_lesson_has_nothing_to_check(course):
     with pytest.raises(LookupError, match="has no exercise"):
         course.check("q1")
+
+
+def test_a_check_is_remembered_and_progress_shows_it(course, exercise, monkeypatch, capsys, tmp_path):
+    import __main__
+    from course_utils.checks import progress
+
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    monkeypatch.setattr(progress, "exercises", lambda: [exercise])
+    monkeypatch.setattr(__main__, "add", lambda a, b: a + b, raising=False)
+    dataclasses.replace(course, exercise="90_sums").check("q1")
+    capsys.readouterr()
+    course.progress()
+    assert "90_sums  ############  2 of 2 points" in capsys.readouterr().out

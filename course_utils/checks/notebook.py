@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from course_utils.checks import cards
+from course_utils.checks import cards, progress
 from course_utils.checks.framework import Exercise, Report, load_exercise
 from course_utils.wire.answer import LocalTransport
 from course_utils.wire.learner import asset_loader
@@ -14,14 +14,16 @@ def run_in_notebook(course, exercise: str | None, question: str | None = None) -
     """Judge one question (or all of them) on what the notebook holds now, and show the result.
 
     ``course`` is what ``setup()`` returned; ``exercise`` is its exercise's name. An
-    HTML card under Jupyter, text elsewhere. Raises ``LookupError`` for an exercise
-    or question that does not exist.
+    HTML card under Jupyter, text elsewhere. Points go into the learner's own record
+    (see ``progress``). Raises ``LookupError`` for an exercise or question that does
+    not exist.
     """
     found = _exercise(exercise)
     names = [question] if question is not None else list(found.questions)
     reports = []
     for name in names:
         reports.append(judge(course, found, name, _namespace()))
+        progress.record(reports[-1])
         _show(reports[-1].text(), reports[-1].html())
     if question is None:
         print(cards.total_text(reports, found))
@@ -43,6 +45,11 @@ def show_card(course, exercise: str | None) -> None:
     """Show the exercise's card: time, difficulty, points and cost."""
     found = _exercise(exercise)
     _show(cards.exercise_text(found), cards.exercise_html(found))
+
+
+def show_progress() -> None:
+    """Show the points of every chapter and what is next, from this machine's own record."""
+    _show(progress.progress_text(), progress.progress_html())
 
 
 def _exercise(name: str | None) -> Exercise:
