@@ -12,6 +12,8 @@ VERBS = {
         "course_utils.grading.shell:main",
         "check an exercise from the shell: course check exercises/NAME",
     ),
+    "hint": ("course_utils.checks.hints:main", "a hint from the shell: course hint EXERCISE QUESTION"),
+    "progress": ("course_utils.checks.progress:main", "your points by chapter, and what is next"),
     "release": (
         "course_utils.grading.release:main",
         "build exercises/ from solutions/ (--check: only compare)",
@@ -20,6 +22,7 @@ VERBS = {
     "submit": ("course_utils.grading.submit:main", "pack an exercise to hand it in, with a receipt"),
     "collect": ("course_utils.grading.collect:main", "take handed-in packages to where `course grade` looks"),
     "export": ("course_utils.grading.exports:main", "marks as a file that Canvas or Moodle imports"),
+    "hub": ("course_utils.hub.command:main", "keep a local Hugging Face Hub running"),
     "build models": (
         "course_utils.offline.pretrain:main",
         "train the small models that ship with the workbook",
@@ -30,6 +33,7 @@ VERBS = {
         "course_utils.checks.mutation:main",
         "how many wrong answers the questions catch, how many right ones they accept",
     ),
+    "bench hub": ("course_utils.hub.bench:main", "how fast the local Hub is, next to cp"),
     "bench peft": (
         "course_utils.offline.peft_methods:main",
         "fine-tune by each method; its cost, gain and forgetting",

@@ -157,5 +157,3 @@ def _forget_connections():
         http.close_session()
     if (files := sys.modules.get("huggingface_hub.hf_file_system")) is not None:
         files.HfFileSystem.clear_instance_cache()
-
-

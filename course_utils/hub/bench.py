@@ -52,7 +52,10 @@ class Figure:
 class ServerProcess:
     def __init__(self, root):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", SERVER, str(root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.url, self.token = self.process.stdout.readline().split()
 
@@ -174,8 +177,13 @@ def commits(folder):
 
     def commit(size):
         base = next(count)
-        operations = [hf.CommitOperationAdd(f"{base}/{number}.txt", os.urandom(300)) for number in range(size)]
-        texts = [hf.CommitOperationAdd(each.path_in_repo, each.path_or_fileobj.hex().encode()) for each in operations]
+        operations = [
+            hf.CommitOperationAdd(f"{base}/{number}.txt", os.urandom(300)) for number in range(size)
+        ]
+        texts = [
+            hf.CommitOperationAdd(each.path_in_repo, each.path_or_fileobj.hex().encode())
+            for each in operations
+        ]
         return seconds(lambda: hf.create_commit("me/small", texts, commit_message="A commit"))
 
     yield Figure(
@@ -192,7 +200,9 @@ def start():
     from course_utils.hub import LocalHub
 
     hubs = []
-    yield Figure("start, with the course's repositories", 1000 * median(lambda: hubs.append(LocalHub().open())), "ms")
+    yield Figure(
+        "start, with the course's repositories", 1000 * median(lambda: hubs.append(LocalHub().open())), "ms"
+    )
     for hub in reversed(hubs):
         hub.close()
 
@@ -207,7 +217,9 @@ def as_row(figure):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="course bench hub", description=__doc__.partition("\n")[0])
     parser.add_argument("--megabytes", type=int, default=1024, help="of the large file (default 1024)")
-    parser.add_argument("--files", type=int, default=FILES, help=f"of the many-files repository (default {FILES})")
+    parser.add_argument(
+        "--files", type=int, default=FILES, help=f"of the many-files repository (default {FILES})"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -219,4 +231,3 @@ def main(arguments=None):
         rows = [asdict(each) | {"reached": each.reached} for each in found]
         Path(options.json).write_text(json.dumps(rows, indent=1))
     return 0 if all(each.reached is not False for each in found) else 1
-

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import dataclasses
 import fnmatch
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from course_utils.hub.activation import Activation
 from course_utils.hub.server import application, page_routes
 from course_utils.hub.server.http import Server
 from course_utils.hub.server.service import Failure
-from course_utils.hub.store import snapshot
+from course_utils.hub.store import disk, snapshot
 from course_utils.hub.store.clock import Clock
 from course_utils.hub.store.hub import HubStore
 from course_utils.hub.store.limits import Limits
@@ -24,6 +25,60 @@ from course_utils.hub.store.refs import TAGS
 from course_utils.hub.store.view import StoreView
 
 NOBODY = ".nobody"  # the HF_HOME of who has no token
+ADDRESS = "address"  # a file that tells where the server can be reached, while there is one
+
+
+def home_of(root, user, token):
+    """The HF_HOME of a user of the Hub in `root`: their cache, and their token where the client looks for it."""
+    home = root / "homes" / (user or NOBODY)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = home / "token"
+    path.unlink(missing_ok=True)
+    if user is not None:
+        path.touch(mode=0o600)
+        path.write_text(token)
+    return home
+
+
+class Connection:
+    """The libraries pointing at a Hub that another process runs (`course hub`). README.md tells more.
+
+    root: that Hub's folder. user: one of its accounts. Raises RuntimeError where none is running.
+    """
+
+    def __init__(self, root, user="me"):
+        self.root, self.user = Path(root).expanduser().resolve(), user
+        try:
+            self.url = (self.root / ADDRESS).read_text()
+            tokens = json.loads((self.root / "tokens.json").read_bytes())
+        except FileNotFoundError:
+            raise RuntimeError(
+                f"No Hub is running in {self.root}. `course hub --root …` starts one."
+            ) from None
+        mine = [token for token, owner in tokens.items() if owner["name"] == user]
+        if not mine:
+            raise KeyError(f"The Hub in {self.root} has no account {user!r}.")
+        self.token = mine[-1]
+        self._activation = Activation(self.url, home_of(self.root, user, self.token))
+
+    def repo(self, identifier, kind="model"):
+        """The read-only view of a repository, as `LocalHub.repo` gives it, verified anew at each call."""
+        return snapshot.open_store(self.root).repo(identifier, kind)
+
+    def close(self):
+        """Let the libraries point where they did before; the Hub runs on."""
+        self._activation.undo()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+def connect(root, user="me"):
+    """Point the libraries at the Hub that runs in that folder: see `Connection`."""
+    return Connection(root, user)
 
 
 class LocalHub:
@@ -64,12 +119,14 @@ class LocalHub:
             raise
         self._service.url = f"http://127.0.0.1:{self._server.port}"
         self._server.start()
+        disk.replace(self.root / ADDRESS, self._service.url.encode(), self._store.scratch)
         atexit.register(self.close)
         return self
 
     def stop(self):
         """Stop the server. What was acknowledged is in the folder."""
         if self._server is not None:
+            (self.root / ADDRESS).unlink(missing_ok=True)
             self._server.stop()
             self._server = None
             self._store.close()
@@ -149,14 +206,12 @@ class LocalHub:
 
     def _home(self):
         """The HF_HOME of the present user: their cache, and their token in the file where the client keeps it."""
-        home = self.root / "homes" / (self.user or NOBODY)
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = home / "token"
-        path.unlink(missing_ok=True)
-        if self.user is not None:
-            path.touch(mode=0o600)
-            path.write_text(self.token)
-        return home
+        return home_of(self.root, self.user, self.token)
+
+    @property
+    def home(self):
+        """The HF_HOME of the present user, for a process that is to be them."""
+        return self._home()
 
     # What is there
 

@@ -36,7 +36,11 @@ class HubToRead:
         self.close()
 
     def __repr__(self):
-        return f"<the real Hub, {self.url}>" if self._local is None else "<the course's own Hub, on this machine>"
+        return (
+            f"<the real Hub, {self.url}>"
+            if self._local is None
+            else "<the course's own Hub, on this machine>"
+        )
 
     @property
     def url(self):

@@ -47,7 +47,9 @@ def datasets():
 def metrics():
     for name, entry in catalog.METRICS.items():
         card = f"---\ntitle: {name}\nsdk: static\ntags: [evaluate, metric]\n---\n\n# {name}\n\n{entry.meaning[0].upper()}{entry.meaning[1:]}.\n"
-        yield _pending("space", f"{METRICS}/{name}", card, partial(_read_folder, Path(catalog.metric_path(name))))
+        yield _pending(
+            "space", f"{METRICS}/{name}", card, partial(_read_folder, Path(catalog.metric_path(name)))
+        )
 
 
 def _pending(kind, identifier, card, read):
@@ -111,4 +113,3 @@ def _read_folder(folder):
 
 def _read_dataset(name):
     yield from _read_folder(Path(catalog.dataset_path(name, "offline")))
-

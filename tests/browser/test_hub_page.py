@@ -143,7 +143,13 @@ def test_by_keyboard_alone(hub, page):
 def test_it_fits_a_narrow_window(hub, page, width):
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(hub.page)
-    for address in ("/", "/me/summariser", "/me/summariser/tree/main", "/me/summariser/commits/main", "/me/summariser/refs"):
+    for address in (
+        "/",
+        "/me/summariser",
+        "/me/summariser/tree/main",
+        "/me/summariser/commits/main",
+        "/me/summariser/refs",
+    ):
         page.goto(hub.url + address)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
         assert page.locator("h1").count() == 1 and page.locator("html[lang=en]").count() == 1

@@ -31,7 +31,10 @@ class Server:
 
     def __init__(self, root):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", SERVER, str(root)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         line = self.process.stdout.readline().split()
         assert line, self.process.stderr.read()

@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+from pathlib import Path
 
 import huggingface_hub as hf
 import pytest
@@ -52,7 +53,7 @@ def test_a_folder_with_a_large_file_in_parts(tmp_path):
         assert stored.stat().st_nlink == 3  # one file, and a name in each repository
 
         down = hf.snapshot_download("me/thing", local_dir=tmp_path / "down")
-        assert open(os.path.join(down, "big.bin"), "rb").read() == big
+        assert Path(down, "big.bin").read_bytes() == big
         assert not hub._service.crashes
         assert_sound(hub)
 
@@ -118,7 +119,7 @@ def test_branches_tags_and_revisions(thing):
     view = thing.repo("me/thing")
     assert view.tags == {"v1.0": first, "short": first} and set(view.branches) == {"main", "try/this"}
     for revision, text in (("main", "1"), ("v1.0", "1"), (first, "1"), ("try/this", "2")):
-        assert open(hf.hf_hub_download("me/thing", "a.txt", revision=revision)).read() == text
+        assert Path(hf.hf_hub_download("me/thing", "a.txt", revision=revision)).read_text() == text
     refs = hf.list_repo_refs("me/thing")
     assert {each.name: each.target_commit for each in refs.tags} == view.tags
     assert hf.model_info("me/thing", revision="try/this").sha == view.head("try/this")
@@ -178,7 +179,9 @@ def test_the_cache_asks_once_and_by_commit_never(thing):
 def test_part_of_a_repository(thing, tmp_path):
     thing.seed("me/thing", {"a.txt": "a", "b.json": "{}", "sub/c.txt": "c"})
     folder = hf.snapshot_download("me/thing", allow_patterns="*.txt", local_dir=tmp_path)
-    found = {path.relative_to(folder).as_posix() for path in tmp_path.rglob("*.*") if ".cache" not in path.parts}
+    found = {
+        path.relative_to(folder).as_posix() for path in tmp_path.rglob("*.*") if ".cache" not in path.parts
+    }
     assert found == {"a.txt", "sub/c.txt"}
 
 
@@ -215,7 +218,11 @@ def test_ranges(thing):
         return session.get(f"{thing.url}/me/thing/resolve/main/{path}", headers={"Range": asked})
 
     answer = get("a.txt", "bytes=2-4")
-    assert (answer.status_code, answer.content, answer.headers["Content-Range"]) == (206, b"234", "bytes 2-4/10")
+    assert (answer.status_code, answer.content, answer.headers["Content-Range"]) == (
+        206,
+        b"234",
+        "bytes 2-4/10",
+    )
     assert get("b.bin", "bytes=-3").content == bytes([253, 254, 255])
     assert get("b.bin", "bytes=5118-").content == bytes([254, 255])
     assert get("a.txt", "bytes=8-99").content == b"89"
@@ -229,7 +236,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(thing, tmp_path, monke
     thing.seed("me/thing", {"big.bin": data})
     thing.fail(status="drop", after_bytes=MEGABYTE, path="*/resolve/*", method="GET")
     path = hf.hf_hub_download("me/thing", "big.bin", local_dir=tmp_path)
-    assert open(path, "rb").read() == data
+    assert Path(path).read_bytes() == data
     assert thing.events_of("GET", "*/big.bin")[1].range is not None
 
 
@@ -273,7 +280,7 @@ def test_pull_requests_from_end_to_end(hub):
     assert (made.pr_num, made.pr_revision) == (1, "refs/pr/1")
     view = hub.repo("ada/thing")
     assert (view.text("a.txt"), view.text("a.txt", "refs/pr/1")) == ("one\n", "two\n")
-    assert open(hf.hf_hub_download("ada/thing", "a.txt", revision="refs/pr/1")).read() == "two\n"
+    assert Path(hf.hf_hub_download("ada/thing", "a.txt", revision="refs/pr/1")).read_text() == "two\n"
     details = hf.get_discussion_details("ada/thing", 1)
     assert details.status == "open" and details.target_branch == "refs/heads/main"
     assert "-one\n+two\n" in details.diff and details.conflicting_files == []

@@ -116,7 +116,9 @@ def test_an_adapter_goes_up_and_comes_back(course_hub):
     assert PeftModel.from_pretrained(fresh, "me/adapter").peft_config["default"].r == 2
     loaded = AutoPeftModelForSeq2SeqLM.from_pretrained("me/adapter")
     assert loaded.peft_config["default"].base_model_name_or_path == "course/mini-flan-t5"
-    hf.metadata_update("me/adapter", {"base_model": "course/mini-flan-t5", "library_name": "peft"}, overwrite=True)
+    hf.metadata_update(
+        "me/adapter", {"base_model": "course/mini-flan-t5", "library_name": "peft"}, overwrite=True
+    )
     assert [each.id for each in hf.list_models(filter="base_model:course/mini-flan-t5")] == ["me/adapter"]
 
 
@@ -200,7 +202,10 @@ def test_a_measured_score_on_the_card(course_hub):
         metric_name="ROUGE-L",
         metric_value=0.25,
     )
-    assert course_hub.repo("me/scored").card().data["model-index"][0]["results"][0]["metrics"][0]["value"] == 0.25
+    assert (
+        course_hub.repo("me/scored").card().data["model-index"][0]["results"][0]["metrics"][0]["value"]
+        == 0.25
+    )
 
 
 def run_hf(*arguments):

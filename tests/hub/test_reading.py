@@ -17,18 +17,18 @@ def real(monkeypatch):
 def test_offline_it_is_a_hub_of_our_own():
     before = constants.ENDPOINT
     with HubToRead("offline") as hub:
-        assert constants.ENDPOINT == hub.url
+        assert hub.url == constants.ENDPOINT
         info = huggingface_hub.model_info(hub.model_id("bert"), revision=hub.revision("bert"))
         assert info.id == "course/mini-bert"
         assert huggingface_hub.dataset_info(hub.dataset_id("reviews")).id == "course/reviews"
         assert "this machine" in repr(hub)
-    assert constants.ENDPOINT == before
+    assert before == constants.ENDPOINT
 
 
 def test_in_the_hub_profile_it_is_the_real_one_and_nothing_is_changed(real):
     before = constants.ENDPOINT
     with real as hub:
-        assert constants.ENDPOINT == before
+        assert before == constants.ENDPOINT
         assert hub.url == REAL
         assert hub.model_id("bert") == catalog.MODELS["bert"].hub_id
         assert hub.revision("bert") == catalog.MODELS["bert"].revision

@@ -1,6 +1,7 @@
 """Repositories through the unmodified client: make, find, rename, hide, gate and delete them."""
 
 import json
+from pathlib import Path
 
 import huggingface_hub as hf
 import pytest
@@ -114,7 +115,7 @@ def test_a_private_repository_is_not_there_for_others(hub, tmp_path):
         hf.hf_hub_download("ada/secret", "a.txt", local_dir=tmp_path)
     assert status_of(error) == 401
     with hub.as_user("ada"):
-        assert open(hf.hf_hub_download("ada/secret", "a.txt")).read() == "a"
+        assert Path(hf.hf_hub_download("ada/secret", "a.txt")).read_text() == "a"
         assert [each.id for each in hf.list_models()] == ["ada/secret"]
     assert list(hf.list_models()) == []
     view = hub.repo("ada/secret")
@@ -160,7 +161,7 @@ def test_a_gate_that_people_guard(hub, tmp_path):
         assert status_of(error) == 404
     assert hub.repo("ada/gated").access == {"me": "accepted"}
     hf.auth_check("ada/gated")
-    assert open(hf.hf_hub_download("ada/gated", "a.txt")).read() == "a"
+    assert Path(hf.hf_hub_download("ada/gated", "a.txt")).read_text() == "a"
     with hub.as_user("ada"):
         hf.reject_access_request("ada/gated", "me", rejection_reason=None)
         assert [each.status for each in hf.list_rejected_access_requests("ada/gated")] == ["rejected"]
@@ -188,8 +189,8 @@ def test_a_gate_that_opens_by_itself_and_access_that_is_granted(hub):
         with pytest.raises(HfHubHTTPError, match="no user"):
             hf.grant_access("ada/manual", "nobody")
     hf.auth_check("ada/manual")
+    hf.create_repo("open")
     with pytest.raises(HfHubHTTPError, match="not gated"):
-        hf.create_repo("open")
         hf.grant_access("me/open", "ada")
 
 
@@ -197,7 +198,7 @@ def test_a_moved_repository_is_found_by_its_old_name(hub):
     hub.seed("me/old", {"a.txt": "a"})
     hf.move_repo("me/old", "me/new")
     assert hf.model_info("me/old").id == "me/new"
-    assert open(hf.hf_hub_download("me/old", "a.txt")).read() == "a"
+    assert Path(hf.hf_hub_download("me/old", "a.txt")).read_text() == "a"
     hf.create_repo("taken")
     with pytest.raises(HfHubHTTPError, match="already exists") as error:
         hf.move_repo("me/new", "me/taken")
@@ -292,7 +293,9 @@ def test_a_card_made_from_the_librarys_template(hub):
 
 
 def test_a_space_has_variables_secrets_and_a_runtime_that_runs_nothing(hub):
-    hf.create_repo("app", repo_type="space", space_sdk="gradio", space_secrets=[{"key": "KEY", "value": "hush"}])
+    hf.create_repo(
+        "app", repo_type="space", space_sdk="gradio", space_secrets=[{"key": "KEY", "value": "hush"}]
+    )
     hf.add_space_variable("me/app", "MODEL", "me/thing", description="what it shows")
     assert hf.get_space_variables("me/app")["MODEL"].value == "me/thing"
     assert list(hf.get_space_secrets("me/app")) == ["KEY"]

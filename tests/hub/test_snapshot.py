@@ -6,8 +6,7 @@ import huggingface_hub as hf
 import pytest
 
 from course_utils.hub import LocalHub, StoreError, open_store
-from course_utils.hub.store.objects import commit_data, name_of, tree_data
-from course_utils.hub.store.objects import Entry
+from course_utils.hub.store.objects import Entry, commit_data, name_of, tree_data
 from course_utils.wire import codec
 
 

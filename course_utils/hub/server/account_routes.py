@@ -54,13 +54,24 @@ def overview(service, request, name):
         raise HubError(404, f"There is no {name!r} here.")
     if request.segments[1] == "organizations":
         return as_json(organisation(name) | {"details": "", "isVerified": False})
-    mine = [each for each in service.store.repositories() if each.owner == name and each.may_read(request.person)]
+    mine = [
+        each for each in service.store.repositories() if each.owner == name and each.may_read(request.person)
+    ]
     counts = {
-        f"num{kind.title()}s": sum(each.kind == kind for each in mine) for kind in ("model", "dataset", "space")
+        f"num{kind.title()}s": sum(each.kind == kind for each in mine)
+        for kind in ("model", "dataset", "space")
     }
     orgs = [organisation(each) for each in accounts.person(name).organisations]
     return as_json(
-        {"user": name, "fullname": name, "type": "user", "isPro": False, "avatarUrl": "", "orgs": orgs, **counts}
+        {
+            "user": name,
+            "fullname": name,
+            "type": "user",
+            "isPro": False,
+            "avatarUrl": "",
+            "orgs": orgs,
+            **counts,
+        }
     )
 
 

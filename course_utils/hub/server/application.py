@@ -11,7 +11,15 @@ from course_utils.hub.server import (
 )
 from course_utils.hub.server.service import Service
 
-TABLES = (account_routes, space_routes, repository_routes, file_routes, upload_routes, community_routes, page_routes)
+TABLES = (
+    account_routes,
+    space_routes,
+    repository_routes,
+    file_routes,
+    upload_routes,
+    community_routes,
+    page_routes,
+)
 
 
 def service(store):

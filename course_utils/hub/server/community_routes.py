@@ -29,7 +29,9 @@ def conversations(service, request, kind, owner, name):
     page = request.number("p", 0, 10**6)
     shown = list(reversed(rows))[page * PAGE : (page + 1) * PAGE]
     found = [row_of(repository, each) for each in shown]
-    return as_json({"discussions": found, "count": len(rows), "start": page * PAGE, "numClosedDiscussions": 0})
+    return as_json(
+        {"discussions": found, "count": len(rows), "start": page * PAGE, "numClosedDiscussions": 0}
+    )
 
 
 def wanted(row, request):
@@ -164,7 +166,9 @@ def change(service, request, kind, owner, name, number, action, comment=None):
 
 
 def add_comment(service, table, row, person, asked):
-    return {"newMessage": event_of(table.add(row, person, "comment", text=checked_text(asked.get("comment"))))}
+    return {
+        "newMessage": event_of(table.add(row, person, "comment", text=checked_text(asked.get("comment"))))
+    }
 
 
 def set_title(service, table, row, person, asked):
@@ -291,4 +295,3 @@ def handle_access(service, request, kind, owner, name, granted):
         enter(repository, user, status)
         repository.save()
     return as_json({})
-

@@ -91,7 +91,9 @@ def paths_asked(service, request):
     else:
         raw = request.body.read(service.limits.json_body)
         try:
-            form = parse_qs(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_PATHS + 5)
+            form = parse_qs(
+                raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_PATHS + 5
+            )
         except ValueError:
             raise bad_request("The form with the paths is malformed, or has too many of them.") from None
         paths, expand = form.get("paths", []), form.get("expand", ["false"])[0].lower() == "true"

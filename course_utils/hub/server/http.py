@@ -336,7 +336,9 @@ class Server(socketserver.ThreadingTCPServer):
         self.port = self.server_address[1]
         self._room = threading.BoundedSemaphore(connections)
         self._open = set()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True, name="course-hub")
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(0.05,), daemon=True, name="course-hub"
+        )
 
     def start(self):
         self._thread.start()

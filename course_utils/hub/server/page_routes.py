@@ -29,9 +29,7 @@ from course_utils.hub.store.refs import BRANCHES, TAGS
 
 routes = Routes()
 
-SECURITY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+SECURITY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 TEXT_BYTES, DIFF_FILES, LISTED, COMMITS = 200_000, 20, 200, 200
 KIND_TITLES = {"model": "Models", "dataset": "Datasets", "space": "Spaces"}
 
@@ -102,8 +100,10 @@ def repository_page(tail, method="GET HEAD"):
 
 
 def render(service, request, name, status=200, **values):
-    html = templates().get_template(name).render(
-        visitor=request.person, here=request.path, kinds=KIND_TITLES, **values
+    html = (
+        templates()
+        .get_template(name)
+        .render(visitor=request.person, here=request.path, kinds=KIND_TITLES, **values)
     )
     headers = {
         "Content-Type": "text/html; charset=utf-8",
@@ -157,7 +157,9 @@ def markdown(text, raw):
             return super().image(text, url, title)
 
         def heading(self, text, level, **attributes):
-            return super().heading(text, min(level + 1, 6), **attributes)  # the page's own heading is the first
+            return super().heading(
+                text, min(level + 1, 6), **attributes
+            )  # the page's own heading is the first
 
     make = mistune.create_markdown(
         renderer=Renderer(escape=True), plugins=["table", "strikethrough", "footnotes", "task_lists"]
@@ -228,9 +230,7 @@ def how_to_use(repository):
         return f'from datasets import load_dataset\n\ndata = load_dataset("{repository.id}", revision="main")'
     if repository.kind == "space":
         return f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{repository.id}", repo_type="space")'
-    return (
-        f'from transformers import AutoModel\n\nmodel = AutoModel.from_pretrained("{repository.id}", revision="main")'
-    )
+    return f'from transformers import AutoModel\n\nmodel = AutoModel.from_pretrained("{repository.id}", revision="main")'
 
 
 # The pages

@@ -146,9 +146,7 @@ def only(row, fields):
 
 @routes.add("GET", "/api/{kind}")
 def search(service, request, kind):
-    found = [
-        rows.summary(each) for each in service.store.repositories(kind) if each.may_read(request.person)
-    ]
+    found = [rows.summary(each) for each in service.store.repositories(kind) if each.may_read(request.person)]
     found += [rows.pending(each) for each in service.store.waiting(kind)]
     found = [row for row in found if fits(row, request)]
     found.sort(key=lambda row: row["id"].lower())
@@ -176,14 +174,18 @@ def fits(row, request):
 
 def has_tag(row, tag):
     """Tags with and without their prefix: `language:fr` finds what a model's card calls `fr`."""
-    return tag in row["tags"] or tag.removeprefix("language:") in row["tags"] or f"language:{tag}" in row["tags"]
+    return (
+        tag in row["tags"] or tag.removeprefix("language:") in row["tags"] or f"language:{tag}" in row["tags"]
+    )
 
 
 def shortened(row, request):
     if fields := request.query.get("expand"):
         return only(row, fields)
     full = request.flag("full")
-    left_out = [name for name in DETAILS if not full and not (name == "cardData" and request.flag("cardData"))]
+    left_out = [
+        name for name in DETAILS if not full and not (name == "cardData" and request.flag("cardData"))
+    ]
     return {name: value for name, value in row.items() if name not in left_out}
 
 

@@ -6,8 +6,8 @@ from course_utils.hub.store import cards
 from course_utils.hub.store.clock import written
 from course_utils.hub.store.errors import StoreError
 from course_utils.hub.store.history import Folder, pointer
-from course_utils.hub.store.repository import MAIN
 from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, TAGS
+from course_utils.hub.store.repository import MAIN
 
 CONFIG_BYTES = 2**20
 
@@ -61,7 +61,9 @@ def listed(kind, identifier, card, created):
             if isinstance(card.data.get(field), str):
                 row[field] = card.data[field]
     elif kind == "dataset":
-        row["description"] = next((line for line in card.text.splitlines() if line and line[0] not in "#<"), "")
+        row["description"] = next(
+            (line for line in card.text.splitlines() if line and line[0] not in "#<"), ""
+        )
     return row
 
 
@@ -174,4 +176,3 @@ def runtime(repository):
         "devMode": False,
         "domains": [],
     }
-

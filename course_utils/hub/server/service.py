@@ -124,7 +124,12 @@ class Service:
                 function, values = found
                 return function(self, request, **values)
             if found:
-                raise HubError(405, f"{request.path} can't be asked by {request.method}.", "", {"Allow": ", ".join(sorted(found))})
+                raise HubError(
+                    405,
+                    f"{request.path} can't be asked by {request.method}.",
+                    "",
+                    {"Allow": ", ".join(sorted(found))},
+                )
         raise self._unknown(request)
 
     def _unknown(self, request):
@@ -149,7 +154,10 @@ class Service:
     def _failure(self, request):
         with self._lock:
             for failure in self.failures:
-                if fnmatch.fnmatchcase(request.path, failure.path) and failure.method in ("*", request.method):
+                if fnmatch.fnmatchcase(request.path, failure.path) and failure.method in (
+                    "*",
+                    request.method,
+                ):
                     failure.times -= 1
                     if failure.times <= 0:
                         self.failures.remove(failure)
@@ -160,7 +168,9 @@ class Service:
         if failure.status == "drop":
             raise Drop
         headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
-        sentence = "Too many requests; wait a little." if failure.status == 429 else "The Hub fails on request."
+        sentence = (
+            "Too many requests; wait a little." if failure.status == 429 else "The Hub fails on request."
+        )
         return error_response(HubError(failure.status, sentence, "", headers))
 
     # Repositories and rights
@@ -168,12 +178,11 @@ class Service:
     def repository(self, request, kind, owner, name, right="read"):
         """The repository asked for, if the person has the right: "read", "files" or "write"; else the error for it."""
         repository = self.store.find(kind, f"{owner}/{name}")
-        if repository is None and (moved := self.store.moved(kind, f"{owner}/{name}")):
-            if moved.may_read(request.person):
-                old, new = f"/{quote(owner)}/{quote(name)}", f"/{moved.id}"
-                raise HubError(
-                    307, f"Moved to {moved.id}", "", {"Location": request.raw_path.replace(old, new, 1)}
-                )
+        moved = self.store.moved(kind, f"{owner}/{name}") if repository is None else None
+        if moved is not None and moved.may_read(request.person):
+            old, new = f"/{quote(owner)}/{quote(name)}", f"/{moved.id}"
+            place = request.raw_path.replace(old, new, 1)
+            raise HubError(307, f"Moved to {moved.id}", "", {"Location": place})
         if repository is None or not repository.may_read(request.person):
             raise repository_not_found(request.person is not None)
         if right == "files" and not repository.may_read_files(request.person):
@@ -260,4 +269,3 @@ def page_of(items, request, service, size, row):
         query = "&".join([*pairs, f"cursor={start + wanted}"])
         headers["Link"] = f'<{service.url}{request.raw_path}?{query}>; rel="next"'
     return as_json([row(item) for item in items[start : start + wanted]], headers=headers)
-

@@ -63,7 +63,9 @@ class Accounts:
         disk.replace_json(self._tokens, self._by_token, self._scratch, mode=0o600)
 
     def exists(self, name):
-        return name.lower() in {each.lower() for each in (*self._known["people"], *self._known["organisations"])}
+        return name.lower() in {
+            each.lower() for each in (*self._known["people"], *self._known["organisations"])
+        }
 
     def is_person(self, name):
         return name in self._known["people"]

@@ -1,11 +1,11 @@
 """The store of a whole Hub: its folder, its repositories, its people. Rules, and no HTTP.
 
-    hub.lock         held while a server runs: two never share a folder
-    accounts.json    people and organisations
-    tokens.json      readable by its owner alone
-    repositories/    models/me/my-model.git/ …: see `repository`. Folders are in lower case, hub.json has the name
-    large/           large files by SHA-256
-    scratch/, trash/ what isn't complete yet, what is being deleted; emptied at every start
+hub.lock         held while a server runs: two never share a folder
+accounts.json    people and organisations
+tokens.json      readable by its owner alone
+repositories/    models/me/my-model.git/ …: see `repository`. Folders are in lower case, hub.json has the name
+large/           large files by SHA-256
+scratch/, trash/ what isn't complete yet, what is being deleted; emptied at every start
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 
 from course_utils.hub.store.accounts import Accounts
 from course_utils.hub.store.clock import Clock
-from course_utils.hub.store.errors import HubError, StoreError, conflict, unusable
+from course_utils.hub.store.errors import HubError, conflict, unusable
 from course_utils.hub.store.large import LargeFiles, place_in
 from course_utils.hub.store.limits import Limits
-from course_utils.hub.store.names import KINDS, check_owner, check_repository, split_id
+from course_utils.hub.store.names import KINDS, split_id
 from course_utils.hub.store.repository import GIT_ATTRIBUTES, MAIN, Repository, Settings, folder_size
 
 
@@ -183,14 +183,18 @@ class HubStore:
         if wanted in self._repositories or (wanted in self.pending and not seeding):
             raise conflict(f"You already created this {kind} repo: {identifier}")
         if len(self._repositories) >= self.limits.repositories:
-            raise HubError(507, f"This Hub holds {self.limits.repositories:,} repositories and takes no more.")
+            raise HubError(
+                507, f"This Hub holds {self.limits.repositories:,} repositories and takes no more."
+            )
 
     def delete(self, repository):
         with self._making, repository.lock:
             self._forget(repository)
             grave = self._trash / uuid.uuid4().hex
             os.replace(repository.folder, grave)
-        shutil.rmtree(grave, ignore_errors=True)  # large files that nobody holds any more go at the next start
+        shutil.rmtree(
+            grave, ignore_errors=True
+        )  # large files that nobody holds any more go at the next start
 
     def _forget(self, repository):
         del self._repositories[key(repository.kind, repository.id)]
@@ -201,16 +205,14 @@ class HubStore:
         """Give a repository another id; the old one leads to it from now on."""
         owner, name = split_id(identifier)
         with self._making, repository.lock:
-            kind = repository.kind
-            if key(kind, identifier) != key(kind, repository.id):
-                if key(kind, identifier) in self._repositories or key(kind, identifier) in self.pending:
-                    raise conflict(f"A {kind} repository called {identifier} already exists")
+            kind, settings = repository.kind, repository.settings
+            wanted = key(kind, identifier)
+            taken = wanted in self._repositories or wanted in self.pending
+            if taken and wanted != key(kind, repository.id):
+                raise conflict(f"A {kind} repository called {identifier} already exists")
             self._forget(repository)
-            settings = repository.settings
-            same = {key(kind, f"{owner}/{name}")}
-            settings.formerly = [
-                each for each in [*settings.formerly, settings.id] if key(kind, each) not in same
-            ]
+            names = [*settings.formerly, settings.id]
+            settings.formerly = [each for each in names if key(kind, each) != wanted]
             settings.id = f"{owner}/{name}"
             repository.save()
             place = self._place(kind, settings.id)
@@ -253,14 +255,3 @@ class HubStore:
 def key(kind, identifier):
     """What makes a repository unique: kind and id, without regard to case."""
     return kind, identifier.lower()
-
-
-__all__ = [
-    "HubStore",
-    "Pending",
-    "RootInUse",
-    "StoreError",
-    "check_owner",
-    "check_repository",
-    "key",
-]

@@ -93,7 +93,9 @@ def commit_data(tree, parents, author, time, text):
     """`author` is a user's name, `text` the message with its title as the first line."""
     person = f"{author} <{author}@hub.local> {time} +0000"
     lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
-    return "\n".join([*lines, f"author {person}", f"committer {person}", "", text.rstrip("\n") + "\n"]).encode()
+    return "\n".join(
+        [*lines, f"author {person}", f"committer {person}", "", text.rstrip("\n") + "\n"]
+    ).encode()
 
 
 _COMMIT = re.compile(
@@ -163,7 +165,9 @@ class LooseObjects:
             raise StoreError("an object's name is not a SHA-1")
         try:
             with open(self.path(oid), "rb") as file:
-                return inflate(file.read(most + most // 1000 + 1024 if most else 4 * _HEADER_BYTES), most, oid)
+                return inflate(
+                    file.read(most + most // 1000 + 1024 if most else 4 * _HEADER_BYTES), most, oid
+                )
         except FileNotFoundError:
             raise StoreError(f"the object {oid[:12]} is missing") from None
 

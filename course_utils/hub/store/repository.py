@@ -1,10 +1,10 @@
 """One repository: a bare git repository with its settings beside, who may do what, and how a commit is made.
 
-    models/me/my-model.git/
-        HEAD  config  objects/  packed-refs  refs/       git's own: `git clone` works on the folder
-        lfs/objects/…                                    its large files, where Git LFS looks for them
-        hub.json                                         visibility, gate, Space settings
-        conversations.json                               discussions and pull requests
+models/me/my-model.git/
+    HEAD  config  objects/  packed-refs  refs/       git's own: `git clone` works on the folder
+    lfs/objects/…                                    its large files, where Git LFS looks for them
+    hub.json                                         visibility, gate, Space settings
+    conversations.json                               discussions and pull requests
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from course_utils.hub.store.errors import HubError, StoreError, bad_request, con
 from course_utils.hub.store.history import History, parse_pointer, pointer
 from course_utils.hub.store.large import check_sha256, place_in
 from course_utils.hub.store.names import check_path, check_ref
-from course_utils.hub.store.objects import LooseObjects, commit_data, tag_data
+from course_utils.hub.store.objects import LARGEST, LooseObjects, commit_data, inflate, tag_data
 from course_utils.hub.store.refs import BRANCHES, TAGS, Ref, Refs, render
 
 MAIN = BRANCHES + "main"
@@ -63,7 +63,12 @@ class Settings:
         if not isinstance(value, dict) or not {"kind", "id", "created"} <= value.keys() <= names:
             raise StoreError("a repository's settings have the wrong fields")
         settings = cls(**value)
-        kinds = [(settings.private, bool), (settings.seeded, bool), (settings.created, int), (settings.id, str)]
+        kinds = [
+            (settings.private, bool),
+            (settings.seeded, bool),
+            (settings.created, int),
+            (settings.id, str),
+        ]
         kinds += [(settings.access, dict), (settings.space, dict), (settings.formerly, list)]
         if any(type(item) is not kind for item, kind in kinds) or settings.gated not in GATES:
             raise StoreError("a repository's settings have a value of the wrong type")
@@ -245,9 +250,9 @@ class Change:
             )
         if large := parse_pointer(data):  # a pointer is a claim, in whatever way it comes
             return self.put_large(path, *large)
-        if path.rpartition("/")[2] == ".gitattributes":
-            if any(len(line) >= ATTRIBUTES_LINE for line in data.split(b"\n")):
-                raise unusable(f"{path} has a line of {ATTRIBUTES_LINE} bytes or more, which git refuses.")
+        longest = max(map(len, data.split(b"\n"))) if path.endswith(".gitattributes") else 0
+        if longest >= ATTRIBUTES_LINE:
+            raise unusable(f"{path} has a line of {ATTRIBUTES_LINE} bytes or more, which git refuses.")
         blob = self._batch.add("blob", data)
         self.repository.history.learn(blob, len(data))
         self._step(path, blob)
@@ -316,8 +321,6 @@ class Change:
                 raise bad_request("Invalid metadata in README.md. " + "; ".join(errors))
 
     def _read_new(self, oid):
-        from course_utils.hub.store.objects import LARGEST, inflate
-
         aside = self._batch.folder / oid
         if aside.exists():
             return inflate(aside.read_bytes(), LARGEST, oid)[2]

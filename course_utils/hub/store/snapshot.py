@@ -23,7 +23,6 @@ from course_utils.hub.store.accounts import Person
 from course_utils.hub.store.errors import HubError, StoreError
 from course_utils.hub.store.history import History
 from course_utils.hub.store.hub import key
-from course_utils.hub.store.large import place_in
 from course_utils.hub.store.limits import Limits
 from course_utils.hub.store.names import KINDS, check_ref, split_id
 from course_utils.hub.store.objects import KINDS as OBJECT_KINDS
@@ -144,7 +143,9 @@ def _from_folder(root):
     accounts = Accounts.__new__(Accounts)
     accounts._known = disk.read_json(root / "accounts.json", None)
     folders = sorted(root.glob("repositories/*/*/*.git"))
-    repositories = [Repository(each, root / "scratch", SNAPSHOT_LIMITS, Clock(), verify=True) for each in folders]
+    repositories = [
+        Repository(each, root / "scratch", SNAPSHOT_LIMITS, Clock(), verify=True) for each in folders
+    ]
     return _from_snapshot(take(repositories[: MOST_REPOSITORIES + 1], accounts))
 
 
@@ -227,7 +228,8 @@ def _checked_refs(value, objects):
     refs = {}
     for name, (commit, tag) in itertools.islice(value.items(), 10_000):
         prefix = next(
-            (each for each in (BRANCHES, TAGS, PULL_REQUESTS) if type(name) is str and name.startswith(each)), None
+            (each for each in (BRANCHES, TAGS, PULL_REQUESTS) if type(name) is str and name.startswith(each)),
+            None,
         )
         if prefix is None:
             raise StoreError("a reference is neither a branch nor a tag nor a pull request")
@@ -252,6 +254,3 @@ def _checked_conversations(rows):
         if not isinstance(row.get("base"), str | None):
             raise StoreError("a pull request is malformed")
     return rows
-
-
-__all__ = ["open_store", "place_in", "take"]

@@ -90,7 +90,10 @@ def commit_body(*lines, summary="a change"):
 
 
 def put(path, data=b"x"):
-    return {"key": "file", "value": {"path": path, "content": base64.b64encode(data).decode(), "encoding": "base64"}}
+    return {
+        "key": "file",
+        "value": {"path": path, "content": base64.b64encode(data).decode(), "encoding": "base64"},
+    }
 
 
 COMMIT = "/api/models/me/thing/commit/main"
@@ -129,14 +132,21 @@ TABLE = {
     "a repository called 'a/b'": (422, ("POST", "/api/repos/create", as_body({"name": "a/b"}))),
     "a repository called 'x.git'": (422, ("POST", "/api/repos/create", as_body({"name": "x.git"}))),
     "a repository without a name": (400, ("POST", "/api/repos/create", as_body({}))),
-    "a repository of an odd kind": (422, ("POST", "/api/repos/create", as_body({"name": "x", "type": "bucket"}))),
+    "a repository of an odd kind": (
+        422,
+        ("POST", "/api/repos/create", as_body({"name": "x", "type": "bucket"})),
+    ),
     "a repository for somebody else": (
         403,
         ("POST", "/api/repos/create", as_body({"name": "x", "organization": "ada"})),
     ),
     "a move into somebody's house": (
         403,
-        ("POST", "/api/repos/move", as_body({"fromRepo": "me/thing", "toRepo": "ada/thing", "type": "model"})),
+        (
+            "POST",
+            "/api/repos/move",
+            as_body({"fromRepo": "me/thing", "toRepo": "ada/thing", "type": "model"}),
+        ),
     ),
     "a move of somebody's house": (
         404,
@@ -166,14 +176,21 @@ TABLE = {
     "a commit with a value of no fields": (400, ("POST", COMMIT, commit_body({"key": "file", "value": 3}))),
     "a file that is not base64": (
         400,
-        ("POST", COMMIT, commit_body({"key": "file", "value": {"path": "b", "content": "@", "encoding": "base64"}})),
+        (
+            "POST",
+            COMMIT,
+            commit_body({"key": "file", "value": {"path": "b", "content": "@", "encoding": "base64"}}),
+        ),
     ),
     "a commit of too many files": (413, ("POST", COMMIT, commit_body(*[put(f"{n}.txt") for n in range(30)]))),
     "a commit that is too large": (
         413,
         ("POST", COMMIT, commit_body(*[put(f"{n}.txt", b"x" * 9000) for n in range(12)])),
     ),
-    "a file that is too large for a commit": (413, ("POST", COMMIT, commit_body(put("b.txt", b"x" * 12_000)))),
+    "a file that is too large for a commit": (
+        413,
+        ("POST", COMMIT, commit_body(put("b.txt", b"x" * 12_000))),
+    ),
     "a line that is too long": (413, ("POST", COMMIT, commit_body(put("b.txt", b"x" * 40_000)))),
     "a card that can't be read": (400, ("POST", COMMIT, commit_body(put("README.md", b"---\na: [\n---\n")))),
     "a card that explodes": (
@@ -204,13 +221,25 @@ TABLE = {
             "POST",
             COMMIT,
             commit_body(
-                put("w", f"version https://git-lfs.github.com/spec/v1\noid sha256:{SHA256}\nsize 500\n".encode())
+                put(
+                    "w",
+                    f"version https://git-lfs.github.com/spec/v1\noid sha256:{SHA256}\nsize 500\n".encode(),
+                )
             ),
         ),
     ),
-    "a large file by a wrong hash": (422, ("POST", LFS, as_body({"objects": [{"oid": "../../x", "size": 5}]}))),
-    "a large file of negative size": (400, ("POST", LFS, as_body({"objects": [{"oid": SHA256, "size": -5}]}))),
-    "a large file above the limit": (413, ("POST", LFS, as_body({"objects": [{"oid": SHA256, "size": 10**9}]}))),
+    "a large file by a wrong hash": (
+        422,
+        ("POST", LFS, as_body({"objects": [{"oid": "../../x", "size": 5}]})),
+    ),
+    "a large file of negative size": (
+        400,
+        ("POST", LFS, as_body({"objects": [{"oid": SHA256, "size": -5}]})),
+    ),
+    "a large file above the limit": (
+        413,
+        ("POST", LFS, as_body({"objects": [{"oid": SHA256, "size": 10**9}]})),
+    ),
     "a batch of no list": (400, ("POST", LFS, as_body({"objects": 3}))),
     "an upload without a link": (403, ("PUT", "/upload", BYTES)),
     "an upload by a made-up link": (
@@ -259,7 +288,10 @@ def test_forms_of_other_pages_press_no_button(hub):
     cookie = f"course_hub_{hub.url.rpartition(':')[2]}={hub.page.partition('key=')[2]}"
     assert ask(hub, "POST", "/ada/gated/ask", token=False, Cookie=cookie)[0] == 403
     assert hub.repo("ada/gated").access == {}
-    assert ask(hub, "DELETE", "/api/repos/delete", as_body({"name": "thing"}), token=False, Cookie=cookie)[0] == 401
+    assert (
+        ask(hub, "DELETE", "/api/repos/delete", as_body({"name": "thing"}), token=False, Cookie=cookie)[0]
+        == 401
+    )
 
 
 @pytest.mark.parametrize("head", ["Basic bWU6bWU=", "Bearer", "Bearer hf_wrong", "Bearer " + "x" * 5000])
@@ -363,7 +395,9 @@ def test_the_hub_is_full(hub):
     assert state(hub)[1] == before[1]
 
 
-@pytest.mark.parametrize("where", ["course_utils.hub.store.disk.os.replace", "course_utils.hub.store.objects.os.replace"])
+@pytest.mark.parametrize(
+    "where", ["course_utils.hub.store.disk.os.replace", "course_utils.hub.store.objects.os.replace"]
+)
 def test_the_disk_is_full_in_the_middle_of_a_commit(hub, monkeypatch, where):
     before = state(hub)
 
