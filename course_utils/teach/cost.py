@@ -125,7 +125,7 @@ class Bill:
     dollars: float
 
     def __str__(self):
-        return f"{self.devices} × {self.accelerator}: {self.hours:,.1f} hours, {self.dollars:,.2f} dollars"
+        return f"{self.devices} × {self.accelerator}: {self.hours:,.2f} hours, {self.dollars:,.2f} dollars"
 
 
 # From a config or a table
