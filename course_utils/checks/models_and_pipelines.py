@@ -1,0 +1,712 @@
+"""The questions of chapter 03: models, tokens, pipelines opened up, writing, pictures.
+
+The exercise works with the twins whatever the profile, so that a mark means the same for everybody.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from course_utils import catalog
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, part
+from course_utils.wire import Asset, Variable
+
+LESSONS = "lessons/03_models_and_pipelines/"
+MODELS, TOKENS, TASKS, WRITING, PICTURES = (
+    LESSONS + name
+    for name in (
+        "01_models_and_weights.ipynb",
+        "02_tokens_and_batches.ipynb",
+        "03_tasks_by_hand.ipynb",
+        "04_writing.ipynb",
+        "05_pictures_and_words.ipynb",
+    )
+)
+IGNORED = -100
+
+exercise = Exercise(
+    "03_models_and_pipelines",
+    title="Models and pipelines",
+    minutes=120,
+    difficulty="medium",
+    cost="about twenty seconds on two cores",
+)
+
+
+@cache
+def _tokenizer(name):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(catalog.model_path(name, "offline"))
+
+
+@cache
+def _twin(name, kind="AutoModel"):
+    """A twin under one of the Auto classes: float32, CPU, eval mode. Nothing here may change it."""
+    import torch
+    import transformers
+
+    path = catalog.model_path(name, "offline")
+    return getattr(transformers, kind).from_pretrained(path, dtype=torch.float32).eval()
+
+
+# q1: count before you build
+
+
+@exercise.question(
+    "q1",
+    title="Predict: how many parameters?",
+    points=2,
+    difficulty=1,
+    needs=("parameters_of",),
+    lesson=MODELS,
+    hints=(
+        "Three parts: the embeddings once, a layer as often as there are layers, the head once.",
+        "The lesson's formula of a layer holds here too: four square matrices, two for the inner part, two "
+        "normalisations. DistilBERT has no segments; its head is a square matrix and one of dim by labels, each with "
+        "its bias.",
+        "A tower of 3 equal floors on a cellar of 40 bricks, 100 bricks a floor and a roof of 25:\n"
+        "bricks = 40 + 3 * 100 + 25",
+    ),
+)
+def parameters_of(answer, draw):
+    sizes = [_sizes(draw) for _ in range(4)]
+    found = [answer.call("parameters_of", size) for size in sizes]
+    for number in found:
+        expect.type_of(number, int, "parameters_of(sizes)")
+    wanted = [_counted(size) for size in sizes]
+    with part("one layer more costs what a layer costs", points=1):
+        for size, number in zip(sizes, found, strict=True):
+            taller = {**size, "n_layers": size["n_layers"] + 1}
+            expect.equal(
+                answer.call("parameters_of", taller) - number,
+                _counted(taller) - _counted(size),
+                f"what one layer adds for dim={size['dim']}, hidden_dim={size['hidden_dim']}",
+            )
+    with part("the whole model", points=1):
+        for size, number, truth in zip(sizes, found, wanted, strict=True):
+            expect.equal(number, truth, f"parameters_of({size})")
+
+
+def _sizes(draw):
+    heads = draw.random.randrange(1, 5)
+    return {
+        "vocab_size": draw.random.randrange(50, 900),
+        "max_position_embeddings": draw.random.randrange(16, 200),
+        "dim": 8 * heads * draw.random.randrange(1, 4),
+        "hidden_dim": draw.random.randrange(17, 160),
+        "n_layers": draw.random.randrange(1, 4),
+        "n_heads": heads,
+        "num_labels": draw.random.randrange(2, 9),
+    }
+
+
+def _counted(sizes):
+    """Counted on the model itself, whose tensors take no memory here."""
+    import torch
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    with torch.device("meta"):
+        model = DistilBertForSequenceClassification(DistilBertConfig(**sizes))
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+# q2: a new head on a frozen body
+
+
+@exercise.question(
+    "q2",
+    title="A new head on a half-frozen body",
+    points=3,
+    difficulty=2,
+    needs=("prepare",),
+    lesson=MODELS,
+    hints=(
+        "Loading gives you the body and a new head at once. What is left is to say what may learn.",
+        "id2label and label2id go into from_pretrained. The parts to freeze are model.bert.embeddings and "
+        "model.bert.encoder.layer[:frozen]; requires_grad_(False) works on a whole module.",
+        "Freezing the first convolutions of a picture model:\n"
+        "for block in model.features[:3]:\n    block.requires_grad_(False)",
+    ),
+)
+def prepare(answer, draw):
+    names = draw.sample(["gull", "heron", "cod", "crab", "otter", "seal", "tern", "eel"], draw.random.randrange(3, 7))
+    frozen = draw.random.randrange(1, 5)
+    arguments = (Asset("bert", "path"), names, frozen)
+    prepared, trained = answer.built("prepare", *arguments), answer.built("three_steps", *arguments)
+    twin = _twin("bert").state_dict()
+    body = {name.removeprefix("bert."): weight for name, weight in prepared.state_dict().items()}
+    with part("the body is BERT's, the head has the names", points=1):
+        expect.equal(type(prepared).__name__, "BertForSequenceClassification", "the class of the model")
+        expect.equal(
+            dict(prepared.config.id2label), dict(enumerate(names)), f"config.id2label for the names {names}"
+        )
+        expect.equal(
+            dict(prepared.config.label2id),
+            {name: number for number, name in enumerate(names)},
+            "config.label2id",
+        )
+        changed = [name for name in twin if not name.startswith("pooler") and not body[name].equal(twin[name])]
+        expect.true(not changed, "the body's weights as they are in the file", f"other ones in {changed[:1]}")
+    after = {name.removeprefix("bert."): weight for name, weight in trained.state_dict().items()}
+    still = ["embeddings.", *(f"encoder.layer.{number}." for number in range(frozen))]
+    with part(f"embeddings and the lower {frozen} layers stay as they are in training", points=1):
+        moved = [name for name in twin if name.startswith(tuple(still)) and not after[name].equal(twin[name])]
+        expect.true(not moved, "frozen weights to be the same after three steps", f"changed ones, such as {moved[:1]}")
+    with part("everything above learns", points=1):
+        free = [name for name in body if not name.startswith(tuple(still))]
+        # the key's bias has no gradient worth the name: softmax does not see it
+        stuck = [name for name in free if not name.endswith("key.bias") and after[name].equal(twin.get(name, body[name]))]
+        stuck = [name for name in stuck if not name.startswith(("pooler", "classifier"))]
+        expect.true(not stuck, f"layers {frozen} and above to change in three steps", f"{stuck[:1]} as it was")
+
+
+# q3: a home for a plain network
+
+
+@exercise.question(
+    "q3",
+    title="Give a plain network a home",
+    points=3,
+    difficulty=3,
+    needs=("adopt", "register", "ReaderForSequenceClassification"),
+    lesson=MODELS,
+    hints=(
+        "The plain network's forward is all you need to know; the class has the same layers under other names.",
+        "In __init__: super().__init__(config), the three layers, self.post_init(). adopt is a dict with new keys. "
+        "register needs AutoConfig and AutoModelForSequenceClassification, as in the lesson.",
+        "Renaming the columns of a table:\n"
+        'new = {"year": "Jahr", "town": "Ort"}\n{new[name]: column for name, column in table.items()}',
+    ),
+)
+def reader(answer, draw):
+    import torch
+
+    generator = torch.Generator().manual_seed(draw.seed)
+    words, width, labels = draw.random.randrange(20, 60), draw.random.randrange(4, 12), draw.random.randrange(2, 6)
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    weights = {
+        "0.weight": random(words, width), "1.weight": random(width, width), "1.bias": random(width),
+        "2.weight": random(labels, width), "2.bias": random(labels),
+    }  # fmt: skip
+    renamed = {
+        "words.weight": "0.weight", "hidden.weight": "1.weight", "hidden.bias": "1.bias",
+        "head.weight": "2.weight", "head.bias": "2.bias",
+    }  # fmt: skip
+    found = answer.call("adopt", weights)
+    with part("the weights under their new names", points=1):
+        expect.type_of(found, dict, "adopt(weights)")
+        expect.equal(sorted(found), sorted(renamed), "the names that adopt(weights) gives")
+        for ours, theirs in renamed.items():
+            expect.equal(found[ours], weights[theirs], f"adopt(weights)[{ours!r}]")
+    tokens = torch.randint(0, words, (3, 7), generator=generator)
+    lengths = torch.tensor([7, draw.random.randrange(3, 6), 2])
+    mask = (torch.arange(7)[None] < lengths[:, None]).long()
+    logits = answer.call("through_the_library", weights, tokens, mask)
+    with part("saved and loaded by AutoModelForSequenceClassification, it says the same", points=2):
+        expect.shape(logits, (3, labels), "the logits of 3 texts")
+        expect.all_close(
+            logits.detach(), _plain_logits(weights, tokens, mask), "the logits of the loaded model", tolerance=1e-4
+        )
+
+
+def _plain_logits(weights, tokens, mask):
+    import torch
+
+    present = mask[..., None].float()
+    mean = (weights["0.weight"][tokens] * present).sum(1) / present.sum(1)
+    inner = torch.tanh(mean @ weights["1.weight"].T + weights["1.bias"])
+    return inner @ weights["2.weight"].T + weights["2.bias"]
+
+
+# q4: a tokenizer of one's own
+
+
+@exercise.question(
+    "q4",
+    title="Train a tokenizer",
+    points=3,
+    difficulty=2,
+    needs=("train_wordpiece",),
+    lesson=TOKENS,
+    hints=(
+        "Five stations: normaliser, pre-tokenizer, model, post-processor, decoder. Which of them have you set?",
+        "The trainer gets the special tokens, or they have no number. The template needs the numbers of [CLS] and "
+        "[SEP], so it comes after the training; the decoder is decoders.WordPiece().",
+        "A tokenizer that ends every text with <end>:\n"
+        'processors.TemplateProcessing(single="$A <end>", special_tokens=[("<end>", t.token_to_id("<end>"))])',
+    ),
+)
+def train_wordpiece(answer, draw):
+    texts = [row["text"] for row in draw.rows("general-text", 400, split="train")]
+    unseen = [row["text"] for row in draw.rows("general-text", 30)]
+    size = draw.random.randrange(300, 500)
+    found = answer.call("cut", texts, size, unseen)
+    expect.keys(found, ("vocabulary", "pieces", "offsets", "texts"), "cut(texts, size, unseen)")
+    expect.at_most(found["vocabulary"], size, f"the number of pieces for vocabulary_size={size}")
+    with part("marks around, hardly anything unknown", points=1):
+        for pieces in found["pieces"]:
+            expect.equal([pieces[0], pieces[-1]], ["[CLS]", "[SEP]"], "the first and the last piece of a text")
+        every = [piece for pieces in found["pieces"] for piece in pieces]
+        expect.at_most(every.count("[UNK]") / len(every), 0.02, "the share of unknown pieces")
+        expect.true(
+            any(piece.startswith("##") for piece in every), "pieces that continue a word to begin with ##", "none"
+        )
+    with part("the text comes back, in lower case", points=1):
+        for text, back in zip(unseen, found["texts"], strict=True):
+            expect.equal(_squeezed(back), _squeezed(text.lower()), "what decoding gives, white space aside,")
+    with part("every piece knows where it comes from", points=1):
+        for text, pieces, offsets in zip(unseen, found["pieces"], found["offsets"], strict=True):
+            for piece, (start, end) in list(zip(pieces, offsets, strict=True))[1:-1]:
+                if piece != "[UNK]":
+                    expect.equal(text[start:end].lower(), piece.removeprefix("##"), f"the characters of {piece!r}")
+
+
+def _squeezed(text):
+    return "".join(text.split())
+
+
+# q5: labels down to pieces, names back up
+
+
+@exercise.question(
+    "q5",
+    title="Labels down to pieces, names back up",
+    points=3,
+    difficulty=2,
+    needs=("collate", "names_in"),
+    lesson=TASKS,
+    hints=(
+        "Down: three kinds of places have no label of their own. Up: first make words of pieces, then names of words.",
+        "A piece begins a word if its word is not None and differs from the word of the piece before. In names_in the "
+        "first piece of a word decides; the other pieces only move the end of the word.",
+        "Joining neighbours that are equal:\n"
+        "runs = []\nfor letter in text:\n    if runs and runs[-1][0] == letter:\n        runs[-1] += letter\n"
+        "    else:\n        runs.append(letter)",
+    ),
+)
+def labels_and_names(answer, draw):
+    import torch
+
+    examples = [_example(draw) for _ in range(4)]
+    pad = draw.random.randrange(0, 9)
+    with part("collate: labels on first pieces only", points=1):
+        found = answer.call("collate", examples, pad)
+        expect.keys(found, ("input_ids", "attention_mask", "labels"), "collate(examples, pad_id)")
+        longest = max(len(example["input_ids"]) for example in examples)
+        for name, fill, rows in (
+            ("input_ids", pad, [example["input_ids"] for example in examples]),
+            ("attention_mask", 0, [[1] * len(example["input_ids"]) for example in examples]),
+            ("labels", IGNORED, [_first_labels(example) for example in examples]),
+        ):
+            expect.type_of(found[name], torch.Tensor, f"{name} of the batch")
+            expect.shape(found[name], (4, longest), f"{name} of the batch")
+            for row, wanted in zip(found[name].tolist(), rows, strict=True):
+                expect.equal(row, wanted + [fill] * (longest - len(wanted)), f"a row of {name}")
+    with part("names_in: whole words, whole names", points=2):
+        for _ in range(12):
+            pieces = _pieces(draw)
+            found = answer.call("names_in", pieces)
+            expect.type_of(found, (list, tuple), "names_in(pieces)")
+            expect.equal(
+                [list(name) if isinstance(name, tuple) else name for name in found],
+                _names(pieces),
+                f"names_in of the labels {[piece['label'] for piece in pieces]} in the words "
+                f"{[piece['word'] for piece in pieces]}",
+            )
+
+
+def _example(draw):
+    words, word_ids = draw.random.randrange(2, 8), [None]
+    for word in range(words):
+        word_ids += [word] * draw.random.choice((1, 1, 2, 3))
+    word_ids.append(None)
+    return {
+        "input_ids": [draw.random.randrange(10, 99) for _ in word_ids],
+        "word_ids": word_ids,
+        "tags": [draw.random.randrange(0, 9) for _ in range(words)],
+    }
+
+
+def _first_labels(example):
+    before, labels = None, []
+    for word in example["word_ids"]:
+        labels.append(IGNORED if word is None or word == before else example["tags"][word])
+        before = word
+    return labels
+
+
+def _pieces(draw):
+    """Pieces of a few words with labels as a model might give them, odd ones included."""
+    labels = ["O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "I-ORG"]
+    pieces, place = [], 0
+    for word in range(draw.random.randrange(3, 8)):
+        for _ in range(draw.random.choice((1, 1, 2, 3))):
+            end = place + draw.random.randrange(2, 5)
+            pieces.append({"word": word, "label": draw.random.choice(labels), "start": place, "end": end})
+            place = end
+        place += 1
+    return pieces
+
+
+def _names(pieces):
+    words = []
+    for piece in pieces:
+        if words and words[-1]["word"] == piece["word"]:
+            words[-1]["end"] = piece["end"]
+        else:
+            words.append(dict(piece))
+    names, kind_before = [], None
+    for word in words:
+        begins, _, kind = word["label"].partition("-")
+        if begins == "I" and kind == kind_before:
+            names[-1][2] = word["end"]
+        elif begins != "O":
+            names.append([kind, word["start"], word["end"]])
+        kind_before = kind or None
+    return names
+
+
+# q6: from logits to answers
+
+
+@exercise.question(
+    "q6",
+    title="From logits to answers",
+    points=3,
+    difficulty=3,
+    needs=("zero_shot", "best_answer"),
+    lesson=TASKS,
+    hints=(
+        "Zero-shot: over what does softmax run, over the labels or within one label? Answers: not every pair of a start "
+        "and an end is legal.",
+        "The columns come from label2id. For multi_label take two columns and softmax over them. For the answer, go "
+        "through all windows and all pairs first <= last < first + longest whose offsets are not None.",
+        "The best pair of a starter and a dessert within a budget:\n"
+        "max((joy[s] + joy[d], s, d) for s in starters for d in desserts if price[s] + price[d] <= 20)",
+    ),
+)
+def logits_to_answers(answer, draw):
+    numpy = draw.numpy()
+    names = draw.sample(("contradiction", "neutral", "entailment"), 3)
+    label2id = {name: number for number, name in enumerate(names)}
+    logits = (3 * numpy.standard_normal((draw.random.randrange(3, 7), 3))).round(3).tolist()
+    with part("zero-shot, one label or several", points=1):
+        for multi, meant in (
+            (False, "softmax of the entailment logits over the candidates"),
+            (True, "softmax over contradiction and entailment within each candidate"),
+        ):
+            what = f"zero_shot(logits, label2id, {multi})"
+            found = answer.call("zero_shot", logits, label2id, multi)
+            expect.each_of(found, float, what)
+            expect.length(found, len(logits), what)
+            expect.all_close(found, _zero_shot(logits, label2id, multi), f"{what}, {meant},")
+    with part("the best legal answer of all windows", points=1):
+        for _ in range(4):
+            windows, longest = _windows(draw), draw.random.randrange(2, 5)
+            best = _best(windows, longest)
+            found = answer.call("best_answer", windows, longest, best[0] - 1.0)
+            expect.type_of(found, (tuple, list), "best_answer(windows, longest, threshold)")
+            expect.equal(list(found), list(best[1]), "best_answer's (start, end) in characters")
+    with part("no answer below the threshold", points=1):
+        for gap in (0.5, -0.5):
+            windows = _windows(draw)
+            score, span = _best(windows, 3)
+            found = answer.call("best_answer", windows, 3, score + gap)
+            wanted = None if gap > 0 else list(span)
+            found = list(found) if isinstance(found, tuple) else found
+            expect.equal(found, wanted, f"best_answer where the best sum of logits is {score:.2f} and threshold {score + gap:.2f}")
+
+
+def _zero_shot(logits, label2id, multi):
+    import numpy
+
+    scores = numpy.exp(numpy.asarray(logits))
+    entailed = scores[:, label2id["entailment"]]
+    return entailed / (entailed + scores[:, label2id["contradiction"]]) if multi else entailed / entailed.sum()
+
+
+def _windows(draw):
+    """Three windows: two special pieces, a question, and a stretch of the text; offsets are None outside the text."""
+    windows, place = [], 0
+    for _ in range(3):
+        before, inside = draw.random.randrange(2, 5), draw.random.randrange(5, 9)
+        offsets = [None] * before + [(place + 4 * step, place + 4 * step + 3) for step in range(inside)] + [None]
+        place += 4 * (inside - 2)  # the next window begins before this one ends
+        starts, ends = ([round(draw.random.gauss(0, 3), 3) for _ in offsets] for _ in range(2))
+        starts[0] = ends[0] = 9.0  # tempting, and outside the text
+        windows.append({"starts": starts, "ends": ends, "offsets": offsets})
+    return windows
+
+
+def _best(windows, longest):
+    """(sum of logits, (start, end)) of the best legal span, by looking at every one."""
+    return max(
+        (window["starts"][first] + window["ends"][last], (window["offsets"][first][0], window["offsets"][last][1]))
+        for window in windows
+        for first in range(len(window["starts"]))
+        for last in range(first, min(first + longest, len(window["ends"])))
+        if window["offsets"][first] and window["offsets"][last]
+    )
+
+
+# q7: find the bugs, similar texts
+
+
+@exercise.question(
+    "q7",
+    title="Find the bugs: a search that depends on the neighbours",
+    points=3,
+    difficulty=2,
+    needs=("embed", "nearest"),
+    lesson=TASKS,
+    hints=(
+        "Embed the shortest text alone and then together with a long one. Why do the vectors differ?",
+        "Two things go wrong with padding: the model is not told of it, and the mean counts it. And in nearest, which "
+        "text is always most similar to a text?",
+        "The mean age of the people in a table with empty rows:\n"
+        "sum(age * real for age, real in zip(ages, present)) / sum(present)",
+    ),
+)
+def similar(answer, draw):
+    import torch
+
+    notices = [row["text"] for row in draw.rows("topics", 12)]
+    texts = [notices[0].split(".")[0] + ".", *notices[1:6], " ".join(notices[6:9])]
+    model, tokenizer = Variable("reader"), Asset("bert", "tokenizer")
+    found = answer.call("embed", texts, model, tokenizer)
+    expect.type_of(found, torch.Tensor, "embed(texts, model, tokenizer)")
+    expect.shape(found, (len(texts), 128), "embed(texts, model, tokenizer)")
+    wanted = _vectors(texts)
+    with part("a text's vector does not depend on its neighbours", points=1):
+        alone = answer.call("embed", texts[:1], model, tokenizer)
+        expect.all_close(found[0].detach(), alone[0].detach(), "the vector of a text in a batch, as it is alone,", tolerance=1e-4)
+    with part("it is the mean over the text's pieces, of length 1", points=1):
+        expect.all_close(found.detach(), wanted, "embed(texts, …)", tolerance=1e-4)
+    with part("the nearest is another text", points=1):
+        close = wanted @ wanted.T
+        close.fill_diagonal_(-2)
+        best = answer.call("nearest", wanted)
+        best = best.tolist() if isinstance(best, torch.Tensor) else best
+        expect.equal(best, close.argmax(1).tolist(), "nearest(vectors)")
+
+
+def _vectors(texts):
+    import torch
+
+    rows = []
+    with torch.inference_mode():
+        for text in texts:
+            states = _twin("bert")(**_tokenizer("bert")(text, return_tensors="pt")).last_hidden_state[0]
+            rows.append(torch.nn.functional.normalize(states.mean(0), dim=0))
+    return torch.stack(rows).clone()
+
+
+# q8: which token next
+
+
+@exercise.question(
+    "q8",
+    title="Write it yourself, in a batch",
+    points=3,
+    difficulty=3,
+    needs=("shares", "write"),
+    lesson=WRITING,
+    hints=(
+        "shares: three steps, one after the other, and a sum of one in the end. write: on which side is the padding of "
+        "a text that goes on?",
+        "Top-k counts pieces, top-p adds up shares of what top-k left. In write, either pad on the left and give the "
+        "mask to generate, or do one prompt after the other; cut the prompt off and stop at the end mark.",
+        "Keep the largest numbers until they reach half of the sum:\n"
+        "kept = [x for x, before in zip(ordered, [0, *accumulate(ordered)]) if before < sum(ordered) / 2]",
+    ),
+)
+def next_token(answer, draw):
+    import torch
+
+    with part("temperature, top-k, top-p", points=1):
+        for _ in range(5):
+            scores = [round(draw.random.gauss(0, 2), 3) for _ in range(30)]
+            knobs = (round(draw.random.uniform(0.4, 2.0), 2), draw.random.randrange(2, 25), round(draw.random.uniform(0.3, 0.95), 2))
+            found = answer.call("shares", torch.tensor(scores), *knobs)
+            expect.shape(found, (30,), "shares(scores, temperature, top_k, top_p)")
+            what = "shares(scores, temperature={}, top_k={}, top_p={})".format(*knobs)
+            expect.equal(int((found > 0).sum()), int((_shares(scores, *knobs) > 0).sum()), f"the number of pieces left by {what}")
+            expect.all_close(found, _shares(scores, *knobs), what)
+    texts = [row["text"] for row in draw.rows("general-text", 6)]
+    prompts = [" ".join(text.split()[:count]) for text, count in zip(texts, (2, 3, 4, 5, 6, 7), strict=True)]
+    with part("greedy text, the same in a batch as alone", points=2):
+        found = answer.call("write", Asset("gpt2", "model"), Asset("gpt2", "tokenizer"), prompts, 12)
+        expect.each_of(found, str, "write(model, tokenizer, prompts, 12)")
+        expect.length(found, len(prompts), "write(model, tokenizer, prompts, 12)")
+        for prompt, text in zip(prompts, found, strict=True):
+            expect.equal(text, _greedy(prompt, 12), f"what is written after {prompt!r}")
+
+
+def _shares(scores, temperature, top_k, top_p):
+    """By the library's own objects, in the order in which `generate` applies them."""
+    import torch
+    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    bent = torch.tensor([scores])
+    for warp in (TemperatureLogitsWarper(temperature), TopKLogitsWarper(top_k), TopPLogitsWarper(top_p)):
+        bent = warp(None, bent)
+    return bent[0].softmax(-1)
+
+
+def _greedy(prompt, most):
+    import torch
+
+    tokenizer = _tokenizer("gpt2")
+    tokens = tokenizer(prompt, return_tensors="pt")
+    with torch.inference_mode():
+        written = _twin("gpt2", "AutoModelForCausalLM").generate(
+            **tokens, max_new_tokens=most, do_sample=False, pad_token_id=tokenizer.eos_token_id
+        )
+    return tokenizer.decode(written[0, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+# q9: a pipeline of one's own
+
+
+@exercise.question(
+    "q9",
+    title="A pipeline of your own",
+    points=2,
+    difficulty=2,
+    needs=("CountingPipeline",),
+    lesson=WRITING,
+    hints=(
+        "Four methods: the options sorted, text to tensors, tensors to tokens, tokens to the answer.",
+        "The tokens of T5 begin with a start mark and, in a batch, end in padding; both are special, and the end mark "
+        "is too. Count what is none of tokenizer.all_special_ids.",
+        "How many real words are in a row that is filled up?\n"
+        'sum(word not in ("<start>", "<fill>") for word in row)',
+    ),
+)
+def counting_pipeline(answer, draw):
+    rows = draw.rows("translations", 3)
+    texts, prefix = [row["en"] for row in rows], "Translate to French: "
+    found = answer.call("through_the_pipeline", Asset("flan-t5", "path"), texts, prefix, 40)
+    expect.length(found, len(texts), "the answers to 3 texts")
+    for item in found:
+        expect.keys(item, ("text", "tokens"), "each answer")
+    written = [_translated(text, prefix, 40) for text in texts]
+    with part("it writes what generate writes", points=1):
+        expect.equal([item["text"] for item in found], [text for text, _ in written], "the texts")
+        few = draw.random.randrange(3, 6)
+        cut = answer.call("through_the_pipeline", Asset("flan-t5", "path"), texts, prefix, few)
+        expect.equal([item["text"] for item in cut], [_translated(text, prefix, few)[0] for text in texts], f"the texts for max_new_tokens={few}")
+    with part("and counts its tokens", points=1):
+        expect.equal([item["tokens"] for item in found], [count for _, count in written], "the numbers of tokens")
+
+
+def _translated(text, prefix, most):
+    import torch
+
+    tokenizer = _tokenizer("flan-t5")
+    with torch.inference_mode():
+        tokens = _twin("flan-t5", "AutoModelForSeq2SeqLM").generate(
+            **tokenizer(prefix + text, return_tensors="pt"), max_new_tokens=most, do_sample=False
+        )[0].tolist()
+    return tokenizer.decode(tokens, skip_special_tokens=True), sum(
+        token not in tokenizer.all_special_ids for token in tokens
+    )
+
+
+# q10: places for a picture
+
+
+@exercise.question(
+    "q10",
+    title="Make room for a picture",
+    points=2,
+    difficulty=2,
+    needs=("vectors_of", "with_pictures"),
+    lesson=PICTURES,
+    hints=(
+        "How many squares fit into the picture, and is there one vector more in front?",
+        'With "full" the [CLS] vector stays, with "default" it is dropped. Each <image> becomes that many of itself; '
+        "then the rows are filled on the left.",
+        "Write every 7 three times:\n[copy for number in row for copy in ([7] * 3 if number == 7 else [number])]",
+    ),
+)
+def pictures(answer, draw):
+    patch = draw.random.choice((4, 6, 8))
+    size = patch * draw.random.randrange(2, 4)
+    strategy = draw.random.choice(("full", "default"))
+    with part("the number of vectors", points=1):
+        for kept, more in (("full", 1), ("default", 0)):
+            found = answer.call("vectors_of", size, patch, kept)
+            expect.equal(found, (size // patch) ** 2 + more, f"vectors_of({size}, {patch}, {kept!r})")
+    count = (size // patch) ** 2 + (strategy == "full")
+    image, pad = 1, 0
+    rows = [[image, *(draw.random.randrange(3, 20) for _ in range(length))] for length in draw.sample(range(2, 9), 3)]
+    rows[0] = [*rows[0][1:3], image, *rows[0][3:]]  # the picture need not come first
+    found = answer.call("with_pictures", rows, count, image, pad)
+    expect.keys(found, ("input_ids", "attention_mask"), "with_pictures(rows, vectors, image_id, pad_id)")
+    longest = max(map(len, rows)) + count - 1
+    for name in ("input_ids", "attention_mask"):
+        expect.shape(found[name], (3, longest), f"{name} of with_pictures")
+    with part("a picture talker says the same in the batch as alone", points=1):
+        expect.equal((found["input_ids"] == image).sum(1).tolist(), [count] * 3, "places for the picture in each row")
+        _says_the_same(found, rows, count, (size, patch, strategy), draw)
+
+
+def _says_the_same(batch, rows, count, eye, draw):
+    import torch
+
+    model = _talker(*eye)
+    generator = torch.Generator().manual_seed(draw.seed)
+    pixels = torch.randn(len(rows), 3, eye[0], eye[0], generator=generator)
+    with torch.inference_mode():
+        found = model(**{name: value.long() for name, value in batch.items()}, pixel_values=pixels).logits[:, -1]
+        for number, row in enumerate(rows):
+            whole = [copy for token in row for copy in ([token] * count if token == 1 else [token])]
+            alone = model(input_ids=torch.tensor([whole]), pixel_values=pixels[number : number + 1]).logits[0, -1]
+            difference = (found[number] - alone).abs().max().item()
+            expect.true(
+                difference <= 1e-4,
+                f"the last place of row {number} to have the logits that the row has alone, within 1e-4",
+                f"a difference of {difference:.2g}; is the padding on the left, and masked?",
+            )
+
+
+@cache
+def _talker(size, patch, strategy):
+    """A tiny picture talker with random weights."""
+    import torch
+    from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, ViTConfig
+
+    small = {
+        "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+        "initializer_range": 0.3,  # large, so that every place makes a difference
+    }  # fmt: skip
+    config = LlavaConfig(
+        vision_config=ViTConfig(image_size=size, patch_size=patch, **small),
+        text_config=LlamaConfig(vocab_size=24, num_key_value_heads=2, pad_token_id=0, bos_token_id=None, eos_token_id=2, **small),
+        image_token_index=1,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy=strategy,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return LlavaForConditionalGeneration(config).eval()
+
+
+exercise.manual(
+    "q11",
+    title="Which part would you trust?",
+    points=3,
+    difficulty=2,
+    lesson=TASKS,
+    hints=(
+        "Read the three jobs again: in which can a wrong output be seen by the person who gets it?",
+        "Name the class you would load, how you would decode or choose, and one number you would want to see first.",
+        "A bridge is tested by lorries and not by the engineer's confidence: what is your lorry, and how many of them?",
+    ),
+)
