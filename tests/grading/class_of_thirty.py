@@ -76,14 +76,60 @@ def students(exercise, alone):
     yield f"empty-{short}", b"", None
 
 
-CLASS = (("00_start_here", "q7", 12), ("02_datasets", "q2", 12), ("04_evaluation", "q7", 6))
+# Half-right answers: what is changed in a right one, and the points that costs by the rubric (the parts of the check).
+PARTLY = {
+    "00_start_here": [
+        # "what is wanted stays, known or not" is 1 of the 4 points of q2
+        ("q2", "if name in chosen]", "if name in chosen and name not in known]", 1),
+        # without the mask: the causal one, the one for padding, and the large comparisons, which are masked: 3 of 5
+        ("q4", "if mask is not None:", "if False:", 3),
+        # the second of two functions is 1 of the 3 points of q7
+        ("q7", "math.isqrt(memory // (4 * layers * heads))", "memory // (4 * layers * heads)", 1),
+    ],
+    "02_datasets": [
+        # chunks that hold only what the one before held: "no chunk without a new token" is 1 of 3
+        ("q2", "last = max(len(tokens) - stride, 1) if tokens else 0", "last = len(tokens)", 1),
+        # no licence on the card: 1 of 2
+        ("q7", '"license: apache-2.0", ', "", 1),
+    ],
+    "04_evaluation": [
+        # articles are not left out: exact match and token F1 are wrong, macro F1 is right: 2 of 3 lost
+        ("q1", 'if word not in ("a", "an", "the")', "", 2),
+        # capitals count: "on real text" is 1 of 3
+        ("q2", "text.lower()", "text", 1),
+        # not sorted: "the worst change comes first" is 1 of 3
+        ("q7", 'sorted(lines, key=lambda line: line["change"])', "lines", 1),
+    ],
+}
+
+
+def half_right(exercise):
+    """(student, notebook, points it must get) for each half-right answer."""
+    right = solutions(exercise)
+    for question, old, new, lost in PARTLY[exercise]:
+        assert old in right[question], (exercise, question)
+        answers = right | {question: right[question].replace(old, new)}
+        yield f"half-{question}-{exercise[:2]}", answered(exercise, answers), points(exercise) - lost
+
+
+# exercise -> a question that nothing else depends on, and the kinds of students that are left out there
+CLASS = {
+    "00_start_here": ("q7", ("crash", "no-python")),
+    "02_datasets": ("q2", ("broken", "empty", "exit")),
+    "04_evaluation": (
+        "q7",
+        ("loud", "crash", "exit", "no-python", "copied", "forger", "thief", "broken", "empty"),
+    ),
+}
 
 
 def hand_in(folder):
     """Write the class; returns what each submission must get, by (student, assignment)."""
     expected = {}
-    for exercise, alone, count in CLASS:
-        for student, notebook, score in list(students(exercise, alone))[:count]:
+    for exercise, (alone, left_out) in CLASS.items():
+        for student, notebook, score in (*students(exercise, alone), *half_right(exercise)):
+            if student.startswith(left_out):
+                continue
             path = folder / student / exercise / f"{exercise}.ipynb"
             if isinstance(notebook, bytes):
                 path.parent.mkdir(parents=True)
@@ -158,7 +204,7 @@ def main(folder):
             f"{key[0]:<14} {key[1]:<16} must get {score!s:>5}  got {earned!s:>5}  {'ok ' if earned == score else 'NOT'}  {missed if score else ''}"
         )
     print(f"{len(expected)} submissions, {faults} with another mark than written down beforehand")
-    for exercise, _, _ in CLASS:
+    for exercise in CLASS:
         for kind in ("canvas", "moodle"):
             out = folder / f"{exercise}-{kind}.csv"
             subprocess.run([sys.executable, "-m", "course_utils.cli", "export", str(folder / "class"), "--to", kind, "--assignment", exercise, "--out", str(out)], cwd=ROOT, check=True)  # fmt: skip
