@@ -8,6 +8,7 @@ when not, with a message in the form "expected ...; got ...".
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 from collections.abc import Collection, Iterable
@@ -33,8 +34,18 @@ _NAMES = {
 
 def show(value: object) -> str:
     """A value as a message shows it: its repr, cut to one line of bearable length."""
-    text = " ".join(repr(value).split())
+    text = " ".join(repr(_beginning(value)).split())
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def _beginning(value: object) -> object:
+    """As much of a long value as can be shown: the repr of 60 MB would take a second and half a gigabyte."""
+    if isinstance(value, (str, bytes, list, tuple)) and len(value) > 2 * SHOWN_CHARACTERS:
+        return value[: 2 * SHOWN_CHARACTERS]
+    if type(value) in (dict, set) and len(value) > 2 * SHOWN_CHARACTERS:
+        items = value.items() if type(value) is dict else value
+        return type(value)(itertools.islice(items, 2 * SHOWN_CHARACTERS))
+    return value
 
 
 def _named(kind: type) -> str:

@@ -98,3 +98,16 @@ def test_a_difference_is_shown_where_it_is():
 
 def test_long_values_are_cut():
     assert len(expect.show(list(range(10_000)))) == expect.SHOWN_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    "value",
+    [bytes(50_000_000), "x" * 50_000_000, list(range(10**6)), dict.fromkeys(range(10**6)), set(range(10**6))],
+    ids=type,
+)
+def test_a_long_value_is_shown_in_no_time(value):
+    import time
+
+    started = time.process_time()
+    assert len(expect.show(value)) == expect.SHOWN_CHARACTERS
+    assert time.process_time() - started < 0.05
