@@ -151,7 +151,8 @@ def path(answer, draw):
             _same_path(answer, chapters, wanted, [])
     with part("without what is known", points=1):
         for chapters in cases:
-            wanted, known = draw.sample(chapters, 1), draw.sample(chapters, 2)
+            wanted = draw.sample(chapters, 1)
+            known = draw.sample([name for name in chapters if name not in wanted], 2)
             _same_path(answer, chapters, wanted, known)
     with part("what is wanted stays, known or not", points=1):
         for chapters in cases:

@@ -81,8 +81,9 @@ PARTLY = {
     "00_start_here": [
         # "what is wanted stays, known or not" is 1 of the 4 points of q2
         ("q2", "if name in chosen]", "if name in chosen and name not in known]", 1),
-        # without the mask: the causal one, the one for padding, and the large comparisons, which are masked: 3 of 5
-        ("q4", "if mask is not None:", "if False:", 3),
+        # without the mask: the causal one, the one for padding and the large comparisons, which are masked, are 3 of the
+        # 5 points of q4; and of q5, which uses it, "a batch with padding" is 2 of 4
+        ("q4", "if mask is not None:", "if False:", 5),
         # the second of two functions is 1 of the 3 points of q7
         ("q7", "math.isqrt(memory // (4 * layers * heads))", "memory // (4 * layers * heads)", 1),
     ],
