@@ -63,16 +63,19 @@ _PLAIN = (str, bytes, int, float, bool, type(None), Path, frozenset)
 class Activation:
     """One turn of the libraries towards a Hub. `undo` turns them back.
 
-    url: the Hub's address. home: the HF_HOME to use; a file `token` in it is the token.
+    url: the Hub's address. home: the HF_HOME to use; a file `token` in it is the token. socket: the path of the Unix
+    socket that stands for this address, if one does; then it is this process alone that reaches the Hub.
     """
 
-    def __init__(self, url, home):
+    def __init__(self, url, home, socket=None):
         self._before = dict(os.environ)
         self._set = {"HF_ENDPOINT": url, "HF_HOME": str(home), **VARIABLES, **_past_proxies()}
         self._attributes = []  # (module or object, name, what it was)
         self._imported = {name for name in SETTINGS_MODULES if name in sys.modules}
         for name, value in self._set.items():
             _set_variable(name, value)
+        if socket is not None:
+            self._go_through(socket)
         self._tell()
 
     def undo(self):
@@ -86,6 +89,18 @@ class Activation:
         self._attributes.clear()
         self._copy(lambda module, field, value: setattr(module, field, value))
         _forget_connections()
+
+    def _go_through(self, socket):
+        """Let the client's connections lead to a Unix socket."""
+        import httpx2
+        from huggingface_hub.utils import _http as http
+
+        def client():
+            hooks = {"request": [http.hf_request_event_hook]}
+            transport = httpx2.HTTPTransport(uds=socket)
+            return httpx2.Client(transport=transport, event_hooks=hooks, follow_redirects=True, timeout=None)
+
+        self._put(http, "_GLOBAL_CLIENT_FACTORY", client)
 
     def _tell(self):
         for name in SETTINGS_MODULES:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import fnmatch
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ from course_utils.hub.store.names import split_id
 from course_utils.hub.store.refs import TAGS
 from course_utils.hub.store.view import StoreView
 
+SOCKET = "socket"
 NOBODY = ".nobody"  # the HF_HOME of who has no token
 ADDRESS = "address"  # a file that tells where the server can be reached, while there is one
 
@@ -97,6 +99,7 @@ class LocalHub:
         self._seeded, self._port = seeded, port
         self._store = HubStore(self.root, limits or Limits(), Clock(clock))
         self._service = self._server = self._activation = None
+        self._process = os.getpid()
 
     # Life
 
@@ -111,9 +114,7 @@ class LocalHub:
             if self._seeded:
                 seeding.announce(self._store)
             self._service = application.service(self._store)
-            self._server = Server(
-                self._service.answer, self._port, connections=self._store.limits.connections
-            )
+            self._server = self._listening()
         except BaseException:
             self._store.close()
             raise
@@ -122,6 +123,16 @@ class LocalHub:
         disk.replace(self.root / ADDRESS, self._service.url.encode(), self._store.scratch)
         atexit.register(self.close)
         return self
+
+    def _listening(self):
+        most = self._store.limits.connections
+        try:
+            return Server(self._service.answer, self._port, connections=most)
+        except PermissionError:
+            # Behind the grader's wall nobody has a port; a socket in the Hub's own folder does as well.
+            path = self.root / SOCKET
+            path.unlink(missing_ok=True)
+            return Server(self._service.answer, connections=most, path=path)
 
     def stop(self):
         """Stop the server. What was acknowledged is in the folder."""
@@ -135,7 +146,7 @@ class LocalHub:
         """Point the libraries at this Hub, as that user ("" for nobody); undone by `deactivate`."""
         self.deactivate()
         self.user = self._first if user is None else user or None
-        self._activation = Activation(self.url, self._home())
+        self._activation = Activation(self.url, self._home(), self._server.path)
         return self
 
     def deactivate(self):
@@ -150,6 +161,8 @@ class LocalHub:
 
     def close(self):
         """`deactivate` and `stop`; a temporary folder is deleted. May be called twice."""
+        if os.getpid() != self._process:
+            return  # a forked child's copy: the Hub is its parent's
         atexit.unregister(self.close)
         self.deactivate()
         self.stop()
@@ -235,11 +248,12 @@ class LocalHub:
         )
 
     def seed(
-        self, identifier, files, kind="model", private=False, gated=False, message="Add the files", tag=None
+        self, identifier, files, kind="model", private=None, gated=None, message="Add the files", tag=None
     ):
         """Commit files without a client, into a new repository or one that is there; returns the view of it.
 
-        files: a folder, or {path: text or bytes}. Its owner becomes an account if there is none of that name.
+        files: a folder, or {path: text or bytes}. private, gated: None leaves them as they are, and a new repository
+        public. Its owner becomes an account if there is none of that name.
         """
         owner, _ = split_id(identifier)
         if not self._store.accounts.exists(owner):
@@ -247,10 +261,13 @@ class LocalHub:
         content = seeding.files_of(files)
         repository = self._store.find(kind, identifier)
         if repository is None:
-            repository = self._store.create(kind, identifier, private=private, sdk="gradio")
+            repository = self._store.create(kind, identifier, private=bool(private), sdk="gradio")
         commit = seeding.put(self._store, repository, content, owner, message)
         with repository.lock:
-            repository.settings.private, repository.settings.gated = private, gated
+            if private is not None:
+                repository.settings.private = private
+            if gated is not None:
+                repository.settings.gated = gated
             repository.save()
         if tag:
             repository.set_ref(TAGS + tag, commit)
@@ -263,7 +280,7 @@ class LocalHub:
         else:
             wanted = {identifier.lower() for identifier in repositories}
             chosen = [each for each in self._store.repositories() if each.id.lower() in wanted]
-        return snapshot.take(chosen, self._store.accounts)
+        return snapshot.take(chosen, self._store.accounts.people())
 
     # What happens
 

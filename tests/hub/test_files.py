@@ -284,6 +284,7 @@ def test_pull_requests_from_end_to_end(hub):
     details = hf.get_discussion_details("ada/thing", 1)
     assert details.status == "open" and details.target_branch == "refs/heads/main"
     assert "-one\n+two\n" in details.diff and details.conflicting_files == []
+    hf.upload_file(path_or_fileobj=b"c", path_in_repo="more.txt", repo_id="ada/thing", revision="refs/pr/1")
     comment = hf.comment_discussion("ada/thing", 1, "Please")
     hf.edit_discussion_comment("ada/thing", 1, comment.id, "Pretty please")
     hf.rename_discussion("ada/thing", 1, "Say two instead")

@@ -24,6 +24,7 @@ IDLE_SECONDS = 60
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 2**20, 5
 WAIT_FOR_ALL = getattr(socket, "MSG_WAITALL", 0)  # fewer and larger pieces: half the processor time
 LOCAL_NAMES = ("127.0.0.1", "localhost")
+PORT_IN_NAME = 9  # "discard": nobody listens there, and nobody is asked to
 
 
 @dataclass
@@ -37,11 +38,15 @@ class FilePart:
 
 @dataclass
 class Response:
-    """An answer. body: bytes, or a `FilePart` that is sent without being read into memory."""
+    """An answer. body: bytes, or a `FilePart` that is sent without being read into memory.
+
+    cut: after how many bytes of the body the connection breaks, on purpose; None for not at all.
+    """
 
     status: int = 200
     body: object = b""
     headers: dict = field(default_factory=dict)
+    cut: int | None = None
 
     @property
     def length(self):
@@ -217,15 +222,18 @@ class Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "course-hub", ""
     timeout = IDLE_SECONDS
-    disable_nagle_algorithm = True  # or every small answer waits 40 ms for the client's acknowledgement
     rbufsize = 256 * 1024
 
+    def setup(self):
+        # over TCP every small answer would wait 40 ms for the client's acknowledgement; a Unix socket has no such thing
+        self.disable_nagle_algorithm = self.server.path is None
+        super().setup()
+
     def handle(self):
-        with self.server.tracked(self.connection):
-            try:
-                super().handle()
-            except (ConnectionError, TimeoutError, BrokenPipeError):
-                pass  # clients come and go
+        try:
+            super().handle()
+        except (ConnectionError, TimeoutError):
+            pass  # clients come and go
 
     def __getattr__(self, name):
         if name.startswith("do_"):  # http.server looks for do_GET, do_POST, …
@@ -287,15 +295,14 @@ class Connection(BaseHTTPRequestHandler):
             headers["Connection"] = "close"
         head += [f"{name}: {header_text(value)}" for name, value in headers.items()]
         start = "\r\n".join([*head, "", ""]).encode("latin-1", "replace")
-        cut = response.headers.get("X-Cut-After")
         if self.command == "HEAD" or response.status in (204, 304):
             self.connection.sendall(start)
         elif isinstance(response.body, FilePart):
             self.connection.sendall(start)
-            self._send_file(response.body, None if cut is None else int(cut))
+            self._send_file(response.body, response.cut)
         else:
-            self.connection.sendall(start + (response.body if cut is None else response.body[: int(cut)]))
-        if cut is not None:
+            self.connection.sendall(start + response.body[: response.cut])
+        if response.cut is not None:
             self.close_connection = True
 
     def _send_file(self, part, cut):
@@ -323,17 +330,23 @@ def error_response(error):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on 127.0.0.1 alone. answer(request): makes a `Response`, or raises `HubError` or `Drop`."""
+    """Listens on 127.0.0.1 alone, or at a Unix socket where `path` is given (its `port` then is one for addresses only).
+
+    answer(request): makes a `Response`, or raises `HubError` or `Drop`.
+    """
 
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, answer, port=0, connections=128):
-        super().__init__(("127.0.0.1", port), Connection)
+    def __init__(self, answer, port=0, connections=128, path=None):
+        if path is not None:
+            self.address_family = socket.AF_UNIX
+        super().__init__(("127.0.0.1", port) if path is None else str(path), Connection)
         self.answer = answer
-        self.port = self.server_address[1]
+        self.path = None if path is None else str(path)
+        self.port = PORT_IN_NAME if path else self.server_address[1]
         self._room = threading.BoundedSemaphore(connections)
         self._open = set()
         self._thread = threading.Thread(
@@ -360,20 +373,13 @@ class Server(socketserver.ThreadingTCPServer):
         request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
         return False
 
-    def tracked(self, connection):
-        return _Tracked(self, connection)
+    def process_request_thread(self, request, client_address):
+        self._open.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._open.discard(request)
+            self._room.release()
 
     def handle_error(self, request, client_address):
         """What a handler didn't foresee was answered already; nothing is printed into a learner's notebook."""
-
-
-class _Tracked:
-    def __init__(self, server, connection):
-        self._server, self._connection = server, connection
-
-    def __enter__(self):
-        self._server._open.add(self._connection)
-
-    def __exit__(self, *error):
-        self._server._open.discard(self._connection)
-        self._server._room.release()

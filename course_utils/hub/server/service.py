@@ -101,7 +101,7 @@ class Service:
                 return self._fail(failure)
             response = self._handled(request)
             if failure and response.length > failure.after_bytes:
-                response.headers["X-Cut-After"] = str(failure.after_bytes)
+                response.cut = failure.after_bytes
             return response
         except HubError as error:
             return error_response(error)

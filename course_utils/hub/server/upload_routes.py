@@ -26,7 +26,7 @@ FILES_PER_CALL = 1000
 def preupload(service, request, kind, owner, name, revision):
     """For each file: "regular" (in the commit) or "lfs" (large), and what the repository holds there now."""
     asked = request.json(service.limits.json_body)
-    repository = service.repository(request, kind, owner, name, commit_right(request))
+    repository = may_commit(service, request, kind, owner, name, revision)
     commit = repository.head(revision)
     patterns = repository.large_patterns(commit)
     files = asked.get("files")
@@ -63,13 +63,16 @@ def decoded(text, path):
         raise bad_request(f"What was sent for {path} is not base64.") from None
 
 
-def commit_right(request):
-    """Who may not write may still propose: with create_pr the right to read is enough."""
-    if request.flag("create_pr"):
-        if request.person is None or request.person.role != "write":
-            return "write"
-        return "files"
-    return "write"
+def may_commit(service, request, kind, owner, name, revision):
+    """The repository, if the person may commit there. Who may only read may propose, and go on with a proposal."""
+    proposes = request.flag("create_pr")
+    if not proposes and revision.startswith(PULL_REQUESTS):
+        repository = service.repository(request, kind, owner, name)
+        rows = {f"{PULL_REQUESTS}{row['num']}": row["author"] for row in repository.conversations()}
+        proposes = request.person is not None and rows.get(revision) == request.person.name
+    if proposes and request.person is not None and request.person.role == "write":
+        return service.repository(request, kind, owner, name, "files")
+    return service.repository(request, kind, owner, name, "write")
 
 
 # 2. Large files
@@ -193,7 +196,7 @@ def xet(service, request, kind, owner, name, revision):
 @routes.add("POST", "/api/{kind}/{owner}/{name}/commit/{revision}")
 def commit(service, request, kind, owner, name, revision):
     """A commit, one JSON object a line. Files wait aside until the last line is read, so memory stays flat."""
-    repository = service.repository(request, kind, owner, name, commit_right(request))
+    repository = may_commit(service, request, kind, owner, name, revision)
     person, store = request.person, service.store
     store.room_for(request.body.length or 0)
     base = repository.head(revision)
@@ -209,10 +212,8 @@ def commit(service, request, kind, owner, name, revision):
             if parent not in (None, base):
                 raise HubError(412, "A commit has happened since. Please refresh and try again.")
             return propose(service, request, repository, change, revision, base, text)
-        target = BRANCHES + revision
-        if revision.startswith(PULL_REQUESTS):
-            target = revision
-        elif target not in repository.refs.read():
+        target = revision if revision.startswith((BRANCHES, PULL_REQUESTS)) else BRANCHES + revision
+        if target not in repository.refs.read():
             raise unusable(f"A commit goes to a branch, and {revision} is none.")
         new = change.commit(target, person.name, text, parent)
     store.took(request.body.length or 0)

@@ -75,7 +75,8 @@ class Accounts:
         return Person(name, role, tuple(self._known["people"].get(name, ())))
 
     def people(self):
-        return list(self._known["people"])
+        """{name: [organisation, …]}."""
+        return dict(self._known["people"])
 
     def token_of(self, name, role=None):
         """The newest token of an account; KeyError if it has none."""

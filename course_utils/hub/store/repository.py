@@ -17,7 +17,14 @@ from dataclasses import dataclass, field
 
 from course_utils.hub.store import cards, disk
 from course_utils.hub.store.changes import Draft
-from course_utils.hub.store.errors import HubError, StoreError, bad_request, conflict, unusable
+from course_utils.hub.store.errors import (
+    HubError,
+    StoreError,
+    bad_request,
+    conflict,
+    repository_not_found,
+    unusable,
+)
 from course_utils.hub.store.history import History, parse_pointer, pointer
 from course_utils.hub.store.large import check_sha256, place_in
 from course_utils.hub.store.names import check_path, check_ref
@@ -284,6 +291,8 @@ class Change:
         repository = self.repository
         text = clean_message(text)
         with repository.lock:
+            if not repository.folder.exists():  # deleted or moved while this commit was on its way
+                raise repository_not_found(signed_in=True)
             old = repository.refs.read().get(name)
             head = onto if old is None else old.commit
             if parent is not None and parent != head:

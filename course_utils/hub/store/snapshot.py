@@ -1,7 +1,7 @@
 """A Hub's state as plain data, to cross the wall between a learner's process and the grader's, and back into a view.
 
     {"format": 1,
-     "accounts": {"people": {name: [organisation, …]}, "organisations": [name, …]},
+     "accounts": {"people": {name: [organisation, …]}},
      "repositories": [{"settings": {…}, "refs": {name: [commit, tag or None]}, "objects": {"commit": [bytes, …], …},
                        "large": [bytes, …], "conversations": [{…}, …]}, …]}
 
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from course_utils.hub.store import disk
 from course_utils.hub.store.accounts import Person
+from course_utils.hub.store.clock import Clock
 from course_utils.hub.store.errors import HubError, StoreError
 from course_utils.hub.store.history import History
 from course_utils.hub.store.hub import key
@@ -40,13 +41,11 @@ MOST_OBJECTS = 50_000
 # Out
 
 
-def take(repositories, accounts):
-    """The snapshot of some `Repository`s of one Hub."""
+def take(repositories, people):
+    """The snapshot of some `Repository`s of one Hub. people: {name: [organisation, …]}."""
     return {
         "format": FORMAT,
-        "accounts": {
-            "people": {name: list(accounts.person(name).organisations) for name in accounts.people()}
-        },
+        "accounts": {"people": people},
         "repositories": [_packed(each) for each in repositories],
     }
 
@@ -135,18 +134,14 @@ def _from_snapshot(value):
 
 def _from_folder(root):
     """Through a snapshot as well, so that everything is hashed on the way."""
-    from course_utils.hub.store.accounts import Accounts
-    from course_utils.hub.store.clock import Clock
-
-    if not (root / "accounts.json").is_file():
+    known = disk.read_json(root / "accounts.json", None)
+    if known is None:
         raise StoreError(f"{root} is no Hub's folder")
-    accounts = Accounts.__new__(Accounts)
-    accounts._known = disk.read_json(root / "accounts.json", None)
-    folders = sorted(root.glob("repositories/*/*/*.git"))
+    folders = sorted(root.glob("repositories/*/*/*.git"))[: MOST_REPOSITORIES + 1]
     repositories = [
         Repository(each, root / "scratch", SNAPSHOT_LIMITS, Clock(), verify=True) for each in folders
     ]
-    return _from_snapshot(take(repositories[: MOST_REPOSITORIES + 1], accounts))
+    return _from_snapshot(take(repositories, known["people"]))
 
 
 class SnapshotRepository:
