@@ -183,7 +183,7 @@ def _only_writer(out: Path) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
     with open(out / ".lock", "w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # this process's alone: a fork does not hold it
         except OSError:
             raise GradeError(f"another `course grade` is writing into {out}; wait for it to end") from None
         yield
