@@ -35,6 +35,8 @@ def method_panels(panels, title):
         axes.spines[["top", "right"]].set_visible(False)
         if panel.log:
             axes.set_xscale("log")
+        else:
+            axes.set_xlim(left=min(0, axes.get_xlim()[0]))  # lengths can be compared by eye only from 0
     all_axes[0][0].set_yticks(range(len(methods)), methods)
     all_axes[0][0].invert_yaxis()
     figure.suptitle(title)

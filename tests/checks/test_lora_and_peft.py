@@ -6,7 +6,13 @@ import nbformat
 import pytest
 
 from course_utils.checks.lora_and_peft import FOUND, exercise
-from course_utils.checks.testing import judge_source, judged_objects_well, judged_well, namespace, solution_path
+from course_utils.checks.testing import (
+    judge_source,
+    judged_objects_well,
+    judged_well,
+    namespace,
+    solution_path,
+)
 from course_utils.course import start
 
 NAME = "10_lora_and_peft"
@@ -168,7 +174,7 @@ def test_find_the_bugs():
 @pytest.fixture(scope="module")
 def adapted(course):
     """The solution's adapter, trained once."""
-    held = namespace(TORCH, given("q4-data"), given("q4-answer"), given("q4-train"), course=course)
+    held = namespace(TORCH, given("q4-data"), given("q4-given"), given("q4-answer"), given("q4-train"), course=course)
     return held["adapted"], held
 
 
