@@ -1,13 +1,11 @@
 """`course doctor`: one line a check, ok, warn or fail, each with what to do. Its output is what a bug report asks for."""
 
 import argparse
-import ctypes
 import json
 import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -21,7 +19,6 @@ NEEDED_PYTHON = (3, 11)
 # importing the whole stack was measured at 0.6 GB, training a T5 of 2 million parameters with it at 1.0 GB
 TIGHT_MEMORY, LEAST_MEMORY = 3e9, 1.5e9
 TIGHT_DISK, LEAST_DISK = 3e9, 0.5e9
-LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION_FLAG = 444, 1  # landlock_create_ruleset(2)
 
 
 @dataclass(frozen=True)
@@ -198,40 +195,37 @@ def whole_safetensors(path):
     return path.stat().st_size == 8 + length + max(ends, default=0)
 
 
-def bubblewrap_works():
-    """None when bubblewrap is not installed, else whether it can start a process without network."""
-    if not shutil.which("bwrap"):
-        return None
-    command = ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "true"]
-    return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
+def try_walls():
+    """The wall that grading would put around learners' code here, with how many of its canaries were held.
 
+    It is put up, and its canaries fly. Raises `SandboxError` when none holds.
+    """
+    from course_utils.grading.warm import Nursery
 
-def landlock_version():
-    """The kernel's Landlock ABI version, 0 where there is none (landlock(7))."""
-    if platform.system() != "Linux":
-        return 0
-    version = ctypes.CDLL(None, use_errno=True).syscall(
-        LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION_FLAG
-    )
-    return max(version, 0)
+    nursery = Nursery("auto", secrets=(str(ROOT / "solutions"),))
+    try:
+        nursery.open()
+        return nursery.level
+    finally:
+        nursery.close()
 
 
 def check_sandbox():
-    wrapped, version = bubblewrap_works(), landlock_version()
-    bubblewrap = {
-        None: "bubblewrap is not installed",
-        False: "bubblewrap cannot start here",
-        True: "bubblewrap works",
-    }
-    detail = f"{bubblewrap[wrapped]}; Landlock {f'version {version}' if version else 'is missing'}"
-    if wrapped:
-        return Check("sandbox", "ok", detail)
-    return Check(
-        "sandbox",
-        "warn",
-        detail,
-        "only grading needs it; on Debian or Ubuntu: apt install bubblewrap, elsewhere grade in a Linux container",
-    )
+    from course_utils.grading.sandbox.landlock import version
+    from course_utils.grading.warm import SandboxError
+
+    advice = "only grading needs it; on Debian or Ubuntu: apt install bubblewrap, elsewhere grade in a Linux container"
+    if platform.system() != "Linux":
+        return Check("sandbox", "warn", "there is none for this system", advice)
+    landlock = f"Landlock {f'version {version()}' if version() else 'is missing'}"
+    try:
+        level = try_walls()
+    except SandboxError as error:
+        return Check("sandbox", "warn", f"{error}; {landlock}", advice)
+    name, held = level.split()
+    detail = {"bwrap": "bubblewrap works", "container": "without bubblewrap, the inner wall alone"}[name]
+    detail = f"{detail}; {landlock}; {held} canaries held"
+    return Check("sandbox", "ok", detail) if name == "bwrap" else Check("sandbox", "warn", detail, advice)
 
 
 def check_jupyter():

@@ -1,12 +1,14 @@
 """The doctor finds what is wrong, says what to do, and never breaks itself."""
 
 import json
+import re
 import sys
 
 import pytest
 
 from course_utils import doctor
 from course_utils.doctor import Check
+from course_utils.grading.warm import SandboxError
 
 
 def test_the_report_has_a_line_for_every_check(capsys):
@@ -130,9 +132,35 @@ def test_missing_weights_are_found(tmp_path):
     assert doctor.check_models(tmp_path).status == "fail"
 
 
-@pytest.mark.parametrize(("wrapped", "status"), [(True, "ok"), (False, "warn"), (None, "warn")])
-def test_the_sandbox_is_what_bubblewrap_can_do(monkeypatch, wrapped, status):
-    monkeypatch.setattr(doctor, "bubblewrap_works", lambda: wrapped)
+LINUX = pytest.mark.skipif(doctor.platform.system() != "Linux", reason="there is a sandbox on Linux only")
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("level", "status"), [("bwrap 9/9", "ok"), ("container 9/9", "warn"), (None, "warn")]
+)
+def test_the_sandbox_is_the_wall_that_holds(monkeypatch, level, status):
+    def walls():
+        if level is None:
+            raise SandboxError("no sandbox holds here")
+        return level
+
+    monkeypatch.setattr(doctor, "try_walls", walls)
     check = doctor.check_sandbox()
     assert check.status == status
     assert ("apt install bubblewrap" in check.advice) == (status == "warn")
+    assert ("9/9 canaries" in check.detail) == (level is not None)
+
+
+@LINUX
+def test_the_walls_are_really_tried():
+    try:
+        found = doctor.try_walls()
+    except SandboxError as error:
+        found = str(error)
+    assert re.match(r"(bwrap|container) (\d+)/\2$|no sandbox holds", found)
+
+
+def test_another_system_has_no_sandbox(monkeypatch):
+    monkeypatch.setattr(doctor.platform, "system", lambda: "Darwin")
+    assert doctor.check_sandbox().status == "warn"
