@@ -164,3 +164,18 @@ def test_a_clock_that_stands_still_gives_the_same_commits():
     first = work()
     assert first == work()
     assert first[-1][1] == "2026-01-01T00:00:00+00:00" and first[0][1] == "2026-01-01T00:00:02+00:00"
+
+
+def test_a_forked_child_leaves_its_parents_hub_alone(hub):
+    child = os.fork()
+    if child == 0:
+        hub.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert hub.root.exists() and hf.whoami()["name"] == "me"
+
+
+def test_seeding_again_leaves_visibility_as_it_is(hub):
+    hub.seed("me/thing", {"a.txt": "a"}, private=True, gated="auto")
+    view = hub.seed("me/thing", {"a.txt": "b"})
+    assert view.private and view.gated == "auto" and view.text("a.txt") == "b"

@@ -1,0 +1,93 @@
+"""The server below the Hub: bodies in pieces, connections that are kept, and how many there may be."""
+
+import http.client
+import io
+import socket
+import threading
+
+import pytest
+
+from course_utils.hub.server.http import Body, Response, Server
+from course_utils.hub.store.errors import HubError
+
+
+@pytest.fixture
+def echo():
+    """A server that sends a request's body back."""
+    server = Server(lambda request: Response(200, request.body.read(10**6)), connections=3)
+    server.start()
+    yield server
+    server.stop()
+
+
+def ask(line, body, **how):
+    line.request("POST", "/", body, {"Host": f"127.0.0.1:{line.port}"}, **how)
+    return line.getresponse().read()
+
+
+def test_bodies_whole_and_in_chunks_on_one_connection(echo):
+    line = http.client.HTTPConnection("127.0.0.1", echo.port, timeout=10)
+    large = bytes(range(256)) * 3000
+    for body in (b"", b"x", large, b"after"):
+        assert ask(line, body) == body
+    pieces = [b"one", b"", b"two" * 50_000, b"three"]
+    assert ask(line, iter(pieces), encode_chunked=True) == b"".join(pieces)
+    assert ask(line, b"after the chunks") == b"after the chunks"
+
+
+def test_two_requests_in_one_packet(echo):
+    one = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{echo.port}\r\nContent-Length: 3\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", echo.port), timeout=10) as line:
+        line.sendall(one + b"abc" + one + b"def")
+        line.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: line.recv(65536), b""))
+    assert answer.count(b"HTTP/1.1 200") == 2 and b"abc" in answer and answer.endswith(b"def")
+
+
+def test_too_many_connections_are_told_to_come_back(echo):
+    lines = [http.client.HTTPConnection("127.0.0.1", echo.port, timeout=10) for _ in range(3)]
+    assert [ask(line, b"x") for line in lines] == [b"x"] * 3
+    late = http.client.HTTPConnection("127.0.0.1", echo.port, timeout=10)
+    late.request("POST", "/", b"x")
+    assert late.getresponse().status == 503
+    lines[0].close()
+    for _ in range(100):  # until the server has seen it
+        again = http.client.HTTPConnection("127.0.0.1", echo.port, timeout=10)
+        try:
+            if ask(again, b"x") == b"x":
+                break
+        except (OSError, http.client.HTTPException):
+            threading.Event().wait(0.02)
+    else:
+        pytest.fail("a place that became free was not given away")
+
+
+def body_of(data, chunked=False):
+    return Body(io.BufferedReader(io.BytesIO(data)), 0 if chunked else len(data), chunked)
+
+
+def test_lines_across_blocks():
+    text = b"one\n" + b"2" * 3_000_000 + b"\n\nlast"
+    line = body_of(b"%x\r\n%s\r\n0\r\n\r\n" % (len(text), text), chunked=True).lines(10**7, 10**7)
+    assert [len(each) for each in line] == [3, 3_000_000, 0, 4]
+
+
+def test_limits_of_a_body():
+    with pytest.raises(HubError) as error:
+        body_of(b"12345").read(4)
+    assert error.value.status == 413
+    with pytest.raises(HubError) as error:
+        body_of(b"5\r\n12345\r\n0\r\n\r\n", chunked=True).read(4)
+    assert error.value.status == 413
+    with pytest.raises(HubError, match="line of the request"):
+        list(body_of(b"12345\n").lines(100, 4))
+    with pytest.raises(ConnectionError):
+        body_of(b"5\r\n12", chunked=True).read(100)
+
+
+def test_stopping_ends_open_connections(echo):
+    line = http.client.HTTPConnection("127.0.0.1", echo.port, timeout=10)
+    ask(line, b"x")
+    echo.stop()
+    with pytest.raises((OSError, http.client.HTTPException)):
+        ask(line, b"x")
