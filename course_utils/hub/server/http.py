@@ -90,11 +90,10 @@ class Body:
         rest = bytearray()
         for block in self.blocks(most):
             rest += block
-            *whole, last = rest.split(b"\n") if b"\n" in rest else [rest]
-            yield from map(bytes, whole)
-            rest = bytearray(last)
-            if len(rest) > longest:
+            *whole, rest = rest.split(b"\n")
+            if max(map(len, [*whole, rest])) > longest:
                 raise HubError(413, f"A line of the request is longer than {longest:,} bytes.")
+            yield from map(bytes, whole)
         if rest:
             yield bytes(rest)
 
