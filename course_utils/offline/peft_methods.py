@@ -321,7 +321,7 @@ def table(found: Iterable[Result]):
             "file (kB)": f"{first.file_bytes / 1e3:.0f}",
             "learned": str(pooled(run.learned for run in runs)),
             "forgotten": str(pooled(run.forgotten for run in runs)),
-            "general text (nats)": f"{sum(run.heldout_loss.value for run in runs) / len(runs):.2f}",
+            "general text (nats)": str(pooled(run.heldout_loss for run in runs)),
             "seeds": len(runs),
         }
     return pandas.DataFrame(rows).T
