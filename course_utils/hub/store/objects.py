@@ -138,10 +138,10 @@ class LooseObjects:
         self.verify = verify
 
     def path(self, oid):
-        return self.folder / oid[:2] / oid[2:]
+        return f"{self.folder}/{oid[:2]}/{oid[2:]}"
 
     def has(self, oid):
-        return self.path(oid).is_file()
+        return os.path.isfile(self.path(oid))
 
     def read(self, oid, most=LARGEST):
         """(kind, data). StoreError when it is missing, broken or larger than `most` bytes."""
@@ -215,7 +215,7 @@ class Batch:
         oid = name_of(kind, data)
         if oid not in self.new and not self.objects.has(oid):
             header = b"%s %d\0" % (kind.encode(), len(data))
-            with open(self.folder / oid, "wb") as file:
+            with open(f"{self.folder}/{oid}", "wb", buffering=0) as file:
                 file.write(zlib.compress(header + data, 1))
             self.new.add(oid)
         return oid
@@ -224,10 +224,10 @@ class Batch:
         for oid in sorted(self.new):
             place = self.objects.path(oid)
             try:
-                os.replace(self.folder / oid, place)
+                os.replace(f"{self.folder}/{oid}", place)
             except FileNotFoundError:
-                place.parent.mkdir(exist_ok=True)
-                os.replace(self.folder / oid, place)
+                os.mkdir(os.path.dirname(place))
+                os.replace(f"{self.folder}/{oid}", place)
         self.new.clear()
 
 

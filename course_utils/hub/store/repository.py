@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 import os
+import re
 import threading
 from dataclasses import dataclass, field
 
@@ -349,10 +351,16 @@ def clean_message(text):
     return text.replace("\0", "").replace("\r\n", "\n").strip()
 
 
+@functools.lru_cache(16)
+def _any_of(patterns):
+    """Whether a text fits one of some file patterns, as a function."""
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").match
+
+
 def goes_large(path, size, sample, patterns, limit):
     """Whether a file is uploaded as a large one: by its name, by its size, or because it isn't text."""
-    name = path.rpartition("/")[2]
-    if any(fnmatch.fnmatchcase(name, each) or fnmatch.fnmatchcase(path, each) for each in patterns):
+    matches = _any_of(patterns)
+    if matches(path.rpartition("/")[2]) or matches(path):
         return True
     return size > limit or not is_text(sample)
 

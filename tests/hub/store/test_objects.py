@@ -1,6 +1,7 @@
 """Git's objects as git itself makes them, and everything else refused."""
 
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -84,8 +85,9 @@ def test_any_bytes_are_a_tree_or_a_store_error(data):
 )
 def test_a_broken_object_is_refused(store, raw):
     oid = objects.name_of("blob", b"hello")
-    store.path(oid).parent.mkdir(exist_ok=True)
-    store.path(oid).write_bytes(raw)
+    place = Path(store.path(oid))
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(raw)
     with pytest.raises(StoreError):
         store.read(oid)
 
