@@ -304,35 +304,70 @@ def _error(kind: str, message: str) -> dict:
     return {"output_type": "error", "ename": kind, "evalue": message, "traceback": [f"{kind}: {message}"]}
 
 
-def cleaned(outputs: list[object]) -> list[NotebookNode]:
-    """A cell's claimed outputs as notebook outputs: text and pictures only, nothing that can run."""
-    return [output for output in map(_cleaned, outputs[:100]) if output is not None]
+@dataclass
+class Allowance:
+    """How much may still be shown of a notebook's outputs: characters of text, and of pictures (in base64).
+
+    formgrader and the feedback pages render all of it, at many times its size.
+    """
+
+    text: int = 400_000
+    pictures: int = 12 * 2**20
+
+    def of_a_cell(self) -> Allowance:
+        """What one cell may take of it."""
+        return Allowance(min(self.text, 100_000), min(self.pictures, 4 * 2**20))
+
+    def take(self, text: str) -> str:
+        """As much of a text as may be shown."""
+        shown = text[: self.text]
+        self.text -= len(shown)
+        return shown
 
 
-def _cleaned(output: object) -> NotebookNode | None:
+def cleaned(outputs: list[object], left: Allowance | None = None) -> list[NotebookNode]:
+    """A cell's claimed outputs as notebook outputs: text and pictures only, nothing that can run.
+
+    What is shown is taken off what is ``left`` for the notebook.
+    """
+    left = left or Allowance()
+    cell = left.of_a_cell()
+    before = cell.text, cell.pictures
+    found = [output for claim in outputs[:100] if cell.text and (output := _cleaned(claim, cell)) is not None]
+    if not cell.text or len(outputs) > 100:
+        found.append(new_output("stream", name="stderr", text="\n[the rest of the output is left out]\n"))
+    left.text -= before[0] - cell.text
+    left.pictures -= before[1] - cell.pictures
+    return found
+
+
+def _cleaned(output: object, cell: Allowance) -> NotebookNode | None:
     if type(output) is not dict:
         return None
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return new_output("stream", name=name, text=_text(output.get("text")))
+        return new_output("stream", name=name, text=_text(output.get("text"), cell))
     if kind == "error":
         lines = output.get("traceback") if type(output.get("traceback")) is list else []
-        shown = [_text(line) for line in lines[:50]]
-        return new_output(
-            "error", ename=_text(output.get("ename")), evalue=_text(output.get("evalue")), traceback=shown
-        )
+        named = {name: _text(output.get(name), cell)[:2_000] for name in ("ename", "evalue")}
+        return new_output("error", **named, traceback=[_text(line, cell) for line in lines[:50]])
     if kind in ("display_data", "execute_result") and type(output.get("data")) is dict:
-        return _picture_or_text(kind, output["data"])
+        return _picture_or_text(kind, output["data"], cell)
     return None
 
 
-def _picture_or_text(kind: str, data: dict) -> NotebookNode:
-    kept = {"text/plain": _text(data.get("text/plain"))}
+def _picture_or_text(kind: str, data: dict, cell: Allowance) -> NotebookNode:
+    kept = {"text/plain": _text(data.get("text/plain"), cell)}
     for name, start in (("image/png", b"\x89PNG"), ("image/jpeg", b"\xff\xd8")):
         picture = data.get(name)
-        if type(picture) is str and len(picture) < 2**20 and _decoded(picture).startswith(start):
+        if (
+            type(picture) is str
+            and len(picture) <= min(cell.pictures, 2**20)
+            and _decoded(picture).startswith(start)
+        ):
             kept[name] = picture
+            cell.pictures -= len(picture)
     return new_output(kind, data=kept)
 
 
@@ -343,8 +378,8 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
-def _text(value: object) -> str:
-    text = value[:100_000] if type(value) is str else ""
+def _text(value: object, cell: Allowance) -> str:
+    text = cell.take(value) if type(value) is str else ""
     return "".join(letter for letter in text if letter in "\n\t\x1b" or letter.isprintable())
 
 
@@ -406,7 +441,7 @@ def grade(
     """
     settle()
     started, own, cells = time.monotonic(), time.process_time(), 0.0
-    notebook, reports = rebuild(released, sources), {}
+    notebook, reports, left = rebuild(released, sources), {}, Allowance()
     nursery = nursery or default_nursery()
     with Notebook(limits, nursery) as running:
         count = 0
@@ -417,7 +452,7 @@ def grade(
             name = question_of(cell)
             if name is None:
                 begun = time.monotonic()
-                outputs = cleaned(running.run(cell.source))
+                outputs = cleaned(running.run(cell.source), left)
                 cells += time.monotonic() - begun
             else:
                 question = exercise.find(name)

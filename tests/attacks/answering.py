@@ -111,7 +111,7 @@ reply(bomb)
 ]  # fmt: skip
 VALUES = [
     says("contains-itself", "a list that contains itself", "def double(number):\n    loop = []\n    loop.append(loop)\n    return loop"),
-    says("many-small", "hundreds of thousands of small values", "def double(number):\n    return [[n] for n in range(500_000)]", says="items"),
+    says("many-small", "hundreds of thousands of small values", "def double(number):\n    return [[n] for n in range(500_000)]"),
     says("many-arrays", "a hundred thousand arrays", "def double(number):\n    return [np.zeros(1) for _ in range(100_000)]", says="arrays"),
     says("long-text", "a text of 100 MB", "def double(number):\n    return 'x' * 100_000_000", says="characters"),
     says("long-bytes", "bytes of 200 MB", "def double(number):\n    return b'x' * 200_000_000", says="bytes"),

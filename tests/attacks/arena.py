@@ -29,6 +29,7 @@ from tests.attacks.harming import MARK
 ROOT = Path(__file__).resolve().parents[2]
 HONEST_SCORE = sum(SCORES[name] for name in HONEST)
 LEFT_BEHIND = ("LEFT BEHIND", "PLANTED")
+MOST_WRITTEN = 30 * 2**20
 HOME_FILES = (".netrc", ".ssh/id_ed25519", ".cache/huggingface/token", ".bashrc", ".config/pip/pip.conf")
 
 
@@ -240,6 +241,8 @@ class Arena:
             for name in attack.keeps
             if scores[name] != SCORES[name]
         ]
+        if (size := self._size_for(student)) > MOST_WRITTEN:
+            found.faults.append(f"{size / 2**20:.0f} MB were written about it")
         if found.leaked or found.changed:
             found.faults.append(f"read {found.leaked}, wrote {found.changed}")
         if found.status != attack.status:
@@ -270,6 +273,11 @@ class Arena:
                 if path.is_file():
                     texts.append(path.read_text("utf-8", "replace"))
         return "\n".join(texts)
+
+    def _size_for(self, student):
+        """Bytes of the notebooks and pages that were written about a student."""
+        folders = [self.out / folder / student for folder in ("submitted", "autograded", "feedback")]
+        return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
 
     def _found_in(self, text):
         return [place for place, canary in self.canaries.items() if canary in text] + [

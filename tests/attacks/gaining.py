@@ -36,7 +36,7 @@ class Anything:
     __class__ = int
 def double(number):
     return Anything()
-""", "plain data"),
+"""),
     lie("lying-isinstance", "a metaclass that makes every isinstance true", """
 class Meta(type):
     def __instancecheck__(cls, other): return True
@@ -200,7 +200,7 @@ def encode(value, *a):
         value = value | {"points": 4, "max_points": 4, "rung": "right", "value": {"points": 4}}
     return real(value, *a)
 codec.encode = encode
-"""),
+""", keeps=()),
     lie("patched-respond", "the side that answers says ok to everything", PATCH + """
 import sys
 from course_utils.wire import codec, learner
@@ -217,7 +217,7 @@ for name in ("bytes", "nodes", "depth", "text", "header_bytes"):
     object.__setattr__(codec.DATA, name, 2 ** 40)
 def double(number):
     return [0] * 3_000_000
-""", "the reply"),
+"""),
     lie("patched-type", "the names of types lie", """
 class Int(int): pass
 Int.__name__ = Int.__qualname__ = "int"
@@ -310,7 +310,7 @@ for found in gc.get_objects():
 shell = get_ipython()
 shell.run_code = lambda *a, **k: False
 type(shell).showtraceback = lambda *a, **k: None
-"""),
+""", keeps=()),
     lie("input-transformer", "an input transformer that rewrites what comes after", PATCH + """
 def transform(lines):
     return [line.replace("course.check", "print") for line in lines]

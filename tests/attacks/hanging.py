@@ -132,4 +132,17 @@ FLOODS = [
     hang("flood-terminal", "escape sequences for the instructor's terminal", "def double(number):\n    raise ValueError('\\x1b]0;owned\\x07\\x1b[2J\\x1b[31m\\r\\nann,97_attacked,100')"),
 ]  # fmt: skip
 
+FLOODS.append(
+    hang("flood-forged", "outputs that no cell made, as many and as long as the wire takes", NOTHING + """
+import sys
+worker = sys.modules["course_utils.grading.worker"]
+text = ("\\x1b[31m" + "<b>x</b>" * 12) * 900
+run_cell = worker.run_cell
+def forged(shell, source):
+    run_cell(shell, source)
+    return {"failed": False, "outputs": [{"output_type": "stream", "name": "stdout", "text": text}] * 150}
+worker.run_cell = forged
+""")
+)  # fmt: skip
+
 ATTACKS = family("hang", LOOPS) + family("end", ENDS) + family("bomb", BOMBS) + family("flood", FLOODS)

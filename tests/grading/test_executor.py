@@ -1,5 +1,6 @@
 """What counts of a submission, what it costs when it goes wrong, and that marks come from checks alone."""
 
+import base64
 import copy
 import json
 import time
@@ -255,6 +256,29 @@ def test_claimed_outputs_are_cleaned():
     assert outputs[0].text == "ab"
     assert dict(outputs[1].data) == {"text/plain": "t", "image/png": png}
     assert dict(outputs[2].data) == {"text/plain": ""}
+
+
+def test_what_is_shown_of_a_notebook_is_bounded():
+    left = executor.Allowance()
+    claims = [{"output_type": "stream", "name": "stdout", "text": "x" * 60_000}] * 150
+    sizes = []
+    for _ in range(8):
+        outputs = cleaned(claims, left)
+        sizes.append(sum(len(output.text) for output in outputs))
+        assert "left out" in outputs[-1].text
+    assert sizes[:4] == [sizes[0]] * 4
+    assert sizes[0] < 100_100
+    assert sizes[4:] == [sizes[-1]] * 4
+    assert sizes[-1] < 100
+    assert left.text == 0
+
+
+def test_pictures_are_bounded_too():
+    picture = base64.b64encode(b"\x89PNG" + bytes(700_000)).decode()
+    claims = [{"output_type": "display_data", "data": {"image/png": picture, "text/plain": "x"}}] * 20
+    outputs = cleaned(claims)
+    assert sum("image/png" in output.data for output in outputs) == 4
+    assert len(outputs) == 20
 
 
 class Barren:
