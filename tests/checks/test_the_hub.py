@@ -71,12 +71,13 @@ def publish_shards(model, tokenizer, repo_id, most_megabytes):
 ''',
             '''
 def publish_shards(model, tokenizer, repo_id, most_megabytes):
-    from course_utils.teach.terminal import terminal
+    api.create_repo(repo_id, private=True)
     with tempfile.TemporaryDirectory() as folder:
         huggingface_hub.save_torch_model(model, folder, max_shard_size=f"{most_megabytes}MB")
         model.config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        terminal(f"hf upload {repo_id} {folder}")
+        for path in Path(folder).iterdir():
+            api.upload_file(path_or_fileobj=path, path_in_repo=path.name, repo_id=repo_id)
 ''',
         ],
     )  # fmt: skip
