@@ -219,7 +219,7 @@ def foretell(answer, draw):
             measured = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
             expect.true(
                 set(found[damage]) == noticed,
-                f"{what} to agree with the measurement on {len(texts)} damaged texts: {measured}",
+                f"{what} to agree with the measurement on {len(texts)} damaged texts (below {NOTICED} is noticed): {measured}",
                 expect.show(sorted(found[damage])),
             )
 

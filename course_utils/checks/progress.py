@@ -190,7 +190,7 @@ def _closing(standings: list[Standing], entries: Entries) -> list[str]:
 
 
 def _points(one: Standing) -> str:
-    by_hand = f", and {one.by_hand:g} that an instructor gives" if one.by_hand else ""
+    by_hand = f" (+{one.by_hand:g} by hand)" if one.by_hand else ""
     return f"{one.earned:g} of {one.reachable:g} points{by_hand}"
 
 
@@ -212,7 +212,8 @@ def progress_html() -> str:
     for one in standings:
         share = 100 * one.earned / one.reachable if one.reachable else 100
         bar = f'<div style="border:1px solid #5f6368;width:10em;height:0.8em"><div style="background:#5f6368;height:100%;width:{share:.0f}%"></div></div>'
-        cells = (escape(one.name), escape(one.title), bar, escape(_points(one)))
+        number = one.name.partition("_")[0]
+        cells = (escape(number), escape(one.title), bar, escape(_points(one)))
         rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
     closing = "".join(f"<div>{escape(line)}</div>" for line in _closing(standings, entries))
     style = "border:1px solid #5f6368;border-left:6px solid #5f6368;border-radius:4px;padding:8px 12px;margin:6px 0;max-width:60em"

@@ -84,7 +84,7 @@ def few_shot(answer, draw):
             dropped = 2 * len(labels) - len(rows)
             expect.true(
                 not dropped or room < widest,
-                f"{what} to use the room there is",
+                f"{what} to leave out no more examples than it must",
                 f"{room} words to spare and {dropped} examples dropped",
             )
 

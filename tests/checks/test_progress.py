@@ -144,7 +144,7 @@ def test_two_notebooks_may_write_at_once(place):
 def test_the_text_and_the_card_tell_the_same(place, workbook):
     progress.record(report())
     text, html = progress.progress_text(), progress.progress_html()
-    assert "91_first   ####........  2 of 5 points, and 1 that an instructor gives" in text
+    assert "91_first   ####........  2 of 5 points (+1 by hand)" in text
     for found in (text, html):
         assert "2 of 5 points" in found
         assert "Next: q2, Do 2. It is in exercises/91_first/91_first.ipynb" in found

@@ -54,7 +54,7 @@ def test_few_shot():
             FEW_SHOT.replace("    dice.shuffle(chosen)\n", ""): "different orders of labels",
             FEW_SHOT.replace("random.Random(seed)", "random.Random()"): "asked again",
             FEW_SHOT.replace("> longest", "> 10 ** 9"): "the words of few_shot",
-            FEW_SHOT.replace("del blocks[-1]", "blocks = []"): "use the room there is",
+            FEW_SHOT.replace("del blocks[-1]", "blocks = []"): "no more examples than it must",
             FEW_SHOT.replace("\\nLabel:\"\n", "\"\n"): "the end of the prompt",
             FEW_SHOT.replace('return "\\n\\n"', 'return "\\n"'): "the end of the prompt",
         },
