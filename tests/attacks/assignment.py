@@ -11,10 +11,14 @@ from tests.grading.toy import cell, marks
 NAME = "97_attacked"
 SECONDS = 4  # of a cell, so that those that hang are cheap
 
-exercise = Exercise(NAME, title="Attacked", minutes=5, difficulty="easy", cost="nothing", cell_seconds=SECONDS)
+exercise = Exercise(
+    NAME, title="Attacked", minutes=5, difficulty="easy", cost="nothing", cell_seconds=SECONDS
+)
 
 
-@exercise.question("q1", title="Double", points=4, needs=("double",), lesson="lessons/double.ipynb", seconds=3)
+@exercise.question(
+    "q1", title="Double", points=4, needs=("double",), lesson="lessons/double.ipynb", seconds=3
+)
 def double(answer, draw):
     numbers = [draw.random.randrange(1, 10**6) for _ in range(3)]
     with part("one number", points=1):
@@ -27,7 +31,9 @@ def double(answer, draw):
 @exercise.question("q2", title="Count words", points=2, needs=("count",), seconds=3)
 def count(answer, draw):
     words = [draw.random.choice("abc") for _ in range(20)]
-    expect.equal(answer.call("count", words), {word: words.count(word) for word in set(words)}, "count(words)")
+    expect.equal(
+        answer.call("count", words), {word: words.count(word) for word in set(words)}, "count(words)"
+    )
 
 
 @exercise.question("q3", title="Scale an array", points=3, needs=("scale",), seconds=3)
@@ -66,7 +72,7 @@ HONEST = {
     "q2": "def count(words):\n    return {word: words.count(word) for word in words}",
     "q3": "def scale(rows, factor):\n    return factor * rows",
 }
-MODEL = '''
+MODEL = """
 def make_net():
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -77,19 +83,24 @@ def make_net():
         net.lm_head.weight.zero_()
         net.lm_head.weight[7] = 1.0
     return net
-'''
+"""
 
 
 def solution_notebook(secret_comment=""):
     """The solution; `secret_comment` stands where the release takes it out."""
-    cells = [cell("markdown", "title", "# Attacked"), cell("code", "setup", "import json\nimport numpy as np")]
+    cells = [
+        cell("markdown", "title", "# Attacked"),
+        cell("code", "setup", "import json\nimport numpy as np"),
+    ]
     for name, source in SOLUTIONS.items():
         source = source.replace("    return", f"    # {secret_comment}\n    return")
         cells.append(cell("code", f"{name}-answer", source, marks(name, solution=True)))
         if name == "q4":
             glue = "try:\n    net = make_net()\nexcept NotImplementedError:\n    net = None"
             cells.append(cell("code", "q4-use", glue))
-        cells.append(cell("code", f"{name}-check", f'course.check("{name}")', marks(f"{name}-check", grade=True)))
+        cells.append(
+            cell("code", f"{name}-check", f'course.check("{name}")', marks(f"{name}-check", grade=True))
+        )
     cells.append(cell("markdown", "q5-answer", "Your words here.", marks("q5", grade=True, solution=True)))
     return {
         "cells": cells,
@@ -101,7 +112,9 @@ def solution_notebook(secret_comment=""):
 
 def find(notebook, name):
     """The cell of a notebook (a dict) with that grade id."""
-    return next(one for one in notebook["cells"] if one["metadata"].get("nbgrader", {}).get("grade_id") == name)
+    return next(
+        one for one in notebook["cells"] if one["metadata"].get("nbgrader", {}).get("grade_id") == name
+    )
 
 
 def answered(released, **answers):

@@ -108,7 +108,9 @@ def copied_answer(notebook):
     """The learner copied the answer cell and worked on the copy."""
     place = notebook["cells"].index(find(notebook, "q2"))
     copy = json.loads(json.dumps(notebook["cells"][place]))
-    notebook["cells"].insert(place, dict(copy, source="def count(words):\n    raise NotImplementedError()", id="copy"))
+    notebook["cells"].insert(
+        place, dict(copy, source="def count(words):\n    raise NotImplementedError()", id="copy")
+    )
 
 
 def copied_check(notebook):

@@ -79,7 +79,10 @@ def places():
     for number in range(3):
         texts = CORPUS[number * third : (number + 1) * third]
         yield Attack(
-            f"markup-{number + 1}", "script in outputs, errors, answers and markdown", everywhere(texts), keeps=()
+            f"markup-{number + 1}",
+            "script in outputs, errors, answers and markdown",
+            everywhere(texts),
+            keeps=(),
         )
 
 
