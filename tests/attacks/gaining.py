@@ -10,7 +10,8 @@ from tests.attacks.assignment import find
 from tests.attacks.attack import Attack, family
 
 
-# fmt: off  (a table reads best with one attack after another)
+# A table reads best with one attack after another.
+# fmt: off
 def lie(name, aim, body, says="", keeps=("q2", "q3")):
     """An attack whose whole work is in the answer to question 1."""
     return Attack(name, aim, {"q1": body}, says=says, keeps=keeps)
@@ -21,23 +22,15 @@ RETURNS = "def double(number):\n    return {}"
 # --- objects that lie -------------------------------------------------------------------------------------
 
 OBJECTS = [
-    lie(
-        "equal-to-everything",
-        "an int whose == is always true",
-        """
+    lie("equal-to-everything", "an int whose == is always true", """
 class Yes(int):
     __eq__ = lambda self, other: True
     __ne__ = lambda self, other: False
     __hash__ = int.__hash__
 def double(number):
     return Yes(0)
-""",
-        "the doubles",
-    ),
-    lie(
-        "no-plain-data",
-        "an object that claims to equal and to be anything",
-        """
+""", "the doubles"),
+    lie("no-plain-data", "an object that claims to equal and to be anything", """
 class Anything:
     def __eq__(self, other): return True
     def __getattr__(self, name): return Anything()
@@ -45,12 +38,8 @@ class Anything:
     __class__ = int
 def double(number):
     return Anything()
-""",
-    ),
-    lie(
-        "lying-isinstance",
-        "a metaclass that makes every isinstance true",
-        """
+"""),
+    lie("lying-isinstance", "a metaclass that makes every isinstance true", """
 class Meta(type):
     def __instancecheck__(cls, other): return True
 class Number(metaclass=Meta):
@@ -58,12 +47,8 @@ class Number(metaclass=Meta):
     def bit_length(self): return 3
 def double(number):
     return Number()
-""",
-    ),
-    lie(
-        "lying-float",
-        "a float whose conversion, repr and comparison lie",
-        """
+"""),
+    lie("lying-float", "a float whose conversion, repr and comparison lie", """
 class Lie(float):
     def __float__(self): return float("nan")
     __eq__ = __le__ = __ge__ = __lt__ = __gt__ = lambda self, other: True
@@ -71,12 +56,8 @@ class Lie(float):
     def __repr__(self): return "NaN"
 def double(number):
     return Lie(1)
-""",
-    ),
-    lie(
-        "lying-text",
-        "a str with lying encode and ==",
-        """
+"""),
+    lie("lying-text", "a str with lying encode and ==", """
 class Lie(str):
     def __eq__(self, other): return True
     __hash__ = str.__hash__
@@ -84,12 +65,8 @@ class Lie(str):
     def encode(self, *a): return b"4"
 def double(number):
     return Lie("4")
-""",
-    ),
-    lie(
-        "lying-list",
-        "a list whose length and items differ each time",
-        """
+"""),
+    lie("lying-list", "a list whose length and items differ each time", """
 class Lie(list):
     turn = 0
     def __len__(self): Lie.turn += 1; return Lie.turn
@@ -97,12 +74,8 @@ class Lie(list):
     def __eq__(self, other): return True
 def double(number):
     return Lie()
-""",
-    ),
-    lie(
-        "lying-dict",
-        "a mapping with lying items and keys",
-        """
+"""),
+    lie("lying-dict", "a mapping with lying items and keys", """
 from collections.abc import Mapping
 class Lie(Mapping):
     def __len__(self): return 1
@@ -111,12 +84,8 @@ class Lie(Mapping):
     def items(self): return [("points", 4), ("status", "ok")]
 def double(number):
     return Lie()
-""",
-    ),
-    lie(
-        "lying-to-dict",
-        "an object whose to_dict, __dict__ and __array__ claim a full report",
-        """
+"""),
+    lie("lying-to-dict", "an object whose to_dict, __dict__ and __array__ claim a full report", """
 class Report:
     points = max_points = 4
     rung = "right"
@@ -125,12 +94,8 @@ class Report:
     def __index__(self): return 4
 def double(number):
     return Report()
-""",
-    ),
-    lie(
-        "lying-dataclass",
-        "a dataclass called Report with full points",
-        """
+"""),
+    lie("lying-dataclass", "a dataclass called Report with full points", """
 from dataclasses import dataclass
 @dataclass
 class Report:
@@ -139,12 +104,8 @@ class Report:
     rung: str = "right"
 def double(number):
     return Report()
-""",
-    ),
-    lie(
-        "lying-array",
-        "a numpy array whose ufuncs, tolist and tobytes lie",
-        """
+"""),
+    lie("lying-array", "a numpy array whose ufuncs, tolist and tobytes lie", """
 class Lie(np.ndarray):
     def __eq__(self, other): return np.array(True)
     def tolist(self): return 4
@@ -152,45 +113,29 @@ class Lie(np.ndarray):
     def __array_ufunc__(self, *a, **k): return np.array(True)
 def double(number):
     return np.zeros(1).view(Lie)
-""",
-    ),
-    lie(
-        "lying-key",
-        "dict keys that collide and claim to be equal",
-        """
+"""),
+    lie("lying-key", "dict keys that collide and claim to be equal", """
 class Key(str):
     def __hash__(self): return 0
     def __eq__(self, other): return False
 def double(number):
     return {Key("a"): 1, Key("a"): 2}
-""",
-    ),
-    lie(
-        "lying-set",
-        "a frozenset of objects that compare as everything",
-        """
+"""),
+    lie("lying-set", "a frozenset of objects that compare as everything", """
 class Member(int):
     def __eq__(self, other): return True
     def __hash__(self): return 1
 def double(number):
     return frozenset([Member(2)])
-""",
-    ),
-    lie(
-        "descriptor-class",
-        "an object whose __class__ is a property",
-        """
+"""),
+    lie("descriptor-class", "an object whose __class__ is a property", """
 class Two:
     @property
     def __class__(self): return type(0)
 def double(number):
     return Two()
-""",
-    ),
-    lie(
-        "pickled",
-        "an object that runs code when it is unpickled",
-        """
+"""),
+    lie("pickled", "an object that runs code when it is unpickled", """
 class Pickled:
     def __reduce__(self):
         import os
@@ -198,18 +143,13 @@ class Pickled:
 import pickle
 def double(number):
     return [Pickled(), pickle.dumps(Pickled())]
-""",
-    ),
-    lie(
-        "callable-answer",
-        "a class in place of a function, equal to each result",
-        """
+"""),
+    lie("callable-answer", "a class in place of a function, equal to each result", """
 class double(int):
     def __new__(cls, number): return int.__new__(cls, 0)
     def __eq__(self, other): return True
     __hash__ = int.__hash__
-""",
-    ),
+"""),
     *(
         lie(f"odd-number-{name}", f"{value} as a mark or an answer", RETURNS.format(value))
         for name, value in [
@@ -230,55 +170,31 @@ class double(int):
 
 PATCH = "def double(number):\n    return 0\n"
 PATCHES = [
-    lie(
-        "patched-builtins",
-        "int, isinstance, len, abs and sum always agree",
-        PATCH
-        + """
+    lie("patched-builtins", "int, isinstance, len, abs and sum always agree", PATCH + """
 import builtins
 builtins.isinstance = lambda *a: True
 builtins.abs = lambda value: 0
 builtins.sum = lambda *a: 0
-""",
-    ),
-    lie(
-        "patched-numpy",
-        "numpy.testing and numpy's comparisons always agree",
-        PATCH
-        + """
+"""),
+    lie("patched-numpy", "numpy.testing and numpy's comparisons always agree", PATCH + """
 import numpy.testing
 for name in ("assert_allclose", "assert_equal", "assert_array_equal", "assert_almost_equal"):
     setattr(numpy.testing, name, lambda *a, **k: None)
 np.allclose = np.array_equal = lambda *a, **k: True
-""",
-    ),
-    lie(
-        "patched-operators",
-        "operator, math and unittest always agree",
-        PATCH
-        + """
+"""),
+    lie("patched-operators", "operator, math and unittest always agree", PATCH + """
 import math, operator, unittest
 math.isfinite = math.isclose = operator.eq = lambda *a, **k: True
 unittest.TestCase.assertEqual = lambda *a, **k: None
-""",
-    ),
-    lie(
-        "patched-json",
-        "json writes full points whatever it is given",
-        PATCH
-        + """
+"""),
+    lie("patched-json", "json writes full points whatever it is given", PATCH + """
 json_dumps = json.dumps
 def dumps(value, *a, **k):
     text = json_dumps(value, *a, **k)
     return text.replace("false", "true").replace('"status","crashed"', '"status","ok"')
 json.dumps = dumps
-""",
-    ),
-    lie(
-        "patched-codec",
-        "the codec's kernel side answers with a full report",
-        PATCH
-        + """
+"""),
+    lie("patched-codec", "the codec's kernel side answers with a full report", PATCH + """
 from course_utils.wire import codec
 real = codec.encode
 def encode(value, *a):
@@ -286,96 +202,55 @@ def encode(value, *a):
         value = value | {"points": 4, "max_points": 4, "rung": "right", "value": {"points": 4}}
     return real(value, *a)
 codec.encode = encode
-""",
-        keeps=(),
-    ),
-    lie(
-        "patched-respond",
-        "the side that answers says ok to everything",
-        PATCH
-        + """
+""", keeps=()),
+    lie("patched-respond", "the side that answers says ok to everything", PATCH + """
 import sys
 from course_utils.wire import codec, learner
 for module in [m for m in list(sys.modules.values()) if hasattr(m, "respond")]:
     module.respond = lambda *a: codec.encode({"status": "right", "points": 4, "value": True})
-""",
-        keeps=(),
-    ),
-    lie(
-        "patched-deliveries",
-        "whatever is asked for, the question's own words come back",
-        PATCH
-        + """
+""", keeps=()),
+    lie("patched-deliveries", "whatever is asked for, the question's own words come back", PATCH + """
 from course_utils.wire import learner
 learner._DELIVERIES = {name: (lambda found: "right") for name in learner._DELIVERIES}
-""",
-        keeps=(),
-    ),
-    lie(
-        "patched-limits",
-        "the limits are lifted on the learner's side",
-        """
+""", keeps=()),
+    lie("patched-limits", "the limits are lifted on the learner's side", """
 from course_utils.wire import codec
 for name in ("bytes", "nodes", "depth", "text", "header_bytes"):
     object.__setattr__(codec.DATA, name, 2 ** 40)
 def double(number):
     return [0] * 3_000_000
-""",
-    ),
-    lie(
-        "patched-type",
-        "the names of types lie",
-        """
+"""),
+    lie("patched-type", "the names of types lie", """
 class Int(int): pass
 Int.__name__ = Int.__qualname__ = "int"
 Int.__module__ = "builtins"
 Int.__eq__ = lambda self, other: True
 def double(number):
     return Int(0)
-""",
-    ),
-    lie(
-        "patched-modules",
-        "own modules in place of checks, framework and numpy",
-        PATCH
-        + """
+"""),
+    lie("patched-modules", "own modules in place of checks, framework and numpy", PATCH + """
 import sys, types
 for name in ("course_utils.checks", "course_utils.checks.framework", "course_utils.checks.expect", "numpy.testing"):
     fake = types.ModuleType(name)
     fake.equal = fake.close = fake.part = lambda *a, **k: None
     sys.modules[name] = fake
-""",
-    ),
-    lie(
-        "patched-import",
-        "an import hook that hands out doctored modules",
-        PATCH
-        + """
+"""),
+    lie("patched-import", "an import hook that hands out doctored modules", PATCH + """
 import sys
 class Hook:
     def find_spec(self, name, path=None, target=None):
         print("asked for", name)
 sys.meta_path.insert(0, Hook())
-""",
-    ),
-    lie(
-        "patched-framework",
-        "the framework's Report always has full points, if it can be had",
-        PATCH
-        + """
+"""),
+    lie("patched-framework", "the framework's Report always has full points, if it can be had", PATCH + """
 try:
     import course_utils.checks.framework as framework
     framework.Report.points = 4
     framework.Question.run = lambda *a, **k: None
 except Exception as error:
     print(type(error).__name__)
-""",
-    ),
-    lie(
-        "patched-grader",
-        "the executor's own functions, if they can be had",
-        PATCH
-        + """
+"""),
+    lie("patched-grader", "the executor's own functions, if they can be had", PATCH + """
 for name in ("executor", "autograde", "batch", "reports", "nbgrader_steps"):
     try:
         module = __import__("course_utils.grading." + name, fromlist=["x"])
@@ -383,13 +258,8 @@ for name in ("executor", "autograde", "batch", "reports", "nbgrader_steps"):
         print("patched", name)
     except Exception as error:
         print(type(error).__name__)
-""",
-    ),
-    lie(
-        "checks-from-disk",
-        "the checks, loaded from their files and patched",
-        PATCH
-        + """
+"""),
+    lie("checks-from-disk", "the checks, loaded from their files and patched", PATCH + """
 import importlib.util, sys
 try:
     spec = importlib.util.spec_from_file_location("framework", THE_REPOSITORY + "/course_utils/checks/framework.py")
@@ -398,8 +268,7 @@ try:
     spec.loader.exec_module(module)
 except Exception as error:
     print(type(error).__name__)
-""",
-    ),
+"""),
 ]
 
 # --- forged scores ----------------------------------------------------------------------------------------
@@ -501,10 +370,7 @@ def table_of_public_answers():
 
 
 ORACLES = [
-    lie(
-        "frame-oracle",
-        "reads the calling frames' variables for what is expected",
-        """
+    lie("frame-oracle", "reads the calling frames' variables for what is expected", """
 def double(number):
     import sys
     frame = sys._getframe()
@@ -515,12 +381,8 @@ def double(number):
                 return value
         frame = frame.f_back
     return None
-""",
-    ),
-    lie(
-        "gc-oracle",
-        "looks through all objects for a draw, a key or a report",
-        """
+"""),
+    lie("gc-oracle", "looks through all objects for a draw, a key or a report", """
 def double(number):
     import gc
     for found in gc.get_objects():
@@ -528,12 +390,8 @@ def double(number):
             print(found.__dict__)
             return found
     return None
-""",
-    ),
-    lie(
-        "trace-oracle",
-        "sys.settrace and setprofile on everything that runs",
-        """
+"""),
+    lie("trace-oracle", "sys.settrace and setprofile on everything that runs", """
 import sys, threading
 seen = []
 def trace(frame, event, arg):
@@ -543,23 +401,15 @@ def double(number):
     sys.settrace(trace)
     sys.setprofile(lambda *a: None)
     return seen[-1:] or 0
-""",
-    ),
-    lie(
-        "history-oracle",
-        "In[], the history and linecache for the check's source",
-        """
+"""),
+    lie("history-oracle", "In[], the history and linecache for the check's source", """
 def double(number):
     import linecache
     print(In, Out)
     print(sorted(linecache.cache))
     return 0
-""",
-    ),
-    lie(
-        "request-oracle",
-        "the request's bytes hold no expected value",
-        """
+"""),
+    lie("request-oracle", "the request's bytes hold no expected value", """
 import sys
 from course_utils.wire import learner
 real = learner.respond
@@ -570,37 +420,24 @@ for module in [m for m in list(sys.modules.values()) if hasattr(m, "respond")]:
     module.respond = respond
 def double(number):
     return 0
-""",
-    ),
-    lie(
-        "public-answers",
-        "a table of the public data's answers",
-        f"""
+"""),
+    lie("public-answers", "a table of the public data's answers", f"""
 TABLE = {table_of_public_answers()}
 def double(number):
     return TABLE.get(number, 0)
-""",
-    ),
-    lie(
-        "seeded-guess",
-        "draws the public data again and answers from it",
-        """
+"""),
+    lie("seeded-guess", "draws the public data again and answers from it", """
 import random
 random.seed(0)
 def double(number):
     return random.randrange(1, 10 ** 6) * 2
-""",
-    ),
-    lie(
-        "state-of-arguments",
-        "changes its arguments and answers later from what it saw",
-        """
+"""),
+    lie("state-of-arguments", "changes its arguments and answers later from what it saw", """
 seen = []
 def double(number):
     seen.append(number)
     return seen[0]
-""",
-    ),
+"""),
 ]
 
 # --- cells and metadata -----------------------------------------------------------------------------------
@@ -616,9 +453,7 @@ def edit(name, **marks):
 
 
 def drop_checks(notebook):
-    notebook["cells"] = [
-        one for one in notebook["cells"] if not one["metadata"].get("nbgrader", {}).get("grade")
-    ]
+    notebook["cells"] = [one for one in notebook["cells"] if not one["metadata"].get("nbgrader", {}).get("grade")]
 
 
 def forge_outputs(notebook):
@@ -626,12 +461,7 @@ def forge_outputs(notebook):
         if one["cell_type"] == "code":
             one["execution_count"] = 1
             one["outputs"] = [
-                {
-                    "output_type": "execute_result",
-                    "execution_count": 1,
-                    "metadata": {},
-                    "data": {"text/plain": "4.0"},
-                }
+                {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": {"text/plain": "4.0"}}
             ]
 
 
@@ -666,15 +496,7 @@ def solve_in_other_cells(notebook):
     source = "def double(number):\n    return 2 * number"
     for place in (0, len(notebook["cells"])):
         notebook["cells"].insert(
-            place,
-            {
-                "cell_type": "code",
-                "id": f"own{place}",
-                "metadata": {},
-                "source": source,
-                "outputs": [],
-                "execution_count": None,
-            },
+            place, {"cell_type": "code", "id": f"own{place}", "metadata": {}, "source": source, "outputs": [], "execution_count": None}
         )
     find(notebook, "q1-check")["source"] = source
 
@@ -689,9 +511,7 @@ def kernel(notebook):
 
 
 def widgets(notebook):
-    notebook["metadata"]["widgets"] = {
-        "application/vnd.jupyter.widget-state+json": {"state": {"a": "<script>"}}
-    }
+    notebook["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {"a": "<script>"}}}
     notebook["metadata"]["celltoolbar"] = "Create Assignment"
     notebook["metadata"]["nbgrader"] = {"score": 100, "max_score": 0}
 

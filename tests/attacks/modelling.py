@@ -3,11 +3,10 @@
 from tests.attacks.assignment import MODEL
 from tests.attacks.attack import Attack, family
 
-# fmt: off  (a table reads best with one attack after another)
+# A table reads best with one attack after another.
+# fmt: off
 # A good model's folder, then one thing in it is changed.
-FOLDER = (
-    MODEL.replace("make_net", "good_net")
-    + """
+FOLDER = MODEL.replace("make_net", "good_net") + """
 import json, os, shutil, struct
 def make_net():
     shutil.rmtree("model", ignore_errors=True)
@@ -24,20 +23,14 @@ def weights(folder):
     return folder + "/model.safetensors"
 def poison(folder):
 """
-)
 
 
-KEPT = {
-    "earns": ("q4",),
-    "keeps": ("q2", "q3", "q4"),
-}  # the model is right; what was put beside it has no effect
+KEPT = {"earns": ("q4",), "keeps": ("q2", "q3", "q4")}  # the model is right; what was put beside it has no effect
 
 
 def poisoned(name, aim, body, says="", **more):
     lines = "\n".join("    " + line for line in body.strip().splitlines())
-    return Attack(
-        name, aim, {"q1": "def double(number):\n    return 0", "q4": FOLDER + lines}, says=says, **more
-    )
+    return Attack(name, aim, {"q1": "def double(number):\n    return 0", "q4": FOLDER + lines}, says=says, **more)
 
 
 ATTACKS = family(
