@@ -26,7 +26,8 @@ from course_utils.hub import LocalHub
 hub = LocalHub(sys.argv[1], seeded=False).start()
 print(hub.url, hub.token, flush=True)
 for line in sys.stdin:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(used.ru_maxrss, used.ru_utime + used.ru_stime, flush=True)
 """
 MEGABYTE = 2**20
 FILES, COMMIT_FILES, REPEATS = 10_000, 50, 5
@@ -59,10 +60,12 @@ class ServerProcess:
         )
         self.url, self.token = self.process.stdout.readline().split()
 
-    def peak_megabytes(self):
+    def used(self):
+        """(the most memory so far in MiB, processor seconds so far) of the server."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline()) / 1024
+        kilobytes, processor = self.process.stdout.readline().split()
+        return int(kilobytes) / 1024, float(processor)
 
     def stop(self):
         self.process.stdin.close()
@@ -126,11 +129,15 @@ def large_file(server, folder, megabytes):
         for _ in range(megabytes):
             file.write(os.urandom(MEGABYTE))
     hf.create_repo("large")
-    before = server.peak_megabytes()
+    before, _ = server.used()
     copied = min(copy_seconds(source, copy) for _ in range(2))
-    up = seconds(lambda: hf.upload_file(path_or_fileobj=source, path_in_repo="large.bin", repo_id="me/large"))
+    with processor(server) as up_cost:
+        up = seconds(
+            lambda: hf.upload_file(path_or_fileobj=source, path_in_repo="large.bin", repo_id="me/large")
+        )
     copied = statistics.median([copied, copy_seconds(source, copy)])
-    got = seconds(lambda: hf.hf_hub_download("me/large", "large.bin", local_dir=down))
+    with processor(server) as down_cost:
+        got = seconds(lambda: hf.hf_hub_download("me/large", "large.bin", local_dir=down))
     copied = statistics.median([copied, copy_seconds(source, copy)])
     assert (down / "large.bin").stat().st_size == source.stat().st_size
     yield Figure(f"cp of {megabytes} MiB", megabytes / copied, "MiB/s")
@@ -138,9 +145,22 @@ def large_file(server, folder, megabytes):
     yield Figure("up, share of cp's speed", copied / up, "", 0.25, at_least=True)
     yield Figure(f"{megabytes} MiB down", megabytes / got, "MiB/s")
     yield Figure("down, share of cp's speed", copied / got, "", 0.25, at_least=True)
-    yield Figure("the server's memory grew by", server.peak_megabytes() - before, "MiB", 64)
+    # on a busy machine the clock says little; this does
+    for way, cost in (("up", up_cost), ("down", down_cost)):
+        for whose, spent in cost.items():
+            yield Figure(f"{way}, processor time of the {whose}", 1024 * spent / megabytes, "s/GiB")
+    yield Figure("the server's memory grew by", server.used()[0] - before, "MiB", 64)
     for path in (source, copy, down / "large.bin"):
         path.unlink()
+
+
+@contextlib.contextmanager
+def processor(server):
+    """Fills a dict with the processor seconds that client and server spend in the block."""
+    spent = {}
+    client, (_, served_before) = time.process_time(), server.used()
+    yield spent
+    spent["client"], spent["server"] = time.process_time() - client, server.used()[1] - served_before
 
 
 def copy_seconds(source, copy):
