@@ -127,7 +127,10 @@ def _source(cell: dict) -> str:
     source = cell.get("source", "")
     if type(source) is list and all(type(line) is str for line in source):
         source = "".join(source)
-    return source[:SOURCE_CHARACTERS] if type(source) is str else ""
+    if type(source) is not str:
+        return ""
+    # JSON may hold halves of characters, which no file can
+    return source[:SOURCE_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 def rebuild(released: NotebookNode, sources: dict[str, list[str]]) -> NotebookNode:

@@ -94,6 +94,11 @@ def numbers_as_source(notebook):
     find(notebook, "q1")["source"] = 4
 
 
+def half_characters(notebook):
+    find(notebook, "q1")["source"] = "x = '\ud800'\n\udfff"
+    find(notebook, "q5")["source"] = "\ud83d words \x00"
+
+
 def odd_marks(notebook):
     for number, one in enumerate(notebook["cells"][:4]):
         one["metadata"] = [None, "text", [1], {"nbgrader": "x"}][number]
@@ -139,6 +144,7 @@ CHANGES = [
     change("marks-stripped", "an editor took nbgrader's metadata", strip_marks),
     change("cells-odd", "cells that are null, numbers, texts and lists among the others", odd_cells),
     change("source-a-number", "a source that is a number", numbers_as_source),
+    change("half-characters", "halves of characters, which no file can hold", half_characters),
     change("marks-odd", "metadata that are null, texts and lists", odd_marks),
     change("format-99-with-cells", "a format to come, with good cells", old_format),
     change("answer-copied", "an answer cell copied; the copy is the good one", copied_answer),

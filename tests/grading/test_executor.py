@@ -233,6 +233,13 @@ def test_odd_cells_are_passed_over(tmp_path):
     assert read_submission(path) == {"#a": [""], "q1": ["a\nb"]}
 
 
+def test_halves_of_characters_are_replaced(released_path, tmp_path):
+    """JSON can say them, and no file can hold them: the marks could not be written."""
+    path = tmp_path / "x.ipynb"
+    path.write_text('{"cells": [{"metadata": {"nbgrader": {"grade_id": "q1"}}, "source": "x = \'\\ud800\'"}]}')
+    assert read_submission(path) == {"q1": ["x = '?'"]}
+
+
 def test_claimed_outputs_are_cleaned():
     png = "iVBORw0KGgo="
     claims = [
