@@ -60,6 +60,7 @@ from course_utils.checks.draw import Draw
 from course_utils.wire import answer as wire
 
 PUBLIC_SECRET = b"the data everybody may see"
+MESSAGE_CHARACTERS = 4_000
 
 
 class Rung(enum.Enum):
@@ -166,11 +167,22 @@ def part(title: str, *, points: float) -> Iterator[None]:
 
 def note(text: str) -> None:
     """A remark on a right answer ("right, but ..."); it costs no points."""
-    _sheet.get().notes.append(text)
+    _sheet.get().notes.append(_readable(text))
+
+
+def _readable(text: str) -> str:
+    """A text that any file, page and terminal can take: of bearable length, printable, in whole characters."""
+    cut = text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…"
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in cut)
 
 
 def _explain(error: Exception) -> tuple[Rung, str, str]:
-    """An exception as a rung of the ladder, what was expected, and what came."""
+    """An exception as a rung of the ladder, what was expected, and what came, for people to read."""
+    rung, expected, got = _explained(error)
+    return rung, _readable(expected), _readable(got)
+
+
+def _explained(error: Exception) -> tuple[Rung, str, str]:
     if isinstance(error, Failed):
         return error.rung, error.expected, error.got
     if isinstance(error, wire.Missing):
@@ -234,7 +246,7 @@ class Question:
 
     def ungraded(self, why: str) -> Report:
         """A report without a mark, and why."""
-        return self._report(Rung.UNGRADED, None, _Sheet(notes=[why]))
+        return self._report(Rung.UNGRADED, None, _Sheet(notes=[_readable(why)]))
 
     def stopped(self, why: str) -> Report:
         """A report of no points because the learner's process ended while it was asked."""

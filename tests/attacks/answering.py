@@ -117,6 +117,7 @@ VALUES = [
     says("long-bytes", "bytes of 200 MB", "def double(number):\n    return b'x' * 200_000_000", says="bytes"),
     says("wide-dict", "a dict of a million keys", "def double(number):\n    return dict.fromkeys(range(1_000_000))", says="items"),
     says("deep-list", "a list a thousand deep", "def double(number):\n    found = 0\n    for _ in range(1000):\n        found = [found]\n    return found", says="deep"),
+    says("value-half-characters", "halves of characters in values, errors and outputs", "print('\\udfff')\ndef double(number):\n    print('\\ud800')\n    if number % 2:\n        raise ValueError('\\ud800' * 9)\n    return {'\\ud800': '\\udfff'}"),
     says("evil-repr", "an object whose repr and str kill the process", "class Evil:\n    def __repr__(self): __import__('os')._exit(0)\n    __str__ = __repr__\ndef double(number):\n    return Evil()", says="plain data"),
     says("evil-exception", "an exception whose text kills the process", "class Evil(Exception):\n    def __str__(self): __import__('os')._exit(0)\ndef double(number):\n    raise Evil", says="process"),
     says("evil-attribute", "an object that never stops finding attributes", "class Evil:\n    def __getattribute__(self, name):\n        return Evil()\ndouble = Evil()"),

@@ -5,7 +5,16 @@ import json
 import pytest
 
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, Failed, Rung, load_exercise, part, register, seed_key
+from course_utils.checks.framework import (
+    Exercise,
+    Failed,
+    Rung,
+    load_exercise,
+    note,
+    part,
+    register,
+    seed_key,
+)
 from course_utils.wire import Asset
 from course_utils.wire.answer import LocalTransport
 
@@ -226,3 +235,23 @@ def test_loading_a_registered_one():
 
 def test_failed_reads_as_a_sentence():
     assert str(Failed(Rung.WRONG_TYPE, "a list", "None")) == "expected a list; got None"
+
+
+def test_what_a_learner_sends_is_readable_in_a_message():
+    """Half a character in a message could be written to no file, and an escape sequence is an order to a terminal."""
+    evil = "\ud800 \x1b[2J\u202e" + "x" * 10_000
+
+    made = Exercise("93_words", title="Words", minutes=1, difficulty="easy", cost="nothing")
+
+    @made.question("q1", title="Words", points=1, needs=("words",))
+    def words(answer, draw):
+        note(answer.value("words"))
+        with part(title="words", points=1):
+            raise Failed(Rung.WRONG_VALUE, "other words", answer.value("words"))
+
+    report = made.find("q1").run(LocalTransport({"words": evil}, None))
+    assert report.parts[0].got.startswith("� �[2J�xxx")
+    assert len(report.parts[0].got) < 5_000
+    for text in (report.text(), report.html(), made.find("q1").ungraded(evil).text()):
+        assert "\x1b" not in text
+        text.encode()
