@@ -63,6 +63,36 @@ def coverage_picture(intervals, truth, title, x_label):
     return figure
 
 
+def learning_curve(errors, used, law, title):
+    """Errors over the number of training rows, both logarithmic, with the law that was fitted to some of them.
+
+    errors: {rows: `Score`}. used: the numbers of rows that the law was fitted to; other points before the last of
+    them are drawn as crosses, those after it, measured to test the forecast, as squares. law: from rows to error.
+    """
+    figure, axes = _figure(title, height=3.8)
+    ends = min(errors), 2 * max(errors)
+    line = [ends[0] * (ends[1] / ends[0]) ** (step / 50) for step in range(51)]
+    axes.plot(line, [law(rows) for rows in line], "--", color="0.5", label="fitted to the circles")
+    for rows, error in errors.items():
+        mark = "o" if rows in used else "s" if rows > max(used) else "x"
+        below, above = [error.value - error.low], [error.high - error.value]
+        axes.errorbar(
+            rows,
+            error.value,
+            [below, above],
+            fmt=mark,
+            color="black",
+            mfc="white" if mark == "o" else "black",
+        )
+    axes.plot([], [], "s", color="black", label="measured afterwards")
+    axes.set(xscale="log", yscale="log", xlabel="labelled rows", ylabel="share of errors")
+    axes.set_xticks(list(errors), [f"{rows:,}" for rows in errors])
+    axes.set_yticks([0.1, 0.2, 0.4], ["0.1", "0.2", "0.4"])
+    axes.minorticks_off()
+    axes.legend(frameon=False)
+    return figure
+
+
 def shades(values, title):
     """A table of numbers from 0 (black) to 1 (white), each written in its cell. values: {row: {column: number}}."""
     rows, columns = list(values), list(dict.fromkeys(column for row in values.values() for column in row))
