@@ -83,16 +83,16 @@ class Writer:
     def write(self, entry: Entry) -> None:
         """Put one submission's marks, notebook and feedback in their places, instead of what was there.
 
-        Raises :class:`WriteError` when the marks cannot be written; then there are none.
+        Raises :class:`WriteError` when they cannot be written; then there are no marks.
         """
         try:
+            self._lay_down(entry)
             self._write_marks(entry)
         except Exception as error:
             self._book.db.rollback()
             with contextlib.suppress(Exception):
                 self._take_back(entry)
             raise WriteError(str(error)[:300]) from error
-        self._lay_down(entry)
 
     def _write_marks(self, entry: Entry) -> None:
         submission = self._submission(entry)

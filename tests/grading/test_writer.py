@@ -86,6 +86,15 @@ def test_marks_that_cannot_all_be_written_are_not_written_at_all(out, entry, mon
     assert score(out) == (0, 0)
 
 
+def test_a_notebook_that_cannot_be_laid_down_leaves_no_marks(out, entry, monkeypatch):
+    with Writer(out).open() as each:
+        each.write(entry)
+        monkeypatch.setattr(writer.nbformat, "writes", lambda notebook: "\ud800")
+        with pytest.raises(WriteError, match="surrogates"):
+            each.write(entry)
+    assert score(out) == (0, 0)
+
+
 def test_a_late_penalty_is_the_classes_own(out, entry):
     settings = out / "nbgrader_config.py"
     settings.write_text(
