@@ -76,11 +76,12 @@ def run(code, **environment):
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env=os.environ | environment,
     )
 
 
+@pytest.mark.slow
 def test_everything_was_imported_before():
     done = run(ALL_IMPORTED)
     assert done.stdout.split() == ["as", "before"], done.stderr

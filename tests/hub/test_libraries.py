@@ -32,6 +32,7 @@ def tiny():
     return BertForSequenceClassification(config), tokenizer
 
 
+@pytest.mark.slow  # for the imports
 def test_the_courses_models_load_at_a_tag_a_commit_and_main(course_hub):
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, pipeline
 
