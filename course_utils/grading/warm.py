@@ -297,7 +297,7 @@ def shared_data(imports: tuple[str, ...]) -> list[str]:
         return []
     folders = {Path(catalog.dataset_path(name, "offline")).parent for name in catalog.DATASETS}
     assert len(folders) == 1, "the published datasets lie in one folder"
-    return [str(folders.pop().parent)]
+    return [str(folders.pop())]
 
 
 class Nursery:

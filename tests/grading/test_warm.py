@@ -114,6 +114,18 @@ def test_nobody_is_root(talk):
     )
 
 
+def test_it_may_look_into_itself(talk):
+    assert talk.run("open('/proc/self/environ').read() != ''") == "True"
+    assert int(talk.run("import psutil; psutil.Process().memory_info().rss")) > 0
+
+
+def test_bubblewraps_children_have_a_user_namespace_of_their_own(nursery, talk):
+    if nursery.level.startswith("container"):
+        pytest.skip("a container may not let anybody make one")
+    user = int(talk.run("import os; os.getuid()"))
+    assert talk.run("print(open('/proc/self/uid_map').read().split())") == str([str(user), str(user), "1"])
+
+
 def test_the_grader_is_not_to_be_killed(nursery):
     with Talk(nursery) as talk:
         talk.run("import os, signal\ntry:\n    os.kill(os.getppid(), signal.SIGKILL)\nexcept OSError: pass")
@@ -138,7 +150,7 @@ def test_memory_of_all_processes_together(nursery):
 
 def test_processes(talk):
     source = "import os\ncount = 0\ntry:\n    while count < 100:\n        if os.fork() == 0: os.wait() if False else __import__('time').sleep(60)\n        count += 1\nexcept OSError: pass\ncount"
-    assert 5 < int(talk.run(source)) < CAPS.processes
+    assert 5 < int(talk.run(source)) <= CAPS.processes
 
 
 def test_open_files(talk):
@@ -245,6 +257,23 @@ def test_a_killed_warm_process_is_replaced_and_takes_its_child_along(nursery):
     assert not [each for each in alive if each.status() != "zombie"]
     with Talk(nursery) as talk:
         assert talk.run("40 + 2") == "42"
+
+
+@pytest.mark.slow
+def test_the_published_datasets_are_made_once_for_all(nursery):
+    """A child finds them where its own cache is, and load_dataset takes them."""
+    name = nursery.level.split()[0]
+    warm_one = Nursery(name, imports=("datasets", "course_utils.course"))
+    try:
+        with Talk(warm_one) as talk:
+            source = (
+                "import time, os; from course_utils import catalog; start = time.perf_counter();"
+                "path = catalog.dataset_path('reviews', 'offline'); took = time.perf_counter() - start;"
+                "from datasets import load_dataset; print(os.path.islink(path), took < 0.2, len(load_dataset(path)['test']))"
+            )
+            assert talk.run(source, seconds=120) == "True True 1000"
+    finally:
+        warm_one.close()
 
 
 # --- choosing a wall ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 SCRATCH = "/scratch"
 SHARED = ("/tmp", "/dev/shm")
-_STAGE = 64 * 2**20  # bytes; a child lays a file system of its own over each of these folders
+_STAGE = 2**30  # bytes; a child lays a file system of its own over each of these folders, where it can
 # What the warm process needs to give each child a file system and a user of its own, and to end it.
 _AS_ROOT = ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_DAC_OVERRIDE")
 _AS_USER = ("CAP_SYS_ADMIN",)

@@ -55,8 +55,9 @@ class Plan:
 
 def confine(plan: Plan) -> None:
     """Put this process under ``plan``. Raises ``OSError`` where a wall that was asked for cannot stand."""
+    hide_memory(False)  # as the warm process is
     if plan.sandbox == "none":
-        _limit(plan.caps)
+        _limit(plan)
         return
     if plan.sandbox == "bwrap":
         _fresh_places(plan)
@@ -66,7 +67,7 @@ def confine(plan: Plan) -> None:
         with suppress(OSError):  # not every machine lets an ordinary user have one inside another
             _own_user_namespace()
     _keep_capabilities(_READ_ALL if plan.sees_others else 0)
-    _limit(plan.caps)
+    _limit(plan)
     landlock.restrict([*plan.read, "/proc"], [plan.scratch, *plan.shared, *DEVICES])
     # Without walls around the files a socket's path might lead to somebody's agent.
     own_user = plan.sandbox == "bwrap" or plan.user is not None
@@ -89,9 +90,9 @@ def die_with_parent() -> None:
     prctl(_PARENT_DEATH, 9)
 
 
-def hide_memory() -> None:
-    """Keep other processes of this user from looking into this one."""
-    prctl(_DUMPABLE, 0)
+def hide_memory(hidden: bool = True) -> None:
+    """Keep other processes of this user from looking into this one; not hidden, it may look into itself again."""
+    prctl(_DUMPABLE, int(not hidden))
 
 
 def _fresh_places(plan: Plan) -> None:
@@ -133,7 +134,7 @@ def _become(user: int, kept: int) -> None:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    prctl(_DUMPABLE, 1)  # or it could not read its own /proc/self
+    hide_memory(False)  # a change of user hides it
 
 
 def _own_user_namespace() -> None:
@@ -159,11 +160,14 @@ def _keep_capabilities(kept: int) -> None:
         prctl(_AMBIENT, _AMBIENT_RAISE, kept.bit_length() - 1)
 
 
-def _limit(caps: Caps) -> None:
+def _limit(plan: Plan) -> None:
+    caps = plan.caps
+    # Processes are counted by user; one who is not alone has some already.
+    others = 0 if plan.sandbox == "bwrap" or plan.user is not None else _processes_of(os.getuid())
     for name, most in (
         ("RLIMIT_AS", _address_space() + caps.memory),
         ("RLIMIT_FSIZE", caps.disk),
-        ("RLIMIT_NPROC", caps.processes),
+        ("RLIMIT_NPROC", caps.processes + others),
         ("RLIMIT_NOFILE", caps.files),
         ("RLIMIT_CPU", caps.seconds),
         ("RLIMIT_CORE", 0),
@@ -175,6 +179,16 @@ def _limit(caps: Caps) -> None:
             most = most if hard == resource.RLIM_INFINITY else min(most, hard)
             with suppress(ValueError, OSError):
                 resource.setrlimit(number, (most, most))
+
+
+def _processes_of(user: int) -> int:
+    """How many processes and threads a user has."""
+    count = 0
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        with suppress(OSError):
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == user:
+                count += len(os.listdir(f"/proc/{name}/task"))
+    return count
 
 
 def _address_space() -> int:
