@@ -58,7 +58,24 @@ def test_few_shot():
             FEW_SHOT.replace("\\nLabel:\"\n", "\"\n"): "the end of the prompt",
             FEW_SHOT.replace('return "\\n\\n"', 'return "\\n"'): "the end of the prompt",
         },
-        right=[FEW_SHOT],
+        right=[
+            FEW_SHOT,
+            '''
+def few_shot(pool, question, shots, longest, seed):
+    generator = np.random.default_rng(seed)
+    rows = [pool[place] for place in generator.permutation(len(pool)) if pool[place]["text"] != question]
+    left = dict.fromkeys({row["label"] for row in pool}, shots // len({row["label"] for row in pool}))
+    examples = []
+    for row in rows:  # the order of the pool is random already
+        if left[row["label"]]:
+            left[row["label"]] -= 1
+            examples.append(row)
+    words = lambda rows: sum(2 + len(row["text"].split()) + len(row["label"].split()) for row in rows)
+    while examples and words(examples) + len(question.split()) + 2 > longest:
+        examples = examples[:-1]
+    return "".join("Text: %s\\nLabel: %s\\n\\n" % (row["text"], row["label"]) for row in examples) + "Text: " + question + "\\nLabel:"
+''',
+        ],
     )  # fmt: skip
     assert result.wrong[5].points == 2, "only the length is wrong there"
 
@@ -183,7 +200,20 @@ def test_honest_offer():
             OFFER.replace("dollars < best", "dollars > best"): "['card']",
             OFFER.replace("return best", "return best['dollars']"): "to be a dict",
         },
-        right=[OFFER],
+        right=[
+            OFFER,
+            """
+def offer(forward_flops, rows, epochs, gigabytes, cards, utilisation):
+    def cost(card):
+        count = 1
+        while count * card["memory_gb"] < gigabytes:
+            count += 1
+        work = (1 + 2) * forward_flops * rows * epochs
+        hours = work / (1e12 * card["peak_tflops"] * utilisation) / count / 3600
+        return {"dollars": hours * count * card["dollars_per_hour"], "hours": hours, "count": count, "card": card["name"]}
+    return sorted(map(cost, cards), key=lambda one: one["dollars"])[0]
+""",
+        ],
     )
     assert result.wrong[4].points == 3, "hours that are not shared cost one point"
 
@@ -212,7 +242,17 @@ def test_learning_curve():
             CURVE.replace("error <= useless", "error > useless"): "crashed",
             CURVE.replace("return math.exp(", "return ("): "error_at(",
         },
-        right=[CURVE],
+        right=[
+            CURVE,
+            """
+def error_at(sizes, errors, target, useless):
+    sizes, errors = np.array(sizes, dtype=float), np.array(errors)
+    kept = errors <= useless
+    table = np.column_stack([np.ones(kept.sum()), np.log10(sizes[kept])])
+    start, slope = np.linalg.lstsq(table, np.log10(errors[kept]), rcond=None)[0]
+    return float(10 ** (start + slope * np.log10(target)))
+""",
+        ],
     )
     assert result.wrong[0].points == 3
 
@@ -245,7 +285,20 @@ def test_decide():
             DECIDE.replace('if case["rows"] < 200:', "if False:"): "to be 'collect'",
             DECIDE.replace('"stop"', '"leave it"'): "to be 'stop'",
         },
-        right=[DECIDE],
+        right=[
+            DECIDE,
+            """
+def decide(case):
+    short_of = lambda name: case["needed_score"] - case[name]
+    prompt = case["may_leave"] and short_of("prompt_score") <= 0
+    train = case["rows"] > 199 and short_of("expected_score") <= 0
+    if prompt and train:
+        return "train" if case["prompt_dollars"] / 3 >= case["training_dollars"] else "prompt"
+    if prompt or train:
+        return "prompt" if prompt else "train"
+    return "stop" if case["rows"] >= 200 and short_of("expected_score") > 0.05 else "collect"
+""",
+        ],
     )
     assert all(report.points < 4 for report in result.wrong)
 
