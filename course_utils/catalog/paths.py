@@ -43,10 +43,9 @@ def dataset_path(name, profile, seed=None):
         folder = cache_folder() / f"hub-{HUB_MAPPING}" / entry.revision[:12] / name
         return str(kept(folder, lambda scratch: write_dataset(entry, scratch)))
     from course_utils.offline import corpora
-    from course_utils.offline.world import VERSION
 
     seed = corpora.PUBLIC_SEED if seed is None else seed
-    folder = cache_folder() / f"offline-{VERSION}" / f"seed-{seed}" / name
+    folder = cache_folder() / f"offline-{corpora.edition()}" / f"seed-{seed}" / name
     return str(kept(folder, lambda scratch: corpora.write(name, scratch, seed=seed)))
 
 

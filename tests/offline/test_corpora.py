@@ -59,3 +59,12 @@ def test_pairs_are_instructions_with_their_answers():
     row = world.record("translations", 4, 0)
     assert (prompt, target) == (f"Translate to French: {row['en']}", row["fr"])
     assert prompt == instructions.prompt("translation", row)
+
+
+def test_an_edition_names_the_version_and_changes_with_the_source(tmp_path, monkeypatch):
+    before = corpora.edition()
+    assert before.startswith(f"{world.VERSION}-")
+    (tmp_path / "reviews.py").write_text("CLOSINGS = ()")
+    monkeypatch.setattr(world, "__file__", str(tmp_path / "__init__.py"))
+    changed = corpora.edition()
+    assert changed != before
