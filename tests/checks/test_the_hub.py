@@ -284,13 +284,13 @@ def test_diagnose(before):
         wrong={
             changed("q6", ('"private, a stranger": 404', '"private, a stranger": 403')): "1 of them are others",
             changed("q6", ('"private, nobody": 401', '"private, nobody": 404')): "1 of them are others",
-            changed("q6", ('        "public, nobody": 200,\n', "")): "'public, nobody'",
+            changed("q6", ('"public, nobody": 200, ', "")): "'public, nobody'",
             cached: "token of stranger",
             changed("q6", ("            if error.response.status_code == 401:\n                return \"sign in\"\n", "")): "'sign in'",
-            changed("q6", ("                errors.GatedRepoError: \"ask for access\",\n", "")): "'ask for access'",
+            changed("q6", ('errors.GatedRepoError: "ask for access", ', "")): "'ask for access'",
             changed("q6", ("revision=revision, ", "")): "'no such revision'",
             changed("q6", (", token=token", "")): "token of",
-            changed("q6", ('"no such file",', '"no such revision",')): "'no such file'",
+            changed("q6", ('"no such file"}', '"no such revision"}')): "'no such file'",
         },
         right=[
             changed("q6", ("api.hf_hub_download(repo_id, path, revision=revision, token=token, cache_dir=empty)",
