@@ -396,15 +396,20 @@ def table(battle: Battle) -> str:
             f"{one.attack:<26} {one.family:<8} {one.gained:>6g}  {one.kept:>4g}  {len(one.leaked):>4}  {len(one.changed):>5}  "
             f"{'ok' if one.next_unaffected else 'HIT':<4}  {one.seconds:>7.1f}  {one.line[:90]}{mark}"
         )
-    bad = sum(bool(one.faults) for one in battle.outcomes)
     lines += [f"FAULT of the batch: {fault}" for fault in battle.faults]
-    lines.append(
+    return "\n".join([*lines, summary(battle)])
+
+
+def summary(battle: Battle) -> str:
+    """What came of all of them, in one line."""
+    return (
         f"{len(battle.outcomes)} attacks in {battle.seconds:.0f} s, sandbox {battle.sandbox}: "
-        f"{sum(one.gained for one in battle.outcomes):g} points gained, {sum(bool(one.leaked) for one in battle.outcomes)} read a secret, "
-        f"{sum(bool(one.changed) for one in battle.outcomes)} wrote elsewhere, {sum(not one.next_unaffected for one in battle.outcomes)} "
-        f"harmed the next; {bad} with a fault, {len(battle.faults)} faults of the batch"
+        f"{sum(one.gained for one in battle.outcomes):g} points gained, "
+        f"{sum(bool(one.leaked) for one in battle.outcomes)} read a secret, "
+        f"{sum(bool(one.changed) for one in battle.outcomes)} wrote elsewhere, "
+        f"{sum(not one.next_unaffected for one in battle.outcomes)} harmed the next; "
+        f"{sum(bool(one.faults) for one in battle.outcomes)} with a fault, {len(battle.faults)} faults of the batch"
     )
-    return "\n".join(lines)
 
 
 def as_json(battle: Battle) -> str:

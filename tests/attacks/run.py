@@ -43,8 +43,9 @@ def main(argv=None):
     battles = []
     for start in range(0, len(attacks), options.batch):
         batch = attacks[start : start + options.batch]
-        print(f"{start + len(batch)} of {len(attacks)} attacks …", file=sys.stderr, flush=True)
+        print(f"attacks {start + 1} to {start + len(batch)} of {len(attacks)} …", file=sys.stderr, flush=True)
         battles.append(arena.fight(batch, *more, follow=options.follow))
+        print(arena.summary(battles[-1]), file=sys.stderr, flush=True)
     whole = arena.merged(battles)
     print(arena.as_json(whole) if options.json else arena.table(whole))
     return 1 if whole.all_faults else 0
