@@ -7,8 +7,9 @@ import shutil
 import pytest
 from nbgrader.api import Gradebook
 
-from course_utils.grading import autograde, batch, executor, writer
+from course_utils.grading import autograde, batch, executor, warm, writer
 from course_utils.grading.nbgrader_steps import read_secret
+from course_utils.grading.warm import SandboxError
 from tests.grading import toy
 
 
@@ -273,3 +274,26 @@ def test_one_assignment_only(group):
     (group.submitted / "ann" / "44_none").mkdir()
     assert group.grade("--assignment", toy.NAME) == 0
     assert group.scores() == {"ann": "6"}
+
+
+def test_no_sandbox_must_be_asked_for_and_is_said_aloud(group, capsys):
+    group.hand_in("ann", **toy.ANSWERS)
+    assert group.grade("--sandbox", "none") == 0
+    assert "sandbox: none, as asked: learners' code runs as you" in capsys.readouterr().err
+    assert group.scores() == {"ann": "6"}
+    rows = [json.loads(line) for line in (group.out / "results.jsonl").read_text().splitlines()]
+    assert {row["sandbox"] for row in rows} == {"none"}
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "bwrap"])
+def test_where_no_wall_holds_nothing_is_run(group, capsys, monkeypatch, sandbox):
+    def fail(self, *arguments):
+        raise SandboxError("cannot start here")
+
+    monkeypatch.setattr(warm.Warm, "__init__", fail)
+    group.hand_in("ann", **toy.ANSWERS)
+    assert group.grade("--sandbox", sandbox) == 1
+    said = capsys.readouterr().err
+    assert "no sandbox holds here. bwrap: cannot start here" in said
+    assert "--sandbox none" in said
+    assert not (group.out / "grades.csv").exists()
