@@ -402,7 +402,7 @@ def fill_in(answer, draw):
     texts = _masked_texts(draw, 5)
     with part("texts of one length, hidden words at different places", points=1):
         row = "the museum opens on friday at seven .".split()
-        hidden = [" ".join(row[:place] + ["[MASK]"] + row[place + 1 :]) for place in draw.sample(range(1, 7), 3)]
+        hidden = [" ".join([*row[:place], "[MASK]", *row[place + 1 :]]) for place in draw.sample(range(1, 7), 3)]
         _same_guesses(answer, hidden)
     with part("texts of different lengths", points=3):
         _same_guesses(answer, texts)

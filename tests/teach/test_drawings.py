@@ -42,7 +42,7 @@ def test_boxes_do_not_overlap_and_lie_inside():
     for one, other in itertools.combinations(boxes, 2):
         apart = abs(one.x - other.x) >= one.width or abs(one.y - other.y) >= one.height
         assert apart, (one, other)
-    assert all(0 < box.x - box.width / 2 and box.x + box.width / 2 < 104 for box in boxes)
+    assert all(box.x - box.width / 2 > 0 and box.x + box.width / 2 < 104 for box in boxes)
 
 
 @pytest.mark.parametrize(
