@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from course_utils.checks import the_hub
-from course_utils.checks.testing import answer_source, judged_well, solution_path
+from course_utils.checks.testing import answer_source, judge_source, judged_well, solution_path
 from course_utils.course import start
 from course_utils.hub import LocalHub
 
@@ -422,3 +422,27 @@ def test_the_statuses_are_those_of_the_server(before, tmp_path):
         return huggingface_hub.utils.get_session().head(url, headers=headers).status_code
 
     assert {case: status(*case.split(", ")) for case in the_hub.ANSWERS} == the_hub.ANSWERS
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    ["5", "None", "{}", '{"format": 1}', '{"format": 1, "accounts": {}, "repositories": [{"settings": 3}]}', "[[]]",
+     '{"format": 1, "accounts": {"people": {}, "organisations": []}, "repositories": [{}] * 300}'],
+)  # fmt: skip
+def test_a_forged_hub_costs_points_and_not_the_check(before, snapshot):
+    forged = f"""
+def publish_twice(repo_id, first, second, tag): return "0" * 40
+class Forged:
+    def snapshot(self, repositories=None): return {snapshot}
+hub = Forged()
+"""
+    report = judge_source(EXERCISE, "q4", forged, before=before)
+    assert report.points == 0, report.text()
+
+
+@pytest.mark.parametrize("returned", ["[1, 2]", "{'public, nobody': torch.ones(2)}", "None", "3", "dict.fromkeys(ALL, True)"])
+def test_odd_predictions_cost_points_and_not_the_check(before, returned):
+    odd = f"import torch\nALL = {list(the_hub.ANSWERS)}\ndef predicted(): return {returned}\n"
+    source = changed("q6", ("def predicted", "def unused")) + "\n" + odd
+    report = judge_source(EXERCISE, "q6", source, before=before)
+    assert report.points == 2, report.text()
