@@ -5,8 +5,6 @@ It runs inside the outer wall and never runs a learner's code itself. The grader
 comes with two descriptors, the child's ends of its pipes; ``interrupt`` and ``stop`` are for
 the child that runs now. There is one at a time, and when it ends, however it ends, every
 process it left behind is killed before the next one starts.
-
-    python -m course_utils.grading.zygote is not a thing to call by hand.
 """
 
 from __future__ import annotations
