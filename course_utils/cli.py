@@ -38,6 +38,7 @@ VERBS = {
         "course_utils.offline.peft_methods:main",
         "fine-tune by each method; its cost, gain and forgetting",
     ),
+    "bench transfer": ("course_utils.offline.transfer:main", "what a pre-trained start is worth in labels"),
     "bench phenomena": ("course_utils.offline.phenomena:main", "measure what the lessons claim, as a table"),
 }
 
