@@ -1,0 +1,319 @@
+"""The questions of chapter 11: a results file, a figure, a demo's function, a fair leaderboard."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, part
+
+LESSONS = "lessons/11_results_and_demos/"
+RESULTS = LESSONS + "01_results_that_can_be_believed.ipynb"
+DEMO = LESSONS + "02_a_demo_and_a_space.ipynb"
+NORMAL = 1.96
+METHODS = ("base", "full", "LoRA", "replay", "prefix", "merged")
+
+exercise = Exercise(
+    "11_results_and_demos",
+    title="Results and demos",
+    minutes=50,
+    difficulty="medium",
+    cost="a few seconds; nothing is trained",
+)
+
+
+# Independent implementations that answers are held against
+
+
+def mean_and_interval(values):
+    """(mean, low, high): the mean ± 1.96 standard errors; (mean, None, None) for a single value."""
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return mean, None, None
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    half = NORMAL * deviation / math.sqrt(len(values))
+    return mean, mean - half, mean + half
+
+
+def _scores(draw, rows, centre=0.4, width=0.15):
+    return [round(min(1.0, max(0.0, draw.random.gauss(centre, width))), 4) for _ in range(rows)]
+
+
+# q1: the results file
+
+
+@exercise.question(
+    "q1",
+    title="A results file that can be believed",
+    points=4,
+    difficulty=1,
+    needs=("results_text",),
+    lesson=RESULTS,
+    hints=(
+        "What must a reader have to judge a number? How many rows, how sure, made with what. Begin with n and the mean.",
+        "The interval is the mean ± 1.96 × standard deviation ÷ √n, with n - 1 under the deviation. One row has no deviation: None, which json writes "
+        "as null. json.dumps makes the text; it writes a NaN as well, though JSON has none.",
+        "Weights of three apples, as JSON:\n"
+        "import json, statistics\n"
+        "weights = [150, 160, 155]\n"
+        'json.dumps({"n": len(weights), "mean": statistics.mean(weights), "deviation": statistics.stdev(weights)})',
+    ),
+)
+def results_file(answer, draw):
+    runs = {name: _scores(draw, draw.random.randrange(20, 60)) for name in draw.sample(METHODS, 4)}
+    single = draw.random.choice(list(runs))
+    runs[single] = runs[single][:1]
+    versions = {"torch": f"2.{draw.random.randrange(20)}.0", "seed": draw.random.randrange(100)}
+    text = answer.call("results_text", runs, versions)
+    expect.type_of(text, str, "results_text(runs, versions)")
+    found = _read_json(text)
+    expect.keys(found, ("versions", "runs"), "the JSON of results_text")
+    entries = _by_method(found["runs"], runs)
+    with part("n, mean and method of every run", points=2):
+        for name, values in runs.items():
+            expect.keys(entries[name], ("n", "mean"), f"the entry of {name!r}")
+            expect.equal(entries[name]["n"], len(values), f"the n of {name!r}")
+            expect.close(entries[name]["mean"], mean_and_interval(values)[0], f"the mean of {name!r}", tolerance=1e-4)
+    with part("the interval, and null where there is none", points=1):
+        for name, values in runs.items():
+            expect.keys(entries[name], ("low", "high"), f"the entry of {name!r}")
+            for end, wanted in zip(("low", "high"), mean_and_interval(values)[1:], strict=True):
+                what = f"the {end} of {name!r}, which has {len(values)} row{'s' * (len(values) > 1)}"
+                if wanted is None:
+                    expect.equal(entries[name][end], None, what)
+                else:
+                    expect.close(entries[name][end], wanted, what, tolerance=2e-3)
+    with part("what it was made with", points=1):
+        expect.equal(found["versions"], versions, "the versions in the JSON")
+
+
+def _read_json(text):
+    """A JSON text as strict readers take it, without NaN; a failure tells where."""
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        expect.true(False, "results_text(runs, versions) to be JSON that every reader takes", f"{error}: {expect.show(text)}")
+
+
+def _by_method(entries, runs):
+    expect.each_of(entries, dict, '"runs" in the JSON')
+    for number, entry in enumerate(entries):
+        expect.keys(entry, ("method",), f'"runs"[{number}]')
+        expect.one_of(entry["method"], list(runs), f'the method of "runs"[{number}]')
+    expect.equal(sorted(entry["method"] for entry in entries), sorted(runs), "the methods in the JSON")
+    return {entry["method"]: entry for entry in entries}
+
+
+# q2: the figure
+
+
+@exercise.question(
+    "q2",
+    title="A figure with its error bars",
+    points=4,
+    difficulty=2,
+    needs=("draw_results", "plotted"),
+    lesson=RESULTS,
+    hints=(
+        "Draw the means first, with the names as tick labels. Then the whiskers, then the label.",
+        "errorbar and bar take lengths and not ends: how far the whisker goes below and above the mean, as [[below, …], [above, …]]. The label "
+        "names the metric, set_ylabel for upright whiskers, set_xlabel for lying ones.",
+        "Two temperatures with uneven whiskers, from 9 to 14 and from 11 to 12.5:\n"
+        'axes.errorbar([0, 1], [10, 12], yerr=[[1, 1], [4, 0.5]], fmt="o")\n'
+        'axes.set_xticks([0, 1], ["May", "June"])',
+    ),
+)
+def figure(answer, draw):
+    results = {"metric": draw.random.choice(["ROUGE-L", "exact match", "token F1"]), "runs": _uneven(draw)}
+    found = answer.call("plotted", results)
+    expect.each_of(found, dict, "the figure's axes")
+    expect.length(found, 1, "the figure's axes")
+    shown, names = found[0]["shown"], [run["method"] for run in results["runs"]]
+    with part("a point or a bar for every method, by its name", points=1):
+        expect.equal(sorted(shown), sorted(names), "the names with error bars in the figure")
+        for run in results["runs"]:
+            expect.close(shown[run["method"]]["value"], run["mean"], f"the value drawn for {run['method']!r}", tolerance=1e-6)
+    with part("whiskers from low to high", points=2):
+        expect.keys(shown, names, "the names with error bars in the figure")
+        for run in results["runs"]:
+            for end in ("low", "high"):
+                expect.close(shown[run["method"]][end], run[end], f"the {end} end of the whisker of {run['method']!r}", tolerance=1e-6)
+    with part("the axis says what is measured", points=1):
+        label = found[0]["value_label"]
+        expect.true(results["metric"].lower() in label.lower(), f"the label of the axis of values to name {results['metric']!r}", expect.show(label))
+        expect.advise(bool(found[0]["title"]), "a title that says what the whiskers are would help the audience.")
+
+
+def _uneven(draw):
+    """Runs whose intervals are longer on one side, as a bootstrap's are."""
+    runs = []
+    for name in draw.sample(METHODS, 4):
+        mean = round(draw.random.uniform(0.2, 0.8), 3)
+        low, high = round(mean - draw.random.uniform(0.01, 0.05), 3), round(mean + draw.random.uniform(0.06, 0.12), 3)
+        runs.append({"method": name, "n": draw.random.randrange(30, 200), "mean": mean, "low": low, "high": high})
+    return runs
+
+
+# q3: the function behind a demo
+
+
+@exercise.question(
+    "q3",
+    title="The function behind a demo",
+    points=4,
+    difficulty=2,
+    needs=("predict", "MODELS", "MOST_CHARACTERS"),
+    lesson=DEMO,
+    hints=(
+        "List what a visitor can do wrong, and what can go wrong without them. Each needs one sentence that says what to do.",
+        'strip() first, then look whether anything is left. Never cut a text silently. MODELS.get(name) gives None for an unknown name; try and except '
+        "around the call of the model alone.",
+        "A shop's till, which never raises:\n"
+        "def price(item):\n"
+        "    if item not in PRICES:\n"
+        "        return None, f\"We have no {item}. We have: {', '.join(PRICES)}.\"\n"
+        '    return PRICES[item], ""',
+    ),
+)
+def demo_function(answer, draw):
+    words = draw.sample("ferry harbour late nobody minded lamp kettle pier green boat".split(), 6)
+    text = " ".join(words)
+    with part("a good text: the model's answer and no message", points=1):
+        for given in (text, f"  {text}\n", "x" * 200):
+            for name, wanted in (("capitals", given.strip().upper()), ("backwards", given.strip()[::-1])):
+                expect.equal(list(_predicted(answer, given, name)), [wanted, ""], f"predict({expect.show(given)}, {name!r})")
+    with part("no text: a message", points=1):
+        for given in ("", "   \n\t "):
+            _complaint(answer, given, "capitals")
+    with part("too long: a message with both lengths", points=1):
+        length = draw.random.randrange(201, 900)
+        message = _complaint(answer, "y" * length, "capitals")
+        for number in (length, 200):
+            expect.true(str(number) in message, f"the message about {length} characters to name the number {number}", expect.show(message))
+    with part("an unknown model and a broken one: a message", points=1):
+        message = _complaint(answer, text, "gpt-" + str(draw.random.randrange(90, 99)))
+        for name in ("capitals", "backwards", "broken"):
+            expect.true(name in message, f"the message about an unknown model to name {name!r}, which there is", expect.show(message))
+        message = _complaint(answer, text, "broken")
+        expect.true("tensor" not in message and "Traceback" not in message, "the message about a broken model to spare the visitor its insides", expect.show(message))
+
+
+def _predicted(answer, text, name):
+    what = f"predict({expect.show(text)}, {name!r})"
+    found = answer.call("predict", text, name)
+    expect.type_of(found, (tuple, list), what)
+    expect.length(found, 2, what)
+    expect.each_of(found, str, what)
+    return found
+
+
+def _complaint(answer, text, name):
+    """The message for something that can't be answered."""
+    what = f"predict({expect.show(text)}, {name!r})"
+    found, message = _predicted(answer, text, name)
+    expect.equal(found, "", f"the answer of {what}")
+    expect.true(len(message.split()) >= 3, f"{what} to come with a message that says what to do", expect.show(message))
+    return message
+
+
+# q4: the leaderboard
+
+LEAST_SURE, MOST_UNSURE = 2.5, 1.5  # leads between these many standard errors are not drawn: fair methods may differ there
+
+
+@exercise.question(
+    "q4",
+    title="A leaderboard that respects intervals",
+    points=4,
+    difficulty=3,
+    needs=("places",),
+    lesson=RESULTS,
+    hints=(
+        "First write clearly_better(mine, yours) for two lists of scores on the same rows. The rest is counting.",
+        "Subtract row by row. Clearly better: the mean of the differences minus 1.96 standard errors of the differences is above 0. Two "
+        "models may differ clearly though their own intervals overlap: the hard rows are hard for both.",
+        "Who is taller, in places, where only a clear difference of 2 cm counts:\n"
+        "heights = {\"Ida\": 171, \"Tom\": 170, \"Ben\": 165}\n"
+        "{name: 1 + sum(other - mine > 2 for other in heights.values()) for name, mine in heights.items()}   # 1, 1, 3",
+    ),
+)
+def leaderboard(answer, draw):
+    with part("models that are clearly apart", points=1):
+        _places_agree(answer, _class(draw, (0.0, 0.3, 0.6)))
+    with part("models that share a place", points=2):
+        _places_agree(answer, _class(draw, (0.0, 0.001, 0.3, 0.3005)))
+        twice = _class(draw, (0.1,))
+        (values,) = twice.values()
+        _places_agree(answer, {"one": values, "its copy": list(values)})
+    with part("a small lead that is there on every row", points=1):
+        _places_agree(answer, _class(draw, (0.0, 0.03)))
+
+
+def _class(draw, leads):
+    """{name: scores} on the same 60 rows, hard and easy ones; drawn until no lead is a borderline case."""
+    while True:
+        names = draw.sample(METHODS, len(leads))
+        hardness = [draw.random.uniform(0.0, 1.0) for _ in range(60)]
+        scores = {name: [row + lead + draw.random.gauss(0, 0.02) for row in hardness] for name, lead in zip(names, leads, strict=True)}
+        sizes = [abs(_lead(one, other)) for one in scores.values() for other in scores.values() if one is not other]
+        if not any(MOST_UNSURE < size < LEAST_SURE for size in sizes):
+            return scores
+
+
+def _lead(one, other):
+    """The mean lead in standard errors; 0 for equal scores."""
+    gains = [mine - yours for mine, yours in zip(one, other, strict=True)]
+    mean, low, _ = mean_and_interval(gains)
+    return mean / ((mean - low) / NORMAL) if mean != low else 0.0
+
+
+def _places_agree(answer, scores):
+    found = answer.call("places", scores)
+    expect.type_of(found, dict, "places(scores)")
+    expect.keys(found, scores, "places(scores)")
+    means = ", ".join(f"{name} {math.fsum(values) / len(values):.3f}" for name, values in scores.items())
+    wanted = {name: 1 + sum(_lead(other, mine) > NORMAL for other in scores.values()) for name, mine in scores.items()}
+    for name in scores:
+        expect.equal(found[name], wanted[name], f"the place of {name!r} (means on the same 60 rows: {means})")
+
+
+# q5: find the bug
+
+
+@exercise.question(
+    "q5",
+    title="Find the bug: five seeds, five times as sure",
+    points=3,
+    difficulty=2,
+    needs=("pooled",),
+    lesson=RESULTS,
+    hints=(
+        "The colleague's n is 500. How many different questions was the model asked?",
+        "The same row under five seeds is one question asked five times, not five questions. Make one number of each row first: its mean over the "
+        "seeds. zip(*scores) goes through the rows.",
+        "Three judges mark the same four cakes; there are four cakes, not twelve:\n"
+        "marks = [[7, 5, 9, 6], [8, 5, 9, 5], [7, 6, 8, 6]]\n"
+        "cakes = [sum(three) / 3 for three in zip(*marks)]",
+    ),
+)
+def same_rows(answer, draw):
+    rows, seeds = draw.random.randrange(40, 80), draw.random.randrange(3, 6)
+    hardness = [draw.random.uniform(0.1, 0.9) for _ in range(rows)]
+    scores = [[row + draw.random.gauss(0, 0.05) for row in hardness] for _ in range(seeds)]
+    wanted = mean_and_interval([math.fsum(row) / seeds for row in zip(*scores, strict=True)])
+    found = answer.call("pooled", scores)
+    expect.keys(found, ("mean", "low", "high", "n"), "pooled(scores)")
+    with part("n counts the rows", points=1):
+        expect.equal(found["n"], rows, f"the n of {rows} rows under {seeds} seeds")
+    with part("the mean and an interval as wide as the rows allow", points=2):
+        expect.close(found["mean"], wanted[0], "the mean", tolerance=1e-6)
+        for end, value in zip(("low", "high"), wanted[1:], strict=True):
+            expect.close(found[end], value, f"the {end} end of the interval over {rows} rows", tolerance=1e-4)
+
+
+exercise.manual("q6", title="Three minutes, one claim", points=4)

@@ -1,0 +1,213 @@
+"""Every question of exercise 11: the solution, the stub, wrong answers with the message they get, other right ways."""
+
+import pytest
+
+from course_utils.checks.testing import (
+    answer_source,
+    judge_source,
+    judged_well,
+    notebook_cells,
+    solution_path,
+)
+
+EXERCISE = "11_results_and_demos"
+IMPORTS = "import json, math, statistics\n"
+
+
+def given(words):
+    """The cell that the notebook gives, found by words in it, without what it tries out."""
+    cells = [source for role, _, source in notebook_cells(solution_path(EXERCISE)) if role == "other"]
+    (found,) = [source for source in cells if words in source]
+    return found.partition("\nexample =")[0] + "\n"
+
+
+def judged(question, *, wrong, right, before=""):
+    return judged_well(EXERCISE, question, wrong=wrong, right=right, before=IMPORTS + before)
+
+
+TEXT = """
+def results_text(runs, versions):
+    lines = []
+    for name, scores in runs.items():
+        line = {"method": name, "n": len(scores), "mean": statistics.mean(scores), "low": None, "high": None}
+        if len(scores) > 1:
+            half = 1.96 * statistics.stdev(scores) / len(scores) ** 0.5
+            line["low"], line["high"] = line["mean"] - half, line["mean"] + half
+        lines.append(line)
+    return json.dumps({"runs": lines, "versions": versions})
+"""
+
+
+def test_results_file():
+    result = judged(
+        "q1",
+        wrong={
+            TEXT.replace('"low": None, "high": None', '"low": math.nan, "high": math.nan'): "NaN is no JSON",
+            TEXT.replace("1.96", "1.0"): "the low of",
+            TEXT.replace('"n": len(scores)', '"n": len(runs)'): "the n of",
+            TEXT.replace("return json.dumps(", "return str("): "to be JSON that every reader takes",
+            TEXT.replace("json.dumps({", "({"): "to be a text",
+            TEXT.replace('"versions": versions', '"versions": {}'): "the versions in the JSON",
+            TEXT.replace('"low": None, "high": None', '"low": scores[0], "high": scores[0]'): "which has 1 row",
+        },
+        right=[TEXT, TEXT.replace("1.96", "1.959964").replace("json.dumps({", "json.dumps(indent=2, obj={")],
+    )
+    assert result.wrong[1].points == 3
+
+
+FIGURE = """
+def draw_results(results):
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots()
+    pyplot.close(figure)
+    runs = results["runs"]
+    names, means = [r["method"] for r in runs], [r["mean"] for r in runs]
+    lengths = [[r["mean"] - r["low"] for r in runs], [r["high"] - r["mean"] for r in runs]]
+    axes.bar(names, means, yerr=lengths)
+    axes.set_ylabel(results["metric"])
+    return figure
+"""
+
+
+def test_figure():
+    result = judged(
+        "q2",
+        before=given("figure_as_data"),
+        wrong={
+            FIGURE.replace('r["mean"] - r["low"] for', 'r["high"] - r["mean"] for'): "the low end of the whisker",
+            FIGURE.replace('[[r["mean"] - r["low"] for r in runs], [r["high"] - r["mean"] for r in runs]]', '[[r["low"] for r in runs], [r["high"] for r in runs]]'): "end of the whisker",
+            FIGURE.replace("set_ylabel", "set_xlabel"): "the label of the axis of values",
+            FIGURE.replace('results["metric"])', '"score")'): "the label of the axis of values",
+            FIGURE.replace(", yerr=lengths", ""): "the names with error bars",
+            FIGURE.replace("axes.bar(names,", "axes.bar(range(len(names)),"): "the names with error bars",
+            FIGURE.replace("return figure", "figure"): "crashed",
+        },
+        right=[
+            FIGURE,
+            FIGURE.replace("axes.bar(names, means, yerr=lengths)", "axes.barh(names, means, xerr=lengths)").replace("set_ylabel", "set_xlabel"),
+            FIGURE.replace("axes.bar(names, means, yerr=lengths)", 'axes.errorbar(means, names, xerr=lengths, fmt="s", capsize=3)').replace("set_ylabel", "set_xlabel"),
+            FIGURE.replace("axes.bar(names, means, yerr=lengths)", 'axes.bar(names, means)\n    axes.errorbar(names, means, yerr=lengths, fmt="none")'),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:3]] == [2, 2, 3]
+
+
+PREDICT = """
+def predict(text, name):
+    text = text.strip()
+    if len(text) == 0:
+        return ("", "Please write some text first.")
+    if len(text) > MOST_CHARACTERS:
+        return ("", "Please shorten: %d characters, allowed are %d." % (len(text), MOST_CHARACTERS))
+    if name not in MODELS:
+        return ("", "Unknown model, choose one of " + " ".join(MODELS))
+    try:
+        answer = MODELS[name](text)
+    except RuntimeError:
+        return ("", "The model failed, try another one.")
+    return (answer, "")
+"""
+
+
+def test_demo_function():
+    result = judged(
+        "q3",
+        before=given("def broken"),
+        wrong={
+            PREDICT.replace("text = text.strip()", "pass"): "predict(",
+            PREDICT.replace("except RuntimeError:", "except ValueError:"): "crashed",
+            PREDICT.replace("The model failed, try another one.", "The tensor failed, try another one."): "its insides",
+            PREDICT.replace("> MOST_CHARACTERS:", ">= MOST_CHARACTERS:"): "predict('xxx",
+            PREDICT.replace('" ".join(MODELS)', '"ours"'): "the message about an unknown model",
+            PREDICT.replace("%d characters, allowed are %d.\" % (len(text), MOST_CHARACTERS)", "much too long a text.\""): "to name the number",
+            PREDICT.replace('return (answer, "")', "return answer"): "predict(",
+            PREDICT.replace("Please write some text first.", ""): "a message that says what to do",
+        },
+        right=[PREDICT, PREDICT.replace('return (answer, "")', 'return [answer, ""]')],
+    )  # fmt: skip
+    assert result.wrong[1].points == 3
+
+
+PLACES = """
+def places(scores):
+    found = {}
+    for name, mine in scores.items():
+        found[name] = 1
+        for other in scores.values():
+            gains = [b - a for a, b in zip(mine, other)]
+            if statistics.mean(gains) > 1.96 * statistics.stdev(gains) / math.sqrt(len(gains)):
+                found[name] += 1
+    return found
+"""
+OWN_INTERVALS = """
+def places(scores):
+    def ends(values):
+        half = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
+        return statistics.mean(values) - half, statistics.mean(values) + half
+    return {n: 1 + sum(ends(o)[0] > ends(m)[1] for o in scores.values()) for n, m in scores.items()}
+"""
+BY_MEAN = """
+def places(scores):
+    order = sorted(scores, key=lambda name: -statistics.mean(scores[name]))
+    return {name: order.index(name) + 1 for name in order}
+"""
+BOOTSTRAP = """
+def places(scores):
+    import numpy as np
+    dice = np.random.default_rng(0)
+    def better(o, m):
+        gains = np.array(o) - np.array(m)
+        return np.quantile(gains[dice.integers(0, len(gains), (1000, len(gains)))].mean(1), 0.025) > 0
+    return {n: 1 + int(sum(better(o, m) for o in scores.values())) for n, m in scores.items()}
+"""
+
+
+def test_leaderboard():
+    result = judged(
+        "q4",
+        wrong={
+            BY_MEAN: "the place of",
+            OWN_INTERVALS: "the place of",
+            PLACES.replace("b - a", "a - b"): "the place of",
+            PLACES.replace("= 1\n", "= 0\n"): "the place of",
+            PLACES.replace("> 1.96 * statistics.stdev(gains) / math.sqrt(len(gains))", ">= 0"): "the place of",
+            PLACES.replace("/ math.sqrt(len(gains))", ""): "the place of",
+            PLACES.replace("return found", "return list(found)"): "to be a dict",
+        },
+        right=[PLACES, BOOTSTRAP],
+    )
+    assert result.wrong[0].points == 2, "a mean is enough where all are clearly apart"
+    assert result.wrong[1].points == 3, "and too wide intervals fail only the small, sure lead"
+
+
+POOLED = """
+def pooled(scores):
+    rows = [statistics.mean(row) for row in zip(*scores)]
+    half = 1.96 * statistics.stdev(rows) / math.sqrt(len(rows))
+    return {"mean": statistics.mean(rows), "low": statistics.mean(rows) - half, "high": statistics.mean(rows) + half, "n": len(rows)}
+"""
+
+
+def test_pooled():
+    result = judged(
+        "q5",
+        before=given("def pooled_of_a_colleague"),
+        wrong={
+            "pooled = pooled_of_a_colleague": "rows under",
+            "def pooled(scores):\n    return pooled_of_a_colleague(scores) | {'n': len(scores[0])}": "end of the interval",
+            "def pooled(scores):\n    return pooled_of_a_colleague(scores[:1])": "the mean",
+            POOLED.replace("zip(*scores)", "scores"): "rows under",
+            POOLED.replace('"low":', '"lower":'): "the key 'low'",
+            POOLED.replace("/ math.sqrt(len(rows))", ""): "end of the interval",
+        },
+        right=[POOLED, "def pooled(scores):\n    import numpy as np\n    return pooled_of_a_colleague([np.mean(scores, axis=0).tolist()])"],
+    )
+    assert result.wrong[1].points == 1, "n counts for itself"
+
+
+@pytest.mark.parametrize("question", ["q1", "q2", "q4", "q5"])
+def test_the_solution_is_right_on_many_draws(question):
+    before = IMPORTS + given("figure_as_data") + given("def pooled_of_a_colleague")
+    for number in range(10):
+        report = judge_source(EXERCISE, question, answer_source(EXERCISE, question), before=before, secret=b"%d" % number)
+        assert report.points == report.max_points, report.text()
