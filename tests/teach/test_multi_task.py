@@ -15,7 +15,7 @@ LESSON = Path(__file__).resolve().parents[2] / "lessons/09_multi_task/01_one_enc
 ROWS = {
     "reviews": [{"text": "The Green Mill. The soup was fresh.", "label": 1}, {"text": "The Green Mill.", "label": 0}],
     "topics": [{"text": "Rain until Friday.", "label": 2}] * 2,
-    "entities": [{"tokens": ["Brackfield", "sang", "."], "ner_tags": [1, 0, 0]}, {"tokens": ["No"], "ner_tags": [0]}],
+    "entities": [{"tokens": ["Brackfield", "works", "."], "ner_tags": [1, 0, 0]}, {"tokens": ["No"], "ner_tags": [0]}],
 }
 
 
