@@ -1,0 +1,421 @@
+"""The questions of chapter 12: preferences, a counterfactual test, the ELBO, the map of ideas, and a check-list."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, part
+
+LESSONS = "lessons/12_where_next/"
+PREFERENCES = LESSONS + "01_learning_from_preferences.ipynb"
+HARMED = LESSONS + "02_who_is_harmed.ipynb"
+IDEAS = LESSONS + "03_from_autoencoders_to_today.ipynb"
+SHIP = LESSONS + "04_before_you_ship.ipynb"
+
+exercise = Exercise(
+    "12_where_next",
+    title="Where next",
+    minutes=60,
+    difficulty="medium",
+    cost="half a minute on two cores",
+)
+
+
+# Independent implementations that answers are held against
+
+
+def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
+    """The mean of log(1 + exp(-beta × margin)), in float64 NumPy (Rafailov et al. 2023, equation 7)."""
+    import numpy as np
+
+    chosen, rejected, reference_chosen, reference_rejected = (
+        np.asarray(values, dtype="float64")
+        for values in (chosen, rejected, reference_chosen, reference_rejected)
+    )
+    margin = (chosen - reference_chosen) - (rejected - reference_rejected)
+    return float(np.logaddexp(0, -beta * margin).mean())
+
+
+def elbo(pixels, rebuilt, mean, log_variance, spread):
+    """(log p(x|z), KL(q, standard normal)) for each picture, by torch.distributions."""
+    import torch
+    from torch.distributions import Normal, kl_divergence
+
+    cloud = Normal(mean, (log_variance / 2).exp())
+    likelihood = Normal(rebuilt, spread).log_prob(pixels).sum(-1)
+    return likelihood, kl_divergence(cloud, Normal(torch.zeros_like(mean), 1.0)).sum(-1)
+
+
+# q1: foretell
+
+
+def _base():
+    return {"chosen": -9.0, "rejected": -11.0, "reference_chosen": -10.0, "reference_rejected": -10.5, "beta": 0.2}
+
+
+CHANGES = {
+    "both replies gain 2": {"chosen": -7.0, "rejected": -9.0},
+    "both replies lose, the rejected one more": {"chosen": -12.0, "rejected": -20.0},
+    "the reference likes the chosen reply better": {"reference_chosen": -8.0},
+    "beta doubles": {"beta": 0.4},
+}
+
+
+@exercise.question(
+    "q1",
+    title="Foretell which way the loss goes",
+    points=4,
+    difficulty=1,
+    needs=("forecast",),
+    lesson=PREFERENCES,
+    hints=(
+        "Only one number enters the loss: beta times the margin. Write the margin of the start down first.",
+        "The margin is (chosen - reference_chosen) - (rejected - reference_rejected). A larger beta × margin, a lower loss.",
+        "Of two runners only the lead counts: if both are 2 seconds faster, the lead is the same.",
+    ),
+)
+def foretell(answer, draw):
+    found = answer.call("forecast")
+    expect.keys(found, CHANGES, "forecast()")
+    before = dpo_loss(**_base())
+    for change, values in CHANGES.items():
+        with part(change, points=1):
+            expect.one_of(found[change], ["lower", "same", "higher"], f"forecast()[{change!r}]")
+            after = dpo_loss(**(_base() | values))
+            truth = "same" if abs(after - before) < 1e-9 else "lower" if after < before else "higher"
+            expect.true(
+                found[change] == truth,
+                f"forecast()[{change!r}] to agree with the measurement, loss {before:.3f} before and {after:.3f} after",
+                expect.show(found[change]),
+            )
+
+
+# q2: the loss
+
+
+@exercise.question(
+    "q2",
+    title="The DPO loss and where it pushes",
+    points=4,
+    difficulty=2,
+    needs=("dpo_loss", "dpo_gradients"),
+    lesson=PREFERENCES,
+    hints=(
+        "First make the margin, with one number per pair. What should the loss be if it is 0?",
+        "torch.nn.functional.logsigmoid stays finite where log(sigmoid(x)) does not. For the gradients, make copies that "
+        "require them: chosen.clone().requires_grad_().",
+        "The slope of a mean of squares:\n"
+        "x = x.clone().requires_grad_()\n"
+        "(x ** 2).mean().backward()\n"
+        "x.grad",
+    ),
+)
+def loss_and_gradient(answer, draw):
+    import torch
+
+    values = torch.tensor(draw.numpy().normal(-12, 4, size=(4, 7)))
+    beta = draw.random.uniform(0.1, 0.6)
+    what = "dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta)"
+    with part("the loss of seven pairs", points=2):
+        expect.close(_number(answer.call("dpo_loss", *values, beta), what), dpo_loss(*values, beta), what, tolerance=1e-5)
+    with part("margins of thousands stay finite", points=1):
+        large = torch.tensor([[-4000.0, -10.0], [-10.0, -4000.0], [-10.0, -10.0], [-10.0, -10.0]])
+        what = f"{what} with margins of -3990 and 3990"
+        expect.close(_number(answer.call("dpo_loss", *large, beta), what), dpo_loss(*large, beta), what, tolerance=1e-3)
+    with part("the gradients", points=1):
+        found = answer.call("dpo_gradients", *values, beta)
+        expect.type_of(found, (tuple, list), "dpo_gradients(…)")
+        expect.length(found, 2, "dpo_gradients(…): for chosen and for rejected")
+        margin = (values[0] - values[2]) - (values[1] - values[3])
+        slope = -beta * torch.sigmoid(-beta * margin) / 7
+        expect.all_close(found[0], slope, "the gradient for the chosen replies", tolerance=1e-5)
+        expect.all_close(found[1], -slope, "the gradient for the rejected replies", tolerance=1e-5)
+
+
+def _number(found, what):
+    """A number, or the number in a tensor without sides."""
+    import torch
+
+    if isinstance(found, torch.Tensor) and found.ndim == 0:
+        found = found.item()
+    expect.number(found, what)
+    return found
+
+
+# q3: find the bug
+
+
+@exercise.question(
+    "q3",
+    title="Find the bug: a reply that is paid for its prompt",
+    points=3,
+    difficulty=2,
+    needs=("reply_log_probability",),
+    lesson=PREFERENCES,
+    hints=(
+        "Which token do the logits at place 3 foretell?",
+        "The logits at place i are about the token at place i + 1. And only the reply's tokens count: the first of them "
+        "is foretold at the last place of the prompt.",
+        "A forecast for tomorrow is held against tomorrow's weather:\n"
+        "right = forecasts[:-1] == weather[1:]",
+    ),
+)
+def reply_only(answer, draw):
+    import torch
+
+    generator = draw.numpy()
+    length, begin = 9, draw.random.randrange(3, 6)
+    logits = torch.tensor(generator.normal(0, 2, size=(length, 12)))
+    tokens = torch.tensor(generator.integers(0, 12, size=length))
+    what = f"reply_log_probability(logits, tokens, {begin})"
+    logs = logits.log_softmax(-1)
+    truth = math.fsum(logs[place - 1, tokens[place]].item() for place in range(begin, length))
+    found = _number(answer.call("reply_log_probability", logits, tokens, begin), what)
+    with part("the sum over the reply's tokens", points=2):
+        expect.close(found, truth, what, tolerance=1e-5)
+    with part("the prompt does not count", points=1):
+        other, words = logits.clone(), tokens.clone()
+        other[: begin - 1] = torch.tensor(generator.normal(0, 2, size=(begin - 1, 12)))
+        words[:begin] = (words[:begin] + 1) % 12
+        again = answer.call("reply_log_probability", other, words, begin)
+        expect.close(_number(again, what), found, f"{what} with another prompt and the same forecasts for the reply", tolerance=1e-5)
+        expect.true(found < 0, f"{what} to be a log probability, below 0", expect.show(found))
+
+
+# q4: counterfactual pairs
+
+
+@exercise.question(
+    "q4",
+    title="The other side of a text",
+    points=3,
+    difficulty=2,
+    needs=("counterfactual",),
+    lesson=HARMED,
+    hints=(
+        "What becomes of a text that holds both names of a pair, if you replace one after the other?",
+        "All names must be replaced in one pass. re.sub takes a function that is given each match; \\b keeps to whole words.",
+        "Left and right change places:\n"
+        're.sub(r"\\b(left|right)\\b", lambda found: {"left": "right", "right": "left"}[found[0]], text)',
+    ),
+)
+def other_side(answer, draw):
+    names = draw.sample(["Ada", "Ivy", "May", "Rosa", "Vera", "Nora"], 3)
+    others = draw.sample(["Otto", "Ned", "Hugh", "Karl", "Amos", "Felix"], 3)
+    pairs = dict(zip(names, others, strict=True))
+    reviews = [row["text"] for row in draw.rows("reviews", 4)]
+    one = [f"{name} writes: {text}" for name, text in zip([*names, names[0]], reviews, strict=True)]
+    back = [f"{name} writes: {text}" for name, text in zip([*others, others[0]], reviews, strict=True)]
+    _same_texts(answer, "each name becomes its partner", one, pairs)
+    _same_texts(answer, "both ways, in one pass", [*back, f"{names[0]} met {others[0]}, and {others[1]} met {names[1]}."], pairs)
+    longer = [f"{names[0]}ford is near {others[0]}well, says {names[2]}.", f"{names[1]}'s boat; {others[1]}, {names[1]}!"]
+    _same_texts(answer, "whole words only", longer, pairs)
+
+
+def _same_texts(answer, name, texts, pairs):
+    both = pairs | {other: one for one, other in pairs.items()}
+    with part(name, points=1):
+        for text in texts:
+            truth = re.sub("|".join(rf"\b{word}\b" for word in both), lambda found: both[found[0]], text)
+            expect.equal(answer.call("counterfactual", text, pairs), truth, f"counterfactual({text!r}, {pairs})")
+
+
+# q5: the gap
+
+
+@exercise.question(
+    "q5",
+    title="How large is the gap?",
+    points=3,
+    difficulty=2,
+    needs=("counterfactual_gap",),
+    lesson=HARMED,
+    hints=(
+        "One number per text: what changed when only the name did?",
+        "Subtract text by text, then the bootstrap of chapter 04 over the differences. A verdict flips if one of the two "
+        "scores is above 0.5 and the other is not.",
+        "The mean change of twelve weights and its interval:\n"
+        "places = generator.integers(0, 12, size=(1000, 12))\n"
+        "np.quantile(changes[places].mean(axis=1), [0.025, 0.975])",
+    ),
+)
+def gap(answer, draw):
+    generator = draw.numpy()
+    first = generator.uniform(0.02, 0.98, size=200)
+    second = (first - 0.08 + generator.normal(0, 0.05, size=200)).clip(0, 1)
+    found = answer.call("counterfactual_gap", first.tolist(), second.tolist(), 1)
+    expect.keys(found, ("gap", "low", "high", "flips"), "counterfactual_gap(first, second, 1)")
+    for name in ("gap", "low", "high", "flips"):
+        expect.number(found[name], f'"{name}" of the result')
+    changes = first - second
+    error = changes.std(ddof=1) / len(changes) ** 0.5
+    with part("the gap", points=1):
+        expect.close(found["gap"], float(changes.mean()), "the mean of first - second", tolerance=1e-6)
+    with part("the interval, pair by pair", points=1):
+        expect.true(found["low"] < changes.mean() < found["high"], '"low" below the gap and "high" above it', expect.show(found))
+        width = found["high"] - found["low"]
+        expect.at_most(width, 2 * 1.96 * error * 1.35, "the width of the interval of the differences, pair by pair,")
+        expect.at_least(width, 2 * 1.96 * error * 0.7, "the width of the interval of the differences, pair by pair,")
+    with part("the verdicts that flip", points=1):
+        flips = float(((first > 0.5) != (second > 0.5)).mean())
+        expect.close(found["flips"], flips, "the share of verdicts that flip", tolerance=1e-6)
+
+
+# q6: the ELBO
+
+
+@exercise.question(
+    "q6",
+    title="The two halves of the ELBO",
+    points=3,
+    difficulty=2,
+    needs=("elbo_parts",),
+    lesson=IDEAS,
+    hints=(
+        "Each half is one number per picture: a sum over pixels, and a sum over the numbers of the code.",
+        "The log density of a normal distribution has three terms, one of them depends on the pixel. The divergence is half "
+        "the sum of mean² + variance - 1 - log variance, and the variance is exp(log_variance).",
+        "The log density of one weight of 70 kg, if weights are 60 kg with a spread of 8 kg:\n"
+        "-0.5 * ((70 - 60) / 8) ** 2 - math.log(8) - 0.5 * math.log(2 * math.pi)",
+    ),
+)
+def elbo_parts(answer, draw):
+    import torch
+
+    generator = draw.numpy()
+    pixels, rebuilt = (torch.tensor(generator.uniform(0, 1, size=(5, 30))) for _ in range(2))
+    mean, log_variance = (torch.tensor(generator.normal(0, 0.8, size=(5, 3))) for _ in range(2))
+    spread = draw.random.uniform(0.2, 0.6)
+    found = answer.call("elbo_parts", pixels, rebuilt, mean, log_variance, spread)
+    expect.type_of(found, (tuple, list), "elbo_parts(…)")
+    expect.length(found, 2, "elbo_parts(…): rebuilt and divergence")
+    likelihood, divergence = elbo(pixels, rebuilt, mean, log_variance, spread)
+    for half, name in zip(found, ("the first half", "the second half"), strict=True):
+        expect.shape(half, (5,), name)
+    with part("how well the picture is rebuilt", points=1):
+        expect.all_close(found[0], likelihood, "log p(picture | code) of each picture", tolerance=1e-4)
+    with part("the divergence", points=2):
+        expect.all_close(found[1], divergence, "the divergence of each code", tolerance=1e-5)
+
+
+# q7: the map
+
+CLAIMS = {
+    "VAE": "maximises a lower bound of log p(x); an encoder and a decoder",
+    "GAN": "plays a game: at its best, the critic says p ÷ (p + g)",
+    "diffusion": "adds noise in many fixed steps and learns to undo one",
+    "Transformer": "is no loss at all, but a way to let every place look at every other",
+    "language model": "writes log p(text) as an exact sum over next tokens",
+    "autoencoding text": "foretells hidden tokens from both sides",
+    "preference tuning": "needs pairs of answers and a frozen reference",
+    "text to image": "undoes noise in a compressed space while it reads a wish",
+}
+GROUPS = {
+    "pictures": ("VAE", "GAN", "diffusion"),
+    "text": ("Transformer", "language model", "autoencoding text"),
+    "people's wishes": ("preference tuning", "text to image"),
+}
+
+
+@exercise.question(
+    "q7",
+    title="The map of ideas",
+    points=3,
+    difficulty=1,
+    needs=("map_of_ideas",),
+    lesson=IDEAS,
+    hints=(
+        "Begin with the three whose formula the lesson computed.",
+        "Look at the third line in each box of the lesson's map: what is optimised.",
+        "A bicycle is turned by feet, a windmill by wind: ask of each family what drives it.",
+    ),
+)
+def ideas(answer, draw):
+    found = answer.call("map_of_ideas")
+    expect.keys(found, CLAIMS, "map_of_ideas()")
+    for group, families in GROUPS.items():
+        with part(group, points=1):
+            for family in families:
+                expect.one_of(found[family], list("ABCDEFGH"), f"map_of_ideas()[{family!r}]")
+                expect.true(
+                    found[family] == LETTERS[family],
+                    f"map_of_ideas()[{family!r}] to be the statement that describes it",
+                    f"{found[family]}: it {CLAIMS[_FAMILY_OF[found[family]]]}",
+                )
+
+
+#: The statements' letters in the notebook, which lists them in another order than the map.
+LETTERS = dict(
+    zip(
+        ("language model", "diffusion", "preference tuning", "VAE", "autoencoding text", "Transformer", "text to image", "GAN"),
+        "ABCDEFGH",
+        strict=True,
+    )
+)
+_FAMILY_OF = {letter: family for family, letter in LETTERS.items()}
+
+
+# q8: the check-list
+
+
+@exercise.question(
+    "q8",
+    title="Hold the list against the files",
+    points=4,
+    difficulty=2,
+    needs=("faults",),
+    lesson=SHIP,
+    hints=(
+        "Which lines of the list can be settled by a file, and which only by reading them?",
+        "json.loads(files[\"results.json\"]) holds the numbers. A number on the list may be rounded to two digits, so compare "
+        "with abs(a - b) <= 0.005. A text of blanks is empty too: strip().",
+        "Which of the shopping list is missing or too little:\n"
+        'faults = [name for name, count in wanted.items() if bag.get(name, 0) < count]',
+    ),
+)
+def checklist_faults(answer, draw):
+    honest, files = _shipped(draw)
+    with part("an honest list has no faults", points=1):
+        _found(answer, honest, files, [], "an honest list, rounded to two digits")
+        _found(answer, honest | {"n": honest["n"] + 1}, files, ["n"], "a list with another n")
+    with part("files that are not there", points=1):
+        name = draw.random.choice(honest["files"])
+        rest = {file: text for file, text in files.items() if file != name}
+        _found(answer, honest, rest, ["files"], f"a list that names {name}, which is not there")
+    with part("numbers that do not match", points=1):
+        for change in (0.02, -0.02):
+            wrong = honest | {"accuracy": round(honest["accuracy"] + change, 2)}
+            _found(answer, wrong, files, ["accuracy"], f"a list whose accuracy is {change:+} from the results")
+    with part("lines that nobody filled in", points=1):
+        _found(answer, honest | {"licence": "", "limitations": "  "}, files, ["licence", "limitations"], "a list with two empty lines")
+
+
+def _shipped(draw):
+    """A true check-list and {file name: text} of what is shipped."""
+    score, count = round(draw.random.uniform(0.6, 0.9), 4), draw.random.randrange(100, 900)
+    names = ["config.json", "tokenizer.json", "README.md"]
+    files = {name: "…" for name in names} | {"results.json": f'{{"accuracy": {score}, "n": {count}}}'}
+    honest = {"files": names, "accuracy": round(score, 2), "n": count, "licence": "apache-2.0", "limitations": "One town only."}
+    return honest, files
+
+
+def _found(answer, checklist, files, truth, what):
+    found = answer.call("faults", checklist, files)
+    expect.type_of(found, (list, tuple, set), f"faults(checklist, files) of {what}")
+    expect.equal(sorted(map(str, found)), truth, f"the faults of {what}")
+
+
+exercise.manual(
+    "q9",
+    title="Would you let it answer?",
+    points=3,
+    difficulty=2,
+    lesson=PREFERENCES,
+    hints=(
+        "Which of the numbers is about what people would read?",
+        "Ask of each number: who chose, on which prompts, and what was never asked?",
+        "A waiter who always smiles and never brings the soup wins every comparison of smiles.",
+    ),
+)
