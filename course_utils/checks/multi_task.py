@@ -1,0 +1,348 @@
+"""The questions of chapter 09: one encoder with several heads, who gets the next batch, and what the gradients say."""
+
+from __future__ import annotations
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, part
+
+LESSONS = "lessons/09_multi_task/"
+HEADS = LESSONS + "01_one_encoder_many_heads.ipynb"
+BATCHES = LESSONS + "02_who_gets_the_next_batch.ipynb"
+SHARED = LESSONS + "03_help_or_hinder.ipynb"
+IGNORED = -100
+CLASSES = {"reviews": 2, "topics": 6, "entities": 9}
+INPUT, SIZE = 5, 8  # the small model of questions 5 and 6: numbers a row, and numbers that its encoder makes of them
+RATE = 0.05
+
+exercise = Exercise(
+    "09_multi_task",
+    title="Multi-task learning",
+    minutes=75,
+    difficulty="medium",
+    cost="a few seconds on one core",
+)
+
+
+# q1: temperature
+
+
+@exercise.question(
+    "q1",
+    title="Who gets the next batch?",
+    points=3,
+    difficulty=1,
+    needs=("shares",),
+    lesson=BATCHES,
+    hints=(
+        "Begin with temperature 1: what is the chance of a task if all rows lie in one heap?",
+        "Raise each size to the power 1 / temperature, then divide by the sum. At a temperature of a million the "
+        "power is almost 0, and anything to the power 0 is 1.",
+        "Votes in proportion to the square root of the inhabitants:\n"
+        "roots = {village: count ** (1 / 2) for village, count in villages.items()}\n"
+        "{village: root / sum(roots.values()) for village, root in roots.items()}",
+    ),
+)
+def temperature(answer, draw):
+    sizes = {task: draw.random.randrange(low, 9 * low) for task, low in zip(CLASSES, (2000, 200, 20), strict=True)}
+
+    def compare(degrees):
+        what = f"shares({sizes}, {degrees})"
+        found = answer.call("shares", sizes, degrees)
+        expect.keys(found, sizes, what)
+        weights = {task: size ** (1 / degrees) for task, size in sizes.items()}
+        for task, weight in weights.items():
+            expect.close(found[task], weight / sum(weights.values()), f"{what}[{task!r}]")
+
+    with part("temperature 1 is by size", points=1):
+        compare(1)
+    with part("other temperatures", points=1):
+        for degrees in (2, round(draw.random.uniform(3, 6), 1), 0.5):
+            compare(degrees)
+    with part("a very high temperature is equal turns", points=1):
+        compare(1_000_000)
+
+
+# q2: several heads
+
+
+@exercise.question(
+    "q2",
+    title="A forward pass with several heads",
+    points=4,
+    difficulty=2,
+    needs=("head_logits",),
+    lesson=HEADS,
+    hints=(
+        "Which of the states belong to real tokens, and which only fill the row up?",
+        "For a text: set the padded states to 0 by multiplying with the mask (unsqueeze(-1) gives it a last side), sum "
+        "over the tokens, divide by the number of real tokens of that row. A head is states @ weight.T + bias.",
+        "The mean weight of the fish in each basket, where 0 in `is_fish` marks stones:\n"
+        "(weights * is_fish).sum(1) / is_fish.sum(1)",
+    ),
+)
+def forward(answer, draw):
+    import torch
+
+    generator = torch.Generator().manual_seed(draw.seed)
+    states = torch.randn(4, 7, SIZE, generator=generator)
+    mask = torch.zeros(4, 7, dtype=torch.long)
+    for row, length in enumerate(draw.sample(range(2, 8), 4)):
+        mask[row, :length] = 1
+    heads = {
+        task: (torch.randn(count, SIZE, generator=generator), torch.randn(count, generator=generator))
+        for task, count in CLASSES.items()
+    }
+    with part("one answer for each text, padding left out", points=2):
+        for task in ("reviews", "topics"):
+            means = torch.stack([line[real.bool()].mean(0) for line, real in zip(states, mask, strict=True)])
+            _same_logits(answer, states, mask, heads, task, means @ heads[task][0].T + heads[task][1])
+    with part("one answer for each token", points=2):
+        weight, bias = heads["entities"]
+        _same_logits(answer, states, mask, heads, "entities", states @ weight.T + bias, real=mask.bool())
+
+
+def _same_logits(answer, states, mask, heads, task, wanted, real=None):
+    what = f"head_logits(states, attention_mask, heads, {task!r})"
+    found = answer.call("head_logits", states, mask, heads, task)
+    expect.shape(found, tuple(wanted.shape), what)
+    if real is None:
+        expect.all_close(found, wanted, what, tolerance=1e-4)
+    else:  # what stands at the padding is nobody's business
+        expect.all_close(found[real], wanted[real], f"{what} at the real tokens", tolerance=1e-4)
+
+
+# q3: find the bug, labels at the padding
+
+
+@exercise.question(
+    "q3",
+    title="Find the bug: everybody is nobody",
+    points=3,
+    difficulty=1,
+    needs=("word_labels",),
+    lesson=HEADS,
+    hints=(
+        "Print the colleague's labels beside the tokens. How many of them does a person with a pencil know?",
+        "None is no word: -100. The second and later tokens of a word: -100 as well. So remember the word of the token "
+        "before, and compare.",
+        "Write each day's date only at its first event:\n"
+        "for place, day in enumerate(days):\n"
+        "    print(day if place == 0 or day != days[place - 1] else '')",
+    ),
+)
+def labels_of_words(answer, draw):
+    ids, tags = _sentence(draw)
+    what = f"word_labels({ids}, {tags})"
+    found = answer.call("word_labels", ids, tags)
+    expect.each_of(found, int, what)
+    expect.length(found, len(ids), what)
+    first = [place for place, word in enumerate(ids) if word is not None and word not in ids[:place]]
+    later = [place for place, word in enumerate(ids) if word is not None and word in ids[:place]]
+    nowhere = [place for place, word in enumerate(ids) if word is None]
+    for title, places, wanted in (
+        ("the first token of each word", first, [tags[ids[place]] for place in first]),
+        ("the later tokens of a word", later, [IGNORED] * len(later)),
+        ("special tokens and padding", nowhere, [IGNORED] * len(nowhere)),
+    ):
+        with part(title, points=1):
+            expect.equal(
+                [found[place] for place in first], [tags[ids[place]] for place in first], f"the labels of {what} at the first token of each word"
+            )
+            expect.equal([found[place] for place in places], wanted, f"the labels of {what} at {title}")
+
+
+def _sentence(draw):
+    """(word ids, a tag a word): words of one to three tokens, neighbours with the same tag, special tokens, padding."""
+    tags = [0, *draw.sample(range(1, 9), 4)]
+    tags += [tags[-1], 0]  # neighbours that agree are two words
+    ids = [word for word in range(len(tags)) for _ in range(draw.random.randrange(1, 4) if word != 2 else 3)]
+    return [None, *ids, None, *[None] * draw.random.randrange(2, 6)], tags
+
+
+# q4: the cosine of two gradients
+
+
+@exercise.question(
+    "q4",
+    title="Do two tasks pull the same way?",
+    points=4,
+    difficulty=2,
+    needs=("gradient_cosine",),
+    lesson=SHARED,
+    hints=(
+        "Which weights do both tasks move? Make one long vector of those for each task.",
+        'Keep the names that begin with "encoder."; where a gradient is None put zeros of the other\'s shape (both None: '
+        "leave it out). Then the dot product divided by the two lengths, and 0.0 if a length is 0.",
+        "The angle between two walks of several legs: put all legs into one vector each, not the mean of the legs' angles:\n"
+        "torch.cosine_similarity(torch.cat(mine), torch.cat(yours), dim=0)",
+    ),
+)
+def cosine_of_gradients(answer, draw):
+    import torch
+
+    generator = torch.Generator().manual_seed(draw.seed)
+
+    def drawn(scale):
+        return {
+            "encoder.first.weight": torch.randn(6, 4, generator=generator) * scale,
+            "encoder.first.bias": torch.randn(6, generator=generator),
+            "encoder.last.weight": torch.randn(2, 6, generator=generator) * 3,
+        }
+
+    def compare(one, other, what):
+        found = answer.call("gradient_cosine", one, other)
+        expect.number(found, f"gradient_cosine(one, other) {what}")
+        expect.close(found, _cosine(one, other), f"gradient_cosine(one, other) {what}", tolerance=1e-4)
+
+    one, other = drawn(2), drawn(0.5)
+    mixed = {name: 0.6 * one[name] + other[name] for name in one}
+    with part("one cosine of all shared weights", points=2):
+        compare(one, other, "of two drawn gradients")
+        compare(one, mixed, "of two gradients that partly agree")
+        compare(one, {name: -part for name, part in one.items()}, "of a gradient and its opposite")
+    with part("heads stay out", points=1):
+        heads = ({"heads.reviews.weight": torch.full((2, 6), 5.0), "heads.topics.weight": torch.ones(6, 6)} for _ in range(2))
+        compare(*({**task, **head} for task, head in zip((one, mixed), heads, strict=True)), "with the heads' gradients in the dicts")
+    with part("nothing counts as zero", points=1):
+        compare({**one, "encoder.first.bias": None}, mixed, "where one task has None for a weight")
+        compare(mixed, {**one, "encoder.last.weight": None}, "where the other task has None for a weight")
+        still = {name: torch.zeros_like(part) for name, part in one.items()}
+        compare(one, still, "where one gradient is all zeros")
+
+
+def _cosine(one, other):
+    pairs = [(one[name], other[name]) for name in one if name.startswith("encoder.")]
+    dot = sum(float((a.double() * b.double()).sum()) for a, b in pairs if a is not None and b is not None)
+    lengths = [sum(float((part.double() ** 2).sum()) for part in side if part is not None) for side in zip(*pairs, strict=True)]
+    return dot / (lengths[0] * lengths[1]) ** 0.5 if all(lengths) else 0.0
+
+
+# q5: find the bug, heads that move when it isn't their turn
+
+
+@exercise.question(
+    "q5",
+    title="Find the bug: heads that never rest",
+    points=4,
+    difficulty=3,
+    needs=("train_round", "watched"),
+    lesson=HEADS,
+    hints=(
+        "There are two bugs. Which heads have a gradient after backward()? And what does AdamW do with a gradient that is zero?",
+        "Only the batch's own head may enter the loss; labels of another task mean nothing to it. And zero_grad() without "
+        "an argument sets gradients to None, which AdamW skips.",
+        "A postman with three bags opens the one that the address names, and no other:\n"
+        "bags[letter.street].append(letter)",
+    ),
+)
+def round_of_training(answer, draw):
+    import torch
+
+    generator = torch.Generator().manual_seed(draw.seed)
+    start = {name: weight.detach() for name, weight in _small_model().state_dict().items()}
+    start = {name: torch.randn(weight.shape, generator=generator) / 2 for name, weight in start.items()}
+
+    def batch(task):
+        return (
+            task,
+            torch.randn(12, INPUT, generator=generator),
+            torch.randint(0, CLASSES[task], (12,), generator=generator),
+        )
+
+    with part("a batch teaches the encoder and its own head", points=2):
+        for task in CLASSES:
+            _same_weights(answer, start, [batch(task)], f"after one batch of {task}")
+    with part("a head rests while others learn", points=2):
+        turns = ["reviews", *draw.sample(("topics", "entities", "topics", "reviews"), 4)]
+        _same_weights(answer, start, [batch(task) for task in turns], f"after batches of {', '.join(turns)}")
+
+
+def _same_weights(answer, start, batches, what):
+    import torch
+
+    model = _small_model()
+    model.load_state_dict(start)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
+    for task, inputs, labels in batches:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model["heads"][task](model["encoder"](inputs)), labels).backward()
+        optimizer.step()
+    found = answer.call("watched", start, batches)
+    expect.keys(found, start, "watched(start, batches)")
+    for name, weight in model.state_dict().items():
+        expect.all_close(found[name], weight, f"{name} {what}", tolerance=1e-4)
+
+
+def _small_model():
+    import torch
+
+    heads = {task: torch.nn.Linear(SIZE, count) for task, count in CLASSES.items()}
+    return torch.nn.ModuleDict({"encoder": torch.nn.Linear(INPUT, SIZE), "heads": torch.nn.ModuleDict(heads)})
+
+
+# q6: a forecast
+
+SITUATIONS = {  # optimizer, its settings, what it finds as a gradient, whether the head has learnt before
+    "AdamW, None": ("AdamW", {"weight_decay": 0.01}, None, True),
+    "Adam, zero, after a step of its own": ("Adam", {}, 0.0, True),
+    "Adam, zero, never had a step": ("Adam", {}, 0.0, False),
+    "AdamW, zero, never had a step": ("AdamW", {"weight_decay": 0.01}, 0.0, False),
+    "SGD, zero, after a step of its own": ("SGD", {}, 0.0, True),
+}
+
+
+@exercise.question(
+    "q6",
+    title="Foretell whether the idle head moves",
+    points=5,
+    difficulty=2,
+    needs=("forecast",),
+    lesson=HEADS,
+    hints=(
+        "Take one line at a time. What does the optimizer remember, and what does it do without looking at the gradient?",
+        "Adam keeps a running mean of past gradients and steps along it. AdamW also shrinks every weight that it handles. "
+        "Plain SGD keeps nothing. And None means: not handled.",
+        "A ship whose engine stops drifts on by its way through the water; one that was never under way doesn't.",
+    ),
+)
+def foretell(answer, draw):
+    found = answer.call("forecast")
+    expect.keys(found, SITUATIONS, "forecast()")
+    for name, situation in SITUATIONS.items():
+        with part(name, points=1):
+            what = f"forecast()[{name!r}]"
+            expect.type_of(found[name], bool, what)
+            moved = _moved(*situation, seed=draw.seed)
+            expect.true(
+                found[name] == (moved > 0), f"{what} to agree with the measurement: the head moves by {moved:.4f}", str(found[name])
+            )
+
+
+def _moved(optimizer, settings, gradient, learnt, seed):
+    """How far a head moves in a step of another task."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed % 2**31)
+    head = torch.nn.Parameter(torch.randn(6, SIZE, generator=generator))
+    optimizer = getattr(torch.optim, optimizer)([head], lr=RATE, **settings)
+    if learnt:
+        head.grad = torch.randn(head.shape, generator=generator)
+        optimizer.step()
+    before = head.detach().clone()
+    head.grad = None if gradient is None else torch.full_like(head, gradient)
+    optimizer.step()
+    return float((head.detach() - before).norm())
+
+
+exercise.manual(
+    "q7",
+    title="One model or three?",
+    points=4,
+    difficulty=2,
+    lesson=SHARED,
+    hints=(
+        "Read the column of gains in lesson 3 with its intervals, line by line, before you decide.",
+        "Which interval lies on one side of 0? What does one model save, and who would pay for what it loses?",
+        "One bus for school, market and harbour is cheaper than three. Whether that is good depends on who arrives late.",
+    ),
+)
