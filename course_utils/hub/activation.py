@@ -8,6 +8,7 @@ in between. An `HfApi(...)` that somebody made by hand before keeps its address.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -57,6 +58,8 @@ COPIES = {
     "huggingface_hub.utils._cache_assets": {"HF_ASSETS_CACHE": "HF_ASSETS_CACHE"},
     "huggingface_hub.utils._cache_manager": {"HF_HUB_CACHE": "HF_HUB_CACHE"},
 }
+#: Packages that the libraries make of downloaded code, in HF_MODULES_CACHE: once imported, they look nowhere else.
+DOWNLOADED_CODE = ("evaluate_modules", "datasets_modules", "transformers_modules")
 _PLAIN = (str, bytes, int, float, bool, type(None), Path, frozenset)
 
 
@@ -72,6 +75,7 @@ class Activation:
         self._set = {"HF_ENDPOINT": url, "HF_HOME": str(home), **VARIABLES, **_past_proxies()}
         self._attributes = []  # (module or object, name, what it was)
         self._imported = {name for name in SETTINGS_MODULES if name in sys.modules}
+        self._path, self._code = list(sys.path), _take_downloaded_code()
         for name, value in self._set.items():
             _set_variable(name, value)
         if socket is not None:
@@ -87,6 +91,9 @@ class Activation:
             if name in sys.modules and name not in self._imported:
                 _reread(sys.modules[name], lambda module, field, value: setattr(module, field, value))
         self._attributes.clear()
+        _take_downloaded_code()
+        sys.path[:] = [*self._path, *(entry for entry in sys.path if entry not in self._path)]
+        sys.modules.update(self._code)
         self._copy(lambda module, field, value: setattr(module, field, value))
         _forget_connections()
 
@@ -139,6 +146,15 @@ class Activation:
     def _put(self, owner, name, value):
         self._attributes.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
+
+
+def _take_downloaded_code():
+    """Take the packages of downloaded code, {name: module}, out of this process, and their folders out of its path."""
+    taken = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in DOWNLOADED_CODE}
+    folders = {str(Path(place).parent) for name in DOWNLOADED_CODE if name in taken for place in taken[name].__path__}
+    sys.path[:] = [entry for entry in sys.path if entry not in folders]
+    importlib.invalidate_caches()
+    return taken
 
 
 def _set_variable(name, value):

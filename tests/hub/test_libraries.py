@@ -7,6 +7,7 @@ import sys
 import huggingface_hub as hf
 import pytest
 
+from course_utils.hub import LocalHub
 from tests.hub.conftest import assert_sound
 
 pytestmark = pytest.mark.xdist_group("hub-libraries")
@@ -246,3 +247,15 @@ def test_a_fresh_process_finds_the_hub(course_hub):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["me", course_hub.repo("course/mini-bert").tags["v1.0"]], done.stderr
+
+
+def test_downloaded_code_of_before_is_no_hindrance_and_comes_back(tmp_path):
+    import evaluate
+
+    from course_utils.catalog import metric_path
+
+    before = evaluate.load(metric_path("accuracy"))
+    with LocalHub():
+        assert evaluate.load("exact_match").compute(predictions=["a"], references=["a"]) == {"exact_match": 1.0}
+    again = evaluate.load(metric_path("accuracy"))
+    assert again.compute(predictions=[1], references=[1]) == before.compute(predictions=[1], references=[1])
