@@ -52,7 +52,13 @@ def elbo(pixels, rebuilt, mean, log_variance, spread):
 
 
 def _base():
-    return {"chosen": -9.0, "rejected": -11.0, "reference_chosen": -10.0, "reference_rejected": -10.5, "beta": 0.2}
+    return {
+        "chosen": -9.0,
+        "rejected": -11.0,
+        "reference_chosen": -10.0,
+        "reference_rejected": -10.5,
+        "beta": 0.2,
+    }
 
 
 CHANGES = {
@@ -106,10 +112,7 @@ def foretell(answer, draw):
         "First make the margin, with one number per pair. What should the loss be if it is 0?",
         "torch.nn.functional.logsigmoid stays finite where log(sigmoid(x)) does not. For the gradients, make copies that "
         "require them: chosen.clone().requires_grad_().",
-        "The slope of a mean of squares:\n"
-        "x = x.clone().requires_grad_()\n"
-        "(x ** 2).mean().backward()\n"
-        "x.grad",
+        "The slope of a mean of squares:\nx = x.clone().requires_grad_()\n(x ** 2).mean().backward()\nx.grad",
     ),
 )
 def loss_and_gradient(answer, draw):
@@ -119,11 +122,18 @@ def loss_and_gradient(answer, draw):
     beta = draw.random.uniform(0.1, 0.6)
     what = "dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta)"
     with part("the loss of seven pairs", points=2):
-        expect.close(_number(answer.call("dpo_loss", *values, beta), what), dpo_loss(*values, beta), what, tolerance=1e-5)
+        expect.close(
+            _number(answer.call("dpo_loss", *values, beta), what),
+            dpo_loss(*values, beta),
+            what,
+            tolerance=1e-5,
+        )
     with part("margins of thousands stay finite", points=1):
         large = torch.tensor([[-4000.0, -10.0], [-10.0, -4000.0], [-10.0, -10.0], [-10.0, -10.0]])
         what = f"{what} with margins of -3990 and 3990"
-        expect.close(_number(answer.call("dpo_loss", *large, beta), what), dpo_loss(*large, beta), what, tolerance=1e-3)
+        expect.close(
+            _number(answer.call("dpo_loss", *large, beta), what), dpo_loss(*large, beta), what, tolerance=1e-3
+        )
     with part("the gradients", points=1):
         found = answer.call("dpo_gradients", *values, beta)
         expect.type_of(found, (tuple, list), "dpo_gradients(…)")
@@ -158,8 +168,7 @@ def _number(found, what):
         "Which token do the logits at place 3 foretell?",
         "The logits at place i are about the token at place i + 1. And only the reply's tokens count: the first of them "
         "is foretold at the last place of the prompt.",
-        "A forecast for tomorrow is held against tomorrow's weather:\n"
-        "right = forecasts[:-1] == weather[1:]",
+        "A forecast for tomorrow is held against tomorrow's weather:\nright = forecasts[:-1] == weather[1:]",
     ),
 )
 def reply_only(answer, draw):
@@ -180,7 +189,12 @@ def reply_only(answer, draw):
         other[: begin - 1] = torch.tensor(generator.normal(0, 2, size=(begin - 1, 12)))
         words[:begin] = (words[:begin] + 1) % 12
         again = answer.call("reply_log_probability", other, words, begin)
-        expect.close(_number(again, what), found, f"{what} with another prompt and the same forecasts for the reply", tolerance=1e-5)
+        expect.close(
+            _number(again, what),
+            found,
+            f"{what} with another prompt and the same forecasts for the reply",
+            tolerance=1e-5,
+        )
         expect.true(found < 0, f"{what} to be a log probability, below 0", expect.show(found))
 
 
@@ -209,8 +223,16 @@ def other_side(answer, draw):
     one = [f"{name} writes: {text}" for name, text in zip([*names, names[0]], reviews, strict=True)]
     back = [f"{name} writes: {text}" for name, text in zip([*others, others[0]], reviews, strict=True)]
     _same_texts(answer, "each name becomes its partner", one, pairs)
-    _same_texts(answer, "both ways, in one pass", [*back, f"{names[0]} met {others[0]}, and {others[1]} met {names[1]}."], pairs)
-    longer = [f"{names[0]}ford is near {others[0]}well, says {names[2]}.", f"{names[1]}'s boat; {others[1]}, {names[1]}!"]
+    _same_texts(
+        answer,
+        "both ways, in one pass",
+        [*back, f"{names[0]} met {others[0]}, and {others[1]} met {names[1]}."],
+        pairs,
+    )
+    longer = [
+        f"{names[0]}ford is near {others[0]}well, says {names[2]}.",
+        f"{names[1]}'s boat; {others[1]}, {names[1]}!",
+    ]
     _same_texts(answer, "whole words only", longer, pairs)
 
 
@@ -219,7 +241,9 @@ def _same_texts(answer, name, texts, pairs):
     with part(name, points=1):
         for text in texts:
             truth = re.sub("|".join(rf"\b{word}\b" for word in both), lambda found: both[found[0]], text)
-            expect.equal(answer.call("counterfactual", text, pairs), truth, f"counterfactual({text!r}, {pairs})")
+            expect.equal(
+                answer.call("counterfactual", text, pairs), truth, f"counterfactual({text!r}, {pairs})"
+            )
 
 
 # q5: the gap
@@ -254,10 +278,18 @@ def gap(answer, draw):
     with part("the gap", points=1):
         expect.close(found["gap"], float(changes.mean()), "the mean of first - second", tolerance=1e-6)
     with part("the interval, pair by pair", points=1):
-        expect.true(found["low"] < changes.mean() < found["high"], '"low" below the gap and "high" above it', expect.show(found))
+        expect.true(
+            found["low"] < changes.mean() < found["high"],
+            '"low" below the gap and "high" above it',
+            expect.show(found),
+        )
         width = found["high"] - found["low"]
-        expect.at_most(width, 2 * 1.96 * error * 1.35, "the width of the interval of the differences, pair by pair,")
-        expect.at_least(width, 2 * 1.96 * error * 0.7, "the width of the interval of the differences, pair by pair,")
+        expect.at_most(
+            width, 2 * 1.96 * error * 1.35, "the width of the interval of the differences, pair by pair,"
+        )
+        expect.at_least(
+            width, 2 * 1.96 * error * 0.7, "the width of the interval of the differences, pair by pair,"
+        )
     with part("the verdicts that flip", points=1):
         flips = float(((first > 0.5) != (second > 0.5)).mean())
         expect.close(found["flips"], flips, "the share of verdicts that flip", tolerance=1e-6)
@@ -349,7 +381,16 @@ def ideas(answer, draw):
 #: The statements' letters in the notebook, which lists them in another order than the map.
 LETTERS = dict(
     zip(
-        ("language model", "diffusion", "preference tuning", "VAE", "autoencoding text", "Transformer", "text to image", "GAN"),
+        (
+            "language model",
+            "diffusion",
+            "preference tuning",
+            "VAE",
+            "autoencoding text",
+            "Transformer",
+            "text to image",
+            "GAN",
+        ),
         "ABCDEFGH",
         strict=True,
     )
@@ -369,10 +410,10 @@ _FAMILY_OF = {letter: family for family, letter in LETTERS.items()}
     lesson=SHIP,
     hints=(
         "Which lines of the list can be settled by a file, and which only by reading them?",
-        "json.loads(files[\"results.json\"]) holds the numbers. A number on the list may be rounded to two digits, so compare "
+        'json.loads(files["results.json"]) holds the numbers. A number on the list may be rounded to two digits, so compare '
         "with abs(a - b) <= 0.005. A text of blanks is empty too: strip().",
         "Which of the shopping list is missing or too little:\n"
-        'faults = [name for name, count in wanted.items() if bag.get(name, 0) < count]',
+        "faults = [name for name, count in wanted.items() if bag.get(name, 0) < count]",
     ),
 )
 def checklist_faults(answer, draw):
@@ -387,17 +428,31 @@ def checklist_faults(answer, draw):
     with part("numbers that do not match", points=1):
         for change in (0.02, -0.02):
             wrong = honest | {"accuracy": round(honest["accuracy"] + change, 2)}
-            _found(answer, wrong, files, ["accuracy"], f"a list whose accuracy is {change:+} from the results")
+            _found(
+                answer, wrong, files, ["accuracy"], f"a list whose accuracy is {change:+} from the results"
+            )
     with part("lines that nobody filled in", points=1):
-        _found(answer, honest | {"licence": "", "limitations": "  "}, files, ["licence", "limitations"], "a list with two empty lines")
+        _found(
+            answer,
+            honest | {"licence": "", "limitations": "  "},
+            files,
+            ["licence", "limitations"],
+            "a list with two empty lines",
+        )
 
 
 def _shipped(draw):
     """A true check-list and {file name: text} of what is shipped."""
     score, count = round(draw.random.uniform(0.6, 0.9), 4), draw.random.randrange(100, 900)
     names = ["config.json", "tokenizer.json", "README.md"]
-    files = {name: "…" for name in names} | {"results.json": f'{{"accuracy": {score}, "n": {count}}}'}
-    honest = {"files": names, "accuracy": round(score, 2), "n": count, "licence": "apache-2.0", "limitations": "One town only."}
+    files = dict.fromkeys(names, "…") | {"results.json": f'{{"accuracy": {score}, "n": {count}}}'}
+    honest = {
+        "files": names,
+        "accuracy": round(score, 2),
+        "n": count,
+        "licence": "apache-2.0",
+        "limitations": "One town only.",
+    }
     return honest, files
 
 

@@ -65,7 +65,12 @@ def test_loss():
             LOSS.replace(" / len(margin)", ""): "the gradient for the chosen",
             LOSS.replace(".mean().item()", ""): "to be a whole number or a number",
         },
-        right=[LOSS, LOSS.replace("functional.softplus(-margin)", "torch.logaddexp(torch.zeros_like(margin), -margin)")],
+        right=[
+            LOSS,
+            LOSS.replace(
+                "functional.softplus(-margin)", "torch.logaddexp(torch.zeros_like(margin), -margin)"
+            ),
+        ],
     )
     assert [report.points for report in result.wrong[3:6]] == [3, 3, 3]
 
@@ -160,7 +165,9 @@ def test_elbo():
     result = judged(
         "q6",
         wrong={
-            ELBO.replace("torch.exp(log_variance / 2)", "torch.exp(log_variance)"): "the divergence of each code",
+            ELBO.replace(
+                "torch.exp(log_variance / 2)", "torch.exp(log_variance)"
+            ): "the divergence of each code",
             ELBO.replace(".sum(1)", ".mean(1)"): "log p(picture | code)",
             ELBO.replace(".sum(1)", ".sum()"): "shape",
             right.replace(" - 0.5 * math.log(2 * math.pi)", ""): "log p(picture | code)",
@@ -212,7 +219,9 @@ def test_faults():
             FAULTS.replace("> 0.0051", "!= 0"): "an honest list",
             FAULTS.replace("abs(checklist", "(checklist"): "-0.02 from the results",
             FAULTS.replace(".strip() ==", " =="): "two empty lines",
-            FAULTS.replace('not set(checklist["files"]) <= set(files)', 'not checklist["files"]'): "which is not there",
+            FAULTS.replace(
+                'not set(checklist["files"]) <= set(files)', 'not checklist["files"]'
+            ): "which is not there",
             FAULTS.replace('checklist["n"] != results["n"]', "False"): "another n",
             FAULTS.replace("return found", "return bool(found)"): "to be a list",
         },
