@@ -7,6 +7,7 @@ waits for no imports. Request lines and headers are parsed by the standard libra
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import socketserver
@@ -328,6 +329,16 @@ def error_response(error):
     return as_json({"error": error.message, **error.more}, error.status, headers)
 
 
+def _turn_away(request):
+    """Answer 503 at the door. What the client has sent is taken first and last: closing on unread bytes resets the connection."""
+    request.settimeout(0.2)
+    with contextlib.suppress(OSError):
+        request.recv(65536)
+        request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
+        request.shutdown(socket.SHUT_WR)
+        request.recv(65536)
+
+
 class Server(socketserver.ThreadingTCPServer):
     """Listens on 127.0.0.1 alone, or at a Unix socket where `path` is given (its `port` then is one for addresses only).
 
@@ -369,7 +380,7 @@ class Server(socketserver.ThreadingTCPServer):
     def verify_request(self, request, client_address):
         if self._room.acquire(blocking=False):
             return True
-        request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
+        _turn_away(request)
         return False
 
     def process_request_thread(self, request, client_address):
