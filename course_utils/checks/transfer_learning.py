@@ -238,11 +238,14 @@ def _pretrained():
 
 def _hidden(texts, seed):
     """Batches with 15 % of the tokens hidden, the same for every model."""
+    import torch
     from transformers import DataCollatorForLanguageModeling
 
     words = _words()
-    hide = DataCollatorForLanguageModeling(words, mlm_probability=0.15, seed=seed)
-    return [hide([words(text, truncation=True) for text in texts[start:start + 50]]) for start in range(0, len(texts), 50)]
+    hide = DataCollatorForLanguageModeling(words, mlm_probability=0.15)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # the collator's own `seed=` is refused in a process that multiprocessing made, and such ones judge a class
+        return [hide([words(text, truncation=True) for text in texts[start:start + 50]]) for start in range(0, len(texts), 50)]
 
 
 def _surprise(model, batches):

@@ -1,11 +1,19 @@
 """Exercise 08: its solution, its stub, plausible wrong answers with the words they get, and other right ones."""
 
 import copy
+import multiprocessing
 
 import nbformat
 import pytest
 
-from course_utils.checks.testing import judge_source, judged_objects_well, judged_well, namespace, solution_path
+from course_utils.checks import transfer_learning
+from course_utils.checks.testing import (
+    judge_source,
+    judged_objects_well,
+    judged_well,
+    namespace,
+    solution_path,
+)
 from course_utils.checks.transfer_learning import FOUND, exercise
 from course_utils.course import start
 
@@ -310,3 +318,12 @@ def test_predictions():
 def test_the_predictions_are_what_is_measured(course):
     held = namespace(TORCH, given("q4-data"), given("q8-answer"), given("q8-measure"), given("q8-run"), course=course)
     assert held["measure"]() == FOUND
+
+
+def test_words_are_hidden_in_a_judging_process_as_here(monkeypatch):
+    """A class is judged by processes that multiprocessing made."""
+    texts = ["The ferry leaves at nine.", "Rain is expected on Monday."] * 5
+    here = [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 3)]
+    monkeypatch.setattr(multiprocessing.current_process(), "_name", "Judge-1")
+    there = [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 3)]
+    assert here == there and here != [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 4)]
