@@ -143,7 +143,7 @@ def rows(run: Run) -> list[dict]:
     return list(world.records("reviews", TRAINING_SEED + run.seed, run.labels))
 
 
-def test_rows(count: int = ROWS) -> list[dict]:
+def fresh_rows(count: int = ROWS) -> list[dict]:
     """Fresh reviews, the same for all runs."""
     return list(world.records("reviews", FRESH_SEED, count, "test"))
 
@@ -171,7 +171,7 @@ def measured(run: Run, steps: int = STEPS, count: int = ROWS) -> Result:
     model = trained(run, steps)
     seconds = time.process_time() - begun
     counts = count_parameters(model)
-    accuracy = phenomena._hits(model, tokenizer(), test_rows(count))
+    accuracy = phenomena._hits(model, tokenizer(), fresh_rows(count))
     return Result(run, counts.trainable, counts.total, steps, run.rate, accuracy, round(seconds, 1), versions())
 
 

@@ -42,7 +42,7 @@ def test_starts_differ_in_the_encoder_and_share_their_size():
 def test_seeds_read_other_rows_and_a_smaller_run_the_first_of_a_larger():
     few, more, other = (transfer.rows(run) for run in (Run(labels=50), Run(labels=100), Run(labels=50, seed=1)))
     assert more[:50] == few and other != few
-    assert not {row["text"] for row in more} & {row["text"] for row in transfer.test_rows(50)}
+    assert not {row["text"] for row in more} & {row["text"] for row in transfer.fresh_rows(50)}
 
 
 def test_a_result_survives_its_file(tmp_path):
