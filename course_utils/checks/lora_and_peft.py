@@ -12,6 +12,7 @@ from pathlib import Path
 from course_utils import catalog
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
+from course_utils.checks.predictions import six_predictions
 
 LESSONS = "lessons/10_lora_and_peft/"
 BY_HAND, SETTINGS = LESSONS + "01_lora_by_hand.ipynb", LESSONS + "02_settings_and_relatives.ipynb"
@@ -339,15 +340,7 @@ FOUND = {"rank": True, "alpha": False, "activations": False, "decoder": True, "l
     ),
 )
 def predict(answer, draw):
-    found = answer.call("predictions")
-    expect.keys(found, FOUND, "predictions()")
-    for name in FOUND:
-        expect.type_of(found[name], bool, f"predictions()[{name!r}]")
-    right = sum(found[name] == value for name, value in FOUND.items())
-    with part("five of six", points=1):
-        expect.at_least(right, 5, "the number of right predictions (measure them with the cell above)")
-    with part("all six", points=1):
-        expect.at_least(right, 6, "the number of right predictions")
+    six_predictions(answer, FOUND)
 
 
 # q8: mixing

@@ -12,6 +12,7 @@ from functools import cache
 from course_utils import catalog
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
+from course_utils.checks.predictions import six_predictions
 
 LESSONS = "lessons/08_transfer_learning/"
 START, DOMAIN = LESSONS + "01_a_start_worth_labels.ipynb", LESSONS + "02_on_to_the_domain.ipynb"
@@ -445,15 +446,7 @@ FOUND = {"embeddings": True, "half": False, "same_twice": False, "hotter": True,
     ),
 )
 def predict(answer, draw):
-    found = answer.call("predictions")
-    expect.keys(found, FOUND, "predictions()")
-    for name in FOUND:
-        expect.type_of(found[name], bool, f"predictions()[{name!r}]")
-    right = sum(found[name] == value for name, value in FOUND.items())
-    with part("five of six", points=1):
-        expect.at_least(right, 5, "the number of right predictions (measure them with the cell above)")
-    with part("all six", points=1):
-        expect.at_least(right, 6, "the number of right predictions")
+    six_predictions(answer, FOUND)
 
 
 # q9: judgement
