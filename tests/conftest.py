@@ -73,11 +73,27 @@ def root():
     return ROOT
 
 
+def put_back(environment):
+    """Make the process's environment `environment` again."""
+    if os.environ != environment:
+        os.environ.clear()
+        os.environ.update(environment)
+
+
 @pytest.fixture(autouse=True)
 def keep_environment():
     """A test's changes to the environment, setup()'s among them, end with it."""
     before = dict(os.environ)
     yield
-    if os.environ != before:
-        os.environ.clear()
-        os.environ.update(before)
+    put_back(before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    """What a fixture shared by several tests does to the environment ends with the fixture: `keep_environment`
+    begins after it, so that a module's `course` would otherwise leave HF_HUB_OFFLINE to the modules that follow.
+    """
+    if fixturedef.scope != "function":
+        before = dict(os.environ)
+        fixturedef.addfinalizer(lambda: put_back(before))
+    return (yield)
