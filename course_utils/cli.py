@@ -8,6 +8,7 @@ from importlib import import_module
 VERBS = {
     "doctor": ("course_utils.doctor:main", "check this machine, line by line, with what to do"),
     "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
+    "rehearse": ("course_utils.rehearse:main", "run the lessons in order here, and how long each took"),
     "check": (
         "course_utils.grading.shell:main",
         "check an exercise from the shell: course check exercises/NAME",

@@ -17,7 +17,7 @@ FLOORS = [
     {"course"},
     {"checks"},
     {"grading"},
-    {"apps", "cli", "doctor", "lab", "placement"},
+    {"apps", "cli", "doctor", "lab", "placement", "rehearse"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
