@@ -52,11 +52,21 @@ _FIXED_FIELDS = frozenset(
     ["dtype", "return_dict", "output_hidden_states", "is_encoder_decoder", "chunk_size_feed_forward", "use_cache"]
 )  # fmt: skip
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-_ADAPTER_FIELDS = frozenset(
-    ["task_type", "peft_type", "r", "lora_alpha", "lora_dropout", "fan_in_fan_out", "bias", "lora_bias", "use_rslora",
-     "use_dora", "modules_to_save", "rank_pattern", "alpha_pattern"]
-)  # fmt: skip
-_ADAPTED = re.compile(r"base_model\.model\.([\w.]+)\.lora_(?:embedding_)?[AB](?:\.weight)?\Z")
+# By method: what the config of an adapter may say, and the counts that it has to say, each with its largest value.
+_PROMPT_FIELDS = frozenset(["num_virtual_tokens", "num_transformer_submodules"])
+_ADAPTER_FIELDS = {
+    "LORA": frozenset(
+        ["r", "lora_alpha", "lora_dropout", "fan_in_fan_out", "bias", "lora_bias", "use_rslora", "use_dora", "rank_pattern",
+         "alpha_pattern"]
+    ),
+    "IA3": frozenset(["fan_in_fan_out"]),
+    "PROMPT_TUNING": _PROMPT_FIELDS,
+    "PREFIX_TUNING": _PROMPT_FIELDS,
+}  # fmt: skip
+_ANY_ADAPTERS_FIELDS = frozenset(["peft_type", "task_type", "modules_to_save"])
+_LARGEST_COUNTS = {"r": 1024, "num_virtual_tokens": 1024, "num_transformer_submodules": 2}
+_LORA_TENSOR = re.compile(r"base_model\.model\.([\w.]+)\.lora_(?:embedding_)?[AB](?:\.weight)?\Z")
+_IA3_TENSOR = re.compile(r"base_model\.model\.([\w.]+)\.ia3_l\Z")
 _PLAIN_NAME = re.compile(r"[\w.]{1,200}\Z")
 
 
@@ -161,13 +171,14 @@ def rebuild(folder: Folder):
 
 def _rebuild_in(place: Path, folder: Folder, adapted: bool):
     base = _write(place / "base", folder, "base/" if adapted else "", MODEL_FILES)
-    model = _load_checked(base)
     if not adapted:
-        return model
+        return _load_checked(base)
     from peft import PeftModel
 
     adapter = _write(place / "adapter", folder, "", ADAPTER_FILES)
     _clean_adapter_config(adapter)
+    model = _load_checked(base)
+    _check_tensors(adapter / "adapter_model.safetensors", _adapter_shapes(_empty(base, type(model)), adapter))
     return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
 
 
@@ -198,7 +209,11 @@ def _load_checked(place: Path):
     _check_sizes(config)
     (place / "config.json").write_text(json.dumps(config | {"dtype": "float32"}), encoding="utf-8")
     _clean_generation(place / "generation_config.json")
-    _check_tensors(place, kind)
+    empty = _empty(place, kind)
+    if sum(buffer.numel() for buffer in empty.buffers()) > MOST_BUFFERED:
+        raise CodecError("the config calls for larger masks and tables than can be held")
+    tied = frozenset(getattr(empty, "all_tied_weights_keys", None) or ())
+    _check_tensors(place / "model.safetensors", _shapes(empty.state_dict()), may_miss=tied)
     # The random numbers of whoever asks must not depend on how a model is built.
     with torch.random.fork_rng(devices=[]):
         return kind.from_pretrained(
@@ -256,27 +271,45 @@ def _model_class(config: dict):
     return kind
 
 
-def _check_tensors(place: Path, kind) -> None:
-    """Every tensor has the shape the config calls for, and none is missing or extra.
-
-    Looked at on the meta device, where a shape costs no memory.
-    """
+def _empty(place: Path, kind):
+    """The model that the config in ``place`` calls for, on the meta device, where a shape costs no memory."""
     import torch
+
+    with torch.device("meta"):
+        return kind(kind.config_class.from_pretrained(str(place), local_files_only=True))
+
+
+def _adapter_shapes(empty, place: Path) -> dict[str, tuple[int, ...]]:
+    """The tensors that an adapter of the config in ``place`` saves, put on an empty base."""
+    import torch
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
+
+    with torch.device("meta"):
+        adapted = get_peft_model(empty, PeftConfig.from_pretrained(str(place)))
+    return _shapes(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+
+
+def _shapes(tensors: dict) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in tensors.items()}
+
+
+def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors in a file, which is not read any further than that."""
     from safetensors import safe_open
 
-    path = place / "model.safetensors"
     if not path.is_file():
-        raise CodecError("model.safetensors is missing")
-    with torch.device("meta"):
-        model = kind(kind.config_class.from_pretrained(str(place), local_files_only=True))
-    if sum(buffer.numel() for buffer in model.buffers()) > MOST_BUFFERED:
-        raise CodecError("the config calls for larger masks and tables than can be held")
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    tied = set(getattr(model, "all_tied_weights_keys", None) or ())
-    with safe_open(str(path), framework="pt") as weights:
-        found = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+        raise CodecError(f"{path.name} is missing")
+    with safe_open(str(path), framework="pt") as tensors:
+        return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+
+
+def _check_tensors(
+    path: Path, expected: dict[str, tuple[int, ...]], may_miss: frozenset[str] = frozenset()
+) -> None:
+    """Every tensor in the file has the shape that is expected of it, and none is missing or extra."""
+    found = _stored_shapes(path)
     wrong = [name for name, shape in found.items() if expected.get(name) != shape]
-    missing = set(expected) - set(found) - tied
+    missing = set(expected) - set(found) - may_miss
     if wrong or missing:
         raise CodecError(f"the weights do not fit the config: {(wrong + sorted(missing))[0]}")
 
@@ -285,28 +318,35 @@ def _clean_adapter_config(place: Path) -> None:
     """Rewrite an adapter's config: known fields, plain names, and the modules its tensors belong to."""
     path = place / "adapter_config.json"
     config = _read_config(path)
-    if config.get("peft_type") != "LORA":
-        raise CodecError(f"only LoRA adapters can be rebuilt, not {str(config.get('peft_type'))[:30]!r}")
-    config = {name: value for name, value in config.items() if name in _ADAPTER_FIELDS}
-    if type(config.get("r")) is not int or not 1 <= config["r"] <= 1024:
-        raise CodecError("the adapter's rank is out of bounds")
+    method = str(config.get("peft_type"))
+    if method not in _ADAPTER_FIELDS:
+        raise CodecError(f"only {', '.join(_ADAPTER_FIELDS)} adapters can be rebuilt, not {method[:30]!r}")
+    fields = _ADAPTER_FIELDS[method] | _ANY_ADAPTERS_FIELDS
+    for name in fields & set(_LARGEST_COUNTS):
+        if type(config.get(name)) is not int or not 1 <= config[name] <= _LARGEST_COUNTS[name]:
+            raise CodecError(f"the adapter's {name} is missing or out of bounds")
+    config = {name: value for name, value in config.items() if name in fields}
     for name in ("modules_to_save", "rank_pattern", "alpha_pattern"):
         if not all(type(item) is str and _PLAIN_NAME.match(item) for item in config.get(name) or []):
             raise CodecError(f"the adapter's {name} holds something other than plain names")
-    config |= {"target_modules": _adapted_modules(place), "inference_mode": True}
+    config |= _adapted_modules(method, place) | {"inference_mode": True}
     path.write_text(json.dumps(config), encoding="utf-8")
 
 
-def _adapted_modules(place: Path) -> list[str]:
-    """The modules that an adapter's tensors belong to; each has to come as a pair."""
-    from safetensors import safe_open
-
-    with safe_open(str(place / "adapter_model.safetensors"), framework="pt") as weights:
-        found = [match.group(1) for match in map(_ADAPTED.match, weights.keys()) if match]
-    modules = sorted(set(found))
-    if not modules or any(found.count(module) != 2 for module in modules):
-        raise CodecError("the adapter's tensors are not pairs of A and B")
-    return modules
+def _adapted_modules(method: str, place: Path) -> dict[str, list[str]]:
+    """The modules that an adapter's tensors belong to, as its config names them; a prompt belongs to none."""
+    stored = _stored_shapes(place / "adapter_model.safetensors")
+    if method == "LORA":
+        found = [match[1] for match in map(_LORA_TENSOR.match, stored) if match]
+        if not found or any(found.count(module) != 2 for module in found):
+            raise CodecError("the adapter's tensors are not pairs of A and B")
+        return {"target_modules": sorted(set(found))}
+    if method == "IA3":
+        scales = {match[1]: stored[match[0]] for match in map(_IA3_TENSOR.match, stored) if match}
+        # A row scales what goes into a layer, which PEFT calls feedforward; a column scales what comes out.
+        inward = [module for module, shape in scales.items() if shape[:1] == (1,)]
+        return {"target_modules": sorted(scales), "feedforward_modules": sorted(inward)}
+    return {}
 
 
 def load(path: str):

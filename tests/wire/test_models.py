@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import IA3Config, LNTuningConfig, LoraConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import load, save
 from transformers import (
     BertConfig,
@@ -62,6 +62,23 @@ def lora(model, **options):
     return adapted
 
 
+def adapted(model, config):
+    """An adapter of any method whose own numbers are random."""
+    model = get_peft_model(copy.deepcopy(model), config)
+    for weight in model.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight)
+    return model
+
+
+def gpt2():
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=32, n_embd=16, n_layer=1, n_head=2, n_positions=16, bos_token_id=0, eos_token_id=1
+        )
+    )
+
+
 class Subclass(T5ForConditionalGeneration):
     pass
 
@@ -71,15 +88,29 @@ KINDS = {
     "untied": untied,
     "subclass": lambda t5: Subclass(t5.config),
     "bert": lambda t5: bert(),
-    "gpt2": lambda t5: GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=32, n_embd=16, n_layer=1, n_head=2, n_positions=16, bos_token_id=0, eos_token_id=1
-        )
-    ),
+    "gpt2": lambda t5: gpt2(),
     "t5 lora": lambda t5: lora(t5, target_modules=["q", "v"], task_type="SEQ_2_SEQ_LM"),
     "bert lora and head": lambda t5: lora(
         bert(), target_modules=["query"], modules_to_save=["classifier"], task_type="SEQ_CLS"
     ),
+    "t5 ia3": lambda t5: adapted(
+        t5,
+        IA3Config(task_type="SEQ_2_SEQ_LM", target_modules=["k", "v", "wo"], feedforward_modules=r".*\.wo"),
+    ),
+    "bert ia3 and head": lambda t5: adapted(bert(), IA3Config(task_type="SEQ_CLS")),
+    "gpt2 ia3": lambda t5: adapted(gpt2(), IA3Config(task_type="CAUSAL_LM", fan_in_fan_out=True)),
+    "t5 prompt": lambda t5: adapted(
+        t5,
+        PromptTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=3, prompt_tuning_init="SAMPLE_VOCAB"),
+    ),
+    "t5 prompt, encoder only": lambda t5: adapted(
+        t5,
+        PromptTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=3, num_transformer_submodules=1),
+    ),
+    "bert prompt and head": lambda t5: adapted(
+        bert(), PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3)
+    ),
+    "t5 prefix": lambda t5: adapted(t5, PrefixTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=3)),
 }
 
 
@@ -193,14 +224,104 @@ def test_remote_code_is_never_asked_for(t5):
     assert torch.equal(logits(models.rebuild(Folder(files))), logits(t5))
 
 
+def adapter_config(**changes):
+    def change(files):
+        files["adapter_config.json"] = json.dumps(json.loads(files["adapter_config.json"]) | changes).encode()
+
+    return change
+
+
+def adapter_weights(edit):
+    def change(files):
+        tensors = load(files["adapter_model.safetensors"])
+        edit(tensors)
+        files["adapter_model.safetensors"] = save(tensors)
+
+    return change
+
+
+def first_of_another_shape(tensors):
+    name = min(tensors)
+    tensors[name] = torch.zeros(2, *tensors[name].shape)
+
+
+def turn_the_last_layers_scale(tensors):
+    name = max(name for name in tensors if ".wo." in name)
+    tensors[name] = tensors[name].T.contiguous()
+
+
+ADAPTERS_THAT_LIE = {
+    "t5 lora": {
+        "no method": adapter_config(peft_type=None),
+        "a method that is a list": adapter_config(peft_type=["LORA"]),
+        "a method that is not rebuilt": adapter_config(peft_type="LN_TUNING"),
+        "a prompt's config": adapter_config(peft_type="PROMPT_TUNING", num_virtual_tokens=3),
+        "an enormous rank": adapter_config(r=10**9),
+        "another rank": adapter_config(r=3),
+        "a rank in words": adapter_config(r="2"),
+        "an enormous rank of one layer": adapter_config(rank_pattern={"q": 10**9}),
+        "a head that is not there": adapter_config(modules_to_save=["lm_head"]),
+    },
+    "t5 ia3": {
+        "a prompt's config": adapter_config(peft_type="PREFIX_TUNING", num_virtual_tokens=3),
+        "names with spaces": adapter_config(modules_to_save=["a b"]),
+        "no tensors": adapter_weights(dict.clear),
+        "a layer that is not there": adapter_weights(
+            lambda tensors: tensors.update({"base_model.model.nowhere.ia3_l": torch.ones(1, 16)})
+        ),
+        "an input's scale at an output": adapter_weights(turn_the_last_layers_scale),
+    },
+    "bert prompt and head": {
+        "no count": adapter_config(num_virtual_tokens=None),
+        "an enormous count": adapter_config(num_virtual_tokens=10**9),
+        "another count": adapter_config(num_virtual_tokens=4),
+        "a count that is a truth": adapter_config(num_virtual_tokens=True),
+        "more stacks": adapter_config(num_transformer_submodules=10**6),
+        "a stack too many": adapter_config(num_transformer_submodules=2),
+        "no head": adapter_weights(lambda tensors: tensors.pop("base_model.classifier.weight")),
+        "no tensors": adapter_weights(dict.clear),
+    },
+    "t5 prefix": {
+        "an enormous count": adapter_config(num_virtual_tokens=10**9),
+        "no tensors": adapter_weights(dict.clear),
+    },
+}
+EVERY_ADAPTERS_LIES = {
+    "a tensor too many": adapter_weights(lambda tensors: tensors.update(extra=torch.zeros(1))),
+    "a tensor of another shape": adapter_weights(first_of_another_shape),
+    "a task that is none": adapter_config(task_type="os.system"),
+    "no weights": lambda files: files.pop("adapter_model.safetensors"),
+    "a config that is a list": lambda files: files.update({"adapter_config.json": b"[]"}),
+    "noise": lambda files: files.update({"adapter_model.safetensors": b"noise"}),
+}
+
+
 @pytest.mark.parametrize(
-    "changes", [{"peft_type": "PROMPT_TUNING"}, {"peft_type": None}, {"r": 10**9}, {"r": "2"}], ids=str
+    ("kind", "lie"),
+    [(kind, lie) for kind, lies in ADAPTERS_THAT_LIE.items() for lie in {**lies, **EVERY_ADAPTERS_LIES}],
 )
-def test_adapters_that_lie_are_refused(t5, changes):
-    files = dict(models.pack(KINDS["t5 lora"](t5)).files)
-    files["adapter_config.json"] = json.dumps(json.loads(files["adapter_config.json"]) | changes).encode()
+def test_adapters_that_lie_are_refused(t5, kind, lie):
+    files = dict(models.pack(KINDS[kind](t5)).files)
+    (ADAPTERS_THAT_LIE[kind] | EVERY_ADAPTERS_LIES)[lie](files)
     with pytest.raises(CodecError):
         models.rebuild(Folder(files))
+
+
+def test_an_adapter_is_measured_before_it_is_made(t5, monkeypatch):
+    """A count that its tensors do not bear out takes no memory: it is refused on the meta device."""
+    made = []
+    monkeypatch.setattr("peft.PeftModel.from_pretrained", lambda *given, **options: made.append(given))
+    files = dict(models.pack(KINDS["t5 prefix"](t5)).files)
+    adapter_config(num_virtual_tokens=1024)(files)
+    with pytest.raises(CodecError, match="do not fit the config: prompt_embeddings"):
+        models.rebuild(Folder(files))
+    assert not made
+
+
+def test_a_method_that_cannot_be_rebuilt_is_named(t5):
+    other = adapted(t5, LNTuningConfig(task_type="SEQ_2_SEQ_LM", target_modules=["layer_norm"]))
+    with pytest.raises(CodecError, match="only LORA, IA3, PROMPT_TUNING, PREFIX_TUNING .* not 'LN_TUNING'"):
+        models.rebuild(models.pack(other))
 
 
 def test_what_a_model_holds_besides_its_weights_is_bounded(monkeypatch):
@@ -239,40 +360,42 @@ def test_what_a_config_may_not_choose_is_left_out(t5):
     assert rebuilt.config.return_dict is True
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"target_modules": "((.*)*)*x"},
-        {"megatron_config": {"a": 1}, "megatron_core": "antigravity"},
-        {"auto_mapping": {"base_model_class": "x", "parent_library": "os"}},
-        {"layers_pattern": "(a+)+$", "layers_to_transform": [0]},
-        {"init_lora_weights": "pissa"},
-        {"exclude_modules": ".*"},
-    ],
-    ids=str,
-)
-def test_an_adapters_patterns_and_imports_are_left_out(t5, changes):
-    """PEFT would match them against every module's name, or import what they name."""
-    adapted = KINDS["t5 lora"](t5)
-    files = dict(models.pack(adapted).files)
-    files["adapter_config.json"] = json.dumps(json.loads(files["adapter_config.json"]) | changes).encode()
-    assert torch.equal(logits(models.rebuild(Folder(files))), logits(adapted))
+LEFT_OUT = [
+    ("t5 lora", {"target_modules": "((.*)*)*x"}),
+    ("t5 lora", {"megatron_config": {"a": 1}, "megatron_core": "antigravity"}),
+    ("t5 lora", {"auto_mapping": {"base_model_class": "x", "parent_library": "os"}}),
+    ("t5 lora", {"layers_pattern": "(a+)+$", "layers_to_transform": [0]}),
+    ("t5 lora", {"init_lora_weights": "pissa"}),
+    ("t5 lora", {"exclude_modules": ".*"}),
+    ("t5 ia3", {"target_modules": "((.*)*)*x", "feedforward_modules": "((.*)*)*x"}),
+    ("t5 ia3", {"init_ia3_weights": False, "exclude_modules": ".*"}),
+    ("t5 prompt", {"prompt_tuning_init": "TEXT", "tokenizer_name_or_path": "evil/tokenizer"}),
+    ("t5 prompt", {"prompt_tuning_init_text": "x", "tokenizer_kwargs": {"trust_remote_code": True}}),
+    ("t5 prompt", {"token_dim": 10**9, "num_layers": 10**9, "num_attention_heads": 10**9}),
+    ("t5 prefix", {"prefix_projection": True, "encoder_hidden_size": 10**9}),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes"), LEFT_OUT, ids=str)
+def test_an_adapters_patterns_and_imports_are_left_out(t5, kind, changes):
+    """PEFT would match them against every module's name, import or load what they name, or make what they count."""
+    model = KINDS[kind](t5)
+    files = dict(models.pack(model).files)
+    adapter_config(**changes)(files)
+    assert torch.equal(logits(models.rebuild(Folder(files))), logits(model))
 
 
 @pytest.mark.parametrize("changes", [{"rank_pattern": {"(a+)+$": 3}}, {"modules_to_save": ["a b"]}], ids=str)
 def test_an_adapters_names_are_plain(t5, changes):
     files = dict(models.pack(KINDS["t5 lora"](t5)).files)
-    files["adapter_config.json"] = json.dumps(json.loads(files["adapter_config.json"]) | changes).encode()
+    adapter_config(**changes)(files)
     with pytest.raises(CodecError, match="plain names"):
         models.rebuild(Folder(files))
 
 
 def test_half_of_an_adapters_tensors_are_refused(t5):
     files = dict(models.pack(KINDS["t5 lora"](t5)).files)
-    tensors = load(files["adapter_model.safetensors"])
-    files["adapter_model.safetensors"] = save(
-        {name: value for name, value in tensors.items() if "lora_A" in name}
-    )
+    adapter_weights(lambda tensors: [tensors.pop(name) for name in list(tensors) if "lora_B" in name])(files)
     with pytest.raises(CodecError, match="pairs"):
         models.rebuild(Folder(files))
 
@@ -290,6 +413,15 @@ ADAPTERS = {
 def test_adapters_of_other_kinds_are_rebuilt(t5, kind):
     adapted = lora(untied(t5), task_type="SEQ_2_SEQ_LM", **ADAPTERS[kind])
     assert torch.allclose(logits(models.rebuild(models.pack(adapted))), logits(adapted), atol=1e-5)
+
+
+def test_a_prefix_through_a_projection_is_rebuilt_without_it(t5):
+    """PEFT saves what comes out of the projection."""
+    projected = PrefixTuningConfig(
+        task_type="SEQ_2_SEQ_LM", num_virtual_tokens=3, prefix_projection=True, encoder_hidden_size=5
+    )
+    model = adapted(t5, projected)
+    assert torch.allclose(logits(models.rebuild(models.pack(model))), logits(model), atol=1e-5)
 
 
 def test_load_gives_the_saved_class_in_eval_mode(t5, tmp_path):
