@@ -166,7 +166,10 @@ def find_the_bugs(answer, draw):
 MOST_TRAINED = 0.015
 ROWS = 300
 # Measured on 600 fresh rows: 100 steps at 1e-2 with rank 4 reach 0.95 to 1.00 on four seeds, at 5e-3 0.96, at 2e-2 0.58, 60 steps 0.82.
+# IA3 in 100 steps, 300 rows, one seed: 0.70 at 1e-2, 0.96 at 3e-2, 1.00 at 1e-1. Ten tokens of a prompt: 0.38 at 3e-2, 0.45 at 1e-1.
 FAIR, GOOD = 0.75, 0.9
+#: What is in the names of the parameters that an adapter adds, by whichever method, or that it holds a copy of.
+ADDED = (".lora_", ".ia3_", "prompt_encoder.", ".modules_to_save.")
 
 
 @exercise.question(
@@ -179,7 +182,7 @@ FAIR, GOOD = 0.75, 0.9
     hints=(
         "Print model.print_trainable_parameters() before you train. The head counts, too.",
         'LoraConfig(task_type="SEQ_CLS", r=…, lora_alpha=…, target_modules=["query", "value"]). A small rank is enough; what is wanted is a '
-        "learning rate ten times that of full fine-tuning.",
+        "learning rate ten times that of full fine-tuning. IA3 trains fewer numbers and wants a still higher one.",
         'For T5 it would be:\nmodel = get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, lora_alpha=8, target_modules=["q"]))\n'
         "train(model, rows, learning_rate=2e-2)",
     ),
@@ -201,13 +204,16 @@ def adapter(answer, draw):
         expect.true(not missing, "the adapter to sit on the offline course's bert", f"another base ({missing[:1]})")
         moved = [name for name in shipped if not torch.equal(base[name], shipped[name])]
         expect.true(not moved, "every weight of the base as it was shipped", f"{len(moved)} that have moved, {moved[:1]} among them")
-    added = {name: value.numel() for name, value in model.named_parameters() if ".lora_" in name or ".modules_to_save." in name}
+    added = {name: value.numel() for name, value in model.named_parameters() if any(mark in name for mark in ADDED)}
     with part(f"at most {MOST_TRAINED:.1%} of the weights", points=1):
         share = sum(added.values()) / sum(value.numel() for value in model.parameters())
         expect.at_most(share, MOST_TRAINED, "the share of the adapter and the head among all parameters")
     rows = draw.rows("topics", ROWS)
-    with torch.inference_mode():
-        logits = [model(**_encoded([row["text"] for row in rows[start:start + 100]])).logits for start in range(0, ROWS, 100)]
+    try:
+        with torch.inference_mode():
+            logits = [model(**_encoded([row["text"] for row in rows[start:start + 100]])).logits for start in range(0, ROWS, 100)]
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # such as a prompt longer than the model has positions
+        expect.true(False, "`adapted` to read notices and to answer with logits", f"{type(error).__name__}: {str(error)[:100]}")
     score = accuracy(torch.cat(logits).argmax(-1).tolist(), [row["label"] for row in rows])
     with part("it sorts notices by desk", points=1):
         expect.at_least(score.value, FAIR, f"the accuracy on {ROWS} fresh notices")
@@ -277,7 +283,8 @@ def four_bits(answer, draw):
         far = int((error > least + 1e-6).sum())
         expect.true(far == 0, "every code to stand for the nearest level", f"{far} of {count} codes whose level is farther off than need be")
     with part("and back", points=1):
-        own = torch.tensor([draw.random.randrange(16) for _ in range(count)], dtype=torch.uint8)
+        # In the type that `quantise` gives: torch takes uint8 for a mask, and nobody asked for uint8.
+        own = torch.tensor([draw.random.randrange(16) for _ in range(count)]).to(codes.dtype)
         back = answer.call("dequantise", own, wanted, levels, block)
         expect.shape(back, (count,), f"dequantise(codes, scales, levels, {block}) for {count} codes")
         expect.all_close(back, levels[own.long()] * each, "the weights that given codes and scales stand for", tolerance=1e-6)

@@ -174,7 +174,7 @@ def _sentence(draw):
         'Keep the names that begin with "encoder."; where a gradient is None put zeros of the other\'s shape (both None: '
         "leave it out). Then the dot product divided by the two lengths, and 0.0 if a length is 0.",
         "The angle between two walks of several legs: put all legs into one vector each, not the mean of the legs' angles:\n"
-        "torch.cosine_similarity(torch.cat(mine), torch.cat(yours), dim=0)",
+        "torch.cosine_similarity(torch.cat(mine), torch.cat(yours), dim=0).item()",
     ),
 )
 def cosine_of_gradients(answer, draw):
@@ -191,6 +191,7 @@ def cosine_of_gradients(answer, draw):
 
     def compare(one, other, what):
         found = answer.call("gradient_cosine", one, other)
+        found = found.item() if isinstance(found, torch.Tensor) and found.numel() == 1 else found
         expect.number(found, f"gradient_cosine(one, other) {what}")
         expect.close(found, _cosine(one, other), f"gradient_cosine(one, other) {what}", tolerance=1e-4)
 

@@ -70,7 +70,9 @@ def test_forward_and_merge():
             FORWARD.replace("return x @ W.T +", "return"): "the output of a layer",
             FORWARD.replace("W - alpha", "W + alpha"): "before a detour",
             FORWARD.replace("B @ A", "A.T @ B.T"): "lora_merge",
-            FORWARD.replace("x @ A.T @ B.T", "torch.mm(torch.mm(x, A.T), B.T)"): "lora_forward",  # no batch of sequences
+            FORWARD.replace(
+                "x @ A.T @ B.T", "torch.mm(torch.mm(x, A.T), B.T)"
+            ): "lora_forward",  # no batch of sequences
         },
         right=[FORWARD, THROUGH_THE_MERGED],
     )
@@ -157,11 +159,17 @@ def test_find_the_bugs():
         "q3",
         before=f"{TORCH}\n{probe}",
         wrong={
-            given("q3-colleague").replace("ColleaguesDetour", "Detour"): "the names of the trained parameters",
-            DETOUR.replace("torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)", "torch.nn.init.zeros_(self.A)"): "no movement at all",
+            given("q3-colleague").replace(
+                "ColleaguesDetour", "Detour"
+            ): "the names of the trained parameters",
+            DETOUR.replace(
+                "torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)", "torch.nn.init.zeros_(self.A)"
+            ): "no movement at all",
             DETOUR.replace("value.requires_grad = False", "pass"): "'base.weight'",
             DETOUR.replace("alpha / r", "r / alpha"): "the output with given A and B",
-            DETOUR.replace("torch.zeros(base.out_features, r)", "torch.ones(base.out_features, r)"): "the output at the start",
+            DETOUR.replace(
+                "torch.zeros(base.out_features, r)", "torch.ones(base.out_features, r)"
+            ): "the output at the start",
             DETOUR.replace("self.base(x) + ", ""): "the output at the start",
         },
         right=[DETOUR, B_AT_RANDOM],
@@ -174,23 +182,26 @@ def test_find_the_bugs():
 @pytest.fixture(scope="module")
 def adapted(course):
     """The solution's adapter, trained once."""
-    held = namespace(TORCH, given("q4-data"), given("q4-given"), given("q4-answer"), given("q4-train"), course=course)
+    held = namespace(
+        TORCH, given("q4-data"), given("q4-given"), given("q4-answer"), given("q4-train"), course=course
+    )
     return held["adapted"], held
 
 
-def untrained(held, course, **settings):
-    """An adapter that has not seen a row."""
+def untrained(held, course, config=None, **settings):
+    """An adapter that has not seen a row: LoRA of these settings, or what `config` says."""
     import torch
 
     torch.manual_seed(0)
     kind = held["AutoModelForSequenceClassification"]
     base = kind.from_pretrained(course.model("bert"), num_labels=len(held["desks"]))
-    return held["get_peft_model"](base, held["LoraConfig"](task_type="SEQ_CLS", **settings))
+    return held["get_peft_model"](base, config or held["LoraConfig"](task_type="SEQ_CLS", **settings))
 
 
 @pytest.mark.slow
 def test_adapter(course, adapted):
     import torch
+    from peft import IA3Config, LNTuningConfig, PrefixTuningConfig, PromptTuningConfig
 
     model, held = adapted
     moved = copy.deepcopy(model)
@@ -201,20 +212,40 @@ def test_adapter(course, adapted):
     with_biases = untrained(held, course, r=1, target_modules=["query"], modules_to_save=["dense"])
     larger = untrained(held, course, r=6, lora_alpha=24, target_modules=["query", "value"])
     held["train"](larger, held["notices"], steps=110, learning_rate=1e-2)
+    scaled = untrained(held, course, IA3Config(task_type="SEQ_CLS"))
+    held["train"](scaled, held["notices"], learning_rate=1e-1)
+    prompt, long_prompt = (
+        untrained(held, course, PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=count))
+        for count in (10, 140)
+    )
+    prefix = untrained(held, course, PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=20))
+    norms = untrained(held, course, LNTuningConfig(task_type="SEQ_CLS", target_modules=["LayerNorm"]))
     reports = judged_objects_well(
         NAME,
         "q4",
         course=course,
-        right={"the solution": {"adapted": model}, "a larger rank": {"adapted": larger}},
+        right={
+            "the solution": {"adapted": model},
+            "a larger rank": {"adapted": larger},
+            "IA3": {"adapted": scaled},
+        },
         wrong={
-            "not trained": ({"adapted": untrained(held, course, r=4, target_modules=["query", "value"])}, "the accuracy on 300"),
+            "not trained": (
+                {"adapted": untrained(held, course, r=4, target_modules=["query", "value"])},
+                "the accuracy on 300",
+            ),
             "merged": ({"adapted": plain}, "without an adapter"),
             "over the budget": ({"adapted": wide}, "the share of the adapter and the head"),
             "whole layers saved": ({"adapted": with_biases}, "the share of the adapter and the head"),
             "a base that moved": ({"adapted": moved}, "that have moved"),
             "not a model": ({"adapted": "adapter"}, "adapted"),
+            "a prompt that was not trained": ({"adapted": prompt}, "the accuracy on 300"),
+            "a prompt longer than the positions": ({"adapted": long_prompt}, "to read notices"),
+            "a prefix over the budget": ({"adapted": prefix}, "the share of the adapter and the head"),
+            "a method that is not rebuilt": ({"adapted": norms}, "only LORA, IA3"),
         },
     )
+    assert reports["a prompt that was not trained"].points == 2
     assert reports["not trained"].points == 2
     assert reports["a base that moved"].points == 4
 
@@ -260,8 +291,13 @@ def test_four_bits():
             QUANTISE.replace("part.abs().max()", "weights.abs().max()"): "the scales",
             QUANTISE.replace("part.abs().max()\n", "part.abs().max() or torch.tensor(1.0)\n"): "the scales",
             SEARCHED.replace("(levels[1:] + levels[:-1]) / 2", "levels[1:]"): "whose level is farther off",
-            QUANTISE.replace("for part in weights.split(block)", "for part in weights[: len(weights) // block * block].split(block)"): "the shape",
-            QUANTISE.replace("levels[part.long()] * scale", "levels[part.long()]"): "that given codes and scales stand for",
+            QUANTISE.replace(
+                "for part in weights.split(block)",
+                "for part in weights[: len(weights) // block * block].split(block)",
+            ): "the shape",
+            QUANTISE.replace(
+                "levels[part.long()] * scale", "levels[part.long()]"
+            ): "that given codes and scales stand for",
         },
         right=[QUANTISE, SEARCHED],
     )
@@ -307,12 +343,21 @@ def test_predictions():
         answers(rank="yes"): "to be True or False",
         "def predictions():\n    return {'rank': True}": "'alpha'",
     }
-    judged_well(NAME, "q7", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"])
+    judged_well(
+        NAME, "q7", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"]
+    )
     assert judge_source(NAME, "q7", answers(linear=True)).points == 1
 
 
 def test_the_predictions_are_what_is_measured(course):
-    held = namespace(TORCH, "from peft import LoraConfig, get_peft_model", given("q7-answer"), given("q7-measure"), given("q7-run"), course=course)
+    held = namespace(
+        TORCH,
+        "from peft import LoraConfig, get_peft_model",
+        given("q7-answer"),
+        given("q7-measure"),
+        given("q7-run"),
+        course=course,
+    )
     assert held["measure"]() == FOUND
 
 
@@ -349,10 +394,10 @@ def test_mixing():
             MIX.replace('"alpha": r', '"alpha": 1'): "the change that",
             MIX.replace("w * one", "abs(w) * one"): "the change that",
             MIX.replace('one["alpha"] / len(one["A"])', 'one["alpha"] / r'): "the change that",
-            MIX.replace('return {', 'return {"W": 0} if r else {'): "'A'",
-            DECOMPOSED.replace("V[:r]", "V[:14]").replace("U[:, :r] * S[:r]", "U[:, :14] * S[:14]").replace(
-                '"alpha": r', '"alpha": 14'
-            ): "the rank of a mix",
+            MIX.replace("return {", 'return {"W": 0} if r else {'): "'A'",
+            DECOMPOSED.replace("V[:r]", "V[:14]")
+            .replace("U[:, :r] * S[:r]", "U[:, :14] * S[:14]")
+            .replace('"alpha": r', '"alpha": 14'): "the rank of a mix",
         },
         right=[MIX, SCALED_A, DECOMPOSED],
     )

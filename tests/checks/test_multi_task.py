@@ -150,8 +150,9 @@ def test_cosine():
             "def gradient_cosine(one, other):\n    names = [name for name in one if name.startswith('encoder.')]\n    return sum("
             "torch.cosine_similarity(one[n].flatten(), other[n].flatten(), dim=0).item() for n in names) / len(names)": "gradient_cosine(",
             COSINE.replace("if a is not None:", "if a is not None and b is not None:"): "has None for a weight",
+            COSINE.replace("float(", "(").replace("if length and width else 0.0", ""): "where one gradient is all zeros",
         },
-        right=[COSINE, FLAT],
+        right=[COSINE, FLAT, COSINE.replace("float(", "(")],  # the last gives a tensor of one number
     )  # fmt: skip
     assert [report.points for report in result.wrong[:2]] == [3, 3]
 
