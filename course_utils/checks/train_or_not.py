@@ -83,6 +83,11 @@ def few_shot(answer, draw):
             widest = max(len(text.split()) for text in known)
             dropped = 2 * len(labels) - len(rows)
             expect.true(
+                rows == shown[1][: len(rows)],
+                f"{what} to begin like the whole prompt with this seed, and to leave out examples from the end",
+                "other examples, or another order",
+            )
+            expect.true(
                 not dropped or room < widest,
                 f"{what} to leave out no more examples than it must",
                 f"{room} words to spare and {dropped} examples dropped",
@@ -333,17 +338,18 @@ def honest_offer(answer, draw):
                 pick.choice([0.3, 0.4, 0.5]),
             )
         )
-    found = [(case, answer.call("offer", *case), _offer(*case)) for case in cases]
-    for case, mine, _ in found:
-        expect.keys(mine, ("card", "count", "hours", "dollars"), f"offer{case}")
-    for title, name, points in (
-        ("how many cards", "count", 1),
-        ("the hours", "hours", 1),
-        ("the dollars", "dollars", 1),
-        ("the cheapest card", "card", 1),
+    # one card at a time first, so that a wrong choice among three does not cost the other points too
+    alone = [(*case[:4], case[4][:1], case[5]) for case in cases]
+    for name, title, asked in (
+        ("count", "how many cards", alone),
+        ("hours", "the hours", alone),
+        ("dollars", "the dollars", alone),
+        ("card", "the cheapest of three cards", cases),
     ):
-        with part(title, points=points):
-            for case, mine, wanted in found:
+        with part(title, points=1):
+            for case in asked:
+                mine, wanted = answer.call("offer", *case), _offer(*case)
+                expect.keys(mine, ("card", "count", "hours", "dollars"), f"offer{case}")
                 what = f"offer{case}[{name!r}]"
                 if isinstance(wanted[name], float):
                     expect.close(mine[name], wanted[name], what, tolerance=1e-6 * wanted[name])

@@ -55,6 +55,7 @@ def test_few_shot():
             FEW_SHOT.replace("random.Random(seed)", "random.Random()"): "asked again",
             FEW_SHOT.replace("> longest", "> 10 ** 9"): "the words of few_shot",
             FEW_SHOT.replace("del blocks[-1]", "blocks = []"): "no more examples than it must",
+            FEW_SHOT.replace("del blocks[-1]", "del blocks[0]"): "leave out examples from the end",
             FEW_SHOT.replace("\\nLabel:\"\n", "\"\n"): "the end of the prompt",
             FEW_SHOT.replace('return "\\n\\n"', 'return "\\n"'): "the end of the prompt",
         },
