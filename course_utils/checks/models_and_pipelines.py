@@ -312,12 +312,15 @@ def labels_and_names(answer, draw):
             pieces = _pieces(draw)
             found = answer.call("names_in", pieces)
             expect.type_of(found, (list, tuple), "names_in(pieces)")
-            expect.equal(
-                [list(name) if isinstance(name, tuple) else name for name in found],
-                _names(pieces),
-                f"names_in of the labels {[piece['label'] for piece in pieces]} in the words "
-                f"{[piece['word'] for piece in pieces]}",
+            wanted = _names(pieces)
+            what = (
+                f"names_in of the labels {[piece['label'] for piece in pieces]} "
+                f"in the words {[piece['word'] for piece in pieces]}"
             )
+            expect.length(found, len(wanted), what)
+            for number, (name, right) in enumerate(zip(found, wanted, strict=True)):
+                expect.type_of(name, (list, tuple), f"name {number} of names_in(pieces)")
+                expect.equal(list(name), right, f"name {number} of {what}")
 
 
 def _example(draw):
@@ -544,7 +547,8 @@ def next_token(answer, draw):
         expect.each_of(found, str, "write(model, tokenizer, prompts, 12)")
         expect.length(found, len(prompts), "write(model, tokenizer, prompts, 12)")
         for prompt, text in zip(prompts, found, strict=True):
-            expect.equal(text, _greedy(prompt, 12), f"what is written after {prompt!r}")
+            what = f"what is written after {prompt!r} among five other prompts, as if it were alone,"
+            expect.equal(text, _greedy(prompt, 12), what)
 
 
 def _shares(scores, temperature, top_k, top_p):
