@@ -165,7 +165,9 @@ def timetable(rows, title, unit, longest):
     for line, lengths in enumerate(rows.values()):
         left = 0.0
         for number, (name, length) in enumerate(lengths):
-            axes.barh(line, length, left=left, color="0.8" if number % 2 else "white", edgecolor="black")
+            colour = "0.8" if number % 2 else "white"
+            # not clipped: the longest line ends where the axis does, and would lose half of its edge
+            axes.barh(line, length, left=left, color=colour, edgecolor="black", clip_on=False)
             axes.text(left + length / 2, line, name, ha="center", va="center")
             left += length
     axes.set_yticks(range(len(rows)), rows)
