@@ -1,9 +1,10 @@
-"""The questions of chapter 11: a results file, a figure, a demo's function, a fair leaderboard."""
+"""The questions of chapter 11: a results file, a figure, a demo's function, a fair leaderboard, what chance does to it, a Space's files."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
@@ -17,7 +18,7 @@ METHODS = ("base", "full", "LoRA", "replay", "prefix", "merged")
 exercise = Exercise(
     "11_results_and_demos",
     title="Results and demos",
-    minutes=50,
+    minutes=65,
     difficulty="medium",
     cost="a few seconds; nothing is trained",
 )
@@ -316,4 +317,148 @@ def same_rows(answer, draw):
             expect.close(found[end], value, f"the {end} end of the interval over {rows} rows", tolerance=1e-4)
 
 
-exercise.manual("q6", title="Three minutes, one claim", points=4)
+# q6: a prediction before the measurement
+
+#: What is to be foretold: the texts to choose from, as the notebook's table has them, and which one its cell measures.
+#: Tests hold both against the notebook.
+FORETOLD = {
+    "how long intervals are": {
+        "interval": (("a quarter as long", "half as long", "as long"), "half as long"),
+        "uneven": (("half as long", "as long", "twice as long"), "as long"),
+    },
+    "what chance alone does": {
+        "chance": (("none", "about ten", "about sixty"), "about ten"),
+        "more_rows": (("a quarter as many", "as many", "four times as many"), "as many"),
+    },
+    "what more rows, and new ones, do": {
+        "first": (("next to nothing", "half as much", "as much"), "next to nothing"),
+        "lead": (("less often", "as often", "more often"), "more often"),
+    },
+}
+
+
+@exercise.question(
+    "q6",
+    title="Predict, then measure: a class of equals",
+    points=3,
+    difficulty=2,
+    needs=("predictions",),
+    lesson=RESULTS,
+    hints=(
+        "What does √n do to an interval? What is left of a hard row once two scores on it are subtracted? How often is a 95 % interval wrong?",
+        "Each of the 190 pairs has its chance of one in twenty to look different, with any number of rows. And who is first of twenty "
+        "equals was luckier than all others, on those rows.",
+        "Twenty coins, ten throws each: the best shows eight heads. Throw that one ten times more, and it shows about five.",
+    ),
+)
+def predict_the_board(answer, draw):
+    predicted = answer.call("predictions")
+    expect.keys(predicted, [name for group in FORETOLD.values() for name in group], "predictions()")
+    for title, group in FORETOLD.items():
+        with part(title, points=1):
+            for name, (choices, measured) in group.items():
+                what = f"predictions()[{name!r}]"
+                expect.type_of(predicted[name], str, what)
+                expect.one_of(predicted[name], choices, what)
+                expect.true(predicted[name] == measured, f"{what} to be what the cell under your answer measures", expect.show(predicted[name]))
+
+
+# q7: the files of a Space
+
+HEADER = re.compile(r"---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|$)", re.DOTALL)
+LONGEST_HEADER = 4000  # characters; the YAML reader is slow
+TITLES = ("Reviews: {}", 'The "{}"', "#1 in {}", "{}'s letters", "[{}]")
+
+
+@exercise.question(
+    "q7",
+    title="The files of a Space",
+    points=3,
+    difficulty=2,
+    needs=("space_files",),
+    lesson=DEMO,
+    hints=(
+        "Look for the secrets first; then nothing can slip out. The card of the lesson's Space shows which lines a header has.",
+        'A text in quotes may itself hold quotes: json.dumps(title) makes a quoted text that YAML reads too. "\\n".join(…) makes lines of a list. '
+        "any(…) or a loop over secrets.items() finds a value in a text.",
+        "A label for a jar, as YAML:\n"
+        "import json\n"
+        'label = {"name": \'Plum: the "best"\', "year": "2026"}\n'
+        '"\\n".join(f"{key}: {json.dumps(value)}" for key, value in label.items())',
+    ),
+)
+def files_of_a_space(answer, draw):
+    names = draw.sample(("torch", "transformers", "datasets", "peft"), 2)
+    versions = {"gradio": f"{draw.random.randrange(5, 9)}.{draw.random.randrange(1, 9)}0"}
+    versions |= {name: f"{draw.random.randrange(2, 6)}.{draw.random.randrange(30)}.0" for name in names}
+    app = f"import gradio as gr\n\nROWS = {draw.random.randrange(10**6)}\n"
+    secrets = {f"{word}_TOKEN": f"{word.lower()}_{draw.random.randrange(10**9):09}" for word in draw.sample(("HF", "MAIL", "MAP", "STORE"), 2)}
+    titles = [title.format(draw.random.choice(("Saltmarsh", "Elmby", "Fenby"))) for title in TITLES]
+    whole = {title: _space(answer, app, title, versions, secrets) for title in titles}
+    with part("app and pinned requirements", points=1):
+        files = _committed(whole[titles[0]], titles[0])
+        expect.equal(files["app.py"], app, "app.py")
+        lines = {"".join(line.split()) for line in files["requirements.txt"].splitlines()}
+        wanted = {f"{name}=={versions[name]}" for name in names}
+        for line in sorted(wanted):
+            expect.true(line in lines, f"requirements.txt to hold the line {line}", expect.show(files["requirements.txt"]))
+        extra = sorted(lines - wanted - {f"gradio=={versions['gradio']}", ""})
+        expect.true(not extra, "requirements.txt to hold no other lines", expect.show(extra))
+    with part("a header that YAML reads as it was meant", points=1):
+        for title, found in whole.items():
+            header = _header(_committed(found, title)["README.md"], title)
+            for name, value in {"title": title, "sdk": "gradio", "sdk_version": versions["gradio"], "app_file": "app.py"}.items():
+                expect.keys(header, (name,), f"the header for the title {title!r}")
+                expect.equal(header[name], value, f"{name} in the header, as YAML reads it for the title {title!r},")
+    with part("a secret stops everything", points=1):
+        for name, value in secrets.items():
+            for leaky, heading in ((f'{app}TOKEN = "{value}"\n', titles[0]), (app, f"Demo {value}")):
+                _stopped(_space(answer, leaky, heading, versions, secrets), name, value)
+
+
+def _space(answer, *given):
+    """(files, message) of what space_files returns, as a dict and a text."""
+    found = answer.call("space_files", *given)
+    expect.type_of(found, (tuple, list), "space_files(…)")
+    expect.length(found, 2, "space_files(…)")
+    expect.type_of(found[0], dict, "the first that space_files(…) returns")
+    expect.type_of(found[1], str, "the second that space_files(…) returns")
+    return found
+
+
+def _committed(found, title):
+    """The three files' texts, where there was no secret to complain of."""
+    files, message = found
+    expect.equal(message, "", f"the message for the title {title!r}, where no secret stands in a file")
+    names = ("app.py", "requirements.txt", "README.md")
+    expect.keys(files, names, "the files")
+    expect.each_of([files[name] for name in names], str, "the files' texts")
+    return files
+
+
+def _header(card, title):
+    """The card's header as YAML reads it."""
+    import yaml
+
+    what = f"README.md for the title {title!r}"
+    found = HEADER.match(card[:LONGEST_HEADER])
+    expect.true(found is not None, f"{what} to begin with a header between two lines ---", expect.show(card))
+    try:
+        header = yaml.safe_load(found[1])
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0]
+        expect.true(False, f"the header of {what} to be YAML", f"{reason}: {expect.show(found[1])}")
+    expect.type_of(header, dict, f"the header of {what}, as YAML reads it,")
+    return header
+
+
+def _stopped(found, name, value):
+    """Nothing is committed, and the message names the secret and not its value."""
+    files, message = found
+    expect.equal(files, {}, f"the files where the value of {name} stands in app or title")
+    expect.true(name in message, f"the message to name {name}, whose value stands in app or title", expect.show(message))
+    expect.true(value not in message, f"the message about {name} to keep its value to itself", expect.show(message))
+    expect.true(len(message.split()) >= 4, f"the message about {name} to say what to do", expect.show(message))
+
+
+exercise.manual("q8", title="Three minutes, one claim", points=4)

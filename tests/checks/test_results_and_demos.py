@@ -1,7 +1,12 @@
 """Every question of exercise 11: the solution, the stub, wrong answers with the message they get, other right ways."""
 
+import math
+import re
+
+import nbformat
 import pytest
 
+from course_utils.checks.results_and_demos import FORETOLD
 from course_utils.checks.testing import (
     answer_source,
     judge_source,
@@ -205,9 +210,101 @@ def test_pooled():
     assert result.wrong[1].points == 1, "n counts for itself"
 
 
-@pytest.mark.parametrize("question", ["q1", "q2", "q4", "q5"])
+@pytest.mark.parametrize("question", ["q1", "q2", "q4", "q5", "q7"])
 def test_the_solution_is_right_on_many_draws(question):
     before = IMPORTS + given("figure_as_data") + given("def pooled_of_a_colleague")
     for number in range(10):
         report = judge_source(EXERCISE, question, answer_source(EXERCISE, question), before=before, secret=b"%d" % number)
         assert report.points == report.max_points, report.text()
+
+
+def foretold(**other):
+    found = {name: measured for group in FORETOLD.values() for name, (_, measured) in group.items()}
+    return f"def predictions():\n    return {found | other}"
+
+
+def test_predictions():
+    result = judged(
+        "q6",
+        wrong={
+            foretold(interval="a quarter as long"): "to be what the cell under your answer measures",
+            foretold(uneven="twice as long", chance="none"): "predictions()['uneven']",
+            foretold(chance="none", more_rows="a quarter as many"): "predictions()['chance']",
+            foretold(first="as much"): "predictions()['first']",
+            foretold(lead="more"): "to be one of",
+            foretold(lead=2.0): "to be a text",
+            "def predictions(): return {'interval': 'half as long'}": "'uneven'",
+            "def predictions(): return list('abcdef')": "to be a dict",
+        },
+        right=[foretold(), f"FORETOLD = {foretold().partition('return ')[2]}\ndef predictions(): return dict(FORETOLD)"],
+    )
+    assert [report.points for report in result.wrong[:3]] == [2, 1, 2], "each group counts for itself"
+
+
+def words(name, before, after):
+    """What a pair of measured figures means, in the words of the table; None where it is none of them."""
+    ratio = after / before
+    bands = {
+        "interval": {"a quarter as long": (0.2, 0.3), "half as long": (0.45, 0.55), "as long": (0.9, 1.1)},
+        "uneven": {"half as long": (0.4, 0.6), "as long": (0.9, 1.1), "twice as long": (1.7, 2.3)},
+        "chance": {"none": (0, 2 / 190), "about ten": (6 / 190, 15 / 190), "about sixty": (50 / 190, 70 / 190)},
+        "more_rows": {"a quarter as many": (0.15, 0.4), "as many": (0.75, 1.3), "four times as many": (3, 5)},
+        "first": {"next to nothing": (-0.2, 0.2), "half as much": (0.4, 0.6), "as much": (0.8, 1.2)},
+        "lead": {"less often": (0, 0.7), "as often": (0.9, 1.1), "more often": (1.5, math.inf)},
+    }[name]
+    return next((word for word, (least, most) in bands.items() if least <= ratio <= most), None)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_predictions_are_what_the_notebook_measures(seed):
+    space = {}
+    exec(given("def clearly_apart"), space)
+    exec(given("def measure").replace("default_rng(0)", f"default_rng({seed})").partition("\ntry:")[0], space)
+    found = {name: words(name, *pair) for name, pair in space["measure"]().items()}
+    assert found == {name: measured for group in FORETOLD.values() for name, (_, measured) in group.items()}
+
+
+def test_the_table_offers_what_the_check_takes():
+    (table,) = [cell.source for cell in nbformat.read(solution_path(EXERCISE), 4).cells if cell.id == "q6-text"]
+    lines = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+    offered = {cells[1].strip(" `"): tuple(re.findall(r'"([^"]+)"', cells[3])) for cells in lines}
+    assert offered == {name: choices for group in FORETOLD.values() for name, (choices, _) in group.items()}
+
+
+SPACE = """
+def space_files(app, title, versions, secrets):
+    leaks = [name for name, value in secrets.items() if value in app or value in title]
+    if leaks:
+        return {}, "Take the value out of the text and set it as a secret of the Space: " + ", ".join(leaks)
+    import yaml
+    header = {"title": title, "sdk": "gradio", "sdk_version": versions["gradio"], "app_file": "app.py"}
+    needed = "\\n".join(f"{name}=={version}" for name, version in versions.items() if name != "gradio")
+    return {"README.md": "---\\n" + yaml.safe_dump(header) + "---\\n", "requirements.txt": needed, "app.py": app}, ""
+"""
+BY_LIBRARY = SPACE.replace("import yaml", "from huggingface_hub import SpaceCardData").replace("yaml.safe_dump(header)", "SpaceCardData(**header, license='mit').to_yaml() + '\\n'")  # fmt: skip
+BY_HAND = SPACE.replace("yaml.safe_dump(header)", r"'\n'.join(k + ': \'' + v.replace('\'', '\'\'') + '\'' for k, v in header.items()) + '\n'")
+
+
+def test_files_of_a_space():
+    result = judged(
+        "q7",
+        wrong={
+            SPACE.replace("yaml.safe_dump(header)", "'\\n'.join(f'{k}: {v}' for k, v in header.items()) + '\\n'"): "to be YAML",
+            SPACE.replace("yaml.safe_dump(header)", "'\\n'.join(f'{k}: {v}' if k != 'title' else 'title: ' + json.dumps(v) for k, v in header.items()) + '\\n'"): "sdk_version in the header",
+            SPACE.replace("yaml.safe_dump(header)", "'\\n'.join(f'{k}: \"{v}\"' for k, v in header.items()) + '\\n'"): "to be YAML",
+            SPACE.replace('"---\\n" + ', ""): "to begin with a header",
+            SPACE.replace('"sdk": "gradio"', '"sdk": "streamlit"'): "sdk in the header",
+            SPACE.replace(', "app_file": "app.py"', ""): "'app_file'",
+            SPACE.replace("=={version}", ">={version}"): "requirements.txt to hold the line",
+            SPACE.replace('if name != "gradio")', 'if name != "gradio") + "\\npandas"'): "no other lines",
+            SPACE.replace(" or value in title", ""): "stands in app or title",
+            SPACE.replace("if value in app or value in title", "if name in app or name in title"): "stands in app or title",
+            SPACE.replace('", ".join(leaks)', '", ".join(map(str, secrets.items()))'): "to keep its value to itself",
+            SPACE.replace('", ".join(leaks)', '"all of it"'): "the message to name",
+            SPACE.replace("return {},", "return {'app.py': app},"): "the files where the value of",
+            SPACE.replace(', ""\n', "\n"): "space_files(…)",
+        },
+        right=[SPACE, BY_LIBRARY, BY_HAND, SPACE.replace(' if name != "gradio")', ")")],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:4]] == [2, 2, 2, 2]
+    assert result.wrong[8].points == 2
