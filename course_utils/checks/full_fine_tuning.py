@@ -326,7 +326,7 @@ LEARNING_RATE = 0.1  # of the one SGD step; any size would do, as the step is di
 
 @exercise.question(
     "q5",
-    title="Find the bug: four small batches are not one large one",
+    title="Find the bug: eight small batches are not one large one",
     points=4,
     difficulty=3,
     needs=("make_trainer",),
