@@ -274,7 +274,7 @@ def quiet(profile):
             _set_by_course.add(name)
     for message in OTHERS_BUSINESS:
         warnings.filterwarnings("ignore", message=message, category=FutureWarning)
-    _tell_imported_libraries()
+    tell_imported_libraries()
 
 
 def _forget_own_settings():
@@ -283,7 +283,7 @@ def _forget_own_settings():
     _set_by_course.clear()
 
 
-def _tell_imported_libraries():
+def tell_imported_libraries():
     """Repeat the variables' meaning to libraries that were imported before us."""
     # huggingface_hub loads its parts when they are first used: what is not there yet reads the variables itself
     if constants := sys.modules.get("huggingface_hub.constants"):

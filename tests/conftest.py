@@ -5,12 +5,18 @@ workers and all subprocesses and kernels inherit them.
 """
 
 import os
+import random
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from course_utils import session
 
 ROOT = Path(__file__).resolve().parent.parent
 GUARD = ROOT / "tests" / "guard"
@@ -29,6 +35,8 @@ SETTINGS = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "MPLBACKEND": "Agg",
     "PYTHONHASHSEED": "0",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
 }
 
 
@@ -56,10 +64,20 @@ def close_network():
     sys.path.remove(str(GUARD))
 
 
+def heed_interrupts():
+    """A shell that runs the tests in the background lets them ignore Ctrl-C; so would all that they start and stop with it."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 if not IN_WORKER:
     scratch = Path(tempfile.mkdtemp(prefix="course-tests-"))
     isolate(scratch)
 close_network()
+heed_interrupts()
+# property tests without a clock: how long one example takes says more of the machine than of the code
+settings.register_profile("course", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("course")
 
 
 def pytest_unconfigure(config):
@@ -73,27 +91,56 @@ def root():
     return ROOT
 
 
-def put_back(environment):
-    """Make the process's environment `environment` again."""
-    if os.environ != environment:
-        os.environ.clear()
-        os.environ.update(environment)
+class State:
+    """What setup() and a test's own settings change in this process, so that it can be put back.
+
+    The libraries are not asked how they were set: they are told what the environment says, which is what they read
+    when they are imported, and they may be imported in between.
+    """
+
+    def __init__(self):
+        self.environment = dict(os.environ)
+        self.set_by_course = set(session._set_by_course)
+        self.folder = os.getcwd()
+
+    def put_back(self):
+        # one variable at a time: servers in other threads of this process read the environment meanwhile
+        for name in set(os.environ) - set(self.environment):
+            del os.environ[name]
+        for name, value in self.environment.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        session._set_by_course.clear()
+        session._set_by_course.update(self.set_by_course)
+        session.tell_imported_libraries()
+        os.chdir(self.folder)
+
+
+def draw_alike():
+    """Let what draws without a seed of its own draw the same, whatever ran before."""
+    import numpy  # here, under the settings above
+
+    random.seed(0)
+    numpy.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
-def keep_environment():
+def keep_state():
     """A test's changes to the environment, setup()'s among them, end with it."""
-    before = dict(os.environ)
+    state = State()
+    draw_alike()
     yield
-    put_back(before)
+    state.put_back()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef):
-    """What a fixture shared by several tests does to the environment ends with the fixture: `keep_environment`
-    begins after it, so that a module's `course` would otherwise leave HF_HUB_OFFLINE to the modules that follow.
+    """What a fixture shared by several tests changes ends with the fixture: `keep_state` begins after it, so that
+    a module's `course` would otherwise leave HF_HUB_OFFLINE to the modules that follow.
     """
     if fixturedef.scope != "function":
-        before = dict(os.environ)
-        fixturedef.addfinalizer(lambda: put_back(before))
+        fixturedef.addfinalizer(State().put_back)
+        draw_alike()
     return (yield)

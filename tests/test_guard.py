@@ -1,13 +1,18 @@
 """The wall that keeps the tests off the network stands here, in subprocesses and in kernels."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import threading
 import urllib.request
 
+import numpy
 import pytest
+import torch
+
+from course_utils import session
 
 # a documentation address (RFC 5737): nothing answers there, and nothing is asked
 DISTANT = "192.0.2.1"
@@ -51,7 +56,7 @@ def test_loopback_stays_open():
 
 
 def test_subprocesses_are_walled_in_too():
-    result = subprocess.run([sys.executable, "-c", ATTEMPT], capture_output=True, text=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", ATTEMPT], capture_output=True, text=True, timeout=600)
     assert result.stdout.strip() == "NetworkRefused", result.stderr
 
 
@@ -60,7 +65,7 @@ def test_kernels_are_walled_in_too():
     from nbformat.v4 import new_code_cell, new_notebook
 
     notebook = new_notebook(cells=[new_code_cell(ATTEMPT)])
-    NotebookClient(notebook, timeout=60).execute()
+    NotebookClient(notebook, timeout=600).execute()
     assert notebook.cells[0].outputs[0].text.strip() == "NetworkRefused"
 
 
@@ -73,3 +78,19 @@ def test_caches_are_the_runs_own():
 def test_a_tests_environment_ends_with_it(turn):
     assert "COURSE_LEFT_BEHIND" not in os.environ
     os.environ["COURSE_LEFT_BEHIND"] = "1"
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_what_setup_tells_the_libraries_ends_with_the_test(turn):
+    from huggingface_hub import constants
+
+    assert not constants.HF_HUB_OFFLINE and not session._set_by_course
+    session.quiet("offline")
+    assert constants.HF_HUB_OFFLINE and "HF_HUB_OFFLINE" in session._set_by_course
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_every_test_draws_the_same_random_numbers(turn):
+    assert random.random() == random.Random(0).random()
+    assert numpy.random.rand() == numpy.random.RandomState(0).rand()
+    assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(0))

@@ -31,7 +31,7 @@ CELLS = st.fixed_dictionaries(
         "outputs": JSON,
     },
 )
-QUIET = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+QUIET = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @QUIET

@@ -10,10 +10,24 @@ from course_utils.teach.process_memory import memory_watch, private_bytes, watch
 MEGABYTE = 10**6
 
 
+def seen(work):
+    """The use that `work()` tells; a busy machine may not let the watch look in time, so it may try again."""
+    for _ in range(10):
+        use = work()
+        if use.grown > 40 * MEGABYTE:
+            break
+    return use
+
+
 def test_it_sees_what_is_taken_and_given_back(capsys):
-    with memory_watch("a block") as use:
-        taken = bytearray(80 * MEGABYTE)
-        del taken
+    def work():
+        capsys.readouterr()
+        with memory_watch("a block") as use:
+            taken = bytearray(80 * MEGABYTE)
+            del taken
+        return use
+
+    use = seen(work)
     assert 60 * MEGABYTE < use.grown < 120 * MEGABYTE
     assert use.seconds > 0
     assert capsys.readouterr().out == f"{use}\n"
@@ -50,8 +64,13 @@ def test_work_in_a_process_of_its_own_comes_back_with_its_memory(capsys):
     def work(count):
         return len(bytearray(size)) * count
 
-    result, use = watched_alone("a block", work, 2)
-    assert result == 2 * size
+    def alone():
+        capsys.readouterr()
+        result, use = watched_alone("a block", work, 2)
+        assert result == 2 * size
+        return use
+
+    use = seen(alone)
     assert 40 * MEGABYTE < use.grown < 100 * MEGABYTE
     assert capsys.readouterr().out == f"{use}\n"
 

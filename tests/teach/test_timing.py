@@ -11,7 +11,7 @@ def test_the_stopwatch_times_and_says_so(capsys):
     with stopwatch("sleeping") as lap:
         time.sleep(0.05)
         lap.tokens = 500
-    assert 0.05 <= lap.seconds < 2
+    assert 0.05 <= lap.seconds < 30  # in seconds; the bound is for a busy machine
     assert lap.tokens_per_second == pytest.approx(500 / lap.seconds)
     assert capsys.readouterr().out == f"{lap}\n"
 
