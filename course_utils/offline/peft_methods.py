@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-import platform
 import sys
 import tempfile
 import time
@@ -22,8 +20,9 @@ from pathlib import Path
 import torch
 
 from course_utils import instructions
-from course_utils.offline import phenomena, world
+from course_utils.offline import phenomena, run_files, world
 from course_utils.offline.phenomena import Plan, fine_tune
+from course_utils.offline.run_files import pooled
 from course_utils.teach import adapters, four_bits, memory
 from course_utils.teach.activations import activation_bytes
 from course_utils.teach.evaluate import heldout_loss
@@ -196,7 +195,7 @@ def measured(run: Trained, rows: int = ROWS) -> Result:
         run.memory, _file_bytes(run.model), round(run.seconds, 1), round(run.processor_seconds, 1), scores, loss,
         difference(scores["summary"], before["summary"]),
         mean_of([difference(before[task], scores[task]) for task in instructions.KNOWN_TASKS], name="forgotten"),
-        versions(),
+        run_files.versions("peft"),
     )  # fmt: skip
 
 
@@ -244,27 +243,12 @@ def _file_bytes(model) -> int:
         return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
 
 
-def versions() -> dict:
-    """What a run was made with."""
-    import peft
-    import transformers
-
-    return {
-        "python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__,
-        "peft": peft.__version__, "world": world.VERSION, "machine": platform.machine(), "threads": torch.get_num_threads(),
-    }  # fmt: skip
-
-
 # --- result files ---------------------------------------------------------------------------------------------------
 
 
 def save(result: Result, folder: Path = RESULTS) -> Path:
     """Write one result as JSON; scores keep their interval and n, without the value of each row."""
-    folder.mkdir(parents=True, exist_ok=True)
-    data = _without_values(asdict(result))
-    path = folder / result.file
-    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    return path
+    return run_files.write(_without_values(asdict(result)), folder / result.file)
 
 
 def _without_values(data):
@@ -275,7 +259,7 @@ def _without_values(data):
 
 def load(path: Path) -> Result:
     """A result from its file."""
-    data = json.loads(Path(path).read_text(encoding="utf-8"))
+    data = run_files.read(path)
     data["scores"] = {task: Score(**score) for task, score in data["scores"].items()}
     for name in ("heldout_loss", "learned", "forgotten"):
         data[name] = Score(**data[name])
@@ -287,16 +271,6 @@ def results(folder: Path = RESULTS) -> list[Result]:
     found = [load(path) for path in folder.glob("*.json")]
     order = list(METHODS)
     return sorted(found, key=lambda result: (order.index(result.method), result.seed))
-
-
-def pooled(scores: Iterable[Score]) -> Score:
-    """One score for the runs of several seeds: their mean, from the lowest end of their intervals to the highest.
-
-    So it covers both what the rows and what the seeds leave open; n counts the rows of all runs.
-    """
-    scores = list(scores)
-    mean = sum(score.value for score in scores) / len(scores)
-    return Score(mean, min(score.low for score in scores), max(score.high for score in scores), sum(score.n for score in scores))
 
 
 def by_method(found: Iterable[Result]) -> dict[str, list[Result]]:

@@ -8,19 +8,19 @@ chapter 08 read these files and repeat some of the runs.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from course_utils.offline import phenomena, world
+from course_utils.offline import phenomena, run_files, world
 from course_utils.offline.phenomena import FRESH_SEED, TRAINING_SEED
 from course_utils.offline.pretrain import ASSETS
+from course_utils.offline.run_files import pooled
 from course_utils.teach.masking import mask_remarks
 from course_utils.teach.memory import count_parameters
 from course_utils.teach.scores import Score
@@ -150,12 +150,7 @@ def fresh_rows(count: int = ROWS) -> list[dict]:
 
 def collate(words):
     """For ``train_briefly``: a batch of rows with text and label."""
-
-    def batch(chosen):
-        inputs = words([row["text"] for row in chosen], padding=True, truncation=True, return_tensors="pt")
-        return {**inputs, "labels": torch.tensor([row["label"] for row in chosen])}
-
-    return batch
+    return partial(phenomena.labelled_batch, words)
 
 
 def trained(run: Run, steps: int = STEPS):
@@ -172,15 +167,7 @@ def measured(run: Run, steps: int = STEPS, count: int = ROWS) -> Result:
     seconds = time.process_time() - begun
     counts = count_parameters(model)
     accuracy = phenomena._hits(model, tokenizer(), fresh_rows(count))
-    return Result(run, counts.trainable, counts.total, steps, run.rate, accuracy, round(seconds, 1), versions())
-
-
-def versions() -> dict:
-    """What a run was made with."""
-    import transformers
-
-    return {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__,
-            "world": world.VERSION, "machine": platform.machine(), "threads": torch.get_num_threads()}  # fmt: skip
+    return Result(run, counts.trainable, counts.total, steps, run.rate, accuracy, round(seconds, 1), run_files.versions())
 
 
 # --- result files ---------------------------------------------------------------------------------------------------
@@ -188,17 +175,14 @@ def versions() -> dict:
 
 def save(result: Result, folder: Path = RESULTS) -> Path:
     """Write one result as JSON; whether each row was right is kept as a text of 0 and 1, so that runs can be compared in pairs."""
-    folder.mkdir(parents=True, exist_ok=True)
     data = asdict(result)
     data["accuracy"]["values"] = "".join(str(int(value)) for value in result.accuracy.values)
-    path = folder / result.run.file
-    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    return path
+    return run_files.write(data, folder / result.run.file)
 
 
 def load(path: Path) -> Result:
     """A result from its file."""
-    data = json.loads(Path(path).read_text(encoding="utf-8"))
+    data = run_files.read(path)
     score = data["accuracy"]
     score["values"] = tuple(float(value) for value in score["values"])
     return Result(**data | {"run": Run(**data["run"]), "accuracy": Score(**score)})
@@ -208,15 +192,6 @@ def results(folder: Path = RESULTS) -> dict[Run, Result]:
     """All saved results by their run."""
     found = [load(path) for path in sorted(folder.glob("*.json"))]
     return {result.run: result for result in found}
-
-
-def pooled(scores: Iterable[Score]) -> Score:
-    """One score for the runs of several seeds: their mean, from the lowest end of their intervals to the highest."""
-    scores = list(scores)
-    if not scores:
-        raise ValueError("No score to pool: is the run among the files that `course bench transfer --saved` lists?")
-    mean = sum(score.value for score in scores) / len(scores)
-    return Score(mean, min(score.low for score in scores), max(score.high for score in scores), sum(score.n for score in scores))
 
 
 def by_labels(found: dict[Run, Result], start: str) -> list[tuple[int, Score]]:

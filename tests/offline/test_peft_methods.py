@@ -9,7 +9,6 @@ import torch
 from course_utils.offline import peft_methods
 from course_utils.teach import four_bits
 from course_utils.teach.memory import count_parameters
-from course_utils.teach.scores import Score
 
 RUNS = peft_methods.results()
 
@@ -57,11 +56,6 @@ def test_four_bits_round_the_blocks_and_nothing_else():
 def test_a_result_survives_its_file(tmp_path):
     run = RUNS[0]
     assert peft_methods.load(peft_methods.save(run, tmp_path)) == run
-
-
-def test_pooled_covers_every_seed():
-    found = peft_methods.pooled([Score(0.2, 0.1, 0.3, 10), Score(0.4, 0.35, 0.5, 10)])
-    assert (found.value, found.low, found.high, found.n) == (pytest.approx(0.3), 0.1, 0.5, 20)
 
 
 def test_the_table_has_a_row_a_method():

@@ -6,7 +6,6 @@ import torch
 from course_utils.offline import transfer
 from course_utils.offline.transfer import Run
 from course_utils.teach.memory import count_parameters
-from course_utils.teach.scores import Score
 
 SAVED = transfer.results()
 
@@ -49,13 +48,6 @@ def test_a_result_survives_its_file(tmp_path):
     result = next(iter(SAVED.values()))
     loaded = transfer.load(transfer.save(result, tmp_path))
     assert loaded == result and loaded.accuracy.values == result.accuracy.values
-
-
-def test_pooled_covers_every_seed():
-    found = transfer.pooled([Score(0.2, 0.1, 0.3, 10), Score(0.4, 0.35, 0.5, 10)])
-    assert (found.value, found.low, found.high, found.n) == (pytest.approx(0.3), 0.1, 0.5, 20)
-    with pytest.raises(ValueError, match="No score"):
-        transfer.pooled([])
 
 
 def test_the_curve_and_the_depths_have_a_point_each():
