@@ -2,6 +2,7 @@
 # make test         installs the same, then runs the tests       (two cores: under 40 minutes)
 # make test-quick   the tests that take seconds                  (two cores: under 5 minutes)
 # make test-all     with the long forms of attacks, fuzzing and benches
+# make lint         what Ruff says of the code and the notebooks
 # make constraints  writes the versions that are installed now into constraints.txt
 #
 # PORT=8890         the port JupyterLab listens on
@@ -16,7 +17,7 @@ BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
 # two workers with one torch thread each do more than one worker with two
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 15
 
-.PHONY: start install test test-quick test-all constraints
+.PHONY: start install test test-quick test-all lint constraints
 
 start: install
 	@$(BIN)/course doctor || true
@@ -35,6 +36,11 @@ test-quick: install
 
 test-all: install
 	$(PYTEST)
+
+lint:
+	@$(BIN)/python -m ruff --version >/dev/null 2>&1 || { echo "Ruff is among the tools of development:" \
+		"$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'"; exit 1; }
+	$(BIN)/python -m ruff check .
 
 constraints:
 	$(BIN)/python course_utils/install.py --resolve

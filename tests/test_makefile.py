@@ -15,7 +15,7 @@ def make(root, *arguments, **variables):
     }
     command = ["make", *arguments]
     return subprocess.run(
-        command, cwd=root, capture_output=True, text=True, env=environment | variables, timeout=60
+        command, cwd=root, capture_output=True, text=True, env=environment | variables, timeout=600
     )
 
 
@@ -32,6 +32,7 @@ def make(root, *arguments, **variables):
         ),
         (["test-quick"], ["not slow and not exhaustive"], []),
         (["test-all"], ["pytest"], [' -m "not']),
+        (["lint"], ["ruff check ."], ["pytest"]),
     ],
 )
 def test_a_target_runs_what_it_says(root, arguments, present, absent):
