@@ -29,7 +29,7 @@ def git(folder, *arguments):
         ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -76,7 +76,7 @@ def run(code, **environment):
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         env=os.environ | environment,
     )
 

@@ -39,7 +39,7 @@ def test_a_hub_without_a_port_works_all_the_same():
         seccomp.program(platform.machine())
     except OSError as error:
         pytest.skip(str(error))
-    result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120)
+    result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout.splitlines()[-1])
     assert found == ["me", True, "LocalTokenNotFoundError", "bert", "default_client_factory", False]

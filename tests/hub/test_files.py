@@ -324,10 +324,10 @@ def test_work_in_the_background(thing, tmp_path):
     future = hf.upload_file(
         path_or_fileobj=b"later", path_in_repo="a.txt", repo_id="me/thing", run_as_future=True
     )
-    assert future.result(10).oid == thing.repo("me/thing").head()
+    assert future.result(60).oid == thing.repo("me/thing").head()
     (tmp_path / "log.txt").write_text("one line")
     scheduler = hf.CommitScheduler(repo_id="me/thing", folder_path=tmp_path, every=60)
-    scheduler.push_to_hub()
+    scheduler.trigger().result(60)  # after the push that it begins with, in the same thread
     scheduler.stop()
     atexit.unregister(scheduler._push_to_hub)  # or it tries once more when the tests end, without a Hub
     assert thing.repo("me/thing").text("log.txt") == "one line"

@@ -213,7 +213,7 @@ def test_a_measured_score_on_the_card(course_hub):
 def run_hf(*arguments):
     """The `hf` command in a process of its own: (exit code, all that it said)."""
     program = os.path.join(os.path.dirname(sys.executable), "hf")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=600)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -245,7 +245,7 @@ def test_a_fresh_process_finds_the_hub(course_hub):
         "import huggingface_hub as hf;"
         "print(hf.whoami()['name'], hf.model_info('course/mini-bert', revision='v1.0').sha)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.split() == ["me", course_hub.repo("course/mini-bert").tags["v1.0"]], done.stderr
 
 

@@ -71,7 +71,7 @@ def ask(hub, method, path, body=b"", token=True, **headers):
 
 
 def talk(hub, data):
-    with socket.create_connection(("127.0.0.1", int(hub.url.rpartition(":")[2])), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", int(hub.url.rpartition(":")[2])), timeout=60) as line:
         line.sendall(data)
         line.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: line.recv(65536), b""))
@@ -424,9 +424,9 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing(hub):
     before = state(hub)
     path, _ = link(hub)
     host = f"127.0.0.1:{hub.url.rpartition(':')[2]}"
-    with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2])), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2])), timeout=60) as line:
         line.sendall(f"PUT {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\nnew".encode())
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not hub.events_of("PUT") and time.monotonic() < deadline:
         time.sleep(0.01)
     assert hub.events_of("PUT")[0].status == 0
