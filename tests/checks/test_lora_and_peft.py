@@ -32,7 +32,7 @@ def given(*names):
 
 def test_the_card():
     assert 20 <= exercise.points <= 30
-    assert len([question for question in exercise.questions.values() if not question.manual]) == 8
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 9
 
 
 # q1
@@ -65,9 +65,9 @@ def test_forward_and_merge():
         "q1",
         before=TORCH,
         wrong={
-            FORWARD.replace("alpha / A.shape[0]", "alpha"): "the output of a layer with a detour of rank",
+            FORWARD.replace("alpha / A.shape[0]", "alpha"): "of a layer with a detour of rank",
             FORWARD.replace("A.shape[0]", "A.shape[1]"): "with alpha",
-            FORWARD.replace("return x @ W.T +", "return"): "the output of a layer",
+            FORWARD.replace("return x @ W.T +", "return"): "the output for x",
             FORWARD.replace("W - alpha", "W + alpha"): "before a detour",
             FORWARD.replace("B @ A", "A.T @ B.T"): "lora_merge",
             FORWARD.replace(
@@ -80,7 +80,7 @@ def test_forward_and_merge():
 
 def test_a_wrong_way_back_costs_one_point():
     report = judge_source(NAME, "q1", FORWARD.replace("W - alpha", "W + alpha"), before=TORCH)
-    assert report.points == 3
+    assert report.points == 2
 
 
 # q2
@@ -247,7 +247,7 @@ def test_adapter(course, adapted):
     )
     assert reports["a prompt that was not trained"].points == 2
     assert reports["not trained"].points == 2
-    assert reports["a base that moved"].points == 4
+    assert reports["a base that moved"].points == 3
 
 
 def test_an_adapter_that_is_still_to_do(course):
@@ -330,6 +330,55 @@ def test_memory():
 
 # q7
 
+FAKE = """
+def fake_quant(x, step, low, high):
+    rounded = torch.round(x / step).clamp(low, high) * step
+    cut = x.detach().clamp(low * step, high * step) != x.detach()
+    passing = torch.where(cut, x.detach(), x)
+    return passing + (rounded - passing).detach()
+"""
+FUNCTION = """
+class Rounding(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x, step, low, high):
+        codes = torch.round(x / step)
+        context.save_for_backward((codes >= low) & (codes <= high))
+        return codes.clamp(low, high) * step
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * context.saved_tensors[0], None, None, None
+
+def fake_quant(x, step, low, high):
+    return Rounding.apply(x, step, low, high)
+"""
+LIBRARY = """
+def fake_quant(x, step, low, high):
+    return torch.fake_quantize_per_tensor_affine(x, step, 0, low, high)
+"""
+BOTH_WAYS = given("q7-probe").split("try:")[0]
+
+
+def test_rounding():
+    result = judged_well(
+        NAME,
+        "q7",
+        before=f"{TORCH}\n{BOTH_WAYS}",
+        wrong={
+            FAKE.replace("passing + (rounded - passing).detach()", "rounded"): "only rounded",
+            FAKE.replace("torch.where(cut, x.detach(), x)", "x"): "cut off",
+            FAKE.replace(".clamp(low, high)", ""): "the values of fake_quant",
+            FAKE.replace("torch.round", "torch.floor"): "the values of fake_quant",
+            FAKE.replace(") * step\n    cut", ")\n    cut"): "the values of fake_quant",
+            FAKE.replace("return passing +", "return x.detach() +"): "does not require grad",
+        },
+        right=[FAKE, FUNCTION, LIBRARY],
+    )
+    assert [report.points for report in result.wrong[:3]] == [1, 1, 1]
+
+
+# q8
+
 
 def answers(**other):
     return f"def predictions():\n    return {FOUND | other}"
@@ -339,29 +388,30 @@ def test_predictions():
     wrong = {
         answers(linear=True): "all six",
         answers(activations=True): "all six",
-        answers(decoder=False, alpha=True): "the number of right predictions",
-        answers(rank="yes"): "to be True or False",
-        "def predictions():\n    return {'rank': True}": "'alpha'",
+        answers(decoder=False, prompt=True): "the number of right predictions",
+        answers(off="yes"): "to be True or False",
+        "def predictions():\n    return {'off': True}": "'prompt'",
     }
     judged_well(
-        NAME, "q7", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"]
+        NAME, "q8", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"]
     )
-    assert judge_source(NAME, "q7", answers(linear=True)).points == 1
+    assert judge_source(NAME, "q8", answers(linear=True)).points == 1
 
 
 def test_the_predictions_are_what_is_measured(course):
     held = namespace(
         TORCH,
         "from peft import LoraConfig, get_peft_model",
-        given("q7-answer"),
-        given("q7-measure"),
-        given("q7-run"),
+        given("q8-answer"),
+        given("q8-measure"),
+        given("q8-mixed"),
+        given("q8-run"),
         course=course,
     )
     assert held["measure"]() == FOUND
 
 
-# q8
+# q9
 
 MIX = """
 def mix(adapters, weights):
@@ -387,7 +437,7 @@ def mix(adapters, weights):
 def test_mixing():
     judged_well(
         NAME,
-        "q8",
+        "q9",
         before=TORCH,
         wrong={
             MIX.replace('w * one["alpha"] / len(one["A"]) * one["B"]', 'w * one["B"]'): "the change that",
