@@ -332,7 +332,7 @@ LEARNING_RATE = 0.1  # of the one SGD step; any size would do, as the step is di
     needs=("make_trainer",),
     lesson=TRAIN,
     hints=(
-        "Print the logged loss for accumulation 1 and 4. By which factor do they differ, and who should have divided?",
+        "Print the logged loss for accumulation 1 and 8. By which factor do they differ, and who should have divided?",
         "T5 takes num_items_in_batch and ignores it. Either say so (model.accepts_loss_kwargs = False), which leaves a "
         "mean of means, or give the Trainer compute_loss_func=, which is told how many tokens the whole batch has.",
         "Mean height of two classes of 10 and 30 pupils: not (mean_a + mean_b) / 2, but\n"

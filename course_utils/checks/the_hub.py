@@ -544,7 +544,7 @@ def diagnose(answer, draw):
         predicted = answer.call("predicted")
         expect.keys(predicted, ANSWERS, "predicted()")
         wrong = sum(type(predicted[case]) is not int or predicted[case] != status for case, status in ANSWERS.items())
-        expect.true(not wrong, f"the {len(ANSWERS)} statuses that a Hub answers", f"{wrong} of them are others")
+        expect.true(not wrong, f"the {len(ANSWERS)} statuses that a Hub answers", f"{wrong} of them are others; what `diagnose` meets tells which")
     open_, closed, gate = (f"ada/{word}-{draw.random.randrange(10**6)}" for word in ("open", "closed", "gate"))
     stock = [_small(open_), _small(closed, private=True), _small(gate, gated="manual")]
     answer.call("stock", Variable("hub"), stock)
