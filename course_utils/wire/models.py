@@ -158,8 +158,11 @@ def rebuild(folder: Folder):
     allowed = ADAPTER_FILES | {f"base/{name}" for name in MODEL_FILES} if adapted else MODEL_FILES
     if not names <= allowed:
         raise CodecError(f"the folder holds {sorted(names - allowed)[0]!r}, which a model does not need")
+    import torch
+
     try:
-        with tempfile.TemporaryDirectory() as place, _quiet():
+        # The random numbers of whoever asks must not depend on how a model is built.
+        with tempfile.TemporaryDirectory() as place, _quiet(), torch.random.fork_rng(devices=[]):
             return _rebuild_in(Path(place), folder, adapted).eval()
     except CodecError:
         raise
@@ -214,15 +217,13 @@ def _load_checked(place: Path):
         raise CodecError("the config calls for larger masks and tables than can be held")
     tied = frozenset(getattr(empty, "all_tied_weights_keys", None) or ())
     _check_tensors(place / "model.safetensors", _shapes(empty.state_dict()), may_miss=tied)
-    # The random numbers of whoever asks must not depend on how a model is built.
-    with torch.random.fork_rng(devices=[]):
-        return kind.from_pretrained(
-            str(place),
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-        )
+    return kind.from_pretrained(
+        str(place),
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        dtype=torch.float32,
+    )
 
 
 def _clean_config(config: dict, kind) -> dict:

@@ -141,8 +141,9 @@ def test_a_returned_model_and_a_saved_folder(t5, tmp_path):
         assert torch.equal(logits(rebuilt), logits(t5))
 
 
-def test_rebuilding_draws_no_random_numbers(t5):
-    folder = models.pack(t5)
+@pytest.mark.parametrize("kind", ["t5", "t5 lora", "bert prompt and head"])
+def test_rebuilding_draws_no_random_numbers(t5, kind):
+    folder = models.pack(KINDS[kind](t5))
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
