@@ -1,17 +1,19 @@
 """The questions of chapter 08: transfer learning, going on with pre-training, distillation and trained starts.
 
 The exercise works with the twins whatever the profile. The models of questions 4 and 5 and the start of question 7 are judged
-here, on fresh rows and tasks, and nothing that the notebook says about them is believed.
+here, on fresh rows and tasks, and nothing that the notebook says about them is believed. The folder of question 9 is rebuilt here
+too, and what its card says is compared with what is measured.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 
 from course_utils import catalog
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, part
+from course_utils.checks.framework import Exercise, Failed, Rung, part
 from course_utils.checks.predictions import six_predictions
 
 LESSONS = "lessons/08_transfer_learning/"
@@ -21,7 +23,7 @@ DISTIL = LESSONS + "03_distil_and_finish.ipynb"
 exercise = Exercise(
     "08_transfer_learning",
     title="Transfer learning",
-    minutes=90,
+    minutes=100,
     difficulty="medium",
     cost="about a minute on two cores",
     cell_seconds=300,
@@ -34,7 +36,7 @@ exercise = Exercise(
 @exercise.question(
     "q1",
     title="Freeze from below",
-    points=3,
+    points=2,
     difficulty=1,
     needs=("freeze", "probe"),
     lesson=START,
@@ -50,9 +52,8 @@ def freezing(answer, draw):
     layers = draw.random.randrange(3, 6)
     depth = draw.random.randrange(2, layers)
     seed = draw.random.randrange(10**6)
-    with part("the right parts are trained", points=1):
+    with part("the right parts are trained, and only they move", points=1):
         expect.equal(_moved(answer, seed, layers, depth)["trained"], _stages(layers)[depth:], f"the parts with trained weights, {layers} layers, depth {depth}")
-    with part("frozen parts keep their bytes, the others learn", points=1):
         expect.equal(_moved(answer, seed, layers, depth)["moved"], _stages(layers)[depth:], f"the parts that moved in a step, {layers} layers, depth {depth}")
     with part("nothing, all, and an encoder that came frozen", points=1):
         for edge in (0, layers + 1):
@@ -192,7 +193,7 @@ SOME_LEFT, LITTLE_LEFT, TEXTS = 0.85, 0.7, 150
 @exercise.question(
     "q4",
     title="On to the domain",
-    points=4,
+    points=3,
     difficulty=2,
     needs=("adapted",),
     lesson=DOMAIN,
@@ -214,7 +215,7 @@ def domain(answer, draw):
     batches = _hidden(notices, seed)
     left = math.exp(_surprise(model, batches) - _surprise(_pretrained(), batches))
     what = f"its perplexity on {TEXTS} fresh notices, as a share of what it was before"
-    with part(f"perplexity at most {SOME_LEFT:.0%} of what it was", points=2):
+    with part(f"perplexity at most {SOME_LEFT:.0%} of what it was", points=1):
         expect.at_most(left, SOME_LEFT, what)
     with part(f"perplexity at most {LITTLE_LEFT:.0%} of what it was", points=2):
         expect.at_most(left, LITTLE_LEFT, what)
@@ -269,7 +270,7 @@ ROWS, FAIR, GOOD = 200, 0.75, 0.9
 @exercise.question(
     "q5",
     title="A student of at most half the size",
-    points=5,
+    points=4,
     difficulty=3,
     needs=("teacher", "student"),
     lesson=DISTIL,
@@ -294,21 +295,26 @@ def distilled(answer, draw):
         expect.at_most(share, 0.5, "the student's parameters as a share of the teacher's")
     heard = _answers(student, texts, "student")
     agree = sum(a == b for a, b in zip(said, heard, strict=True)) / ROWS
-    with part("it follows its teacher", points=2):
+    with part("it follows its teacher", points=1):
         expect.at_least(agree, FAIR, f"the share of {ROWS} fresh notices where both say the same")
     with part("nearly always", points=2):
         expect.at_least(agree, GOOD, f"the share of {ROWS} fresh notices where both say the same")
 
 
 def _answers(model, texts, name):
-    import torch
-
     from course_utils.offline.world import TOPIC_LABELS
 
     kind = type(model).__name__
     expect.true(kind.endswith("ForSequenceClassification"), f"`{name}` to be a model that sorts texts", f"a {kind}")
     classes = model.config.num_labels
     expect.true(classes == len(TOPIC_LABELS), f"`{name}` to know the {len(TOPIC_LABELS)} desks", f"one that knows {classes} classes")
+    return _labels(model, texts)
+
+
+def _labels(model, texts):
+    """The number of the likeliest label of each text."""
+    import torch
+
     words, found = _words(), []
     with torch.inference_mode():
         for start in range(0, len(texts), 100):
@@ -322,7 +328,7 @@ def _answers(model, texts, name):
 @exercise.question(
     "q6",
     title="Smaller, as good, faster",
-    points=3,
+    points=2,
     difficulty=1,
     needs=("claims",),
     lesson=DISTIL,
@@ -344,9 +350,8 @@ def three_claims(answer, draw):
     for name in ("smaller", "kept", "faster", "less_time"):
         expect.number(found[name], f'{call}["{name}"]')
     given = f"for parameters {parameters}, seconds {seconds}"
-    with part("smaller", points=1):
+    with part("smaller, and what is kept", points=1):
         expect.close(found["smaller"], 1 - parameters[1] / parameters[0], f'"smaller" {given}', tolerance=1e-4)
-    with part("kept", points=1):
         expect.close(found["kept"], sum(scores[1]) / sum(scores[0]), f'"kept" for scores {scores}', tolerance=1e-4)
     with part("faster, and less time", points=1):
         expect.close(found["faster"], seconds[0] / seconds[1] - 1, f'"faster" {given}', tolerance=1e-4)
@@ -355,15 +360,15 @@ def three_claims(answer, draw):
 
 # q7: a trained start
 
-# Measured: the solution's start ends at 0.13 to 0.22 of the random start's error on four draws of ten or twenty curves, one trained
-# for half as many tasks at 0.21 to 0.32; three tasks are not enough for the points.
-FIVE_STEPS, TASKS, MARGIN = 5, 10, 0.6
+# Measured on twelve draws: the solution's start ends at 0.14 to 0.39 of the random starts' error (five seeds), one that met 100
+# tasks at 0.47 to 0.74, one that met three at 0.79 to 0.99. With ten curves and one random start it ended at up to 0.58.
+FIVE_STEPS, TASKS, RANDOM_STARTS, MARGIN = 5, 40, 5, 0.6
 
 
 @exercise.question(
     "q7",
     title="Train a start",
-    points=3,
+    points=2,
     difficulty=2,
     needs=("towards", "trained_start"),
     lesson=START,
@@ -390,9 +395,10 @@ def trained_start(answer, draw):
     weights = answer.value("trained_start")
     expect.each_of(weights, torch.Tensor, "trained_start")
     expect.equal([tuple(weight.shape) for weight in weights], [(1, 40), (40,), (40, 40), (40,), (40, 1), (1,)], "the shapes of trained_start")
-    with part(f"after {FIVE_STEPS} steps it beats a random start", points=2):
+    with part(f"after {FIVE_STEPS} steps it beats a random start", points=1):
         seed = draw.random.randrange(10**6)
-        ours, random = _error(weights, seed), _error(_network(seed), seed)
+        ours = _error(weights, seed)
+        random = sum(_error(_network(seed + number), seed) for number in range(RANDOM_STARTS)) / RANDOM_STARTS
         what = f"its error on {TASKS} fresh curves after {FIVE_STEPS} steps, as a share of a random start's"
         expect.true(math.isfinite(ours), f"{what}, to be a number", f"{ours}")
         expect.at_most(ours / random, MARGIN, what)
@@ -449,10 +455,116 @@ def predict(answer, draw):
     six_predictions(answer, FOUND)
 
 
-# q9: judgement
+# q9: a finished model
+
+BASE, REVIEWS = "course/distilbert-twin", "course/saltmarsh-reviews"
+# Measured: 300 steps at 5e-4, the solution's, reach 0.72 to 0.75 on the test split and 0.75 to 0.77 on 1,000 fresh reviews (four
+# seeds), so they go 0.4 to 0.5 of the way; of two runs of 150 steps at 1e-3 one stayed at the commonest label.
+FRESH_REVIEWS, GAINED = 500, 0.25
+ROUNDED = 0.006  # a value given with two digits, and a row that another machine judges differently
+DEVIATIONS = 4  # by which test rows and fresh ones may differ by chance
+_ENDS = re.compile(r"\[\s*([01]?\.\d{1,6})\s*,\s*([01]?\.\d{1,6})\s*\]")
+
+
+@exercise.question(
+    "q9",
+    title="Finish one model",
+    points=5,
+    difficulty=2,
+    needs=("finished",),
+    lesson=DISTIL,
+    hints=(
+        "Train, measure, save, write: in this order. Which numbers of the card come out of a variable, and which did you type?",
+        "train_briefly(model, list(reviews['train']), collate, steps=300, learning_rate=5e-4), then score = accuracy(judged(model, …), …). "
+        "model.save_pretrained(folder) and words.save_pretrained(folder) write the files; score.value goes into EvalResult(metric_value=…), and "
+        "f'{score}' into the text has n and interval.",
+        "A label for a jar, for a machine and for a reader:\n"
+        "tags = {'weight': scales.read()}                                # measured, not remembered\n"
+        "text = f'{tags[\'weight\']:.2f} kg [{low:.2f}, {high:.2f}] n={weighings}'",
+    ),
+    seconds=120,
+)
+def finished(answer, draw):
+    from course_utils.offline import corpora
+    from course_utils.teach.evaluate import accuracy
+
+    files, model = answer.folder("finished").files, answer.model("finished")
+    kind = f"{type(model).__name__} with {model.config.num_labels} labels"
+    wanted = "DistilBertForSequenceClassification with 2 labels"
+    expect.true(kind == wanted, f"`finished` to be the folder of a {wanted}", f"a {kind}")
+    expect.true("README.md" in files, "a card, README.md, in the folder", f"only {expect.show(sorted(files))}")
+    test, fresh = corpora.frame("reviews", "test").to_list(), draw.rows("reviews", FRESH_REVIEWS)
+    told, unseen = (accuracy(_labels(model, [row["text"] for row in rows]), [row["label"] for row in rows]) for rows in (test, fresh))
+    guess = _commonest(fresh)
+    with part("it has learned to judge reviews", points=2):
+        what = f"the share that it went of the way from always saying the same ({guess:.2f}) to no mistakes, with {unseen} on fresh reviews,"
+        expect.at_least((unseen.value - guess) / (1 - guess), GAINED, what)
+    card = _card(files["README.md"])
+    with part("somebody else can take it", points=1):
+        _complete(files, model, card.data)
+    with part("the card's number is true", points=1):
+        stated = _stated(card.data)
+        by_chance = DEVIATIONS * math.sqrt(told.value * (1 - told.value) * (1 / told.n + 1 / unseen.n))
+        what = "the accuracy in the card's metadata"
+        expect.close(stated, unseen.value, f"{what}, compared with {unseen.n} reviews that are in no split,", tolerance=by_chance)
+        expect.close(stated, told.value, f"{what}, measured again on all {told.n} rows of the test split,", tolerance=ROUNDED)
+    with part("and says how sure one may be", points=1):
+        _sure(card.text, told)
+
+
+def _commonest(rows):
+    """The accuracy of always saying the commonest label."""
+    share = sum(row["label"] for row in rows) / len(rows)
+    return max(share, 1 - share)
+
+
+def _card(content):
+    """The `Card` of a README from a stranger."""
+    from course_utils.hub.store import cards
+
+    return cards.read(content.decode("utf-8", "replace"))
+
+
+def _complete(files, model, data):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        expect.true(name in files, f"the tokenizer's {name} in the folder", f"only {expect.show(sorted(files))}")
+    expect.equal(model.config.id2label, {0: "negative", 1: "positive"}, "id2label of the model's configuration")
+    expect.true(BASE in _listed(data.get("base_model")), f"the card's base_model to be {BASE}", expect.show(data.get("base_model")))
+    expect.true(REVIEWS in _listed(data.get("datasets")), f"the card's datasets to name {REVIEWS}", expect.show(data.get("datasets")))
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def _stated(data):
+    """The one accuracy on the reviews that a card's metadata states."""
+    from huggingface_hub.repocard_data import model_index_to_eval_results
+
+    what = f"one accuracy on {REVIEWS} in the card's model-index"
+    try:
+        _, results = model_index_to_eval_results(data["model-index"])
+        found = [each.metric_value for each in results if (each.dataset_type, each.metric_type) == (REVIEWS, "accuracy")]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Failed(Rung.WRONG_SHAPE, what, expect.show(data.get("model-index"))) from None
+    expect.true(len(found) == 1, what, f"{len(found)}: {expect.show(data['model-index'])}")
+    expect.number(found[0], what)
+    expect.true(0 <= found[0] <= 1, f"{what}, as a share from 0 to 1", expect.show(found[0]))
+    return found[0]
+
+
+def _sure(text, score):
+    """The text gives n and an interval; Wilson's, the normal one and the bootstrap's differ by less than is let pass."""
+    expect.true(re.search(r"(?<!\d)1[, ]?000(?!\d)", text) is not None, f"the card's text to say that the accuracy rests on {score.n} reviews", expect.show(text))
+    ends = [(float(low), float(high)) for low, high in _ENDS.findall(text)]
+    near = any(abs(low - score.low) <= 0.01 and abs(high - score.high) <= 0.01 for low, high in ends)
+    expect.true(near, f"the card's text to give its 95 % interval, [{score.low:.2f}, {score.high:.2f}]", f"{expect.show(ends)} in {expect.show(text)}")
+
+
+# q10: judgement
 
 exercise.manual(
-    "q9",
+    "q10",
     title="Where would you spend the money?",
     points=3,
     lesson=START,

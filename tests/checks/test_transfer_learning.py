@@ -1,7 +1,9 @@
 """Exercise 08: its solution, its stub, plausible wrong answers with the words they get, and other right ones."""
 
 import copy
+import json
 import multiprocessing
+import shutil
 
 import nbformat
 import pytest
@@ -34,7 +36,7 @@ def given(*names):
 
 def test_the_card():
     assert 20 <= exercise.points <= 30
-    assert len([question for question in exercise.questions.values() if not question.manual]) == 8
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 9
 
 
 # q1
@@ -156,8 +158,8 @@ def test_the_bugs():
 def models(course):
     """What the solution's notebook holds after questions 4 and 5."""
     return namespace(
-        TORCH, given("q2-answer"), given("q4-data"), given("q4-answer"), given("q4-train"), given("q5-teacher"), given("q5-answer"),
-        given("q5-train"), course=course,
+        TORCH, given("q2-answer"), given("q4-data"), given("q4-answer"), given("q4-train"), given("q5-collate"), given("q5-teacher"),
+        given("q5-answer"), given("q5-train"), course=course,
     )  # fmt: skip
 
 
@@ -217,11 +219,11 @@ def test_a_student(course, models):
             "a teacher that was made easy": ({"teacher": broken, "student": broken}, "the accuracy of `teacher`"),
         },
     )
-    assert reports["the teacher itself"].points == 4
+    assert reports["the teacher itself"].points == 3
     assert reports["not trained"].points == 1
 
 
-@pytest.mark.parametrize(("question", "name"), [("q4", "adapted"), ("q5", "student"), ("q7", "trained_start")])
+@pytest.mark.parametrize(("question", "name"), [("q4", "adapted"), ("q5", "student"), ("q7", "trained_start"), ("q9", "finished")])
 def test_what_is_still_to_do(course, question, name):
     source = f"{name} = None\ndef towards(*_): pass\nteacher = 1"
     assert judge_source(NAME, question, source, course=course).rung == "not started"
@@ -327,3 +329,111 @@ def test_words_are_hidden_in_a_judging_process_as_here(monkeypatch):
     monkeypatch.setattr(multiprocessing.current_process(), "_name", "Judge-1")
     there = [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 3)]
     assert here == there and here != [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 4)]
+
+
+# q9: a folder, made once and then spoilt in copies
+
+BY_HAND = """---
+license: mit
+base_model:
+- course/distilbert-twin
+datasets: course/saltmarsh-reviews
+model-index:
+- name: mood
+  results:
+  - task: {{type: text-classification}}
+    dataset: {{type: course/saltmarsh-reviews, name: Reviews}}
+    metrics: [{{type: accuracy, value: {value:.2f}}}]
+---
+# Mood
+
+On 1,000 reviews it is right in {value:.2f} of the cases; 95 % interval [{low:.3f}, {high:.3f}].
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(course, tmp_path_factory):
+    """(what the notebook holds, the folder that question 9's solution leaves)"""
+    held = namespace(TORCH, given("q4-data"), given("q5-collate"), given("q9-given"), given("q9-answer"), course=course)
+    folder = tmp_path_factory.mktemp("finished")
+    held["finish"](folder)
+    return held, folder
+
+
+@pytest.fixture
+def spoilt(finished, tmp_path):
+    """A copy of the finished folder, with some files replaced (by a function of their text, or None to remove them)."""
+
+    def copied(name, **files):
+        folder = shutil.copytree(finished[1], tmp_path / name)
+        for file, change in files.items():
+            path = folder / file.replace("__", ".")
+            if change is None:
+                path.unlink()
+            else:
+                path.write_text(change(path.read_text()))
+        return {"finished": folder}
+
+    return copied
+
+
+def scored(held, folder):
+    """The accuracy of the folder's model on the test split."""
+    model = held["AutoModelForSequenceClassification"].from_pretrained(folder).eval()
+    test = held["reviews"]["test"]
+    return held["accuracy"](held["judged"](model, list(test["text"])), test["label"])
+
+
+@pytest.mark.slow
+def test_a_finished_model(course, finished, spoilt, tmp_path):
+    held, folder = finished
+    score = scored(held, folder)
+    half = 1.96 * (score.value * (1 - score.value) / 1000) ** 0.5
+    by_hand = BY_HAND.format(value=score.value, low=score.value - half, high=score.value + half)
+    line = f"value: {score.value}"
+    assert line in (folder / "README.md").read_text()
+    stating = lambda name, value: spoilt(name, README__md=lambda text: text.replace(line, f"value: {value}"))  # noqa: E731
+    untouched = tmp_path / "untouched"
+    held["AutoModelForSequenceClassification"].from_pretrained(course.model("distilbert"), num_labels=2).save_pretrained(untouched)
+    (untouched / "README.md").write_text(by_hand)
+    bert = tmp_path / "bert"
+    held["AutoModelForSequenceClassification"].from_pretrained(course.model("bert"), num_labels=2).save_pretrained(bert)
+    checkpoint = spoilt("checkpoint")
+    (checkpoint["finished"] / "optimizer.pt").write_bytes(b"moments")
+    reports = judged_objects_well(
+        NAME,
+        "q9",
+        course=course,
+        right={
+            "the solution": {"finished": str(folder)},
+            "a card by hand": spoilt("by hand", README__md=lambda _: by_hand),
+        },
+        wrong={
+            "a wish": (stating("wish", 0.95), "compared with 500 reviews that are in no split"),
+            "a little better than it was": (stating("better", round(score.value + 0.02, 3)), "measured again on all 1000 rows"),
+            "in per cent": (stating("per cent", round(100 * score.value, 1)), "as a share from 0 to 1"),
+            "a word for a number": (stating("word", "high"), "one accuracy on course/saltmarsh-reviews"),
+            "no metadata": (spoilt("bare", README__md=lambda text: text.split("---\n")[-1]), "model-index"),
+            "no interval": (spoilt("no interval", README__md=lambda text: text.replace("[", "(")), "its 95 % interval"),
+            "no n": (spoilt("no n", README__md=lambda text: text.replace("n=1000", "")), "rests on 1000 reviews"),
+            "an interval of a smaller n": (
+                spoilt("wide", README__md=lambda text: text.replace("[", "[0.70, 0.95] or [").replace(f"{score.high:.2f}]", "0.99]")), "its 95 % interval",
+            ),
+            "labels without names": (spoilt("nameless", config__json=nameless), "id2label"),
+            "no tokenizer": (spoilt("no tokenizer", tokenizer__json=None), "tokenizer.json"),
+            "no card": (spoilt("no card", README__md=None), "README.md"),
+            "a checkpoint": (checkpoint, "optimizer.pt"),
+            "not trained": ({"finished": untouched}, "went of the way from always saying the same"),
+            "another model": ({"finished": bert}, "the folder of a DistilBertForSequenceClassification"),
+            "the model itself": ({"finished": 3}, "path of an existing folder"),
+        },
+    )  # fmt: skip
+    assert reports["a wish"].points == 4
+    assert reports["no tokenizer"].points == 4
+    assert reports["not trained"].points <= 2
+    assert reports["no metadata"].points == 3
+
+
+def nameless(config):
+    fields = json.loads(config)
+    return json.dumps({name: value for name, value in fields.items() if name not in ("id2label", "label2id")})
