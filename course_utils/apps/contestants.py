@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -60,46 +62,56 @@ def base() -> Contestant:
     return read(twin_folder(), "base")
 
 
-def read(folder: str | Path, name: str) -> Contestant:
+def read(folder: str | Path, name: str, called: str | None = None) -> Contestant:
     """The fine-tuned twin or the LoRA adapter for it that ``save_pretrained`` wrote to ``folder``.
 
     No code of the folder runs, and no weight is taken that its config does not account for.
+
+    Args:
+        name: what the model is shown by.
+        called: what messages call the folder, if not by its path.
 
     Raises:
         Unusable: where there is no such folder or no such model in it.
     """
     folder = Path(folder).expanduser()
+    called = called or str(folder)
     if not folder.is_dir():
-        raise Unusable(f"There is no folder {folder}. Give the one that save_pretrained wrote to.")
-    files = _files(folder)
+        raise Unusable(f"There is no folder {called}. Give the one that save_pretrained wrote to.")
+    files = _files(folder, called)
     kept = sum(map(len, files.values()))
     if "adapter_config.json" in files and "base/config.json" not in files:
-        files |= {f"base/{name}": data for name, data in _files(twin_folder()).items()}
+        files |= {f"base/{name}": data for name, data in _files(twin_folder(), "the twin's folder").items()}
     elif "config.json" not in files and "adapter_config.json" not in files:
-        raise Unusable(f"{folder} holds neither config.json nor adapter_config.json: save with model.save_pretrained(folder).")
+        raise Unusable(f"The folder {called} holds neither config.json nor adapter_config.json: save with model.save_pretrained(folder).")
     try:
         model = rebuild(Folder(files))
     except CodecError as error:
-        raise Unusable(f"The model in {folder} can't be used: {error}.") from error
-    _check_kind(model, folder)
+        raise Unusable(f"The model in {called} can't be used: {_without_scratch(error)}.") from error
+    _check_kind(model, called)
     return Contestant(name, model, kept)
 
 
-def _files(folder: Path) -> dict[str, bytes]:
+def _files(folder: Path, called: str) -> dict[str, bytes]:
     """The files that a model consists of; whatever else lies there is not looked at."""
     names = [*MODEL_FILES, *ADAPTER_FILES, *(f"base/{name}" for name in MODEL_FILES)]
     paths = {name: folder / name for name in sorted(names) if (folder / name).exists()}
     if links := [name for name, path in paths.items() if path.is_symlink() or not path.is_file()]:
-        raise Unusable(f"{links[0]} in {folder} is no ordinary file. Hand in copies, not links.")
+        raise Unusable(f"{links[0]} in {called} is no ordinary file. Hand in copies, not links.")
     if sum(path.stat().st_size for path in paths.values()) > MOST_BYTES:
-        raise Unusable(f"{folder} holds more than {MOST_BYTES / 1e6:.0f} MB. Hand in the twin, fine-tuned, or an adapter for it.")
+        raise Unusable(f"The folder {called} holds more than {MOST_BYTES / 1e6:.0f} MB. Hand in the twin, fine-tuned, or an adapter for it.")
     return {name: path.read_bytes() for name, path in paths.items()}
 
 
-def _check_kind(model, folder: Path) -> None:
+def _without_scratch(error: Exception) -> str:
+    """The error's words, where a file in the scratch folder of this machine goes by its own name alone."""
+    return re.sub(rf"{re.escape(tempfile.gettempdir())}/(\S*/)?", "", str(error))
+
+
+def _check_kind(model, called: str) -> None:
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
     if type(core).__name__ != "T5ForConditionalGeneration" or core.config.vocab_size != base_vocabulary():
-        raise Unusable(f"{folder} holds a {type(core).__name__} that does not fit the course's flan-t5: fine-tune that one.")
+        raise Unusable(f"The folder {called} holds a {type(core).__name__} that does not fit the course's flan-t5: fine-tune that one.")
 
 
 @cache

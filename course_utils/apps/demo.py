@@ -79,7 +79,7 @@ def build(shelf: Sequence[Contestant]):
         gr.Markdown(PANEL)
         rows = gr.Slider(20, 200, value=ROWS, step=10, label="Fresh rows of each task (about ten seconds a model for 50)")
         measure = gr.Button("Measure")
-        result, figure = gr.HTML(), gr.Plot(label="Scores with intervals", visible=False)
+        result, figure = gr.HTML(), gr.Plot(label="Scores with intervals", visible=False, **page.FIGURE)
 
         def on_ask(text, request, folder):
             with_own = [*shelf, *_own(folder)]

@@ -63,7 +63,7 @@ def evaluated(folder: str | Path, rows: int = ROWS, seed: int | None = None, pro
         if progress:
             progress(number / len(paths), desc=f"Examining: {path.name}")
         try:
-            found.append(exam.sit(contestants.read(path, path.name), questions))
+            found.append(exam.sit(contestants.read(path, path.name, called=path.name), questions))
         except Unusable as error:
             refused[path.name] = str(error)
         except (ValueError, RuntimeError, IndexError, ArithmeticError) as error:  # weights that load and can't be run
@@ -126,7 +126,7 @@ def build(folder: str | Path):
             rows = gr.Slider(20, 400, value=ROWS, step=10, label="Fresh rows of each task", min_width=260)
             seed = gr.Textbox(label="Seed (empty: new rows)", lines=1, min_width=160)
         evaluate = gr.Button("Evaluate everybody on fresh rows", variant="primary")
-        result, figure = gr.HTML(), gr.Plot(label="Means with intervals", visible=False)
+        result, figure = gr.HTML(), gr.Plot(label="Means with intervals", visible=False, **page.FIGURE)
 
         def on_evaluate(rows, seed, progress=gr.Progress()):
             try:

@@ -11,18 +11,24 @@ from collections.abc import Sequence
 from course_utils import session
 
 CSS = """
-.gradio-container { max-width: 1100px !important; }
+.gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
 table.course { width: 100%; border-collapse: collapse; }
 table.course caption { text-align: left; font-weight: 600; padding: 0.3em 0; }
 table.course th, table.course td { text-align: left; padding: 0.35em 0.6em; border-bottom: 1px solid #999; overflow-wrap: anywhere; }
+table.course th[scope=col] { overflow-wrap: normal; }
 :focus-visible { outline: 3px solid #1a56db !important; outline-offset: 2px; }
 @media (max-width: 640px) {
   table.course thead { position: absolute; left: -10000px; }
   table.course tr { display: block; border-bottom: 2px solid #555; padding: 0.4em 0; }
-  table.course td, table.course th[scope=row] { display: flex; justify-content: space-between; gap: 1em; border: 0; padding: 0.15em 0; }
+  table.course td, table.course th[scope=row] { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1em; border: 0; padding: 0.15em 0.5em; }
   table.course td::before, table.course th[scope=row]::before { content: attr(data-label); font-weight: 600; }
+  .course-figure { overflow-x: auto !important; }  /* letters stay readable; the box scrolls and not the page */
+  .course-figure img { width: 42rem; max-width: none !important; }
 }
 """
+
+#: How both pages show a figure: with its own title, which a label would cover, and readable on a phone.
+FIGURE = {"show_label": False, "elem_classes": ["course-figure"]}
 
 
 def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -55,6 +61,7 @@ def launch(blocks, port: int | None = None) -> str:
     import gradio
 
     theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    theme = theme.set(button_primary_background_fill="#1d4ed8", button_primary_background_fill_hover="#1e40af")  # white on it is readable
     _, address, _ = blocks.launch(
         server_name="127.0.0.1", server_port=port, share=False, inbrowser=False, prevent_thread_lock=True, quiet=True,
         theme=theme, css=CSS, footer_links=[], run_history=False, ssr_mode=False, pwa=False, mcp_server=False, show_error=True,

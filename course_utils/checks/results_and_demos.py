@@ -360,7 +360,7 @@ def predict_the_board(answer, draw):
                 what = f"predictions()[{name!r}]"
                 expect.type_of(predicted[name], str, what)
                 expect.one_of(predicted[name], choices, what)
-                expect.true(predicted[name] == measured, f"{what} to be what the cell under your answer measures", expect.show(predicted[name]))
+                expect.true(predicted[name] == measured, f"{what} to be what the cells under your answer measure", expect.show(predicted[name]))
 
 
 # q7: the files of a Space

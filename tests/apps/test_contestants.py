@@ -1,11 +1,13 @@
 """Models out of folders: what is taken, what is refused, and the words for it."""
 
 import json
+import tempfile
 
 import pytest
 
 from course_utils.apps import contestants
 from course_utils.apps.contestants import Unusable
+from course_utils.wire.codec import CodecError
 
 
 def test_a_saved_model_and_an_adapter_are_read(handed_in):
@@ -46,6 +48,19 @@ def test_links_and_large_folders_are_refused(tmp_path, handed_in, monkeypatch):
     monkeypatch.setattr(contestants, "MOST_BYTES", 1000)
     with pytest.raises(Unusable, match="more than 0 MB"):
         contestants.read(handed_in / "ada", "ada")
+
+
+def test_messages_name_the_folder_as_it_is_called_and_no_scratch_of_ours(handed_in, monkeypatch):
+    with pytest.raises(Unusable, match="^The folder dan holds neither"):
+        contestants.read(handed_in / "dan", "dan", called="dan")
+
+    def fails(folder):
+        raise CodecError(f"could not read {tempfile.gettempdir()}/tmp1234/base/config.json: it is empty")
+
+    monkeypatch.setattr(contestants, "rebuild", fails)
+    with pytest.raises(Unusable) as found:
+        contestants.read(handed_in / "ada", "ada", called="ada")
+    assert str(found.value) == "The model in ada can't be used: could not read config.json: it is empty."
 
 
 def test_code_that_lies_beside_a_model_never_runs(handed_in, tmp_path):

@@ -16,9 +16,11 @@ def test_a_copy_of_the_base_shares_its_place(board):
     assert places == {"base": 1, "ada": 1, "cy <b>": 1, "ben": 4}
 
 
-def test_what_cannot_be_used_is_listed(board):
+def test_what_cannot_be_used_is_listed_by_the_learners_folder(board, handed_in):
     assert set(board.refused) == {"dan", "eve"}
     assert "save_pretrained" in board.refused["dan"]
+    for name, why in board.refused.items():
+        assert name in why and str(handed_in) not in why
 
 
 def test_the_table_says_n_and_interval_and_runs_nothing(board):
