@@ -24,10 +24,12 @@ from pathlib import Path
 
 from course_utils.checks.framework import PUBLIC_SECRET, Exercise, Report, Rung, load_exercise, seed_key
 from course_utils.wire.answer import LocalTransport
+from course_utils.wire.codec import Limits
 from course_utils.wire.learner import asset_loader
 
 ROOT = Path(__file__).resolve().parents[2]
 STUB = "raise NotImplementedError()"
+PATIENCE = 20  # how many times a check's own limit a test waits for an answer
 LEDGER = "COURSE_CHECKS_LEDGER"  # names the file that verdicts are added to, one line of JSON each
 SECRETS = (PUBLIC_SECRET, b"another draw")
 
@@ -51,6 +53,21 @@ def solution_path(exercise: str) -> Path:
     return ROOT / "solutions" / exercise / f"{exercise}.ipynb"
 
 
+def given_cells(exercise: str, *names: str) -> str:
+    """The source of cells of the solution notebook by their ids, one after the other."""
+    import nbformat
+
+    cells = {cell.id: cell.source for cell in nbformat.read(solution_path(exercise), as_version=4).cells}
+    return "\n\n".join(cells[name] for name in names)
+
+
+def given_cell_with(exercise: str, words: str) -> str:
+    """The source of the one cell that the notebook gives and that holds these words."""
+    cells = [source for role, _, source in notebook_cells(solution_path(exercise)) if role == "other"]
+    (found,) = [source for source in cells if words in source]
+    return found
+
+
 def run_cells(sources: list[str], made: dict) -> None:
     """Execute cells in one namespace, quietly; ``NotImplementedError`` is let pass, as a notebook does."""
     for number, source in enumerate(sources):
@@ -64,7 +81,14 @@ def judge_namespace(
     """The report on one question for a namespace; another ``secret`` draws other data."""
     loader = asset_loader(course.model, course.dataset) if course is not None else _no_assets
     key = seed_key(secret, "", exercise.name, question)
-    return exercise.find(question).run(LocalTransport(made, loader), key)
+    return exercise.find(question).run(_Patient(made, loader), key)
+
+
+class _Patient(LocalTransport):
+    """A test may share its machine with anything, which must not make an answer too slow."""
+
+    def ask(self, request: bytes, seconds: float, limits: Limits) -> bytes:
+        return super().ask(request, PATIENCE * seconds, limits)
 
 
 def _no_assets(asset):
@@ -280,6 +304,19 @@ def answer_source(exercise: str, question: str) -> str:
         if role == "answer" and name == question:
             return source
     raise LookupError(f"{solution_path(exercise)} has no answer cell {question!r}")
+
+
+def replaced(source: str, *pairs: tuple[str, str]) -> str:
+    """A source with each old text replaced by its new one; ``AssertionError`` if one is not there (any more)."""
+    for old, new in pairs:
+        assert old in source, f"there is no {old!r} in\n{source}"
+        source = source.replace(old, new)
+    return source
+
+
+def changed_answer(exercise: str, question: str, *pairs: tuple[str, str]) -> str:
+    """The solution of a question with texts replaced: a mistake, or another way, in the middle of a right answer."""
+    return replaced(answer_source(exercise, question), *pairs)
 
 
 def stub_source(source: str) -> str:

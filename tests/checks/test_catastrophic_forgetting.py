@@ -1,6 +1,7 @@
 """Exercise 07: its solution, its stub, plausible wrong answers and other right ones, question by question."""
 
 import copy
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ from course_utils.checks.catastrophic_forgetting import (
     exercise,
 )
 from course_utils.checks.testing import (
+    given_cells,
     judge_namespace,
     judge_source,
     judged_objects_well,
@@ -17,14 +19,8 @@ from course_utils.checks.testing import (
     namespace,
 )
 
-NAME = "07_catastrophic_forgetting"
-
-
-@pytest.fixture(scope="module")
-def course():
-    from course_utils import setup
-
-    return setup(profile="offline", device="cpu")
+EXERCISE = "07_catastrophic_forgetting"
+cells = partial(given_cells, EXERCISE)
 
 
 def test_the_points_are_few_enough_for_an_afternoon():
@@ -74,7 +70,7 @@ def backward_transfer(scores):
 
 def test_measures():
     judged_well(
-        NAME,
+        EXERCISE,
         "q1",
         wrong={
             WITH_LAST_TASK: "the last task has no part in it",
@@ -89,7 +85,7 @@ def test_measures():
 
 
 def test_half_of_the_measures_earns_some_of_the_points():
-    report = judge_source(NAME, "q1", SINCE_LEARNED)
+    report = judge_source(EXERCISE, "q1", SINCE_LEARNED)
     assert 0 < report.points < report.max_points
 
 
@@ -141,7 +137,7 @@ IN_PLACE_OF_NEW = MIX.replace("list(new) + replay[:wanted]", "list(new)[wanted:]
 
 def test_mixing():
     result = judged_well(
-        NAME,
+        EXERCISE,
         "q2",
         before="import random",
         wrong={
@@ -186,7 +182,7 @@ ONLY_WEIGHTS = LINE.replace("for name in after}", "for name in after if name.end
 
 def test_interpolation():
     result = judged_well(
-        NAME,
+        EXERCISE,
         "q3",
         before="import torch",
         wrong={
@@ -203,16 +199,6 @@ def test_interpolation():
 
 
 # Question 4
-
-
-def cells(*names):
-    """The source of given cells of the solution notebook, by cell id."""
-    import nbformat
-
-    from course_utils.checks.testing import solution_path
-
-    sources = {cell.id: cell.source for cell in nbformat.read(solution_path(NAME), as_version=4).cells}
-    return "\n\n".join(sources[name] for name in names)
 
 
 COPY = """
@@ -249,7 +235,7 @@ def compare(model, batch):
 def test_the_moving_baseline(course):
     before = "import copy\nimport torch\n" + cells("q4-helpers", "q4-ask-again")
     result = judged_well(
-        NAME,
+        EXERCISE,
         "q4",
         before=before,
         course=course,
@@ -291,7 +277,7 @@ def test_models_that_gained_nothing_or_forgot_everything(twin, course):
         vocab_size=50, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, decoder_start_token_id=0
     )
     reports = judged_objects_well(
-        NAME,
+        EXERCISE,
         "q5",
         course=course,
         wrong={
@@ -323,13 +309,13 @@ REPLAYED = "mix(new, old, 0.2, seed=0)"
 @pytest.mark.slow
 @pytest.mark.parametrize("examples", [REPLAYED, "mix(new, old, 0.3, seed=1)"], ids=["replay", "more replay"])
 def test_training_with_replay(examples, course):
-    judged_objects_well(NAME, "q5", right={examples: trained_on(examples, course)}, course=course)
+    judged_objects_well(EXERCISE, "q5", right={examples: trained_on(examples, course)}, course=course)
 
 
 @pytest.mark.slow
 def test_training_on_summaries_alone(course):
     wrong = {"no replay": (trained_on("new", course), "the kept share of the old tasks' scores")}
-    reports = judged_objects_well(NAME, "q5", wrong=wrong, course=course)
+    reports = judged_objects_well(EXERCISE, "q5", wrong=wrong, course=course)
     assert reports["no replay"].points == 2
 
 

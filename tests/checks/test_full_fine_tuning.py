@@ -2,32 +2,21 @@
 
 import copy
 import random
+from functools import partial
 
-import nbformat
 import pytest
 
 from course_utils.checks import full_fine_tuning
 from course_utils.checks.testing import (
+    given_cells,
     judge_namespace,
     judged_objects_well,
     judged_well,
     namespace,
-    solution_path,
 )
-from course_utils.course import start
 
 EXERCISE = "06_full_fine_tuning"
-
-
-@pytest.fixture(scope="module")
-def course():
-    return start(EXERCISE, profile="offline", device="cpu")
-
-
-def given(*names):
-    """The source of cells that the notebook gives, by their ids."""
-    cells = {cell.id: cell.source for cell in nbformat.read(solution_path(EXERCISE), as_version=4).cells}
-    return "\n".join(cells[name] for name in names)
+given = partial(given_cells, EXERCISE)
 
 
 ENCODE = '''

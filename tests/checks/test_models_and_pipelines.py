@@ -1,23 +1,11 @@
 """Every question of exercise 03: the solution, the stub, wrong answers with the message they get, other right ways."""
 
-import nbformat
-import pytest
+from functools import partial
 
-from course_utils.checks.testing import answer_source, judged_well, solution_path
-from course_utils.course import start
+from course_utils.checks.testing import changed_answer, given_cells, judged_well, replaced
 
 EXERCISE = "03_models_and_pipelines"
-
-
-@pytest.fixture(scope="module")
-def course():
-    return start(EXERCISE, profile="offline", device="cpu")
-
-
-def given(*names):
-    """The source of cells that the notebook gives, by their ids."""
-    cells = {cell.id: cell.source for cell in nbformat.read(solution_path(EXERCISE), as_version=4).cells}
-    return "\n".join(cells[name] for name in names)
+changed, given = partial(changed_answer, EXERCISE), partial(given_cells, EXERCISE)
 
 
 def without_use(*names):
@@ -26,19 +14,6 @@ def without_use(*names):
 
 
 IMPORTS = "import tempfile\nimport torch\nfrom torch import nn\n"
-
-
-def replaced(source, *pairs):
-    """The source with each old text replaced by its new one; the old ones must be there."""
-    for old, new in pairs:
-        assert old in source, old
-        source = source.replace(old, new)
-    return source
-
-
-def changed(question, *pairs):
-    """The solution of a question with texts replaced."""
-    return replaced(answer_source(EXERCISE, question), *pairs)
 
 
 def test_parameters_of(course):

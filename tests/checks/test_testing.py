@@ -4,7 +4,16 @@ import pytest
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise
-from course_utils.checks.testing import bench, judge_source, stub_source
+from course_utils.checks.testing import (
+    answer_source,
+    bench,
+    changed_answer,
+    given_cell_with,
+    given_cells,
+    judge_source,
+    replaced,
+    stub_source,
+)
 
 SOLUTION = "def double(n):\n    ### BEGIN SOLUTION\n    return 2 * n\n    ### END SOLUTION"
 RIGHT = ["double = lambda n: n + n", "import operator\ndef double(n):\n    return operator.mul(n, 2)"]
@@ -88,3 +97,20 @@ def test_what_ran_before_is_there():
 def test_assert_good_tells_all_faults():
     with pytest.raises(AssertionError, match="is not caught"):
         run(lambda answer, draw: None).assert_good()
+
+
+def test_a_mistake_is_planted_or_said_to_be_out_of_date():
+    assert replaced("a + b + a", ("a", "c"), ("c + b", "d")) == "d + c"
+    with pytest.raises(AssertionError, match="there is no 'x'"):
+        replaced("a + b", ("x", "y"))
+    assert changed_answer("06_full_fine_tuning", "q1", ("truncation=True", "truncation=False")) != answer_source(
+        "06_full_fine_tuning", "q1"
+    )
+
+
+def test_cells_are_found_by_their_ids_and_by_their_words():
+    setup = given_cells("06_full_fine_tuning", "setup")
+    assert "06_full_fine_tuning" in setup
+    assert given_cell_with("06_full_fine_tuning", 'setup(exercise="06_full_fine_tuning"') == setup
+    with pytest.raises(KeyError):
+        given_cells("06_full_fine_tuning", "no such cell")
