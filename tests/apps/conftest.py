@@ -6,11 +6,15 @@ import pytest
 
 from course_utils.apps import page
 
-page.prepare()
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared():
+    """What both commands begin with; it says offline to the whole process, so it ends with the module."""
+    page.prepare()
 
 
-@pytest.fixture(scope="session")
-def handed_in(tmp_path_factory):
+@pytest.fixture(scope="module")
+def handed_in(prepared, tmp_path_factory):
     """A folder of submissions: a copy of the base, a spoilt one, an adapter, and two that can't be used."""
     import torch
     from peft import LoraConfig, get_peft_model

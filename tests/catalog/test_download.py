@@ -113,7 +113,7 @@ def test_a_learner_with_a_network_gets_the_pinned_files_and_no_others(hub, tmp_p
     del environment["COURSE_PROFILE"]
     environment.pop("CI", None)
     done = subprocess.run(
-        [sys.executable, "-c", LEARNER], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", LEARNER], env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "profile hub, because 127.0.0.1 answers" in done.stdout

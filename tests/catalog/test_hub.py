@@ -212,7 +212,7 @@ def learn(name, auto, work, home):
     del environment["COURSE_PROFILE"]
     code = LEARNER.format(name=name, auto=auto, work=work)
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])

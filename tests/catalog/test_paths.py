@@ -79,7 +79,7 @@ def test_two_that_write_at_once_end_with_one_whole_folder(cache):
 
     def write(scratch):
         (scratch / "train.parquet").write_text("whole")
-        both_are_writing.wait(10)
+        both_are_writing.wait(60)
 
     found = []
     writers = [
