@@ -22,7 +22,7 @@ def serve(folder, seconds=120):
         yield lambda path: f"http://127.0.0.1:{port}/formgrader/{path}?token=formgrader"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 def _port(process, log, deadline):

@@ -28,6 +28,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
+PATIENCE = 120  # seconds that a page may take to show what is waited for
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/\S*\?token=(\w+)")
 
@@ -60,7 +61,7 @@ def copy_workbook(folder):
 
 
 @contextlib.contextmanager
-def serve(folder, seconds=60):
+def serve(folder, seconds=180):
     """JupyterLab on a free port, serving `folder`; it ends with the block."""
     environment = dict(os.environ)
     prepare_environment(environment)
@@ -82,7 +83,7 @@ def serve(folder, seconds=60):
         yield wait_for_server(process, log, folder, time.monotonic() + seconds)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 def wait_for_server(process, log, folder, deadline):
@@ -95,18 +96,20 @@ def wait_for_server(process, log, folder, deadline):
 
 @contextlib.contextmanager
 def browse(width=1280, height=900):
-    """A page of a new headless Chromium."""
+    """A page of a new headless Chromium, patient enough for a busy machine."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         try:
-            yield browser.new_page(viewport={"width": width, "height": height})
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(PATIENCE * 1000)
+            yield page
         finally:
             browser.close()
 
 
-def open_notebook(page, server, path, seconds=120):
+def open_notebook(page, server, path, seconds=PATIENCE):
     """Open a notebook and wait until its cells are drawn and its kernel is there and idle."""
     page.goto(server.address(path))
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=seconds * 1000)
