@@ -57,6 +57,12 @@ def test_the_cards_say_what_was_recorded_and_measured(name):
     assert "This is not" in written
 
 
+def test_rows_measured_again_take_their_places_and_lose_none():
+    row = lambda name, value: phenomena.Row(name, value, value, value, 1)  # noqa: E731
+    found = phenomena.merged([row("a", 1), row("b", 2), row("c", 3)], [row("d", 5), row("b", 4)])
+    assert [(each.name, each.value) for each in found] == [("a", 1), ("b", 4), ("c", 3), ("d", 5)]
+
+
 @pytest.mark.slow
 def test_a_phenomenon_measured_anew_agrees_with_the_table():
     """The first rows, on fewer records: within the interval that fewer records allow."""
