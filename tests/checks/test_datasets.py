@@ -1,35 +1,20 @@
 """Every question of exercise 02: the solution, the stub, wrong answers with the message they get, other right ways."""
 
-from functools import cache
+from functools import partial
 
-import nbformat
 import pytest
 
 from course_utils.checks import datasets as questions
 from course_utils.checks.draw import Draw
-from course_utils.checks.testing import answer_source, judge_source, judged_well, namespace, solution_path
-from course_utils.course import start
+from course_utils.checks.testing import changed_answer, given_cells, judge_source, judged_well, namespace
 
 EXERCISE = "02_datasets"
-
-
-@cache
-def cells():
-    return {cell.id: cell.source for cell in nbformat.read(solution_path(EXERCISE), as_version=4).cells}
+cells, solution = partial(given_cells, EXERCISE), partial(changed_answer, EXERCISE)
 
 
 def given(*names):
-    """The source of cells that the notebook gives, by their ids."""
-    return "\n".join(cells()[name] for name in ("imports", "unpacked", "q1-features", *names))
-
-
-def solution(question, *changes):
-    """The solution's source of a question with some texts replaced: (old, new), each of which must occur."""
-    source = answer_source(EXERCISE, question)
-    for old, new in changes:
-        assert old in source, old
-        source = source.replace(old, new)
-    return source
+    """Cells of the notebook after those that all need."""
+    return cells("imports", "unpacked", "q1-features", *names)
 
 
 PLAIN_GATHER = '''
@@ -154,7 +139,7 @@ def test_read():
         "q3",
         before=given("q3-stream", "q3-helper"),
         wrong={
-            cells()["q3-colleague"].replace("colleagues_read", "read"): "the first row of the reading that follows",
+            cells("q3-colleague").replace("colleagues_read", "read"): "the first row of the reading that follows",
             solution("q3", ("return rows, stream.state_dict()", "return rows, None")): "the first row of the reading that follows",
             solution("q3", ("rows = []\n", "rows = []\n    saved = stream.state_dict()\n"), ("rows, stream.state_dict()", "rows, saved")): "the first row",
             solution("q3", ("for row in stream:", "for row in list(stream):")): "rows taken from the source",
@@ -214,7 +199,7 @@ def test_predictions():
 
 def test_the_answers_to_the_prediction_are_measured_and_not_believed():
     names = ("q4-module", "q4-answer", "q4-rows", "q4-edits")
-    measured = namespace(given(), *(cells()[name] for name in names))["measured"]
+    measured = namespace(given(), *map(cells, names))["measured"]
     assert measured == questions.RUNS_AGAIN
 
 
@@ -224,7 +209,7 @@ def test_typo():
         "q5",
         before=given(),
         wrong={
-            cells()["q5-colleague"].split("\n\n\n")[0].replace("colleagues_typo(row)", "typo(row, index, seed)"): "the same swaps",
+            cells("q5-colleague").split("\n\n\n")[0].replace("colleagues_typo(row)", "typo(row, index, seed)"): "the same swaps",
             solution("q5", ('random.Random(f"{seed}/{index}")', "random.Random(seed)")): "for 24 indices",
             solution("q5", ('random.Random(f"{seed}/{index}")', "random.Random(index)")): "for 24 seeds",
             solution("q5", ('random.Random(f"{seed}/{index}").choice(places)', "places[0]")): "different swaps",
@@ -541,11 +526,6 @@ def test_the_card():
     assert exercise.points == 30
     assert len([question for question in exercise.questions.values() if not question.manual]) >= 6
     assert all(len(question.hints) == 3 for question in exercise.questions.values())
-
-
-@pytest.fixture(scope="module")
-def course():
-    return start(EXERCISE, profile="offline", device="cpu")
 
 
 def test_the_given_notebook_shows_the_colleagues_bugs(course):

@@ -1,17 +1,19 @@
 """Every question of exercise 04: the solution, the stub, wrong answers with the message they get, other right ways."""
 
+from functools import partial
+
 import pytest
 
 from course_utils.checks import evaluation
 from course_utils.checks.testing import (
     answer_source,
+    given_cell_with,
     judge_source,
     judged_well,
-    notebook_cells,
-    solution_path,
 )
 
 EXERCISE = "04_evaluation"
+given = partial(given_cell_with, EXERCISE)
 IMPORTS = """
 import random, re, string, tempfile
 from collections import Counter
@@ -22,13 +24,6 @@ import numpy as np
 
 def judged(question, *, wrong, right, before="", **options):
     return judged_well(EXERCISE, question, wrong=wrong, right=right, before=IMPORTS + before, **options)
-
-
-def given(words):
-    """The cells that the notebook gives, found by a word in them."""
-    cells = [source for role, _, source in notebook_cells(solution_path(EXERCISE)) if role == "other"]
-    (found,) = [source for source in cells if words in source]
-    return found
 
 
 BY_HAND = """

@@ -108,6 +108,9 @@ def test_long_values_are_cut():
 def test_a_long_value_is_shown_in_no_time(value):
     import time
 
-    started = time.process_time()
-    assert len(expect.show(value)) == expect.SHOWN_CHARACTERS
-    assert time.process_time() - started < 0.05
+    def seconds():
+        started = time.process_time()
+        assert len(expect.show(value)) == expect.SHOWN_CHARACTERS
+        return time.process_time() - started
+
+    assert min(seconds() for _ in range(5)) < 0.05  # of several: Python may collect garbage meanwhile

@@ -1,26 +1,12 @@
 """Every question of exercise 00: the solution, the stub, wrong answers with the words they get, other right ways."""
 
-import pytest
+from functools import partial
 
-from course_utils.checks.testing import answer_source, judged_well
-from course_utils.course import start
+from course_utils.checks.testing import answer_source, changed_answer, judged_well
 
 EXERCISE = "00_start_here"
 IMPORTS = "import math\nimport torch"
-
-
-@pytest.fixture(scope="module")
-def course():
-    return start(EXERCISE, profile="offline", device="cpu")
-
-
-def changed(question, *pairs):
-    """The solution with pieces replaced: a mistake in the middle of a right answer."""
-    source = answer_source(EXERCISE, question)
-    for old, new in pairs:
-        assert old in source, f"the solution of {question} no longer holds {old!r}"
-        source = source.replace(old, new)
-    return source
+changed = partial(changed_answer, EXERCISE)
 
 
 def test_examine():

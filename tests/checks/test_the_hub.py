@@ -2,21 +2,21 @@
 
 import sys
 import types
+from functools import partial
 
-import nbformat
 import pytest
 
 from course_utils.checks import the_hub
-from course_utils.checks.testing import answer_source, judge_source, judged_well, solution_path
-from course_utils.course import start
+from course_utils.checks.testing import (
+    changed_answer,
+    given_cells,
+    judge_source,
+    judged_well,
+)
 from course_utils.hub import LocalHub
 
 EXERCISE = "01_the_hub"
-
-
-@pytest.fixture(scope="module")
-def course():
-    return start(EXERCISE, profile="offline", device="cpu")
+changed, given = partial(changed_answer, EXERCISE), partial(given_cells, EXERCISE)
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +31,6 @@ def before(course):
     finally:
         del sys.modules["the_hub_of_this_test"]
         hub.close()
-
-
-def given(name):
-    """The source of a cell that the notebook gives."""
-    return next(cell.source for cell in nbformat.read(solution_path(EXERCISE), as_version=4).cells if cell.id == name)
-
-
-def changed(question, *pairs):
-    """The solution with pieces replaced: a mistake in the middle of a right answer."""
-    source = answer_source(EXERCISE, question)
-    for old, new in pairs:
-        assert old in source, f"the solution of {question} no longer holds {old!r}"
-        source = source.replace(old, new)
-    return source
 
 
 def test_publish_shards(course, before):
