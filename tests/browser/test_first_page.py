@@ -9,7 +9,7 @@ from tests.browser.workbook import open_notebook, outputs, run_all
 def test_the_first_page_opens_and_runs(server, page):
     open_notebook(page, server, FIRST_PAGE)
     page.get_by_role("heading", name="One day of generative AI").wait_for()
-    run_all(page, seconds=60)
+    run_all(page)
     assert any("profile offline" in text for text in outputs(page))
 
 
