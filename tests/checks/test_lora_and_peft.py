@@ -1,33 +1,22 @@
 """Exercise 10: its solution, its stub, plausible wrong answers with the words they get, and other right ones."""
 
 import copy
+from functools import partial
 
-import nbformat
 import pytest
 
 from course_utils.checks.lora_and_peft import FOUND, exercise
 from course_utils.checks.testing import (
+    given_cells,
     judge_source,
     judged_objects_well,
     judged_well,
     namespace,
-    solution_path,
 )
-from course_utils.course import start
 
-NAME = "10_lora_and_peft"
+EXERCISE = "10_lora_and_peft"
+given = partial(given_cells, EXERCISE)
 TORCH = "import torch"
-
-
-@pytest.fixture(scope="module")
-def course():
-    return start(NAME, profile="offline", device="cpu")
-
-
-def given(*names):
-    """The source of cells of the solution, by their ids."""
-    cells = {cell.id: cell.source for cell in nbformat.read(solution_path(NAME), as_version=4).cells}
-    return "\n\n".join(cells[name] for name in names)
 
 
 def test_the_card():
@@ -61,7 +50,7 @@ def lora_unmerge(W, A, B, alpha):
 
 def test_forward_and_merge():
     judged_well(
-        NAME,
+        EXERCISE,
         "q1",
         before=TORCH,
         wrong={
@@ -79,7 +68,7 @@ def test_forward_and_merge():
 
 
 def test_a_wrong_way_back_costs_one_point():
-    report = judge_source(NAME, "q1", FORWARD.replace("W - alpha", "W + alpha"), before=TORCH)
+    report = judge_source(EXERCISE, "q1", FORWARD.replace("W - alpha", "W + alpha"), before=TORCH)
     assert report.points == 2
 
 
@@ -106,7 +95,7 @@ def largest_rank(shapes, budget):
 
 def test_budget():
     judged_well(
-        NAME,
+        EXERCISE,
         "q2",
         before=TORCH,
         wrong={
@@ -155,7 +144,7 @@ class Detour(torch.nn.Module):
 def test_find_the_bugs():
     probe = given("q3-probe")
     judged_well(
-        NAME,
+        EXERCISE,
         "q3",
         before=f"{TORCH}\n{probe}",
         wrong={
@@ -221,7 +210,7 @@ def test_adapter(course, adapted):
     prefix = untrained(held, course, PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=20))
     norms = untrained(held, course, LNTuningConfig(task_type="SEQ_CLS", target_modules=["LayerNorm"]))
     reports = judged_objects_well(
-        NAME,
+        EXERCISE,
         "q4",
         course=course,
         right={
@@ -251,7 +240,7 @@ def test_adapter(course, adapted):
 
 
 def test_an_adapter_that_is_still_to_do(course):
-    assert judge_source(NAME, "q4", "adapted = None", course=course).rung == "not started"
+    assert judge_source(EXERCISE, "q4", "adapted = None", course=course).rung == "not started"
 
 
 # q5
@@ -283,7 +272,7 @@ def dequantise(codes, scales, levels, block):
 
 def test_four_bits():
     judged_well(
-        NAME,
+        EXERCISE,
         "q5",
         before=TORCH,
         wrong={
@@ -314,7 +303,7 @@ def qlora_bytes(weights, trained, block, scale_block):
 
 def test_memory():
     judged_well(
-        NAME,
+        EXERCISE,
         "q6",
         wrong={
             BYTES.replace("weights / 2", "4 * weights"): '["frozen"] in bytes',
@@ -361,7 +350,7 @@ BOTH_WAYS = given("q7-probe").split("try:")[0]
 
 def test_rounding():
     result = judged_well(
-        NAME,
+        EXERCISE,
         "q7",
         before=f"{TORCH}\n{BOTH_WAYS}",
         wrong={
@@ -393,9 +382,9 @@ def test_predictions():
         "def predictions():\n    return {'off': True}": "'prompt'",
     }
     judged_well(
-        NAME, "q8", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"]
+        EXERCISE, "q8", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"]
     )
-    assert judge_source(NAME, "q8", answers(linear=True)).points == 1
+    assert judge_source(EXERCISE, "q8", answers(linear=True)).points == 1
 
 
 def test_the_predictions_are_what_is_measured(course):
@@ -436,7 +425,7 @@ def mix(adapters, weights):
 
 def test_mixing():
     judged_well(
-        NAME,
+        EXERCISE,
         "q9",
         before=TORCH,
         wrong={

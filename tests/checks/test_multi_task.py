@@ -1,22 +1,18 @@
 """Every question of exercise 09: the solution, the stub, wrong answers with the message they get, other right ways."""
 
+from functools import partial
+
 from course_utils.checks import multi_task
-from course_utils.checks.testing import judged_well, notebook_cells, solution_path
+from course_utils.checks.testing import given_cell_with, judged_well
 from course_utils.teach.multi_task import TASKS
 
 EXERCISE = "09_multi_task"
+given = partial(given_cell_with, EXERCISE)
 IMPORTS = "import torch\nfrom torch.nn.functional import cross_entropy\n"
 
 
 def judged(question, *, wrong, right, before=""):
     return judged_well(EXERCISE, question, wrong=wrong, right=right, before=IMPORTS + before)
-
-
-def given(words):
-    """The one cell that the notebook gives and that holds these words."""
-    cells = [source for role, _, source in notebook_cells(solution_path(EXERCISE)) if role == "other"]
-    (found,) = [source for source in cells if words in source]
-    return found
 
 
 def test_the_classes_are_those_of_the_lessons():
