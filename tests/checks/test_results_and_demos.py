@@ -9,9 +9,9 @@ import pytest
 from course_utils.checks.results_and_demos import FORETOLD
 from course_utils.checks.testing import (
     answer_source,
+    given_cell_with,
     judge_source,
     judged_well,
-    notebook_cells,
     solution_path,
 )
 
@@ -21,9 +21,7 @@ IMPORTS = "import json, math, statistics\n"
 
 def given(words):
     """The cell that the notebook gives, found by words in it, without what it tries out."""
-    cells = [source for role, _, source in notebook_cells(solution_path(EXERCISE)) if role == "other"]
-    (found,) = [source for source in cells if words in source]
-    return found.partition("\nexample =")[0] + "\n"
+    return given_cell_with(EXERCISE, words).partition("\nexample =")[0] + "\n"
 
 
 def judged(question, *, wrong, right, before=""):
