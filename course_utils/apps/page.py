@@ -22,7 +22,8 @@ table.course th[scope=col] { overflow-wrap: normal; }
   table.course tr { display: block; border-bottom: 2px solid #555; padding: 0.4em 0; }
   table.course td, table.course th[scope=row] { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1em; border: 0; padding: 0.15em 0.5em; }
   table.course td::before, table.course th[scope=row]::before { content: attr(data-label); font-weight: 600; }
-  .course-figure { overflow-x: auto !important; }  /* letters stay readable; the box scrolls and not the page */
+  .course-figure { overflow-x: auto !important; contain: inline-size; width: 100%; }  /* the box scrolls, not the page */
+  .course-figure .matplotlib { display: block; }  /* from its left end, not from its middle */
   .course-figure img { width: 42rem; max-width: none !important; }
 }
 """
