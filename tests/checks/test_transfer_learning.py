@@ -4,34 +4,23 @@ import copy
 import json
 import multiprocessing
 import shutil
+from functools import partial
 
-import nbformat
 import pytest
 
 from course_utils.checks import transfer_learning
 from course_utils.checks.testing import (
+    given_cells,
     judge_source,
     judged_objects_well,
     judged_well,
     namespace,
-    solution_path,
 )
 from course_utils.checks.transfer_learning import FOUND, exercise
-from course_utils.course import start
 
-NAME = "08_transfer_learning"
+EXERCISE = "08_transfer_learning"
+given = partial(given_cells, EXERCISE)
 TORCH = "import torch"
-
-
-@pytest.fixture(scope="module")
-def course():
-    return start(NAME, profile="offline", device="cpu")
-
-
-def given(*names):
-    """The source of cells of the solution, by their ids."""
-    cells = {cell.id: cell.source for cell in nbformat.read(solution_path(NAME), as_version=4).cells}
-    return "\n\n".join(cells[name] for name in names)
 
 
 def test_the_card():
@@ -62,7 +51,7 @@ def freeze(model, depth):
 
 def test_freezing():
     judged_well(
-        NAME,
+        EXERCISE,
         "q1",
         before=f"{TORCH}\n{given('q1-probe')}",
         wrong={
@@ -101,7 +90,7 @@ def mixed_loss(student, teacher, labels, T, share):
 
 def test_the_loss():
     judged_well(
-        NAME,
+        EXERCISE,
         "q2",
         before=TORCH,
         wrong={
@@ -118,7 +107,7 @@ def test_the_loss():
 
 
 def test_a_forgotten_square_costs_more_than_one_part():
-    assert judge_source(NAME, "q2", LOSS.replace("T ** 2 * ", ""), before=TORCH).points == 2
+    assert judge_source(EXERCISE, "q2", LOSS.replace("T ** 2 * ", ""), before=TORCH).points == 2
 
 
 # q3
@@ -136,7 +125,7 @@ TENSORS = BATCH.replace('return {"input', 'found = {"input') + "    return {name
 
 def test_the_bugs():
     judged_well(
-        NAME,
+        EXERCISE,
         "q3",
         before=TORCH,
         wrong={
@@ -179,7 +168,7 @@ def test_on_to_the_domain(course, models):
     untouched = models["AutoModelForMaskedLM"].from_pretrained(course.model("distilbert"))
     classifier = models["student"]
     reports = judged_objects_well(
-        NAME,
+        EXERCISE,
         "q4",
         course=course,
         right={"the solution": models, "fewer steps, a higher rate": {"adapted": continued(models, course, 80, 2e-3)}},
@@ -207,7 +196,7 @@ def test_a_student(course, models):
     broken = copy.deepcopy(models["teacher"])
     torch.nn.init.zeros_(broken.classifier.weight)
     reports = judged_objects_well(
-        NAME,
+        EXERCISE,
         "q5",
         course=course,
         right={"the solution": models, "by hard answers": taught(hard)},
@@ -226,7 +215,7 @@ def test_a_student(course, models):
 @pytest.mark.parametrize(("question", "name"), [("q4", "adapted"), ("q5", "student"), ("q7", "trained_start"), ("q9", "finished")])
 def test_what_is_still_to_do(course, question, name):
     source = f"{name} = None\ndef towards(*_): pass\nteacher = 1"
-    assert judge_source(NAME, question, source, course=course).rung == "not started"
+    assert judge_source(EXERCISE, question, source, course=course).rung == "not started"
 
 
 # q6
@@ -246,7 +235,7 @@ def claims(parameters, scores, seconds):
 
 def test_three_claims():
     judged_well(
-        NAME,
+        EXERCISE,
         "q6",
         wrong={
             UNPACKED.replace("1 - small / large", "small / large"): '"smaller" for parameters',
@@ -282,7 +271,7 @@ def starts(course):
 def test_a_trained_start(course, starts):
     swapped = lambda move: TOWARDS.replace("torch.lerp(a, b, share)", move)  # noqa: E731
     reports = judged_objects_well(
-        NAME,
+        EXERCISE,
         "q7",
         course=course,
         right={"the solution": starts(given("q7-answer"), 700), "lerp": starts(TOWARDS, 700), "a weighted mean": starts(WEIGHTED, 700)},
@@ -313,8 +302,8 @@ def test_predictions():
         answers(hotter="yes"): "to be True or False",
         "def predictions():\n    return {'half': True}": "'embeddings'",
     }
-    judged_well(NAME, "q8", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"])
-    assert judge_source(NAME, "q8", answers(half=True)).points == 1
+    judged_well(EXERCISE, "q8", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"])
+    assert judge_source(EXERCISE, "q8", answers(half=True)).points == 1
 
 
 def test_the_predictions_are_what_is_measured(course):
@@ -401,7 +390,7 @@ def test_a_finished_model(course, finished, spoilt, tmp_path):
     checkpoint = spoilt("checkpoint")
     (checkpoint["finished"] / "optimizer.pt").write_bytes(b"moments")
     reports = judged_objects_well(
-        NAME,
+        EXERCISE,
         "q9",
         course=course,
         right={
@@ -423,7 +412,7 @@ def test_a_finished_model(course, finished, spoilt, tmp_path):
             "no tokenizer": (spoilt("no tokenizer", tokenizer__json=None), "tokenizer.json"),
             "no card": (spoilt("no card", README__md=None), "README.md"),
             "a checkpoint": (checkpoint, "optimizer.pt"),
-            "not trained": ({"finished": untouched}, "went of the way from always saying the same"),
+            "not trained": ({"finished": untouched}, "the share of the way from the commonest label"),
             "another model": ({"finished": bert}, "the folder of a DistilBertForSequenceClassification"),
             "the model itself": ({"finished": 3}, "path of an existing folder"),
         },
