@@ -286,7 +286,7 @@ class Arena:
 
     def _survivors(self):
         """Processes that the attacks left running, after a moment to end in."""
-        for _ in range(20):
+        for _ in range(240):
             found = [
                 line
                 for line in _command_lines()

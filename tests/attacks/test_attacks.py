@@ -7,6 +7,8 @@ from tests.attacks.attack import Attack
 from tests.attacks.catalogue import ATTACKS, BY_NAME, REPRESENTATIVE
 
 BATCH = 60
+# one worker after the other: an arena takes what another one's attacks start and plant for its own
+pytestmark = pytest.mark.xdist_group("attacks")
 
 
 def fight(attacks, follow):

@@ -34,7 +34,7 @@ def released(released_path):
 def grade(released_path, tmp_path):
     """A function that grades a notebook (a dict) with a secret and gives its `Graded`."""
 
-    def grade(notebook, student="ann", limits=executor.Limits(cell=5, interrupt=2, total=120)):
+    def grade(notebook, student="ann", limits=executor.Limits(cell=60, interrupt=10, total=600)):
         path = toy.write(tmp_path / f"{toy.NAME}.ipynb", notebook)
         keys = executor.secret_keys(b"a secret", student)
         released = executor.read_released(released_path)

@@ -92,7 +92,8 @@ LOOPS = {
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_what_never_ends_or_dies_costs_its_question_only(released, grade, loop):
-    graded = grade(toy.submission(released, q1=LOOPS[loop], q2=toy.ANSWERS["q2"]))
+    limits = Limits(cell=5, interrupt=2, total=120)
+    graded = grade(toy.submission(released, q1=LOOPS[loop], q2=toy.ANSWERS["q2"]), limits=limits)
     assert points(graded) == {"q1": 0, "q2": 2}
 
 
@@ -109,12 +110,12 @@ def test_the_cell_that_ended_the_process_says_so(released, grade):
 
 def test_the_whole_notebook_has_a_clock(released, grade):
     started = time.monotonic()
-    limits = Limits(cell=60, total=6, interrupt=1)
+    limits = Limits(cell=600, total=8, interrupt=1)
     graded = grade(
-        toy.submission(released, q1=toy.ANSWERS["q1"], q2="import time; time.sleep(50)"), limits=limits
+        toy.submission(released, q1=toy.ANSWERS["q1"], q2="import time; time.sleep(500)"), limits=limits
     )
     assert points(graded) == {"q1": 4, "q2": 0}
-    assert time.monotonic() - started < 45
+    assert time.monotonic() - started < 300  # the bound is for a busy machine
 
 
 def test_copied_moved_and_id_less_cells_are_harmless(released, grade):

@@ -42,7 +42,7 @@ class Server:
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stdout.close()
         self.process.stderr.close()
 
@@ -51,7 +51,7 @@ class Writer:
     """Works against the server until it dies, and keeps a book of what the server has acknowledged."""
 
     def __init__(self, server, name, seed):
-        self.line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        self.line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         self.head = {"Authorization": f"Bearer {server.token}"}
         self.name = name
         self.random = random.Random(seed)
@@ -125,6 +125,9 @@ def one_round(root, number):
         threads = [threading.Thread(target=each.work) for each in writers]
         for each in threads:
             each.start()
+        # a random moment, but on a slow machine not always one before anything was done
+        while sum(len(each.files) for each in writers) < number % 4 and any(each.is_alive() for each in threads):
+            time.sleep(0.005)
         time.sleep(random.Random(number).uniform(0.02, 0.5))
     finally:
         server.kill()
