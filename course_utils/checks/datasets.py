@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.checks.predictions import six_predictions
 from course_utils.wire import Rows
 
 LESSONS = "lessons/02_datasets/"
@@ -295,15 +296,7 @@ RUNS_AGAIN = {"again": False, "constant": True, "other": False, "batch": True, "
     ),
 )
 def predict(answer, draw):
-    found = answer.call("predictions")
-    expect.keys(found, RUNS_AGAIN, "predictions()")
-    for name in RUNS_AGAIN:
-        expect.type_of(found[name], bool, f"predictions()[{name!r}]")
-    right = sum(found[name] == value for name, value in RUNS_AGAIN.items())
-    with part("five of six", points=1):
-        expect.at_least(right, 5, "the number of edits that you foresaw (measure them with the cell above)")
-    with part("all six", points=1):
-        expect.at_least(right, 6, "the number of edits that you foresaw")
+    six_predictions(answer, RUNS_AGAIN, "the number of edits that you foresaw")
 
 
 # Question 5: chance that can be repeated

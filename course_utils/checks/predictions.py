@@ -4,14 +4,17 @@ from course_utils.checks import expect
 from course_utils.checks.framework import part
 
 
-def six_predictions(answer, found):
-    """Judge `predictions()`: a dict of six booleans with the names of `found`, {name: what was measured}; two points."""
+def six_predictions(answer, found, counted="the number of right predictions"):
+    """Judge `predictions()`: a dict of six booleans with the names of `found`, {name: what was measured}; two points.
+
+    `counted` says in the message what there should be six of.
+    """
     predicted = answer.call("predictions")
     expect.keys(predicted, found, "predictions()")
     for name in found:
         expect.type_of(predicted[name], bool, f"predictions()[{name!r}]")
     right = sum(predicted[name] == value for name, value in found.items())
     with part("five of six", points=1):
-        expect.at_least(right, 5, "the number of right predictions (measure them with the cell above)")
+        expect.at_least(right, 5, f"{counted} (measure them with the cell above)")
     with part("all six", points=1):
-        expect.at_least(right, 6, "the number of right predictions")
+        expect.at_least(right, 6, counted)
