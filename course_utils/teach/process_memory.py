@@ -43,7 +43,10 @@ def private_bytes():
 
 @contextmanager
 def memory_watch(name, show=True):
-    """Watch a block and print "name: at most 12 MB more than before, 1.3 s" at its end; gives the `MemoryUse`."""
+    """Watch a block and print "name: at most 12 MB more than before, 1.3 s" at its end; gives the `MemoryUse`.
+
+    It looks every few milliseconds: a peak that is over sooner goes unseen.
+    """
     use, done = MemoryUse(name), threading.Event()
     begun, before = time.perf_counter(), private_bytes()
 
