@@ -11,8 +11,9 @@ from course_utils.grading.executor import Limits, Notebook
 from course_utils.grading.worker import MOST_OUTPUTS, OUTPUT_CHARACTERS, Outputs
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def child():
+    """One for each test: a warm process has one child at a time, so one that is kept would not outlive another test's."""
     with Notebook(Limits(cell=120)) as running:
         yield running
 
