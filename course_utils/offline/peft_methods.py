@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 
 from course_utils import instructions
-from course_utils.offline import phenomena, run_files, world
-from course_utils.offline.phenomena import Plan, fine_tune
+from course_utils.offline import fine_tuning, run_files, world
+from course_utils.offline.fine_tuning import Plan, fine_tune
 from course_utils.offline.run_files import pooled
 from course_utils.teach import adapters, four_bits, memory
 from course_utils.teach.activations import activation_bytes
-from course_utils.teach.evaluate import heldout_loss
+from course_utils.teach.evaluate import heldout_loss, task_score
 from course_utils.teach.scores import Score, difference, mean_of
 
 RESULTS = Path(__file__).parent / "assets" / "peft"
@@ -201,15 +201,15 @@ def measured(run: Trained, rows: int = ROWS) -> Result:
 
 @cache
 def _original():
-    return phenomena._flan()
+    return fine_tuning.flan()
 
 
 def _scored(model, tokenizer, rows: int) -> tuple[dict[str, Score], Score]:
     """The score of every task, and the loss on general text."""
-    fresh = lambda kind, count: list(world.records(kind, phenomena.FRESH_SEED, count, "test"))  # noqa: E731
+    fresh = lambda kind, count: list(world.records(kind, fine_tuning.FRESH_SEED, count, "test"))  # noqa: E731
     count = {task: rows * (2 if task == "summary" else 1) for task in instructions.TASKS}
     scores = {
-        task: phenomena.task_score(model, tokenizer, task, fresh(instructions.dataset_of(task), count[task]), batch_size=64)
+        task: task_score(model, tokenizer, task, fresh(instructions.dataset_of(task), count[task]), batch_size=64)
         for task in instructions.TASKS
     }
     return scores, heldout_loss(model, tokenizer, [row["text"] for row in fresh("general-text", rows)])
@@ -228,7 +228,7 @@ def _memory(method: Method, model, tokenizer, plan: Plan) -> dict[str, int]:
     if method.four_bits:
         frozen = sum(layer.weight.numel() for layer in _linear_layers(copy.deepcopy(_original()[0])))
         weights -= round(frozen * (32 - four_bits.bits_per_weight()) / 8)
-    batch = next(iter(phenomena._batches(tokenizer, replace(plan, steps=1, replay_every=0))))
+    batch = next(iter(fine_tuning.summary_batches(tokenizer, replace(plan, steps=1, replay_every=0))))
     return {"weights": weights, "gradients": held.gradients, "optimizer": held.optimizer, "activations": activation_bytes(model, batch)}
 
 

@@ -11,8 +11,7 @@ import copy
 import json
 import math
 import platform
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -21,14 +20,25 @@ import numpy as np
 import torch
 
 from course_utils import instructions
-from course_utils.offline import corpora, mixture, world
+from course_utils.offline import world
+from course_utils.offline.fine_tuning import (
+    FRESH_SEED,
+    TRAINING_SEED,
+    Plan,
+    accuracy,
+    classifier,
+    fine_tune,
+    flan,
+    sentences_right,
+    tagger,
+    train_classifier,
+    train_tagger,
+)
 from course_utils.offline.pretrain import ASSETS
 from course_utils.teach.evaluate import task_score
 from course_utils.teach.scores import Score, difference, proportion
+from course_utils.teach.timing import seconds_a_pass
 
-#: Seeds that neither pre-training nor the shipped splits use.
-TRAINING_SEED, FRESH_SEED = 31, 77
-WARM_UP_STEPS = 20
 RESULTS = Path(__file__).parent / "assets" / "phenomena.json"
 
 
@@ -73,69 +83,8 @@ def _fresh(name: str, count: int) -> list[dict]:
     return list(world.records(name, FRESH_SEED, count, "test"))
 
 
-def _flan(**settings):
-    """The twin and its tokenizer; `settings` go into its config."""
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-    folder = ASSETS / "flan-t5"
-    return AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32, **settings), AutoTokenizer.from_pretrained(folder)
-
-
 def _scores(model, tokenizer, count: int) -> dict[str, Score]:
     return {task: task_score(model, tokenizer, task, _fresh(instructions.dataset_of(task), count), batch_size=64) for task in instructions.TASKS}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the twin is fine-tuned."""
-
-    steps: int = 300
-    batch_size: int = 16
-    learning_rate: float = 5e-3
-    replay_every: int = 0  # every so many batches is one of old tasks; 0: never
-    seed: int = TRAINING_SEED
-
-
-def _batches(tokenizer, plan: Plan) -> Iterator[dict[str, torch.Tensor]]:
-    for step in range(plan.steps):
-        if plan.replay_every and step % plan.replay_every == plan.replay_every - 1:
-            share = plan.batch_size // len(instructions.KNOWN_TASKS)
-            pairs = [pair for task in instructions.KNOWN_TASKS for pair in corpora.pairs(task, share, plan.seed, step * share)]
-        else:
-            pairs = list(corpora.pairs("summary", plan.batch_size, plan.seed, step * plan.batch_size))
-        encode = lambda texts: tokenizer(list(texts), add_special_tokens=False)["input_ids"]  # noqa: E731
-        prompts, targets = zip(*pairs, strict=True)
-        yield mixture.sequence_to_sequence(list(zip(encode(prompts), encode(targets), strict=True)), tokenizer)
-
-
-def fine_tune(model, tokenizer, plan: Plan) -> float:
-    """Train in place with AdamW, warm-up and linear descent; returns the seconds it took."""
-    torch.manual_seed(plan.seed)
-    return _descend(model, _batches(tokenizer, plan), plan.steps, plan.learning_rate, weight_decay=0.0)
-
-
-def _descend(model, batches: Iterable[dict], steps: int, learning_rate: float, weight_decay: float = 0.01, longest: float = 1.0) -> float:
-    """One step of AdamW a batch, the rate warmed up and then falling in a line, gradients cut to `longest`; returns the seconds."""
-    begun = time.perf_counter()
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=weight_decay)
-    model.train()
-    for step, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min((step + 1) / WARM_UP_STEPS, (steps - step) / steps)
-        model(**batch).loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, longest)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    model.eval()
-    return time.perf_counter() - begun
-
-
-def _drawn(rows: list[dict], steps: int, batch_size: int = 16) -> Iterator[list[dict]]:
-    """The rows of each step, drawn with replacement, the same in every call."""
-    order = np.random.default_rng(0)
-    for _ in range(steps):
-        yield [rows[index] for index in order.integers(0, len(rows), batch_size)]
 
 
 def lora(model):
@@ -154,7 +103,7 @@ def flan_rows(count: int) -> Iterator[Row]:
 
     Nothing is dropped out: every batch is drawn fresh, so there is nothing to learn by heart.
     """
-    original, tokenizer = _flan(dropout_rate=0.0)
+    original, tokenizer = flan(dropout_rate=0.0)
     before = _scores(original, tokenizer, count)
     for task in instructions.KNOWN_TASKS:
         yield _row(f"follows: {task}, exact match", before[task], ">= 0.85")
@@ -212,104 +161,25 @@ def _gain_share(before: Score, full: Score, light: Score) -> Score:
 # --- the encoders: distillation, and what pre-training is worth ------------------------------------------------------
 
 
-def _classifier(name: str, labels: int, pretrained: bool = True, **settings):
-    """A twin with a head for `labels` classes, and its tokenizer; `settings` go into its config."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-
-    torch.manual_seed(0)
-    folder = ASSETS / name
-    config, tokenizer = AutoConfig.from_pretrained(folder, num_labels=labels, **settings), AutoTokenizer.from_pretrained(folder)
-    if pretrained:
-        return AutoModelForSequenceClassification.from_pretrained(folder, config=config, dtype=torch.float32), tokenizer
-    return AutoModelForSequenceClassification.from_config(config), tokenizer
-
-
-def train_classifier(model, tokenizer, rows: list[dict], steps: int, learning_rate: float, batch_size: int = 16) -> float:
-    """Fine-tune in place on rows of text and label; returns the seconds."""
-    batches = (labelled_batch(tokenizer, chosen) for chosen in _drawn(rows, steps, batch_size))
-    return _descend(model, batches, steps, learning_rate)
-
-
-def labelled_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
-    inputs = tokenizer([row["text"] for row in rows], padding=True, truncation=True, return_tensors="pt")
-    return {**inputs, "labels": torch.tensor([row["label"] for row in rows])}
-
-
-@torch.inference_mode()
-def _hits(model, tokenizer, rows: list[dict]) -> Score:
-    hits: list[bool] = []
-    for start in range(0, len(rows), 100):
-        part = rows[start:start + 100]
-        predicted = model(**tokenizer([row["text"] for row in part], padding=True, truncation=True, return_tensors="pt")).logits.argmax(-1)
-        hits += [row["label"] == label for row, label in zip(part, predicted.tolist(), strict=True)]
-    return proportion(hits)
-
-
-def _tagger(name: str):
-    from transformers import AutoModelForTokenClassification, AutoTokenizer
-
-    torch.manual_seed(0)
-    folder = ASSETS / name
-    return (AutoModelForTokenClassification.from_pretrained(folder, num_labels=len(world.ENTITY_TAGS), dtype=torch.float32),
-            AutoTokenizer.from_pretrained(folder))
-
-
-def _tagging_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
-    """The first piece of each word carries its tag; the other pieces are ignored."""
-    inputs = tokenizer([row["tokens"] for row in rows], is_split_into_words=True, padding=True, truncation=True, return_tensors="pt")
-    labels = torch.full_like(inputs["input_ids"], mixture.IGNORED)
-    for position, row in enumerate(rows):
-        seen = None
-        for place, word in enumerate(inputs.word_ids(position)):
-            if word is not None and word != seen:
-                labels[position, place] = row["ner_tags"][word]
-            seen = word
-    return {**inputs, "labels": labels}
-
-
-def _train_tagger(model, tokenizer, rows: list[dict], steps: int, learning_rate: float) -> None:
-    batches = (_tagging_batch(tokenizer, chosen) for chosen in _drawn(rows, steps))
-    _descend(model, batches, steps, learning_rate, longest=math.inf)
-
-
-@torch.inference_mode()
-def _sentences_right(model, tokenizer, rows: list[dict]) -> Score:
-    """The share of sentences whose every tag is right."""
-    hits: list[bool] = []
-    for start in range(0, len(rows), 100):
-        batch = _tagging_batch(tokenizer, rows[start:start + 100])
-        labels = batch.pop("labels")
-        wrong = (model(**batch).logits.argmax(-1) != labels) & (labels != mixture.IGNORED)
-        hits += (~wrong.any(1)).tolist()
-    return proportion(hits)
-
-
 def _understanding(name: str, count: int) -> dict[str, Score]:
     """An encoder fine-tuned on each of three tasks and scored on fresh records."""
     scores = {}
     for kind, labels in (("reviews", 2), ("topics", len(world.TOPIC_LABELS))):
-        model, tokenizer = _classifier(name, labels)
+        model, tokenizer = classifier(name, labels)
         rows = list(world.records(kind, TRAINING_SEED, 2000))
         train_classifier(model, tokenizer, rows, steps=300 if kind == "reviews" else 150, learning_rate=5e-4)
-        scores[kind] = _hits(model, tokenizer, _fresh(kind, count))
-    model, tokenizer = _tagger(name)
-    _train_tagger(model, tokenizer, list(world.records("entities", TRAINING_SEED, 2000)), steps=200, learning_rate=1e-3)
-    scores["entities"] = _sentences_right(model, tokenizer, _fresh("entities", count))
+        scores[kind] = accuracy(model, tokenizer, _fresh(kind, count))
+    model, tokenizer = tagger(name)
+    train_tagger(model, tokenizer, list(world.records("entities", TRAINING_SEED, 2000)), steps=200, learning_rate=1e-3)
+    scores["entities"] = sentences_right(model, tokenizer, _fresh("entities", count))
     return scores
 
 
-def _seconds_a_pass(name: str, tokenizer_rows: list[dict]) -> float:
+def _seconds(name: str, rows: list[dict]) -> float:
     from transformers import AutoModel, AutoTokenizer
 
     model, tokenizer = AutoModel.from_pretrained(ASSETS / name, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(ASSETS / name)
-    inputs = tokenizer([row["text"] for row in tokenizer_rows], padding=True, truncation=True, return_tensors="pt")
-    times = []
-    with torch.inference_mode():
-        for _ in range(12):
-            begun = time.perf_counter()
-            model(**inputs)
-            times.append(time.perf_counter() - begun)
-    return min(times[2:])  # the best of ten after two to warm up: other work on the machine can only add
+    return seconds_a_pass(model, tokenizer([row["text"] for row in rows], padding=True, truncation=True, return_tensors="pt"))
 
 
 def _parameters(name: str) -> int:
@@ -328,7 +198,7 @@ def distillation_rows(count: int) -> Iterator[Row]:
     yield _row("distilbert, share of the teacher's mean score", _ratio(flat(student), flat(teacher)), ">= 0.96")
     yield _row("distilbert, share of the teacher's parameters", _parameters("distilbert") / _parameters("bert"), "<= 0.62", n=_parameters("bert"))
     rows = _fresh("reviews", 64)
-    yield _row("distilbert, times as fast as its teacher", _seconds_a_pass("bert", rows) / _seconds_a_pass("distilbert", rows), ">= 1.4", n=10)
+    yield _row("distilbert, times as fast as its teacher", _seconds("bert", rows) / _seconds("distilbert", rows), ">= 1.4", n=10)
 
 
 def _word_counts(training: list[dict], rows: list[dict]) -> Score:
@@ -355,12 +225,12 @@ def _few_labels(draw: int, fresh: list[dict]) -> tuple[dict[str, Score], float]:
     """
     few, scores, seconds = list(world.records("reviews", TRAINING_SEED + draw, FEW_LABELS)), {}, 0.0
     for start, pretrained in (("distilbert twin", True), ("same net from random weights", False)):
-        model, tokenizer = _classifier("distilbert", 2, pretrained, **NO_DROPOUT)
+        model, tokenizer = classifier("distilbert", 2, pretrained, **NO_DROPOUT)
         if pretrained:
             model.distilbert.embeddings.requires_grad_(False)
             model.distilbert.transformer.layer[0].requires_grad_(False)
         seconds = max(seconds, train_classifier(model, tokenizer, few, FEW_STEPS, FEW_RATE))
-        scores[start] = _hits(model, tokenizer, fresh)
+        scores[start] = accuracy(model, tokenizer, fresh)
     return scores | {"word counts": _word_counts(few, fresh)}, seconds
 
 
@@ -376,9 +246,9 @@ def few_labels_rows(count: int) -> Iterator[Row]:
     yield _row("200 labels: over word counts", difference(tuned, counts), ">= 0.05")
     yield _row("200 labels: fine-tuning, seconds", max(seconds for _, seconds in runs), "<= 30", n=FEW_DRAWS)
     many, fresh = list(world.records("reviews", TRAINING_SEED, 6000)), fresh[:count]
-    model, tokenizer = _classifier("distilbert", 2)
+    model, tokenizer = classifier("distilbert", 2)
     train_classifier(model, tokenizer, many, 600, 5e-4)
-    best, counted = _hits(model, tokenizer, fresh), _word_counts(many, fresh)
+    best, counted = accuracy(model, tokenizer, fresh), _word_counts(many, fresh)
     yield _row("6000 labels: distilbert twin, accuracy", best)
     yield _row("6000 labels: word counts, accuracy", counted)
     yield _row("6000 labels: over word counts", difference(best, counted), ">= 0.10")

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-from course_utils.offline import phenomena, run_files, world
-from course_utils.offline.phenomena import FRESH_SEED, TRAINING_SEED
+from course_utils.offline import fine_tuning, run_files, world
+from course_utils.offline.fine_tuning import FRESH_SEED, TRAINING_SEED
 from course_utils.offline.pretrain import ASSETS
 from course_utils.offline.run_files import pooled
 from course_utils.teach.masking import mask_remarks
@@ -150,7 +150,7 @@ def fresh_rows(count: int = ROWS) -> list[dict]:
 
 def collate(words):
     """For ``train_briefly``: a batch of rows with text and label."""
-    return partial(phenomena.labelled_batch, words)
+    return partial(fine_tuning.labelled_batch, words)
 
 
 def trained(run: Run, steps: int = STEPS):
@@ -166,7 +166,7 @@ def measured(run: Run, steps: int = STEPS, count: int = ROWS) -> Result:
     model = trained(run, steps)
     seconds = time.process_time() - begun
     counts = count_parameters(model)
-    accuracy = phenomena._hits(model, tokenizer(), fresh_rows(count))
+    accuracy = fine_tuning.accuracy(model, tokenizer(), fresh_rows(count))
     return Result(run, counts.trainable, counts.total, steps, run.rate, accuracy, round(seconds, 1), run_files.versions())
 
 

@@ -45,6 +45,22 @@ def stopwatch(name, tokens=0, show=True):
             print(lap)
 
 
+def seconds_a_pass(model, inputs, passes=10):
+    """Seconds of one forward pass without gradients: the best of `passes` after two to warm up, as other work can only add.
+
+    model: in eval mode. inputs: its keyword arguments, on its device.
+    """
+    import torch
+
+    def timed():
+        with stopwatch("a pass", show=False) as lap:
+            model(**inputs)
+        return lap.seconds
+
+    with torch.inference_mode():
+        return min([timed() for _ in range(2 + passes)][2:])
+
+
 def _finish_gpu_work():
     torch = sys.modules.get("torch")
     if torch and torch.accelerator.is_available():
