@@ -37,16 +37,20 @@ class Run:
 
 
 def chosen(words, root=ROOT):
-    """The notebooks below `words`, folders or notebooks of the workbook, in their order; FileNotFoundError where there are none."""
-    found = []
+    """The notebooks below `words`, folders or notebooks of the workbook, in their order.
+
+    Raises:
+        FileNotFoundError: where there are none, or the place is not in the workbook.
+    """
+    found, root = [], root.resolve()
     for word in words:
-        place = root / word
+        place = (root / word).resolve()
         below = (
             [place] if place.suffix == ".ipynb" and place.is_file() else sorted(place.rglob("[0-9]*.ipynb"))
         )
-        if not below:
+        if not below or not place.is_relative_to(root):
             raise FileNotFoundError(
-                f"There is no notebook in {word}. Name a folder such as lessons/06_full_fine_tuning."
+                f"There is no notebook in {word}, seen from {root}. Name a folder such as lessons/06_full_fine_tuning."
             )
         found += [path for path in below if ".ipynb_checkpoints" not in path.parts]
     return found
@@ -59,7 +63,9 @@ def run(path, scratch, root=ROOT):
     from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 
     notebook = nbformat.read(path, as_version=4)
-    folder = shutil.copytree(path.parent, Path(scratch) / path.parent.name, dirs_exist_ok=True)
+    folder = Path(scratch) / path.parent.name
+    if not folder.exists():  # what the lessons before it left there stays, as it does for a class
+        shutil.copytree(path.parent, folder)
     client = NotebookClient(
         notebook,
         timeout=LONGEST_CELL,

@@ -9,7 +9,7 @@ from course_utils import rehearse
 
 @pytest.fixture
 def workbook(tmp_path):
-    """A folder with two chapters: the second lesson fails, the third writes a file beside itself."""
+    """A folder with two chapters: the second lesson fails, the third writes a file beside itself, which the fourth reads."""
     root = tmp_path / "workbook"
 
     def write(name, source, **course):
@@ -19,6 +19,7 @@ def workbook(tmp_path):
         nbformat.write(notebook, path)
 
     write("01_b/01_file.ipynb", "open('left.txt', 'w').write('x')", seconds=60)
+    write("01_b/02_finds_it.ipynb", "open('left.txt').close()", seconds=60)
     write("00_a/02_fails.ipynb", "1 / 0")
     write("00_a/01_sleeps.ipynb", "import time; time.sleep(0.2)", seconds=0.1)
     return root
@@ -26,8 +27,8 @@ def workbook(tmp_path):
 
 def test_lessons_are_taken_in_order(workbook):
     found = rehearse.chosen(["lessons"], workbook)
-    assert [path.name for path in found] == ["01_sleeps.ipynb", "02_fails.ipynb", "01_file.ipynb"]
-    assert rehearse.chosen(["lessons/01_b/01_file.ipynb"], workbook) == found[2:]
+    assert [path.name for path in found] == ["01_sleeps.ipynb", "02_fails.ipynb", "01_file.ipynb", "02_finds_it.ipynb"]
+    assert rehearse.chosen(["lessons/01_b/01_file.ipynb"], workbook) == found[2:3]
 
 
 def test_an_unknown_folder_is_said(capsys):
@@ -35,12 +36,19 @@ def test_an_unknown_folder_is_said(capsys):
     assert "no notebook in lessons/99_nothing" in capsys.readouterr().err
 
 
+def test_a_place_outside_the_workbook_is_said(workbook, tmp_path):
+    (tmp_path / "1.ipynb").write_text("{}")
+    for word in ("..", str(tmp_path), str(tmp_path / "1.ipynb")):
+        with pytest.raises(FileNotFoundError, match="Name a folder such as"):
+            rehearse.chosen([word], workbook)
+
+
 @pytest.mark.slow
 def test_a_run_times_and_tells_and_leaves_the_workbook_alone(workbook, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     runs = [rehearse.run(path, scratch, workbook) for path in rehearse.chosen(["lessons"], workbook)]
-    assert [bool(each.fault) for each in runs] == [False, True, False]
+    assert [bool(each.fault) for each in runs] == [False, True, False, False]
     assert "ZeroDivisionError" in runs[1].fault
     assert runs[0].seconds > 0.2
     said = rehearse.summary(runs)

@@ -11,6 +11,7 @@ def test_the_first_page_opens_and_runs(server, page):
     page.get_by_role("heading", name="One day of generative AI").wait_for()
     run_all(page)
     assert any("profile offline" in text for text in outputs(page))
+    assert page.locator(".jp-CodeCell .cm-lineWrapping").count()  # so that no code hides at the right
 
 
 def test_no_dialog_stands_in_the_way(server, page):
