@@ -1,5 +1,7 @@
 """Checks and hints as a notebook's cell calls them."""
 
+import sys
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -28,7 +30,8 @@ class Course:
 
 
 @pytest.fixture
-def shell():
+def shell(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # a shell takes its place
     config = Config()
     config.HistoryManager.enabled = False
     made = InteractiveShell.instance(config=config)
