@@ -18,8 +18,8 @@ from tests.hub.conftest import git
 
 SERVER = """
 import sys, time
-from course_utils.hub import LocalHub
-hub = LocalHub(sys.argv[1], seeded=False).start()
+from course_utils.hub import Limits, LocalHub
+hub = LocalHub(sys.argv[1], seeded=False, limits=Limits(upload_part=150_000)).start()
 print(hub.url.rpartition(":")[2], hub.token, flush=True)
 time.sleep(600)
 """
@@ -86,15 +86,30 @@ class Writer:
         self.files[path] = (data, commit)
 
     def large(self):
-        path, data = f"{self.name}/{self.count}.bin", self.random.randbytes(200_000)
+        size = self.random.choice((100_000, 400_000))  # whole, or in parts
+        path, data = f"{self.name}/{self.count}.bin", self.random.randbytes(size)
         sha256 = hashlib.sha256(data).hexdigest()
         wanted = {"objects": [{"oid": sha256, "size": len(data)}]}
         plan = self.ask("POST", "/me/shared.git/info/lfs/objects/batch", wanted)["objects"][0]
-        link = plan["actions"]["upload"]["href"].partition(str(self.line.port))[2]
-        self.ask("PUT", link, data, raw=True)
+        self.send(data, plan["actions"]["upload"])
         value = {"path": path, "algo": "sha256", "oid": sha256, "size": len(data)}
         commit = self.commit("shared", {"key": "lfsFile", "value": value})
         self.files[path] = (data, commit)
+
+    def send(self, data, upload):
+        """Send a large file's bytes the way that the Hub asks for."""
+        in_parts = dict(upload.get("header", {}))
+        size = int(in_parts.pop("chunk_size", 0))
+        for number, link in in_parts.items():
+            self.ask("PUT", self.path_of(link), data[(int(number) - 1) * size : int(number) * size], raw=True)
+        if in_parts:
+            listed = [{"partNumber": int(number), "etag": "any"} for number in in_parts]
+            self.ask("POST", self.path_of(upload["href"]), {"parts": listed})
+        else:
+            self.ask("PUT", self.path_of(upload["href"]), data, raw=True)
+
+    def path_of(self, link):
+        return link.partition(str(self.line.port))[2]
 
     def tag(self):
         if self.files:

@@ -5,10 +5,12 @@ bytes (a hard link) where Git LFS expects it, lfs/objects/aa/bb/…. That link i
 repository never shows bytes that were not given to it, however well somebody knows their hash.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
+import threading
 import uuid
 
 from course_utils.hub.store.errors import HubError, unusable
@@ -33,6 +35,7 @@ class LargeFiles:
     def __init__(self, folder, scratch):
         self.folder = folder
         self.scratch = scratch
+        self._under_way = {}  # (user, sha256, size) -> `Parts`
 
     def path(self, sha256):
         return self.folder / sha256[:2] / sha256
@@ -49,51 +52,21 @@ class LargeFiles:
         aside = self.scratch / f"large-{uuid.uuid4().hex}"
         digest = hashlib.sha256()
         try:
-            self._write(aside, size, blocks, digest)
-            self._settle(aside, sha256, size, digest)
+            with open(aside, "xb") as file:
+                write(file, size, blocks, digest)
+            self._settle(aside, sha256, digest)
         finally:
             aside.unlink(missing_ok=True)
 
-    def part(self, user, sha256, number):
-        """Where a part of somebody's multipart upload waits for the others."""
-        return self.scratch / f"parts-{user}-{sha256}" / str(number)
-
-    def receive_part(self, user, sha256, number, size, blocks):
-        """Take in one part; returns its MD5, which the client hands back as a receipt."""
-        place = self.part(user, sha256, number)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.scratch / f"part-{uuid.uuid4().hex}"
-        digest = hashlib.md5(usedforsecurity=False)
-        try:
-            written = self._write(aside, size, blocks, digest)
-            if written != size:
-                raise unusable(f"The part has {written:,} bytes; {size:,} were announced.")
-            os.replace(aside, place)
-        finally:
-            aside.unlink(missing_ok=True)
-        return digest.hexdigest()
+    def parts(self, user, sha256, size):
+        """Somebody's upload in parts of one file, begun or not."""
+        place = self.scratch / f"parts-{user}-{sha256}-{size}"
+        return self._under_way.setdefault((user, sha256, size), Parts(place))
 
     def join(self, user, sha256, size, count):
-        """Put the parts together, hash the whole and keep it."""
-        parts = [self.part(user, sha256, number) for number in range(1, count + 1)]
-        missing = [part.name for part in parts if not part.is_file()]
-        if missing:
-            raise unusable(f"Of {count} parts, these did not arrive: {', '.join(missing[:5])}.")
-        aside, digest = self.scratch / f"large-{uuid.uuid4().hex}", hashlib.sha256()
-        try:
-            os.replace(parts[0], aside)  # the first part grows into the whole: no third copy on the disk
-            _update(digest, aside)
-            with open(aside, "ab") as whole:
-                for part in parts[1:]:
-                    with open(part, "rb") as piece:
-                        for block in iter(lambda piece=piece: piece.read(2**20), b""):
-                            digest.update(block)
-                            whole.write(block)
-                    part.unlink()
-            self._settle(aside, sha256, size, digest)
-        finally:
-            aside.unlink(missing_ok=True)
-            shutil.rmtree(parts[0].parent, ignore_errors=True)
+        """Keep the file whose parts have all arrived, if its hash is right; otherwise it has to come again."""
+        with self.parts(user, sha256, size).whole(count) as (path, digest):
+            self._settle(path, sha256, digest)
 
     def give(self, sha256, repository):
         """Let a repository's folder have a large file, too."""
@@ -114,28 +87,74 @@ class LargeFiles:
             if path.stat().st_nlink == 1:
                 path.unlink()
 
-    def _write(self, place, size, blocks, digest):
-        written = 0
-        with open(place, "xb", buffering=0) as file:
-            for block in blocks:
-                written += len(block)
-                if written > size:
-                    raise HubError(413, f"More than the {size:,} bytes that were announced.")
-                digest.update(block)
-                file.write(block)
-        return written
-
-    def _settle(self, aside, sha256, size, digest):
-        actual = aside.stat().st_size
-        if actual != size:
-            raise unusable(f"The file has {actual:,} bytes; {size:,} were announced.")
+    def _settle(self, aside, sha256, digest):
         if digest.hexdigest() != sha256:
             raise unusable("The bytes that came don't have the announced SHA-256; upload the file again.")
         self.path(sha256).parent.mkdir(parents=True, exist_ok=True)
         os.replace(aside, self.path(sha256))
 
 
-def _update(digest, path):
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(2**20), b""):
+class Parts:
+    """A large file on its way in parts. Each is written to its place in one file, and nothing is copied at the end.
+
+    What comes in order is hashed as it comes; `whole` hashes the rest. Parts are taken one at a time: who tries one
+    again while the first try is still being read waits for its end.
+    """
+
+    def __init__(self, place):
+        self._place = place
+        self._lock = threading.Lock()
+        self._start_again()
+
+    def _start_again(self):
+        self._arrived = set()
+        self._hash_again()
+
+    def _hash_again(self):
+        self._digest, self._hashed = hashlib.sha256(), 0  # of the file's first `_hashed` bytes
+
+    def receive(self, number, start, size, blocks):
+        """Take in the part that begins at byte `start`. It counts only when there are `size` bytes of it."""
+        with self._lock:
+            self._arrived.discard(number)
+            if start < self._hashed:  # what was hashed is about to be overwritten
+                self._hash_again()
+            digest = self._digest.copy() if start == self._hashed else None
+            self._place.touch()
+            with open(self._place, "r+b") as file:
+                file.seek(start)
+                write(file, size, blocks, digest)
+            self._arrived.add(number)
+            if digest is not None:
+                self._digest, self._hashed = digest, start + size
+
+    @contextlib.contextmanager
+    def whole(self, count):
+        """The file of `count` parts and its SHA-256. 422 if one is missing. Afterwards the next upload starts afresh."""
+        with self._lock:
+            missing = [str(number) for number in range(1, count + 1) if number not in self._arrived]
+            if missing:
+                raise unusable(f"Of {count} parts, these did not arrive: {', '.join(missing[:5])}.")
+            try:
+                with open(self._place, "rb") as file:
+                    file.seek(self._hashed)
+                    for block in iter(lambda: file.read(2**20), b""):
+                        self._digest.update(block)
+                yield self._place, self._digest
+            finally:
+                self._place.unlink(missing_ok=True)
+                self._start_again()
+
+
+def write(file, size, blocks, digest=None):
+    """Write blocks that are `size` bytes together, and update the digest; 413 or 422 if they are more or fewer."""
+    written = 0
+    for block in blocks:
+        written += len(block)
+        if written > size:
+            raise HubError(413, f"More than the {size:,} bytes that were announced.")
+        if digest is not None:
             digest.update(block)
+        file.write(block)
+    if written != size:
+        raise unusable(f"{written:,} bytes came; {size:,} were announced.")
