@@ -20,6 +20,10 @@ VERBS = {
         "build exercises/ from solutions/ (--check: only compare)",
     ),
     "grade": ("course_utils.grading.autograde:main", "grade submitted/ and write marks and feedback"),
+    "feedback": (
+        "course_utils.grading.feedback:main",
+        "the learners' pages once more, with what a person gave",
+    ),
     "submit": ("course_utils.grading.submit:main", "pack an exercise to hand it in, with a receipt"),
     "collect": ("course_utils.grading.collect:main", "take handed-in packages to where `course grade` looks"),
     "export": ("course_utils.grading.exports:main", "marks as a file that Canvas or Moodle imports"),

@@ -36,7 +36,8 @@ def _sentences(report: Report) -> list[str]:
     if report.rung == Rung.MANUAL.value:
         lines.append("An instructor reads and marks this answer.")
     if report.rung == Rung.NOT_STARTED.value:
-        lines.append("Not started yet: write your answer in the cell above, run it, and check again.")
+        why = f" ({report.not_started})" if report.not_started else ""
+        lines.append(f"Not started yet{why}: write your answer in the cell above, run it, and check again.")
     for note in report.notes:
         lines.append(note if report.rung == Rung.UNGRADED.value else f"Right, but: {note}")
     if report.lesson and report.rung not in (*_RIGHT, Rung.MANUAL.value):

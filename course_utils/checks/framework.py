@@ -61,6 +61,8 @@ from course_utils.wire import answer as wire
 
 PUBLIC_SECRET = b"the data everybody may see"
 MESSAGE_CHARACTERS = 4_000
+STUB = "the stub is still there"
+STILL_NONE = "`{}` is still None; if your answer is written, it waits for a question before it"
 
 
 class Rung(enum.Enum):
@@ -119,6 +121,12 @@ class Report:
     notes: tuple[str, ...] = ()
     lesson: str = ""
     hints: int = 0
+
+    @property
+    def not_started(self) -> str:
+        """Why nothing is there to check yet, where there is more to say than that the stub is still there; else ""."""
+        why = next((part.got for part in self.parts if part.rung == Rung.NOT_STARTED.value), STUB)
+        return "" if why == STUB else why
 
     def to_dict(self) -> dict:
         """The report as JSON-able plain data."""
@@ -188,7 +196,7 @@ def _explained(error: Exception) -> tuple[Rung, str, str]:
     if isinstance(error, wire.Missing):
         return Rung.MISSING, f"`{error.path}` to be defined", "no such name; has its cell been run?"
     if isinstance(error, wire.NotStarted):
-        return Rung.NOT_STARTED, f"`{error.path}` to be written", error.message or "the stub is still there"
+        return Rung.NOT_STARTED, f"`{error.path}` to be written", error.message or STUB
     if isinstance(error, wire.Crashed):
         where = f" at: {error.line}" if error.line else ""
         return Rung.CRASHED, f"`{error.path}` to run", f"{error.kind}: {error.message}{where}"
@@ -261,7 +269,7 @@ class Question:
             if state is None:
                 raise wire.Missing(name)
             if state == "empty":
-                raise Failed(Rung.NOT_STARTED, f"`{name}` to hold your answer", "it is still None")
+                raise Failed(Rung.NOT_STARTED, f"`{name}` to hold your answer", STILL_NONE.format(name))
 
     def _close(self, sheet: _Sheet, rung: Rung, expected: str, got: str) -> None:
         """Add what is left of the points as one last part."""

@@ -10,13 +10,9 @@ same command with ``--resume`` goes on.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import re
-import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -29,7 +25,7 @@ from course_utils.grading.nbgrader_steps import SECRET_FILE, read_secret
 from course_utils.grading.release import ROOT, ReleaseError, exercise_names
 from course_utils.grading.sandbox.confine import Caps
 from course_utils.grading.warm import SANDBOXES, SandboxError
-from course_utils.grading.writer import WriteError, Writer, handed_in
+from course_utils.grading.writer import Busy, WriteError, Writer, handed_in, only_writer
 from course_utils.grading.zygote import warm_up
 
 _STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}\Z")
@@ -70,7 +66,8 @@ class Run:
     def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
         """Judge and write every submission; with ``resume``, what the journal holds already is only written."""
         if not resume:
-            shutil.rmtree(self.journal.folder, ignore_errors=True)
+            for submission in submissions:
+                self.journal.forget(submission.student, submission.assignment)
         kept, wanted = self._sorted_out(submissions)
         with self.writer.open(), self._bar(len(submissions), len(kept)) as bar:
             for entry in kept:
@@ -177,18 +174,6 @@ def _announce(level: str, reached: dict[str, str]) -> None:
         tqdm.write(f"  held: {claim}", file=sys.stderr)
 
 
-@contextlib.contextmanager
-def _only_writer(out: Path) -> Iterator[None]:
-    """One run at a time in a class's folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "w") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # this process's alone: a fork does not hold it
-        except OSError:
-            raise GradeError(f"another `course grade` is writing into {out}; wait for it to end") from None
-        yield
-
-
 def grade_class(
     submitted: Path,
     out: Path,
@@ -203,12 +188,12 @@ def grade_class(
     """Grade every submission under ``submitted`` into ``out``; returns all results as plain rows.
 
     Raises :class:`GradeError` when there is nothing to grade, the exercises cannot be
-    released, or no sandbox of the kind asked for holds.
+    released, or no sandbox of the kind asked for holds, and :class:`Busy` while another run writes there.
     """
     submitted, out, solutions = submitted.resolve(), out.resolve(), solutions.resolve()
     submissions = _wanted(submitted, assignment, exercise_names(solutions))
     names = sorted({submission.assignment for submission in submissions})
-    with _only_writer(out):
+    with only_writer(out):
         secret_file = (secret_file or out / SECRET_FILE).resolve()
         secret = read_secret(secret_file)
         try:
@@ -297,7 +282,7 @@ def main(argv: list[str] | None = None) -> int:
             sandbox=options.sandbox,
             resume=options.resume,
         )
-    except (GradeError, ValueError) as error:
+    except (GradeError, Busy, ValueError) as error:
         print(f"course grade: {error}", file=sys.stderr)
         return 1
     grades = options.out / "grades.csv"

@@ -115,6 +115,10 @@ class Journal:
         """Note that all of an entry is in its place."""
         self.put(replace(entry, notebook=None))
 
+    def forget(self, student: str, assignment: str) -> None:
+        """Remove a submission's entry, if there is one."""
+        self._path(student, assignment).unlink(missing_ok=True)
+
     def _path(self, student: str, assignment: str) -> Path:
         return self.folder / assignment / f"{student}.json"
 

@@ -7,6 +7,7 @@ message. It follows the reader's choice of light or dark, and prints.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
@@ -45,10 +46,36 @@ code { display: block; background: var(--soft); border-radius: .3rem; padding: .
 """
 
 
-def page(student: str, exercise: Exercise, reports: list[Report], score: str) -> str:
-    """A learner's page as HTML. ``score`` is the sum in words, or why there is none."""
+@dataclass(frozen=True)
+class Mark:
+    """What the gradebook holds of a question.
+
+    ``points``: ``None`` while nobody has given any. ``comment``: an instructor's. ``blank``: left as it was released.
+    """
+
+    points: float | None = None
+    comment: str = ""
+    blank: bool = False
+
+
+def page(
+    student: str,
+    exercise: Exercise,
+    reports: list[Report],
+    marks: dict[str, Mark] | None = None,
+    why: str = "",
+    late_penalty: float = 0.0,
+) -> str:
+    """A learner's page as HTML.
+
+    ``reports`` are what the checks said, ``marks`` what the gradebook holds by question; where it is silent, the
+    report's points count. ``why`` says why nothing could be graded.
+    """
     found = {report.question: report for report in reports}
-    cards = "\n".join(_card(question, found.get(question.name)) for question in exercise.questions.values())
+    marks = {name: Mark(report.points) for name, report in found.items()} | (marks or {})
+    answered = [(question, found.get(name), marks.get(name, Mark())) for name, question in exercise.questions.items()]
+    score = f"ungraded: {why}" if why else _total(answered, late_penalty)
+    cards = "\n".join(_card(*each) for each in answered)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -63,43 +90,57 @@ def page(student: str, exercise: Exercise, reports: list[Report], score: str) ->
 <h1>{escape(exercise.title)}</h1>
 <p class="who">{escape(exercise.name)}, handed in by {escape(student)}</p>
 <p class="total"><strong>{escape(_shown(score))}</strong></p>
-{_bar(exercise, reports)}
+{_bar(answered)}
 {cards}
 </body>
 </html>
 """
 
 
-def _bar(exercise: Exercise, reports: list[Report]) -> str:
+_Answered = tuple[Question, Report | None, Mark]
+
+
+def _earned(answered: list[_Answered]) -> tuple[float, float]:
+    """The points so far, and the most that they could be."""
+    marked = [(mark.points, question.points) for question, _, mark in answered if mark.points is not None]
+    return sum(points for points, _ in marked), sum(most for _, most in marked)
+
+
+def _total(answered: list[_Answered], late_penalty: float) -> str:
+    earned, most = _earned(answered)
+    text = f"{earned:g} of {most:g} points"
+    if late_penalty:
+        text += f", less {late_penalty:g} for handing in late"
+    by_hand = sum(question.points for question, _, mark in answered if mark.points is None and question.manual)
+    return text + (f", and {by_hand:g} that an instructor gives" if by_hand else "")
+
+
+def _bar(answered: list[_Answered]) -> str:
     """How much of what could be marked already was earned, as a bar."""
-    marked = [report for report in reports if report.points is not None]
-    if not marked:
-        return ""
-    most = sum(report.max_points for report in marked)
-    earned = sum(report.points for report in marked)
-    return f'<meter min="0" max="{most:g}" value="{earned:g}">{earned:g} of {most:g}</meter>'
+    earned, most = _earned(answered)
+    return f'<meter min="0" max="{most:g}" value="{earned:g}">{earned:g} of {most:g}</meter>' if most else ""
 
 
-def _card(question: Question, report: Report | None) -> str:
-    """One question; without a report it waits for a person."""
-    tone, points = _tone_and_points(question, report)
+def _card(question: Question, report: Report | None, mark: Mark) -> str:
+    """One question: what the check said of it, and what a person did."""
+    tone, points = _tone_and_points(question, report, mark)
     parts = "" if report is None else "".join(_part(part, len(report.parts) > 1) for part in report.parts)
     return f"""<section class="{tone}">
 <header><h2>{escape(question.name)} · {escape(question.title)}</h2><span class="points">{escape(points)}</span></header>
 {f"<ul>{parts}</ul>" if parts else ""}
-{"".join(f'<p class="more">{line}</p>' for line in _lines(question, report))}
+{"".join(f'<p class="more">{line}</p>' for line in _lines(question, report, mark))}
 </section>"""
 
 
-def _tone_and_points(question: Question, report: Report | None) -> tuple[str, str]:
-    if report is None or report.points is None:
+def _tone_and_points(question: Question, report: Report | None, mark: Mark) -> tuple[str, str]:
+    if mark.points is None:
         return "waiting", f"{question.points:g} points, not marked yet"
-    points = f"{report.points:g} of {report.max_points:g} points"
-    if not report.points and report.rung in _NOT_BEGUN:
+    points = f"{mark.points:g} of {question.points:g} points"
+    if not mark.points and (mark.blank or (report and report.rung in _NOT_BEGUN)):
         return "waiting", points
-    if report.points == report.max_points:
+    if mark.points >= question.points:
         return "right", points
-    return "partly" if report.points else "wrong", points
+    return "partly" if mark.points else "wrong", points
 
 
 def _part(part: PartResult, named: bool) -> str:
@@ -119,16 +160,28 @@ def _expected_and_got(part: PartResult) -> str:
     return f"<div>{escape(part.rung)}</div><dl>{listed}</dl>"
 
 
-def _lines(question: Question, report: Report | None) -> list[str]:
+def _lines(question: Question, report: Report | None, mark: Mark) -> list[str]:
     """What stands below: remarks, and where to read on."""
-    if report is None:
-        return ["A person reads and marks this answer."]
-    lines = ["Not started yet."] if report.rung == Rung.NOT_STARTED.value else []
-    for note in report.notes:
-        lines.append(("Not marked: " if report.points is None else "Right, but: ") + escape(_shown(note)))
-    if question.lesson and report.points != report.max_points:
+    lines = [] if report is None else _remarks(report)
+    if question.manual and mark.blank:
+        lines.append("Nothing is written here.")
+    elif question.manual and mark.points is None:
+        lines.append("A person reads and marks this answer.")
+    if report is not None and mark.points != report.points:
+        lines.append("The points were changed by a person, or it was marked again, after this was written.")
+    if mark.comment:
+        lines.append(f"Your instructor: {escape(_shown(mark.comment))}")
+    if question.lesson and (mark.points is None or mark.points < question.points) and not question.manual:
         lines.append(f"To read again: <code>{escape(question.lesson)}</code>")
     return lines
+
+
+def _remarks(report: Report) -> list[str]:
+    lines = []
+    if report.rung == Rung.NOT_STARTED.value:
+        lines.append("Not started yet" + escape(_shown(f": {report.not_started}" if report.not_started else "")) + ".")
+    before = "Not marked: " if report.points is None else "Right, but: "
+    return lines + [before + escape(_shown(note)) for note in report.notes]
 
 
 def _shown(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import fcntl
 import os
 import shutil
 import tempfile
@@ -27,16 +28,32 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from course_utils.checks import cards
-from course_utils.checks.framework import load_exercise
+from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.grading import learners_page
 from course_utils.grading.journal import Entry, write_whole
+from course_utils.grading.learners_page import Mark
 from course_utils.grading.nbgrader_steps import CONFIG_FILE, configure, put_marks, take_back_marks
-from course_utils.grading.release import LITTER, copy_source, generate, quiet_log
+from course_utils.grading.release import LITTER, copy_source, generate, graded_cell, quiet_log
 
 
 class WriteError(Exception):
     """Something could not be written; the message says what."""
+
+
+class Busy(Exception):
+    """Somebody else is writing into the class's folder; the message says so."""
+
+
+@contextlib.contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """One writer at a time in a class's folder; raises :class:`Busy` for the second."""
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "w") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # this process's alone: a fork does not hold it
+        except OSError:
+            raise Busy(f"another `course grade` or `course feedback` is writing into {out}; wait for it to end") from None
+        yield
 
 
 class Writer:
@@ -159,7 +176,10 @@ class Writer:
             (place / "timestamp.txt").write_text(entry.handed_in, encoding="utf-8")
 
     def write_feedback(self, entry: Entry) -> None:
-        """nbgrader's feedback and a page of ours. Raises :class:`WriteError` with the reason if it can't be made."""
+        """nbgrader's feedback and a page of ours, from the gradebook as it is now.
+
+        Raises :class:`WriteError` with the reason if they can't be made.
+        """
         if self._feedback is None:
             config = Config()
             configure(config, self.out)
@@ -168,11 +188,34 @@ class Writer:
             self._feedback.convert(entry.student, entry.assignment)
         except Exception as error:
             raise WriteError(str(error)[:200]) from error
-        exercise = load_exercise(entry.assignment)
-        found = list(entry.reports.values())
-        score = f"ungraded: {entry.why}" if entry.why else cards.total_text(found, exercise)
-        page = self.out / "feedback" / entry.student / entry.assignment / "report.html"
-        page.write_text(learners_page.page(entry.student, exercise, found, score), encoding="utf-8")
+        exercise, submission = load_exercise(entry.assignment), self._submission(entry)
+        text = learners_page.page(
+            entry.student,
+            exercise,
+            list(entry.reports.values()),
+            {} if entry.why else _marks(exercise, submission),
+            why=entry.why,
+            late_penalty=submission.late_submission_penalty or 0.0,
+        )
+        write_whole(self.out / "feedback" / entry.student / entry.assignment / "report.html", text)
+
+
+def _marks(exercise: Exercise, submission: SubmittedAssignment) -> dict[str, Mark]:
+    """What stands in the gradebook for each question: what a person gave counts before what a check did."""
+    grades = {grade.name: grade for notebook in submission.notebooks for grade in notebook.grades}
+    comments = {comment.name: comment for notebook in submission.notebooks for comment in notebook.comments}
+    marks = {}
+    for question in exercise.questions.values():
+        grade, comment = grades.get(graded_cell(question)), comments.get(question.name)
+        if grade is None:  # not in the notebook that was released to this class
+            continue
+        points = grade.auto_score if grade.manual_score is None else grade.manual_score
+        marks[question.name] = Mark(
+            None if points is None else points + (grade.extra_credit or 0.0),
+            (comment.manual_comment or "") if comment else "",
+            blank=question.manual and grade.auto_score is not None,  # nbgrader marks by itself only what was left untouched
+        )
+    return marks
 
 
 class _Feedback:

@@ -1,10 +1,13 @@
 """A toy exercise, released once for all tests of this folder."""
 
 import json
+import shutil
 
 import pytest
 
+from course_utils.checks.framework import Rung, _Sheet
 from course_utils.grading import autograde, executor, release
+from course_utils.grading.journal import Entry, Stamp
 from tests.grading import toy
 
 
@@ -49,3 +52,23 @@ def prepared(solutions):
     out = solutions.parent / "prepared"
     autograde.Writer(out).prepare(solutions, [toy.NAME])
     return out
+
+
+@pytest.fixture
+def out(tmp_path, prepared):
+    """The folder of a class, with nothing graded in it."""
+    shutil.copytree(prepared, tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def entry(released_path):
+    """A judged submission: full marks in q1, none in q2, and words in q3."""
+    notebook = executor.rebuild(executor.read_released(released_path), {"q3": ["Words."]})
+    full, none = toy.exercise.find("q1"), toy.exercise.find("q2")
+    reports = {"q1": full._report(Rung.RIGHT, 4.0, _Sheet()), "q2": none.stopped("it died")}
+    for cell in notebook.cells:
+        name = executor.question_of(cell)
+        if name:
+            cell.outputs = executor.check_outputs(reports[name])
+    return Entry("ann", toy.NAME, Stamp("a", "b", "c"), reports, notebook)

@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook
 
 from course_utils.grading import autograde, journal
 from course_utils.grading.journal import Entry, Journal, Stamp
-from course_utils.grading.writer import Writer
+from course_utils.grading.writer import Writer, only_writer
 from tests.grading import toy
 
 # --- entries ------------------------------------------------------------------------------------------
@@ -296,11 +296,11 @@ def test_two_runs_at_once_are_refused(class_, capsys):
     here, there = os.pipe()
     child = os.fork()
     if child == 0:
-        with autograde._only_writer(folder / "out"):
+        with only_writer(folder / "out"):
             os.write(there, b"x")
             signal.pause()
     os.read(here, 1)
     assert grade(folder, solutions) == 1
-    assert "another `course grade`" in capsys.readouterr().err
+    assert "another `course grade` or `course feedback`" in capsys.readouterr().err
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

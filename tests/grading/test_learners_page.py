@@ -3,7 +3,7 @@
 import html.parser
 
 from course_utils.checks.testing import judge_source
-from course_utils.grading.learners_page import SHOWN_CHARACTERS, page
+from course_utils.grading.learners_page import SHOWN_CHARACTERS, Mark, page
 from tests.grading import toy
 
 
@@ -30,7 +30,7 @@ class Reader(html.parser.HTMLParser):
 
 def made(source, student="ann"):
     report = judge_source(toy.exercise, "q1", source)
-    return page(student, toy.exercise, [report], "some of 6 points")
+    return page(student, toy.exercise, [report])
 
 
 def test_what_was_expected_what_came_and_where_to_read_on():
@@ -63,13 +63,39 @@ def test_a_stub_is_not_begun_rather_than_wrong():
     assert "Not started yet." in Reader(text).text
 
 
+def test_a_value_that_is_still_none_may_wait_for_another_question():
+    report = judge_source(toy.exercise, "q2", "counts = None")
+    text = Reader(page("ann", toy.exercise, [report])).text
+    assert "Not started yet: `counts` is still None; if your answer is written, it waits for a question before it." in text
+
+
+def test_what_a_person_gave_counts_and_what_waits_is_said():
+    reports = [judge_source(toy.exercise, "q1", toy.ANSWERS["q1"]), judge_source(toy.exercise, "q2", "counts = {}")]
+    before = Reader(page("ann", toy.exercise, reports)).text
+    assert "4 of 6 points, and 5 that an instructor gives" in before
+    marks = {"q2": Mark(1.5), "q3": Mark(3.5, "Give the <n>.")}
+    after = page("ann", toy.exercise, reports, marks, late_penalty=2.0)
+    text = Reader(after).text
+    assert "9 of 11 points, less 2 for handing in late" in text and "that an instructor gives" not in text
+    assert "3.5 of 5 points" in text and "Your instructor: Give the <n>." in text
+    assert "changed by a person" in text.split("q2 ·")[1].split("q3 ·")[0] and text.count("changed by a person") == 1
+    assert '<meter min="0" max="11" value="9">' in after
+
+
+def test_an_answer_by_hand_that_was_left_blank_waits_for_nobody():
+    text = Reader(page("ann", toy.exercise, [], {"q3": Mark(0.0, blank=True)})).text
+    last = text.split("q3 ·")[1]
+    assert "0 of 5 points" in last and "Nothing is written here." in last and "A person reads" not in last
+
+
 def test_an_ungraded_question_says_why():
     text = page(
         "ann",
         toy.exercise,
         [toy.exercise.find("q1").ungraded("the disk is full")],
-        "ungraded: the disk is full",
+        why="the disk is full",
     )
+    assert "ungraded: the disk is full" in text
     assert "Not marked: the disk is full" in Reader(text).text
     assert "<meter" not in text
 
@@ -86,7 +112,7 @@ def test_nothing_in_it_runs_or_is_fetched():
 
 def test_long_texts_and_control_characters_are_kept_out():
     report = toy.exercise.find("q1").stopped("\x1b[2J\u202e" + "x" * 10_000)
-    text = Reader(page("ann", toy.exercise, [report], "0")).text
+    text = Reader(page("ann", toy.exercise, [report])).text
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert text.count("x") < SHOWN_CHARACTERS + 100

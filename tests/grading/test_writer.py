@@ -1,47 +1,14 @@
 """The class's folder: the gradebook is whole, late penalties are nbgrader's, and settings are kept."""
 
 import json
-import shutil
 
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from course_utils.grading import executor, release, writer
-from course_utils.grading.journal import Entry, Stamp
+from course_utils.grading import release, writer
 from course_utils.grading.writer import WriteError, Writer, handed_in
 from tests.grading import toy
-
-
-@pytest.fixture
-def out(tmp_path, prepared):
-    shutil.copytree(prepared, tmp_path / "out")
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def entry(released_path):
-    """A submission with full marks in q1 and none in q2."""
-    notebook = executor.rebuild(executor.read_released(released_path), {"q3": ["Words."]})
-    full, none = toy.exercise.find("q1"), toy.exercise.find("q2")
-    reports = {"q1": full._report(full_rung(), 4.0, empty_sheet()), "q2": none.stopped("it died")}
-    for cell in notebook.cells:
-        name = executor.question_of(cell)
-        if name:
-            cell.outputs = executor.check_outputs(reports[name])
-    return Entry("ann", toy.NAME, Stamp("a", "b", "c"), reports, notebook)
-
-
-def full_rung():
-    from course_utils.checks.framework import Rung
-
-    return Rung.RIGHT
-
-
-def empty_sheet():
-    from course_utils.checks.framework import _Sheet
-
-    return _Sheet()
 
 
 def score(out, student="ann"):
