@@ -296,12 +296,15 @@ def _shapes(tensors: dict) -> dict[str, tuple[int, ...]]:
 
 def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shapes of the tensors in a file, which is not read any further than that."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise CodecError(f"{path.name} is missing")
-    with safe_open(str(path), framework="pt") as tensors:
-        return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    try:
+        with safe_open(str(path), framework="pt") as tensors:
+            return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise CodecError(f"{path.name} is damaged or no safetensors file; save the model once more ({error})") from None
 
 
 def _check_tensors(

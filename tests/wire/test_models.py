@@ -217,6 +217,14 @@ def test_folders_that_lie_are_refused(t5, lie):
         models.rebuild(Folder(files))
 
 
+@pytest.mark.parametrize("lie", ["a header that lies", "noise"])
+def test_damaged_weights_are_said_to_be(t5, lie):
+    files = dict(models.pack(t5).files)
+    LIES[lie](files)
+    with pytest.raises(CodecError, match="^model.safetensors is damaged or no safetensors file; save the model once more"):
+        models.rebuild(Folder(files))
+
+
 def test_remote_code_is_never_asked_for(t5):
     files = dict(models.pack(t5).files)
     config(
