@@ -1,0 +1,77 @@
+"""A repository's history as a picture: its commits, and the names that point at them."""
+
+from textwrap import fill
+from typing import NamedTuple
+
+
+class Commit(NamedTuple):
+    """depth: how many commits came before it. lane: 0 for main's, and one more for each branch that left it."""
+
+    commit_id: str
+    title: str
+    depth: int
+    lane: int
+    parent: str | None
+
+
+def commits_of(api, repo_id):
+    """Every commit that a branch leads to, as {commit id: Commit}, main's first; asks `api`, an HfApi."""
+    branches = sorted(ref.name for ref in api.list_repo_refs(repo_id).branches)
+    branches.sort(key=lambda name: name != "main")
+    found = {}
+    for lane, branch in enumerate(branches):
+        parent = None
+        for depth, each in enumerate(reversed(api.list_repo_commits(repo_id, revision=branch))):
+            found.setdefault(each.commit_id, Commit(each.commit_id, each.title, depth, lane, parent))
+            parent = each.commit_id
+    return found
+
+
+def commit_graph(api, repo_id):
+    """Commits from old to new, one lane a branch; branches name the last of theirs, tags stay where they were put.
+
+    Histories that were merged are drawn as their first parents have them. Returns a matplotlib Figure, which a notebook
+    shows when it is the last line of a cell.
+    """
+    from matplotlib import pyplot
+
+    commits, refs = commits_of(api, repo_id), api.list_repo_refs(repo_id)
+    lanes = 1 + max(each.lane for each in commits.values())
+    width = 1 + max(each.depth for each in commits.values())
+    figure, axes = pyplot.subplots(figsize=(1.6 * (width + 1), 1.2 * lanes + 0.9), layout="constrained")
+    pyplot.close(figure)
+    for each in commits.values():
+        _draw(axes, each, commits.get(each.parent))
+    for names, look in ((refs.branches, _branch), (refs.tags, _tag)):
+        for number, (name, commit_id) in enumerate((ref.name, ref.target_commit) for ref in names):
+            if commit_id in commits:
+                look(axes, name, commits[commit_id], sum(ref.target_commit == commit_id for ref in names[:number]))
+    axes.set_title(f"{repo_id}, from old to new. Grey: branches, which move. White: tags, meant to stay.", fontsize=10)
+    axes.set_xlim(-0.5, width + 0.1)
+    axes.set_ylim(0.3 - lanes, 0.5)
+    axes.set_axis_off()
+    return figure
+
+
+def _draw(axes, commit, parent):
+    """A commit with its id and title, and the line from the one before it."""
+    if parent:
+        axes.plot([parent.depth, commit.depth], [-parent.lane, -commit.lane], color="0.45", zorder=1)
+    axes.plot(commit.depth, -commit.lane, "o", color="white", markeredgecolor="black", markersize=12)
+    text = f"{commit.commit_id[:8]}\n{fill(commit.title, 18)}"
+    _say(axes, text, commit, (0, -11), va="top", fontsize=8, bbox={"pad": 1, "facecolor": "white", "edgecolor": "none"})
+
+
+def _branch(axes, name, commit, others):
+    """To the right of the branch's last commit; what names the same commit stands below."""
+    _say(axes, name, commit, (14, -20 * others), ha="left", va="center", bbox={"boxstyle": "square", "facecolor": "0.85"})
+
+
+def _tag(axes, name, commit, others):
+    """Above its commit, and above the tags that name the same."""
+    _say(axes, name, commit, (0, 15 + 20 * others), bbox={"boxstyle": "round", "facecolor": "white"})
+
+
+def _say(axes, text, commit, offset, ha="center", **look):
+    place = (commit.depth, -commit.lane)
+    axes.annotate(text, place, offset, textcoords="offset points", ha=ha, **({"fontsize": 9} | look))
