@@ -5,14 +5,16 @@ The exercise works with the twins whatever the profile, and the adapter of quest
 
 from __future__ import annotations
 
+import copy
 import math
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from course_utils import catalog
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, part
+from course_utils.checks.framework import Exercise, Failed, part
 from course_utils.checks.predictions import six_predictions
+from course_utils.wire import models
 
 LESSONS = "lessons/10_lora_and_peft/"
 BY_HAND, SETTINGS = LESSONS + "01_lora_by_hand.ipynb", LESSONS + "02_settings_and_relatives.ipynb"
@@ -21,7 +23,7 @@ FOUR_BITS, TABLE = LESSONS + "03_four_bits.ipynb", LESSONS + "04_many_adapters_o
 exercise = Exercise(
     "10_lora_and_peft",
     title="LoRA and PEFT",
-    minutes=95,
+    minutes=105,
     difficulty="medium",
     cost="about half a minute on two cores",
     cell_seconds=300,
@@ -93,7 +95,7 @@ def forward_and_merge(answer, draw):
 @exercise.question(
     "q2",
     title="Hit a budget",
-    points=3,
+    points=2,
     difficulty=1,
     needs=("trainable", "largest_rank"),
     lesson=SETTINGS,
@@ -110,11 +112,10 @@ def budget(answer, draw):
     with part("the count", points=1):
         for rank in (1, draw.random.randrange(3, 17)):
             expect.equal(answer.call("trainable", shapes, rank), rank * once, f"trainable({shapes}, r={rank})")
-    with part("the largest rank", points=1):
+    with part("the largest rank, for an exact hit and for nothing too", points=1):
         rank = draw.random.randrange(2, 20)
         for left in (draw.random.randrange(1, once), once - 1):
             expect.equal(answer.call("largest_rank", shapes, rank * once + left), rank, f"largest_rank({shapes}, {rank * once + left})")
-    with part("an exact hit, and a budget for nothing", points=1):
         expect.equal(answer.call("largest_rank", shapes, rank * once), rank, f"largest_rank({shapes}, {rank * once}), which is hit exactly,")
         expect.equal(answer.call("largest_rank", shapes, once - 1), 0, f"largest_rank({shapes}, {once - 1}), too little for rank 1,")
 
@@ -125,7 +126,7 @@ def budget(answer, draw):
 @exercise.question(
     "q3",
     title="Find the bugs: a detour that learns nothing",
-    points=4,
+    points=3,
     difficulty=2,
     needs=("Detour", "probe"),
     lesson=BY_HAND,
@@ -143,15 +144,14 @@ def find_the_bugs(answer, draw):
     other = _adapter(draw, outputs, inputs, rank)
     found = answer.call("probe", weight, rank, other["alpha"], x, other["A"], other["B"])
     expect.keys(found, ("start", "trained", "moved", "weight", "given"), "probe(...)")
-    with part("it begins at zero change", points=1):
+    with part("it begins at zero change, and both A and B learn", points=1):
         expect.shape(found["start"], (5, outputs), "the output at the start")
         expect.all_close(found["start"], x @ weight.T, "the output at the start, which should be the base layer's", tolerance=1e-4)
+        for name in ("A", "B"):
+            expect.true(found["moved"].get(name, 0) > 0, f"{name} to move within a few steps", "no movement at all")
     with part("only A and B are trained", points=1):
         expect.equal(sorted(found["trained"]), ["A", "B"], "the names of the trained parameters")
         expect.all_close(found["weight"], weight, "the base weight after a few steps", tolerance=0)
-    with part("both of them learn", points=1):
-        for name in ("A", "B"):
-            expect.true(found["moved"].get(name, 0) > 0, f"{name} to move within a few steps", "no movement at all")
     with part("the scale", points=1):
         wanted = x.double() @ (weight.double() + _change(other)).T
         what = f"the output with given A and B, rank {rank} and alpha {other['alpha']}"
@@ -172,7 +172,7 @@ ADDED = (".lora_", ".ia3_", "prompt_encoder.", ".modules_to_save.")
 @exercise.question(
     "q4",
     title="Train an adapter within a budget",
-    points=4,
+    points=3,
     difficulty=2,
     needs=("adapted",),
     lesson=SETTINGS,
@@ -196,15 +196,14 @@ def adapter(answer, draw):
     )
     base = {name.replace(".base_layer", ""): value for name, value in model.get_base_model().state_dict().items()}
     shipped = _bert_weights()
-    with part("the base is the course's bert, and has not moved", points=1):
+    added = {name: value.numel() for name, value in model.named_parameters() if any(mark in name for mark in ADDED)}
+    with part(f"at most {MOST_TRAINED:.1%} of the weights, on the course's bert, which has not moved", points=1):
+        share = sum(added.values()) / sum(value.numel() for value in model.parameters())
+        expect.at_most(share, MOST_TRAINED, "the share of the adapter and the head among all parameters")
         missing = [name for name in shipped if name not in base or base[name].shape != shipped[name].shape]
         expect.true(not missing, "the adapter to sit on the offline course's bert", f"another base ({missing[:1]})")
         moved = [name for name in shipped if not torch.equal(base[name], shipped[name])]
         expect.true(not moved, "every weight of the base as it was shipped", f"{len(moved)} that have moved, {moved[:1]} among them")
-    added = {name: value.numel() for name, value in model.named_parameters() if any(mark in name for mark in ADDED)}
-    with part(f"at most {MOST_TRAINED:.1%} of the weights", points=1):
-        share = sum(added.values()) / sum(value.numel() for value in model.parameters())
-        expect.at_most(share, MOST_TRAINED, "the share of the adapter and the head among all parameters")
     rows = draw.rows("topics", ROWS)
     try:
         with torch.inference_mode():
@@ -240,7 +239,7 @@ def _encoded(texts):
 @exercise.question(
     "q5",
     title="Sixteen levels",
-    points=4,
+    points=3,
     difficulty=2,
     needs=("quantise", "dequantise"),
     lesson=FOUR_BITS,
@@ -279,13 +278,12 @@ def four_bits(answer, draw):
         least = ((levels[None] * each[:, None]) - weights[:, None]).abs().min(1).values
         far = int((error > least + 1e-6).sum())
         expect.true(far == 0, "every code to stand for the nearest level", f"{far} of {count} codes whose level is farther off than need be")
-    with part("and back", points=1):
+    with part("and back, where a block of zeros stays zero", points=1):
         # In the type that `quantise` gives: torch takes uint8 for a mask, and nobody asked for uint8.
         own = torch.tensor([draw.random.randrange(16) for _ in range(count)]).to(codes.dtype)
         back = answer.call("dequantise", own, wanted, levels, block)
         expect.shape(back, (count,), f"dequantise(codes, scales, levels, {block}) for {count} codes")
         expect.all_close(back, levels[own.long()] * each, "the weights that given codes and scales stand for", tolerance=1e-6)
-    with part("a block of zeros stays zero", points=1):
         again = answer.call("dequantise", codes, scales, levels, block)
         expect.shape(again, (count,), "the weights that come back")
         expect.all_close(again[2 * block:3 * block], torch.zeros(block), "what comes back of a block of zeros", tolerance=0)
@@ -436,3 +434,150 @@ exercise.manual(
         "measured: rain. Above 15 km I would decide otherwise.'",
     ),
 )
+
+
+# q11: an adapter behind each layer, and beside it
+
+#: Of logits up to 20; other right ways of computing them differ by up to 1e-5 (four ways, 20 draws).
+TOLERANCE = 1e-3
+NO_ADAPTERS = "what comes without adapters; does each hook return something, and does model.parameters() find the matrices?"
+
+
+@exercise.question(
+    "q11",
+    title="An adapter of your own",
+    points=4,
+    difficulty=3,
+    needs=("bottleneck", "add_adapters", "placed", "five_steps"),
+    lesson=SETTINGS,
+    hints=(
+        "Which of the two matrices may be zero at first, so that nothing changes and yet both can learn? And where does a hook get what "
+        "went *into* the layer?",
+        "What a forward hook returns takes the output's place; it is called with (layer, inputs, output), and inputs[0] went in. Freeze the "
+        "model before the new matrices are part of it, and keep them as an attribute of a module, or model.parameters() can't find them.",
+        "A dimmer behind each lamp of a chain, of its own and at full light at first: `lamp.dimmer = torch.nn.Linear(1, 1, bias=False)`, "
+        "`torch.nn.init.ones_(lamp.dimmer.weight)`, `lamp.register_forward_hook(lambda lamp, inputs, output: lamp.dimmer(output))`.",
+    ),
+)
+def own_adapter(answer, draw):
+    import torch
+
+    with part("the bottleneck itself", points=1):
+        size, width = draw.random.randrange(10, 20), draw.random.randrange(3, 8)
+        ways = _Ways(_normal(draw, width, size), _normal(draw, size, width))
+        for rows in ((4,), (2, 3)):
+            hidden = _normal(draw, *rows, size)
+            found = answer.call("bottleneck", hidden, ways.down, ways.up)
+            what = f"bottleneck(hidden, down, up) for hidden {tuple(hidden.shape)}, down {(width, size)}, up {(size, width)}"
+            _expect_way(found, what, ways.behind, ways.slips_behind, lambda way, hidden=hidden: way(lambda same: same, hidden))
+    config, width = _bert().config, draw.random.choice([6, 7, 9, 12])
+    size, layers = config.hidden_size, config.num_hidden_layers
+    ways = _Ways(_normal(draw, width, size) / size**0.5, 0.5 * _normal(draw, size, width) / width**0.5)
+    tokens = torch.tensor([[draw.random.randrange(5, config.vocab_size) for _ in range(8)] for _ in range(2)])
+    with part("only the adapters learn, and all of them", points=1):
+        _expect_adapters_move(answer.call("five_steps", tokens, width), ((width, size), (size, width)), layers)
+    for title, parallel in (("behind every layer", False), ("beside every layer", True)):
+        with part(f"{title}, and without effect at first", points=1):
+            found = answer.call("placed", tokens, ways.down, ways.up, parallel)
+            expect.keys(found, ("start", "given"), "placed(...)")
+            way, slips = (ways.beside, ways.slips_beside) if parallel else (ways.behind, ways.slips_behind)
+            what = f"the logits with given matrices in every adapter, parallel={parallel},"
+            _expect_way(found["given"], what, way, slips, partial(_bert_says, tokens))
+            expect.shape(found["start"], (*tokens.shape, config.vocab_size), "the logits with fresh adapters")
+            untouched = _bert_says(tokens, ways.nothing)
+            what = "the logits with fresh adapters, which should be those of the model without any,"
+            expect.all_close(found["start"], untouched, what, tolerance=TOLERANCE)
+
+
+class _Ways:
+    """What an adapter of two given matrices makes of a layer and its input x: as it should be, and by known slips."""
+
+    def __init__(self, down, up):
+        self.down, self.up = down, up
+        self.slips_behind = {
+            "what comes without adding the adapter's input": lambda layer, x: self.small(layer(x)),
+            "what comes without the bend between the two matrices": lambda layer, x: layer(x) + self.straight(layer(x)),
+            NO_ADAPTERS: self.nothing,
+            "what comes of adapters in front of the layers": lambda layer, x: layer(x + self.small(x)),
+            "what comes of adapters beside the layers": self.beside,
+        }
+        self.slips_beside = {
+            "what comes when the layer's input is added, too": lambda layer, x: layer(x) + x + self.small(x),
+            "what comes without the bend between the two matrices": lambda layer, x: layer(x) + self.straight(x),
+            NO_ADAPTERS: self.nothing,
+            "what comes of adapters in front of the layers": lambda layer, x: layer(x + self.small(x)),
+            "what comes of adapters behind the layers": self.behind,
+        }
+
+    def small(self, x):
+        """Down, a bend, and up."""
+        return (x @ self.down.T).relu() @ self.up.T
+
+    def straight(self, x):
+        """Down and up without a bend."""
+        return x @ self.down.T @ self.up.T
+
+    def behind(self, layer, x):
+        return layer(x) + self.small(layer(x))
+
+    def beside(self, layer, x):
+        return layer(x) + self.small(x)
+
+    def nothing(self, layer, x):
+        return layer(x)
+
+
+def _expect_way(got, what, way, slips, says):
+    """``got`` is ``says(way)``. Where it is what a known slip says, the message names the slip."""
+    wanted = says(way)
+    expect.shape(got, tuple(wanted.shape), what)
+    if not _agree(got, wanted):
+        for slip, other in slips.items():
+            expect.true(not _agree(got, says(other)), f"{what} to be what the text describes", slip)
+    expect.all_close(got, wanted, what, tolerance=TOLERANCE)
+
+
+def _agree(got, wanted):
+    try:
+        expect.all_close(got, wanted, "", tolerance=TOLERANCE)
+    except Failed:
+        return False
+    return True
+
+
+@cache
+def _bert():
+    return models.load(catalog.model_path("bert", "offline"))
+
+
+def _bert_says(tokens, way):
+    """The logits of the bert twin when each layer's output is ``way(layer, its input)``."""
+    import torch
+
+    model = copy.deepcopy(_bert())
+    for layer in model.bert.encoder.layer:
+        layer.forward = partial(_by_the_way, way, layer.forward)
+    with torch.inference_mode():
+        return model(tokens).logits
+
+
+def _by_the_way(way, forward, hidden, *rest, **named):
+    return way(lambda hidden: forward(hidden, *rest, **named), hidden)
+
+
+def _expect_adapters_move(found, sizes, layers):
+    """Of all tensors just ``layers`` adapters' moved, with two matrices of these sizes each."""
+    expect.keys(found, ("sizes", "moved"), "five_steps(...)")
+    expect.type_of(found["sizes"], dict, "the sizes of five_steps(...)")
+    expect.type_of(found["moved"], dict, "the movements of five_steps(...)")
+    for name, far in found["moved"].items():
+        expect.number(far, f"how far {name} moved")
+    moved = [name for name, far in found["moved"].items() if far > 0]
+    others = [name for name in moved if found["sizes"].get(name) not in sizes]
+    wanted = f"nothing to move in five steps but matrices {sizes[0]} and {sizes[1]}"
+    expect.true(not others, wanted, f"{len(others)} others that moved, {others[:1]} among them")
+    for size in sizes:
+        adapters = [name for name, found_size in found["sizes"].items() if found_size == size]
+        expect.equal(len(adapters), layers, f"the number of matrices {size} that model.parameters() finds, one for each layer,")
+        still = [name for name in adapters if name not in moved]
+        expect.true(not still, "every adapter's matrices to move in five steps", f"no movement of {len(still)}, {still[:1]} among them")

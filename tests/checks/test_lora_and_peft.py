@@ -12,6 +12,7 @@ from course_utils.checks.testing import (
     judged_objects_well,
     judged_well,
     namespace,
+    replaced,
 )
 
 EXERCISE = "10_lora_and_peft"
@@ -20,8 +21,8 @@ TORCH = "import torch"
 
 
 def test_the_card():
-    assert 20 <= exercise.points <= 30
-    assert len([question for question in exercise.questions.values() if not question.manual]) == 9
+    assert exercise.points == 30
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 10
 
 
 # q1
@@ -234,9 +235,9 @@ def test_adapter(course, adapted):
             "a method that is not rebuilt": ({"adapted": norms}, "only LORA, IA3"),
         },
     )
-    assert reports["a prompt that was not trained"].points == 2
-    assert reports["not trained"].points == 2
-    assert reports["a base that moved"].points == 3
+    assert reports["a prompt that was not trained"].points == 1
+    assert reports["not trained"].points == 1
+    assert reports["a base that moved"].points == 2
 
 
 def test_an_adapter_that_is_still_to_do(course):
@@ -440,3 +441,171 @@ def test_mixing():
         },
         right=[MIX, SCALED_A, DECOMPOSED],
     )
+
+
+# q11
+
+HOOKED = """
+def bottleneck(hidden, down, up):
+    return hidden + torch.nn.functional.linear(torch.nn.functional.linear(hidden, down).clamp_min(0), up)
+
+class Adapter(torch.nn.Module):
+    def __init__(self, size, width):
+        super().__init__()
+        self.down = torch.nn.Parameter(torch.randn(width, size) * 0.02)
+        self.up = torch.nn.Parameter(torch.zeros(size, width))
+
+    def forward(self, hidden):
+        return bottleneck(hidden, self.down, self.up)
+
+def add_adapters(model, width, parallel=False):
+    model.requires_grad_(False)
+    layers = model.bert.encoder.layer
+    adapters = torch.nn.ModuleList(Adapter(model.config.hidden_size, width) for layer in layers)
+    model.adapters = adapters
+    for layer, adapter in zip(layers, adapters):
+        def hook(layer, inputs, output, adapter=adapter):
+            if parallel:
+                return output + adapter(inputs[0]) - inputs[0]
+            return adapter(output)
+        layer.register_forward_hook(hook)
+    return model
+"""
+WRAPPED = """
+def bottleneck(hidden, down, up):
+    return torch.relu(hidden @ down.mT) @ up.mT + hidden
+
+class WithAdapter(torch.nn.Module):
+    def __init__(self, layer, size, width, parallel):
+        super().__init__()
+        self.layer, self.parallel = layer, parallel
+        self.into = torch.nn.Linear(size, width, bias=False)
+        self.back = torch.nn.Linear(width, size, bias=False)
+        torch.nn.init.zeros_(self.back.weight)
+
+    def forward(self, hidden, *others, **named):
+        output = self.layer(hidden, *others, **named)
+        return output + self.back(torch.relu(self.into(hidden if self.parallel else output)))
+
+def add_adapters(model, width, parallel=False):
+    for weight in model.parameters():
+        weight.requires_grad = False
+    layers = model.bert.encoder.layer
+    for place in range(len(layers)):
+        layers[place] = WithAdapter(layers[place], model.config.hidden_size, width, parallel)
+    return model
+"""
+FUNCTIONAL = """
+import copy, functools
+
+def bottleneck(hidden, down, up):
+    return hidden + torch.einsum("...w,sw->...s", torch.einsum("...s,ws->...w", hidden, down).relu(), up)
+
+def passed(forward, down, up, parallel, hidden, *others, **named):
+    output = forward(hidden, *others, **named)
+    return output + bottleneck(hidden, down, up) - hidden if parallel else bottleneck(output, down, up)
+
+def add_adapters(model, width, parallel=False):
+    model = copy.deepcopy(model).requires_grad_(False)
+    size = model.config.hidden_size
+    for layer in model.bert.encoder.layer:
+        layer.down = torch.nn.Parameter(torch.nn.init.xavier_uniform_(torch.empty(width, size)))
+        layer.up = torch.nn.Parameter(torch.zeros(size, width))
+        layer.forward = functools.partial(passed, layer.forward, layer.down, layer.up, parallel)
+    return model
+"""
+FROZEN_FIRST = "    model.requires_grad_(False)\n"
+
+
+def changed(*pairs):
+    """HOOKED with a mistake in it."""
+    return replaced(HOOKED, *pairs)
+
+
+MISTAKES = {
+    "up is not zero": changed(("torch.zeros(size, width)", "torch.randn(size, width)")),
+    "no residual": changed(("return hidden +", "return")),
+    "no residual in the function only": replaced(WRAPPED, (" + hidden\n", "\n")),
+    "no bend": changed((".clamp_min(0)", "")),
+    "a base that is not frozen": changed((FROZEN_FIRST, "")),
+    "everything frozen": changed((FROZEN_FIRST, ""), ("    return model", FROZEN_FIRST + "    return model")),
+    "in front of the layer": changed(
+        ("def hook(layer, inputs, output,", "def hook(layer, inputs,"),
+        ("            return adapter(output)", "            return adapter(inputs[0]), *inputs[1:]"),
+        ("register_forward_hook", "register_forward_pre_hook"),
+        ("if parallel:", "if False:"),
+    ),
+    "the hook returns nothing": changed(("return adapter(output)", "adapter(output)")),
+    "the last adapter only": changed((", adapter=adapter", "")),
+    "not part of the model": changed(("    model.adapters = adapters\n", "")),
+    "one adapter for all": changed(
+        ("Adapter(model.config.hidden_size, width) for layer in layers", "[Adapter(128, width)] * 6")
+    ),
+    "down is zero, not up": changed(
+        (".clamp_min(0)", ".relu()"),  # whose gradient at 0 is 0; that of clamp_min is 1, and there it would learn
+        ("torch.randn(width, size) * 0.02", "torch.zeros(width, size)"),
+        ("torch.zeros(size, width)", "torch.randn(size, width)"),
+    ),
+    "never parallel": changed(("if parallel:", "if False:")),
+    "parallel with the input twice": changed((" - inputs[0]", "")),
+    "always parallel": changed(("if parallel:", "if True:")),
+    "the model is not returned": changed(("    return model", "    return")),
+    "biases": replaced(WRAPPED, ("torch.nn.Linear(size, width, bias=False)", "torch.nn.Linear(size, width)")),
+    "one layer only": changed(("zip(layers, adapters)", "list(zip(layers, adapters))[-1:]")),
+}
+SAYS = {
+    "up is not zero": "which should be those of the model without any",
+    "no residual": "what comes without adding the adapter's input",
+    "no residual in the function only": "what comes without adding the adapter's input",
+    "no bend": "what comes without the bend",
+    "a base that is not frozen": "others that moved",
+    "everything frozen": "does not require grad",
+    "in front of the layer": "in front of the layers",
+    "the hook returns nothing": "does each hook return something",
+    "the last adapter only": "no movement of 5",
+    "not part of the model": "does model.parameters() find the matrices",
+    "one adapter for all": "one for each layer",
+    "down is zero, not up": "no movement of 6",
+    "never parallel": "behind the layers",
+    "parallel with the input twice": "the layer's input is added, too",
+    "always parallel": "beside the layers",
+    "the model is not returned": "'NoneType'",
+    "biases": "nothing to move in five steps but matrices",
+    "one layer only": "the logits with given matrices",
+}
+#: Of the four points: the bottleneck itself, only the adapters learn, behind the layers, and beside them.
+EARNS = {
+    "up is not zero": 2,
+    "no residual": 0,  # nothing is left of the hidden states, so nothing can learn either
+    "no residual in the function only": 3,
+    "no bend": 1,
+    "a base that is not frozen": 3,
+    "everything frozen": 3,
+    "the last adapter only": 3,
+    "never parallel": 3,
+    "parallel with the input twice": 3,
+    "the model is not returned": 1,
+    "biases": 1,
+}
+
+
+def test_an_adapter_of_your_own(course):
+    result = judged_well(
+        EXERCISE,
+        "q11",
+        before=f"{TORCH}\n{given('q11-probe', 'q11-steps')}",
+        wrong={source: SAYS[name] for name, source in MISTAKES.items()},
+        right=[HOOKED, WRAPPED, FUNCTIONAL],
+        course=course,
+    )
+    points = dict(zip(MISTAKES, (report.points for report in result.wrong), strict=True))
+    assert {name: points[name] for name in EARNS} == EARNS, points
+
+
+def test_what_the_notebook_gives_is_not_believed_blindly(course):
+    """Somebody may change the cell that looks: odd data from it are an answer like any other, and get words."""
+    looks = ("None", "{'sizes': [], 'moved': {}}", "{'sizes': {}, 'moved': {'a': 'far'}}", "{'start': 1, 'given': 2}")
+    for odd in looks:
+        source = f"{HOOKED}\ndef placed(*given): return {odd}\ndef five_steps(*given): return {odd}"
+        report = judge_source(EXERCISE, "q11", source, before=f"{TORCH}\n{given('q11-probe', 'q11-steps')}", course=course)
+        assert report.points == 1, odd
