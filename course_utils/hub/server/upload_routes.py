@@ -163,7 +163,7 @@ def complete(service, request):
     listed = request.json(service.limits.json_body).get("parts")
     if not isinstance(listed, list) or len(listed) != count:
         raise bad_request(f"The file has {count} parts; list them all.")
-    service.store.room_for(size)
+    service.store.room_for(size, arrived=True)
     service.store.large.join(claims["user"], sha256, size, count)
     service.store.took(size)
     service.store.shown(service.store.accounts.person(claims["user"]), sha256)

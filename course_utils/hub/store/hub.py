@@ -224,14 +224,14 @@ class HubStore:
 
     # Large files and room
 
-    def room_for(self, size):
-        """507 unless `size` more bytes fit, by the Hub's limit and by the disk."""
+    def room_for(self, size, arrived=False):
+        """507 unless `size` more bytes fit, by the Hub's limit and by the disk; `arrived`: they lie there already."""
         if self._used + size > self.limits.total:
             raise HubError(
                 507, f"This Hub holds at most {self.limits.total:,} bytes. Delete a repository to make room."
             )
         free = shutil.disk_usage(self.root).free
-        if free - size < self.limits.free_disk:
+        if free - (0 if arrived else size) < self.limits.free_disk:
             raise HubError(507, f"The disk is full: {free:,} bytes are free. Nothing was changed.")
 
     def took(self, size):

@@ -420,6 +420,19 @@ def test_the_disk_is_full_before_an_upload(hub, monkeypatch):
     assert status == 507 and b"disk is full" in body
 
 
+def test_a_disk_that_the_parts_have_nearly_filled_still_takes_their_end(hub, monkeypatch):
+    data = random.Random(1).randbytes(100_000)
+    path, header = link(hub, data)
+    for number in "123":
+        start = (int(number) - 1) * 40_000
+        part = header[number].removeprefix(hub.url)
+        assert ask(hub, "PUT", part, data[start : start + 40_000], token=False)[0] == 200
+    usage = shutil.disk_usage(hub.root)._replace(free=10)  # the file lies there already: its end takes no more
+    monkeypatch.setattr("course_utils.hub.store.hub.shutil.disk_usage", lambda folder: usage)
+    listed = as_body({"oid": "x", "parts": [{"partNumber": number, "etag": "e"} for number in (1, 2, 3)]})
+    assert ask(hub, "POST", path, listed, token=False)[0] == 200
+
+
 def test_a_client_that_goes_away_in_the_middle_leaves_nothing(hub):
     before = state(hub)
     path, _ = link(hub)
