@@ -452,9 +452,10 @@ NO_ADAPTERS = "what comes without adapters; does each hook return something, and
     lesson=SETTINGS,
     hints=(
         "Which of the two matrices may be zero at first, so that nothing changes and yet both can learn? And where does a hook get what "
-        "went *into* the layer?",
+        "went into the layer?",
         "What a forward hook returns takes the output's place; it is called with (layer, inputs, output), and inputs[0] went in. Freeze the "
-        "model before the new matrices are part of it, and keep them as an attribute of a module, or model.parameters() can't find them.",
+        "model before the new matrices are part of it, and keep them as an attribute of a module, or model.parameters() can't find them. "
+        "A hook that names a variable of a loop sees the variable's last value: all six would use one adapter.",
         "A dimmer behind each lamp of a chain, of its own and at full light at first: `lamp.dimmer = torch.nn.Linear(1, 1, bias=False)`, "
         "`torch.nn.init.ones_(lamp.dimmer.weight)`, `lamp.register_forward_hook(lambda lamp, inputs, output: lamp.dimmer(output))`.",
     ),
