@@ -3,6 +3,7 @@
 import pytest
 from nbgrader.api import Gradebook
 
+from course_utils.grading import feedback
 from tests.attacks import assignment
 from tests.attacks.make_class import make_class
 from tests.attacks.markup import CORPUS
@@ -108,6 +109,9 @@ def test_formgrader_shows_the_class_and_takes_a_mark(watched, graded):
         ]
     assert sorted(given, key=str) == sorted([3.0] + [None] * (len(given) - 1), key=str)
     assert marked
+    assert feedback.main([str(graded)]) == 0  # and the mark reaches its learner's page, and no other's
+    texts = [path.read_text(encoding="utf-8") for path in graded.glob("feedback/*/*/report.html")]
+    assert sum("q5 · " in text and ">3 of 5 points<" in text.split("q5 · ")[1] for text in texts) == 1
 
 
 def mark(page, links):
