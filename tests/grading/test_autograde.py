@@ -50,6 +50,7 @@ def group(tmp_path, solutions, released, prepared):
     return Class(tmp_path, solutions, released, prepared)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_class_with_broken_ones_goes_on(group, jobs, capsys):
     group.hand_in("ann", **toy.ANSWERS)
@@ -120,6 +121,7 @@ def test_a_failure_leaves_no_old_mark(group):
         )
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_writer_leaves_no_old_mark(group, monkeypatch):
     group.hand_in("ann", **toy.ANSWERS)
     group.hand_in("bob", **toy.ANSWERS)

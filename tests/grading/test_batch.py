@@ -75,6 +75,7 @@ def test_a_judging_process_that_dies_is_replaced(grader, hand_in, monkeypatch, t
     assert judged["bob"].again == (score == 0)
 
 
+@pytest.mark.slow
 def test_a_judge_that_takes_too_long_is_ended(grader, hand_in, monkeypatch):
     monkeypatch.setattr(batch, "GRACE_SECONDS", -Grader.total_seconds + 3)
     monkeypatch.setattr(executor, "grade", lambda *rest, **options: signal.pause())

@@ -108,6 +108,7 @@ def test_the_cell_that_ended_the_process_says_so(released, grade):
     assert "ended in this cell" in json.dumps(graded.notebook)
 
 
+@pytest.mark.slow
 def test_the_whole_notebook_has_a_clock(released, grade):
     started = time.monotonic()
     limits = Limits(cell=600, total=8, interrupt=1)

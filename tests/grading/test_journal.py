@@ -253,6 +253,7 @@ def test_killed_at_any_time_and_resumed(class_, undisturbed, seed):
     resumed_as_undisturbed(class_, undisturbed, [])
 
 
+@pytest.mark.slow
 def test_what_changed_is_judged_again_and_the_rest_is_not(class_, released, monkeypatch, capsys):
     folder, solutions = class_
     assert grade(folder, solutions) == 0

@@ -37,6 +37,7 @@ def hand_in(group, student, hour, day=20, **answers):
     group.hand_in_file(student, f"{time:%Y-%m-%d %H:%M:%S} UTC", name="timestamp.txt")
 
 
+@pytest.mark.slow
 def test_a_late_penalty_is_taken_off_and_goes_with_a_new_hand_in(group, capsys):
     work = {"q1": toy.ANSWERS["q1"]}
     hand_in(group, "ann", 11, **work)
