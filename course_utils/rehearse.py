@@ -45,10 +45,13 @@ def chosen(words, root=ROOT):
     found, root = [], root.resolve()
     for word in words:
         place = (root / word).resolve()
-        below = (
-            [place] if place.suffix == ".ipynb" and place.is_file() else sorted(place.rglob("[0-9]*.ipynb"))
-        )
-        if not below or not place.is_relative_to(root):
+        if not place.is_relative_to(root):  # nor is it searched: it may be the whole disk
+            below = []
+        elif place.suffix == ".ipynb" and place.is_file():
+            below = [place]
+        else:
+            below = sorted(place.rglob("[0-9]*.ipynb"))
+        if not below:
             raise FileNotFoundError(
                 f"There is no notebook in {word}, seen from {root}. Name a folder such as lessons/06_full_fine_tuning."
             )
@@ -63,7 +66,7 @@ def run(path, scratch, root=ROOT):
     from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 
     notebook = nbformat.read(path, as_version=4)
-    folder = Path(scratch) / path.parent.name
+    folder = Path(scratch) / path.parent.relative_to(root)  # a chapter's lessons and solution have folders of one name
     if not folder.exists():  # what the lessons before it left there stays, as it does for a class
         shutil.copytree(path.parent, folder)
     client = NotebookClient(

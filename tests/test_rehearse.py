@@ -55,6 +55,7 @@ def test_a_run_times_and_tells_and_leaves_the_workbook_alone(workbook, tmp_path)
     assert "longer than stated, so plan for it: lessons/00_a/01_sleeps.ipynb\n" in said
     assert "FAILED: lessons/00_a/02_fails.ipynb." in said
     assert not list(workbook.rglob("left.txt"))
+    assert (scratch / "lessons" / "01_b" / "left.txt").exists()
     assert list(scratch.rglob("left.txt"))
 
 

@@ -23,7 +23,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_utils.grading.reports import grades_rows, read_results, spreadsheet_text, write_grades
+from course_utils.grading.reports import read_results, spreadsheet_text, write_grades
 
 CANVAS_COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 MOODLE_ID = "ID number"
@@ -50,8 +50,7 @@ def read_marks(folder: Path, assignment: str | None) -> Marks:
         raise ExportError(f"there is no gradebook in {folder}; run `course grade … --out {folder}` first")
     results = read_results(folder / "results.jsonl")
     database = f"sqlite:///{(folder / 'gradebook.db').resolve()}"
-    write_grades(folder / "grades.csv", database, results)
-    rows = grades_rows(database, results)
+    rows = write_grades(folder / "grades.csv", database, results)
     names = sorted({row["assignment"] for row in rows})
     if assignment is None and len(names) != 1:
         raise ExportError(f"say which one with --assignment: {', '.join(names) or 'nothing is graded yet'}")

@@ -58,9 +58,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"course feedback: {error}", file=sys.stderr)
         return 1
     database, results = f"sqlite:///{out / 'gradebook.db'}", reports.read_results(out / "results.jsonl")
-    reports.write_grades(out / "grades.csv", database, results)
     of_interest = {(entry.student, entry.assignment) for entry in written}
-    for row in reports.grades_rows(database, results):
+    for row in reports.write_grades(out / "grades.csv", database, results):
         if row["status"] == "needs a person" and (row["student"], row["assignment"]) in of_interest:
             print(f"waits for a person: {row['student']} {row['assignment']}")
     for line in failed:

@@ -73,15 +73,15 @@ def write_results(path: Path, new: list[Result]) -> list[dict]:
     return rows
 
 
-def write_grades(path: Path, database: str, results: list[dict]) -> int:
-    """Write grades.csv, one line a submission, from nbgrader's gradebook; returns the number of lines."""
+def write_grades(path: Path, database: str, results: list[dict]) -> list[dict]:
+    """Write grades.csv, one line a submission, from nbgrader's gradebook; returns its rows."""
     rows = grades_rows(database, results)
     text = io.StringIO()
     writer = csv.DictWriter(text, GRADES_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: spreadsheet_text(value) for name, value in row.items()} for row in rows)
     _replace(path, text.getvalue())
-    return len(rows)
+    return rows
 
 
 def grades_rows(database: str, results: list[dict]) -> list[dict]:

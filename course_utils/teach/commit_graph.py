@@ -1,5 +1,6 @@
 """A repository's history as a picture: its commits, and the names that point at them."""
 
+from collections import Counter
 from textwrap import fill
 from typing import NamedTuple
 
@@ -14,12 +15,11 @@ class Commit(NamedTuple):
     parent: str | None
 
 
-def commits_of(api, repo_id):
-    """Every commit that a branch leads to, as {commit id: Commit}, main's first; asks `api`, an HfApi."""
-    branches = sorted(ref.name for ref in api.list_repo_refs(repo_id).branches)
-    branches.sort(key=lambda name: name != "main")
+def commits_of(api, repo_id, branches):
+    """Every commit that one of the branches leads to, as {commit id: Commit}, main's first; asks `api`, an HfApi."""
+    names = sorted((ref.name for ref in branches), key=lambda name: (name != "main", name))
     found = {}
-    for lane, branch in enumerate(branches):
+    for lane, branch in enumerate(names):
         parent = None
         for depth, each in enumerate(reversed(api.list_repo_commits(repo_id, revision=branch))):
             found.setdefault(each.commit_id, Commit(each.commit_id, each.title, depth, lane, parent))
@@ -35,7 +35,8 @@ def commit_graph(api, repo_id):
     """
     from matplotlib import pyplot
 
-    commits, refs = commits_of(api, repo_id), api.list_repo_refs(repo_id)
+    refs = api.list_repo_refs(repo_id)
+    commits = commits_of(api, repo_id, refs.branches)
     lanes = 1 + max(each.lane for each in commits.values())
     width = 1 + max(each.depth for each in commits.values())
     figure, axes = pyplot.subplots(figsize=(1.6 * (width + 1), 1.2 * lanes + 0.9), layout="constrained")
@@ -43,9 +44,11 @@ def commit_graph(api, repo_id):
     for each in commits.values():
         _draw(axes, each, commits.get(each.parent))
     for names, look in ((refs.branches, _branch), (refs.tags, _tag)):
-        for number, (name, commit_id) in enumerate((ref.name, ref.target_commit) for ref in names):
-            if commit_id in commits:
-                look(axes, name, commits[commit_id], sum(ref.target_commit == commit_id for ref in names[:number]))
+        others = Counter()  # of the same kind that name a commit, drawn so far
+        for ref in names:
+            if ref.target_commit in commits:
+                look(axes, ref.name, commits[ref.target_commit], others[ref.target_commit])
+                others[ref.target_commit] += 1
     axes.set_title(f"{repo_id}, from old to new. Grey: branches, which move. White: tags, meant to stay.", fontsize=10)
     axes.set_xlim(-0.5, width + 0.1)
     axes.set_ylim(0.3 - lanes, 0.5)

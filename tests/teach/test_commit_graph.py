@@ -36,7 +36,7 @@ def api(tmp_path_factory):
 
 
 def test_commits_have_their_depth_their_lane_and_their_parent(api):
-    commits = commits_of(api, "me/x")
+    commits = commits_of(api, "me/x", api.list_repo_refs("me/x").branches)
     places = {each.title: (each.depth, each.lane) for each in commits.values()}
     assert places == {"initial commit": (0, 0), "First": (1, 0), "Second": (2, 0), "Third": (3, 0), "Elsewhere": (3, 1)}
     parents = {each.title: commits[each.parent].title for each in commits.values() if each.parent}
