@@ -5,15 +5,12 @@ Tests use it through the fixtures of conftest.py; screenshot.py shows people wha
 
 import contextlib
 import os
-import re
 import shutil
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from course_utils.lab import lab_arguments, prepare_environment
+from tests.browser import jupyter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVED = ("lessons", "exercises", "nbgrader_config.py")
@@ -30,7 +27,6 @@ CHROMIUM_ARGUMENTS = [
 ]
 PATIENCE = 120  # seconds that a page may take to show what is waited for
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/\S*\?token=(\w+)")
 
 
 def chromium():
@@ -40,14 +36,13 @@ def chromium():
 
 @dataclass(frozen=True)
 class Server:
-    """A running JupyterLab. root: the folder it serves."""
+    """A running JupyterLab. listens: its Address; root: the folder it serves."""
 
-    port: int
-    token: str
+    listens: jupyter.Address
     root: Path
 
     def address(self, path):
-        return f"http://127.0.0.1:{self.port}/lab/tree/{path}?reset&token={self.token}"
+        return self.listens.of(f"lab/tree/{path}", "reset&")
 
 
 def copy_workbook(folder):
@@ -61,37 +56,16 @@ def copy_workbook(folder):
 
 
 @contextlib.contextmanager
-def serve(folder, seconds=180):
+def serve(folder):
     """JupyterLab on a free port, serving `folder`; it ends with the block."""
     environment = dict(os.environ)
     prepare_environment(environment)
     arguments = lab_arguments(
         "", browser=False, root=folder, superuser=hasattr(os, "geteuid") and not os.geteuid()
     )
-    log = folder / "jupyterlab.log"
-    with open(log, "w") as output:
-        command = [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            *arguments,
-            "--ServerApp.port=0",
-            "--LabApp.expose_app_in_browser=True",
-        ]
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-    try:
-        yield wait_for_server(process, log, folder, time.monotonic() + seconds)
-    finally:
-        process.terminate()
-        process.wait(timeout=120)
-
-
-def wait_for_server(process, log, folder, deadline):
-    while process.poll() is None and time.monotonic() < deadline:
-        if found := ADDRESS.search(log.read_text()):
-            return Server(int(found[1]), found[2], folder)
-        time.sleep(0.1)
-    raise RuntimeError("JupyterLab did not start:\n" + log.read_text())
+    arguments += ["--LabApp.expose_app_in_browser=True"]
+    with jupyter.serve("jupyterlab", arguments, folder / "jupyterlab.log", env=environment) as address:
+        yield Server(address, folder)
 
 
 @contextlib.contextmanager
