@@ -72,6 +72,7 @@ def run(path, scratch, root=ROOT):
     client = NotebookClient(
         notebook,
         timeout=LONGEST_CELL,
+        startup_timeout=LONGEST_CELL,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=["--log-level=ERROR"],  # its warning about local ports is for servers

@@ -139,11 +139,12 @@ def choose_profile(requested=None):
     return Choice("offline", f"{host} does not answer")
 
 
-def network_reachable(host, port, seconds=PROBE_SECONDS):
-    """Whether a TCP connection opens within `seconds`, name look-up included.
+def network_reachable(host, port, seconds=None):
+    """Whether a TCP connection opens within `seconds` (PROBE_SECONDS), name look-up included.
 
     The look-up has no time-out of its own, so it runs in a thread that is left behind when it takes too long.
     """
+    seconds = PROBE_SECONDS if seconds is None else seconds
     answered = threading.Event()
 
     def connect():

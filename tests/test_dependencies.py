@@ -1,13 +1,18 @@
 """One dependency list: pyproject.toml names packages, constraints.txt their versions, environment.yml neither."""
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
 import yaml
 
 from course_utils.install import normalised, read_constraints
 
+OURS = {"course_utils", "tests", "sitecustomize", "__main__"}
+FUZZING = {"atheris"}  # tests/wire/fuzz_codec.py, which pytest does not run, says how to get it
 # optional groups that `make start` leaves out; their versions are fixed too
 EXTRAS_ON_TOP = {"quant", "export", "serve", "rl"}
 
@@ -31,6 +36,25 @@ def test_no_package_is_asked_for_twice(project):
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     asked = [name for each in lists for name in names(each)]
     assert len(asked) == len(set(asked)), sorted(asked)
+
+
+def imported(folder):
+    """The packages outside the standard library that a folder's Python files import, by distribution."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    distributions = packages_distributions()
+    tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - OURS
+    return {normalised(distributions[top][0] if top in distributions else top) for top in tops}
+
+
+def test_what_is_imported_is_asked_for(root, project):
+    asked = names(project["dependencies"])
+    assert imported(root / "course_utils") <= asked
+    groups = project["optional-dependencies"]
+    asked |= names(groups["test"]) | names(groups["browser"]) | FUZZING
+    assert imported(root / "tests") <= asked
 
 
 def test_constraints_hold_versions_and_nothing_else(root):

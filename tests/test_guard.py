@@ -51,7 +51,7 @@ def test_names_are_not_looked_up():
 def test_loopback_stays_open():
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=lambda: server.accept()[0].sendall(b"hello"), daemon=True).start()
-        with socket.create_connection(("localhost", server.getsockname()[1]), timeout=5) as connection:
+        with socket.create_connection(("localhost", server.getsockname()[1]), timeout=60) as connection:
             assert connection.recv(5) == b"hello"
 
 
@@ -65,7 +65,7 @@ def test_kernels_are_walled_in_too():
     from nbformat.v4 import new_code_cell, new_notebook
 
     notebook = new_notebook(cells=[new_code_cell(ATTEMPT)])
-    NotebookClient(notebook, timeout=600).execute()
+    NotebookClient(notebook, timeout=600, startup_timeout=600, iopub_timeout=600).execute()
     assert notebook.cells[0].outputs[0].text.strip() == "NetworkRefused"
 
 

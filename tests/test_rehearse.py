@@ -18,8 +18,8 @@ def workbook(tmp_path):
         notebook = new_notebook(cells=[new_code_cell(source)], metadata={"course": course} if course else {})
         nbformat.write(notebook, path)
 
-    write("01_b/01_file.ipynb", "open('left.txt', 'w').write('x')", seconds=60)
-    write("01_b/02_finds_it.ipynb", "open('left.txt').close()", seconds=60)
+    write("01_b/01_file.ipynb", "open('left.txt', 'w').write('x')", seconds=6000)
+    write("01_b/02_finds_it.ipynb", "open('left.txt').close()", seconds=6000)
     write("00_a/02_fails.ipynb", "1 / 0")
     write("00_a/01_sleeps.ipynb", "import time; time.sleep(0.2)", seconds=0.1)
     return root

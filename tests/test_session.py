@@ -91,7 +91,7 @@ def test_unknown_profile_is_refused_with_its_origin_and_the_choices(monkeypatch)
 def test_probe_finds_an_open_port_and_misses_a_closed_one():
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    assert session.network_reachable("127.0.0.1", port)
+    assert session.network_reachable("127.0.0.1", port, seconds=120)
     listener.close()
     assert not session.network_reachable("127.0.0.1", port)
 

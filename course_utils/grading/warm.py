@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import itertools
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -33,7 +33,6 @@ SANDBOXES = ("auto", "bwrap", "container", "none")
 START_SECONDS = 300.0  # imports on a machine that does other things as well
 ANSWER_SECONDS = 120.0
 _FIRST_USER, _USERS = 20_000, 40_000  # ordinary users that are nobody's, also in a container of 65,536
-_numbers = itertools.count()
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); import course_utils; del sys.path[0]; "
     "from course_utils.grading.zygote import main; main(int(sys.argv[2]))"
@@ -134,7 +133,7 @@ class Warm:
         scratch = bubblewrap.SCRATCH if self._home is None else str(self._home)
         user = None
         if self.sandbox != "none" and os.getuid() == 0:
-            user = _FIRST_USER + (7 * os.getpid() + next(_numbers)) % _USERS
+            user = _FIRST_USER + secrets.randbelow(_USERS)  # another grader may be at work
         read = [] if self.sandbox == "none" else places.visible(self._data)
         sees_others = (
             user is not None and places.closed_to_others(read, above=self.sandbox == "container") is not None

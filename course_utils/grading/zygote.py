@@ -181,6 +181,13 @@ def _reap(child: int):
             usage = used
 
 
+def _belongs(path: str, owner: int) -> bool:
+    try:
+        return os.lstat(path).st_uid == owner
+    except OSError:  # another process's, gone since the folder was read
+        return False
+
+
 def _empty(folder: str, owner: int | None) -> None:
     """Delete all that lies in a folder (nothing does where it was the child's own file system).
 
@@ -200,7 +207,7 @@ def _empty(folder: str, owner: int | None) -> None:
             os.chmod(folder, 0o700)
     for name in _listed(folder):
         path = os.path.join(folder, name)
-        if owner is not None and os.lstat(path).st_uid != owner:
+        if owner is not None and not _belongs(path, owner):
             continue
         if os.path.isdir(path) and not os.path.islink(path):
             for _ in range(

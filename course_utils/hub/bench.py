@@ -69,7 +69,7 @@ class ServerProcess:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(300)
         self.process.stdout.close()
 
 

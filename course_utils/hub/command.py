@@ -49,10 +49,10 @@ def main(arguments=None):
     except (RootInUse, HubError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(how_to(hub), flush=True)
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
     try:
+        print(how_to(hub), flush=True)
         done.wait()
     except KeyboardInterrupt:
         pass

@@ -15,7 +15,7 @@ def client(handed_in):
     blocks = demo.build([contestants.base(), contestants.read(handed_in / "ben", "spoilt")])
     address = page.launch(blocks)
     assert address.startswith("http://127.0.0.1:")
-    yield Client(address, verbose=False)
+    yield Client(address, httpx_kwargs={"timeout": 600}, verbose=False)
     blocks.close(verbose=False)
 
 

@@ -19,6 +19,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from filelock import FileLock
+
 from course_utils.grading import autograde
 from course_utils.grading.nbgrader_steps import read_secret
 from tests.attacks import assignment
@@ -65,15 +67,25 @@ class Battle:
         return self.faults + [f"{one.attack}: {fault}" for one in self.outcomes for fault in one.faults]
 
 
+def _two_sockets():
+    """A TCP and a UDP socket at one port of 127.0.0.1."""
+    while True:
+        stream = socket.create_server(("127.0.0.1", 0))
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError):  # that port is taken for datagrams
+            datagrams.bind(stream.getsockname())
+            return stream, datagrams
+        stream.close()
+        datagrams.close()
+
+
 class Listener:
     """Counts whoever connects to it or sends it a datagram."""
 
     def __init__(self):
         self.visits = 0
-        self.stream = socket.create_server(("127.0.0.1", 0))
+        self.stream, self.datagrams = _two_sockets()
         self.port = self.stream.getsockname()[1]
-        self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.datagrams.bind(("127.0.0.1", self.port))
         for listen in (self._accept, self._receive):
             threading.Thread(target=listen, daemon=True).start()
 
@@ -361,10 +373,14 @@ def _command_lines():
 
 @contextlib.contextmanager
 def arena(follow=1):
-    """An arena in a folder that every user of the machine may read, deleted afterwards."""
+    """An arena in a folder that every user of the machine may read, deleted afterwards.
+
+    One at a time: it takes what another one's attacks start, and plant in the places that all share, for its own.
+    """
     folder = Path(tempfile.mkdtemp(prefix="course-arena-"))
     try:
-        yield Arena(folder, follow)
+        with FileLock(Path(tempfile.gettempdir()) / f"course-arena-{os.getuid()}.lock"):
+            yield Arena(folder, follow)
     finally:
         subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Attacks on time, memory, processes, disk and output. Each has an end of its own, far beyond any limit there should be."""
 
+from tests.attacks.assignment import SECONDS
 from tests.attacks.attack import Attack, family
 
 NOTHING = "def double(number):\n    return 0\n"
@@ -76,11 +77,11 @@ class Last:
     def __del__(self): time.sleep(10 ** 6)
 last = Last()
 """),
-    hang("just-under-the-limit", "cells and calls that sleep just under each limit", """
+    hang("just-under-the-limit", "cells and calls that sleep just under each limit", f"""
 import time
-time.sleep(3.5)
+time.sleep({0.8 * SECONDS})
 def double(number):
-    time.sleep(2.5)
+    time.sleep({0.8 * SECONDS})
     return 0
 """),
 ]  # fmt: skip

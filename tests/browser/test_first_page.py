@@ -3,15 +3,15 @@
 import pytest
 
 from course_utils.lab import FIRST_PAGE
-from tests.browser.workbook import open_notebook, outputs, run_all
+from tests.browser.workbook import open_notebook, run_all
 
 
 def test_the_first_page_opens_and_runs(server, page):
     open_notebook(page, server, FIRST_PAGE)
     page.get_by_role("heading", name="One day of generative AI").wait_for()
     run_all(page)
-    assert any("profile offline" in text for text in outputs(page))
-    assert page.locator(".jp-CodeCell .cm-lineWrapping").count()  # so that no code hides at the right
+    page.locator(".jp-OutputArea-output", has_text="profile offline").first.wait_for()
+    page.locator(".jp-CodeCell .cm-lineWrapping").first.wait_for(state="attached")  # so that no code hides at the right
 
 
 def test_no_dialog_stands_in_the_way(server, page):

@@ -118,6 +118,7 @@ def mark(page, links):
     """Give 3 points to the answer that is marked by hand, in the first submission that waits for it."""
     for link in links:
         page.goto(link)
+        page.wait_for_function("() => window.formgrader?.grades?.loaded")  # only then its boxes hear of a change
         box = page.locator("input.score").last
         box.wait_for()
         if box.get_attribute("value") or not page.get_by_text("owned").count():

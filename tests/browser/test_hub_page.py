@@ -4,6 +4,7 @@ import huggingface_hub as hf
 import pytest
 
 from course_utils.hub import LocalHub
+from tests.browser.workbook import expect
 
 CARD = """---
 license: mit
@@ -83,40 +84,41 @@ def test_search_and_tags(hub, page):
     page.goto(hub.page)
     page.get_by_label("Words in the name").fill("mini t5")
     page.get_by_role("button", name="Find").click()
-    assert page.locator(".list .name").all_inner_texts() == ["course/mini-flan-t5"]
+    expect(page.locator(".list .name")).to_have_text(["course/mini-flan-t5"])
     page.goto(hub.url + "/models")
     page.get_by_role("link", name="summarization").first.click()
-    assert page.locator(".list .name").all_inner_texts() == ["me/summariser"]
+    expect(page.locator(".list .name")).to_have_text(["me/summariser"])
 
 
 def test_files_commits_and_versions(hub, page):
     page.goto(hub.page)
     page.goto(hub.url + "/me/summariser")
     page.get_by_role("link", name="Files").click()
-    assert page.get_by_role("row", name="w.bin 5.0 kB large file").is_visible()
+    page.get_by_role("row", name="w.bin 5.0 kB large file").wait_for()
     page.get_by_role("link", name="notes/").click()
     page.get_by_role("link", name="a.txt").click()
-    assert page.locator("pre code").inner_text() == "one\ntwo\n"
+    expect(page.locator("pre code")).to_have_text("one\ntwo\n")
     with page.expect_download() as download:
         page.get_by_role("link", name="Save this file").click()
     assert download.value.suggested_filename == "a.txt"
     page.get_by_role("link", name="Commits").click()
     page.locator("tbody a").first.click()
-    assert page.locator(".diff .added").inner_text().strip() == "+ two"
+    expect(page.locator(".diff .added")).to_have_text("+ two")
     page.get_by_role("link", name="Branches and tags").click()
     page.get_by_role("link", name="v1.0").click()
-    assert page.get_by_text("At v1.0").is_visible() and page.get_by_role("link", name="notes/").count() == 0
+    page.get_by_text("At v1.0").wait_for()
+    expect(page.get_by_role("link", name="notes/")).to_have_count(0)
 
 
 def test_asking_for_access_is_a_button(hub, page):
     page.goto(hub.page)
     page.goto(hub.url + "/ada/guarded")
     page.get_by_role("button", name="Ask for access").click()
-    assert page.get_by_text("You have asked to read this repository's files: pending.").is_visible()
+    page.get_by_text("You have asked to read this repository's files: pending.").wait_for()
     assert hub.repo("ada/guarded").access == {"me": "pending"}
     page.get_by_role("link", name="Community").click()
     page.get_by_role("link", name="May I?").click()
-    assert page.get_by_text("Please", exact=True).is_visible()
+    page.get_by_text("Please", exact=True).wait_for()
 
 
 def test_a_repository_of_the_course(hub, page):

@@ -74,13 +74,22 @@ def browse(width=1280, height=900):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
+        patience = {"timeout": PATIENCE * 1000}
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS, **patience)
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.set_default_timeout(PATIENCE * 1000)
             yield page
         finally:
             browser.close()
+
+
+def expect(locator):
+    """Playwright's assertions on what a locator finds, each tried again until it holds or PATIENCE is over."""
+    from playwright import sync_api
+
+    sync_api.expect.set_options(timeout=PATIENCE * 1000)
+    return sync_api.expect(locator)
 
 
 def open_notebook(page, server, path, seconds=PATIENCE):

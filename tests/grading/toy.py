@@ -9,7 +9,7 @@ from course_utils.checks.framework import Exercise, part, register
 
 NAME = "98_toy"
 
-exercise = Exercise(NAME, title="A toy", minutes=5, difficulty="easy", cost="nothing", cell_seconds=20)
+exercise = Exercise(NAME, title="A toy", minutes=5, difficulty="easy", cost="nothing", cell_seconds=300)
 
 
 @exercise.question(
@@ -19,7 +19,7 @@ exercise = Exercise(NAME, title="A toy", minutes=5, difficulty="easy", cost="not
     needs=("double",),
     lesson="lessons/toy.ipynb",
     hints=("twice", "* 2", "3 * 3"),
-    seconds=5,
+    seconds=120,
 )
 def double(answer, draw):
     numbers = [draw.random.randrange(1, 10**6) for _ in range(5)]
@@ -33,7 +33,7 @@ def double(answer, draw):
         )
 
 
-@exercise.question("q2", title="Count words", points=2, needs=("counts",), seconds=5)
+@exercise.question("q2", title="Count words", points=2, needs=("counts",), seconds=120)
 def counts(answer, draw):
     expect.equal(answer.value("counts"), {"a": 2, "b": 1}, "counts")
 

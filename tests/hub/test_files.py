@@ -4,7 +4,9 @@ import atexit
 import io
 import os
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub as hf
 import pytest
@@ -241,9 +243,14 @@ def test_an_interrupted_download_goes_on_where_it_stopped(thing, tmp_path, monke
     assert thing.events_of("GET", "*/big.bin")[1].range is not None
 
 
+def clock(sleep):
+    """The module `time` with another `sleep`, for one module: other threads go on sleeping as they did."""
+    return SimpleNamespace(**{**vars(time), "sleep": sleep})
+
+
 def test_a_busy_hub_is_asked_again(thing, monkeypatch):
     waits = []
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", waits.append)
+    monkeypatch.setattr("huggingface_hub.utils._http.time", clock(waits.append))
     thing.seed("me/thing", {"a.txt": "a"})
     thing.fail(status=503, times=2, path="*/preupload/*")
     hf.upload_file(path_or_fileobj=b"1", path_in_repo="b.txt", repo_id="me/thing")
@@ -260,7 +267,7 @@ def test_a_busy_hub_is_asked_again(thing, monkeypatch):
 
 def test_an_interrupted_upload_sends_only_what_is_missing(thing, tmp_path, monkeypatch):
     folder = write(tmp_path, {f"{number}.bin": os.urandom(5000) for number in range(4)})
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("huggingface_hub.utils._http.time", clock(lambda seconds: None))
     thing.fail(status=403, path="/api/models/me/thing/commit/main", method="POST")
     with pytest.raises(HfHubHTTPError):
         hf.upload_folder(folder_path=folder, repo_id="me/thing")

@@ -331,9 +331,10 @@ def error_response(error):
 
 def _turn_away(request):
     """Answer 503 at the door. What the client has sent is taken first and last: closing on unread bytes resets the connection."""
-    request.settimeout(0.2)
-    with contextlib.suppress(OSError):
+    request.settimeout(1)
+    with contextlib.suppress(TimeoutError):
         request.recv(65536)
+    with contextlib.suppress(OSError):
         request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
         request.shutdown(socket.SHUT_WR)
         request.recv(65536)
