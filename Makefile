@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
 # two workers with one torch thread each do more than one worker with two
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 15
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations 15
 
 .PHONY: start install test test-quick test-all lint constraints
 

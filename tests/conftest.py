@@ -146,3 +146,19 @@ def pytest_fixture_setup(fixturedef):
         fixturedef.addfinalizer(State().put_back)
         draw_alike()
     return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from tests.scheduling import Scheduling  # here, for pytest-xdist may not be installed
+
+    return Scheduling(config, log)
+
+
+LONGEST_NAME = 80  # characters of a value in a test's name, which goes into the environment, too
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Long values are named by their length; pytest names the others as it always does."""
+    if isinstance(val, str | bytes) and len(val) > LONGEST_NAME:
+        return f"{argname} of {len(val)}"

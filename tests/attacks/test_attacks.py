@@ -7,8 +7,6 @@ from tests.attacks.attack import Attack
 from tests.attacks.catalogue import ATTACKS, BY_NAME, REPRESENTATIVE
 
 BATCH = 60
-# tests/browser/test_graded_class.py opens an arena too, and they wait for each other: one worker takes both
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def fight(attacks, follow):
@@ -17,12 +15,6 @@ def fight(attacks, follow):
     assert not battle.all_faults, "\n".join([*battle.all_faults, arena.table(battle)])
     assert battle.sandbox.startswith(("bwrap", "container")), battle.sandbox
     return battle
-
-
-def test_one_worker_takes_all_arenas(request):
-    if not getattr(request.config.option, "loadgroup", False):
-        pytest.skip("there is one worker")
-    assert request.node.nodeid.endswith("@browser"), "pytest-xdist does not see the groups"
 
 
 @pytest.mark.slow

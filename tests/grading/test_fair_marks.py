@@ -12,7 +12,7 @@ from course_utils.grading.release import build
 from tests.attacks import assignment
 from tests.attacks.assignment import HONEST, find, solution_notebook, write
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fair marks")]  # one worker grades the class once
+pytestmark = pytest.mark.slow
 NAME = assignment.NAME
 WHOLE = {"q1": 4, "q2": 2, "q3": 3, "q4": 0}
 Q1 = HONEST["q1"]

@@ -10,8 +10,6 @@ import pytest
 from course_utils.hub import LocalHub
 from tests.hub.conftest import assert_sound
 
-pytestmark = pytest.mark.xdist_group("hub-libraries")
-
 
 @pytest.fixture(scope="module")
 def tiny():

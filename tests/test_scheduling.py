@@ -1,0 +1,28 @@
+"""One worker takes the tests that belong together, whatever version of pytest-xdist shares them out."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+TESTS = """
+import pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_it(number):
+    pass
+"""
+
+
+@pytest.mark.parametrize(("folders", "workers"), [(["browser", "attacks"], 1), (["grading", "hub"], 2)])
+def test_who_gets_what(folders, workers, root, tmp_path):
+    for folder in folders:
+        (tmp_path / "tests" / folder).mkdir(parents=True)
+        (tmp_path / "tests" / folder / f"test_{folder}.py").write_text(TESTS)
+    hook = "from tests.conftest import pytest_xdist_make_scheduler  # noqa: F401\n"
+    (tmp_path / "conftest.py").write_text(f"import sys\nsys.path.append({str(root)!r})\n{hook}")
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-v", "-p", "no:cacheprovider", "tests"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert "12 passed" in done.stdout, done.stdout + done.stderr
+    assert len(set(re.findall(r"\[(gw\d)\]", done.stdout))) == workers
