@@ -15,6 +15,7 @@ def test_it(number):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("folders", "workers"), [(["browser", "attacks"], 1), (["grading", "hub"], 2)])
 def test_who_gets_what(folders, workers, root, tmp_path):
     for folder in folders:

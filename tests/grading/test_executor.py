@@ -91,7 +91,12 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+PATIENT = {"in the cell", "deaf to interrupts", "catches interrupts"}  # a cell's clock has to run down
+
+
+@pytest.mark.parametrize(
+    "loop", [pytest.param(name, marks=[pytest.mark.slow] * (name in PATIENT)) for name in LOOPS]
+)
 def test_what_never_ends_or_dies_costs_its_question_only(released, grade, loop, monkeypatch):
     impatient = dataclasses.replace(toy.exercise.find("q1"), seconds=5)
     monkeypatch.setitem(toy.exercise.questions, "q1", impatient)
