@@ -117,11 +117,6 @@ def run_all(page, seconds=300):
     page.wait_for_function("() => window.finished", timeout=seconds * 1000)
 
 
-def outputs(page):
-    """The text of each code cell's output, in order."""
-    return [cell.inner_text() for cell in page.locator(".jp-CodeCell .jp-Cell-outputWrapper").all()]
-
-
 def errors(page):
     """The text of every error that the notebook shows."""
     return [

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course_utils.grading import executor, warm
+from course_utils.grading import executor, warm, zygote
 from course_utils.grading.sandbox import canaries
 from course_utils.grading.sandbox.confine import Caps
 from course_utils.grading.warm import Nursery, SandboxError
@@ -221,6 +221,14 @@ def test_what_a_dead_child_left_ends_at_once(nursery):
     """Its pipes must not stay open in some process of its, which could go on answering."""
     with Talk(nursery) as talk, pytest.raises(ConnectionError):
         talk.run("import os, time\nif os.fork() == 0: time.sleep(999)\nos._exit(1)", seconds=300)
+
+
+def test_a_strangers_file_that_goes_away_meanwhile_stops_nothing(monkeypatch, tmp_path):
+    """/dev/shm may be everybody's, where no other wall than the user stands."""
+    monkeypatch.setattr(zygote, "_listed", lambda folder: ["gone", "left"])
+    (tmp_path / "left").write_text("x")
+    zygote._empty(str(tmp_path), os.getuid())
+    assert not (tmp_path / "left").exists()
 
 
 def test_nothing_is_seen_by_the_next(nursery):

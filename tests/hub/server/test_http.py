@@ -57,6 +57,8 @@ def test_too_many_connections_are_told_to_come_back(echo):
     lines = [http.client.HTTPConnection("127.0.0.1", echo.port, timeout=60) for _ in range(3)]
     assert [ask(line, b"x") for line in lines] == [b"x"] * 3
     assert 503 in (status_of_a_visit(echo.port) for _ in range(100))  # not always: it waits a second for the request
+    with socket.create_connection(("127.0.0.1", echo.port), timeout=60) as silent:  # has asked nothing yet
+        assert silent.recv(65536).startswith(b"HTTP/1.1 503")
     lines[0].close()
     for _ in range(3000):  # until the server has seen it
         again = http.client.HTTPConnection("127.0.0.1", echo.port, timeout=60)
