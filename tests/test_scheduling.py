@@ -1,5 +1,6 @@
 """One worker takes the tests that belong together, whatever version of pytest-xdist shares them out."""
 
+import os
 import re
 import subprocess
 import sys
@@ -21,9 +22,8 @@ def test_who_gets_what(folders, workers, root, tmp_path):
     for folder in folders:
         (tmp_path / "tests" / folder).mkdir(parents=True)
         (tmp_path / "tests" / folder / f"test_{folder}.py").write_text(TESTS)
-    hook = "from tests.conftest import pytest_xdist_make_scheduler  # noqa: F401\n"
-    (tmp_path / "conftest.py").write_text(f"import sys\nsys.path.append({str(root)!r})\n{hook}")
-    command = [sys.executable, "-m", "pytest", "-n", "2", "-v", "-p", "no:cacheprovider", "tests"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-n", "2", "-v", "-p", "no:cacheprovider", "tests"]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, env=environment)
     assert "12 passed" in done.stdout, done.stdout + done.stderr
     assert len(set(re.findall(r"\[(gw\d)\]", done.stdout))) == workers

@@ -74,8 +74,9 @@ def browse(width=1280, height=900):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        patience = {"timeout": PATIENCE * 1000}
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS, **patience)
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=CHROMIUM_ARGUMENTS, timeout=PATIENCE * 1000
+        )
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.set_default_timeout(PATIENCE * 1000)

@@ -56,7 +56,8 @@ def status_of_a_visit(port):
 def test_too_many_connections_are_told_to_come_back(echo):
     lines = [http.client.HTTPConnection("127.0.0.1", echo.port, timeout=60) for _ in range(3)]
     assert [ask(line, b"x") for line in lines] == [b"x"] * 3
-    assert 503 in (status_of_a_visit(echo.port) for _ in range(100))  # not always: it waits a second for the request
+    # a visitor who is slow to ask may be cut off, so the first who gets an answer counts
+    assert next(filter(None, (status_of_a_visit(echo.port) for _ in range(100)))) == 503
     with socket.create_connection(("127.0.0.1", echo.port), timeout=60) as silent:  # has asked nothing yet
         assert silent.recv(65536).startswith(b"HTTP/1.1 503")
     lines[0].close()
