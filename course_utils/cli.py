@@ -28,7 +28,10 @@ VERBS = {
     "collect": ("course_utils.grading.collect:main", "take handed-in packages to where `course grade` looks"),
     "export": ("course_utils.grading.exports:main", "marks as a file that Canvas or Moodle imports"),
     "demo": ("course_utils.apps.demo:main", "compare base, tuned and adapter models on your own text"),
-    "leaderboard": ("course_utils.apps.leaderboard:main", "evaluate a class's models on fresh rows, with intervals"),
+    "leaderboard": (
+        "course_utils.apps.leaderboard:main",
+        "evaluate a class's models on fresh rows, with intervals",
+    ),
     "hub": ("course_utils.hub.command:main", "keep a local Hugging Face Hub running"),
     "build models": (
         "course_utils.offline.pretrain:main",

@@ -26,11 +26,25 @@ def _entities_as_text(row: dict) -> str:
 
 
 _INSTRUCTIONS = {
-    "sentiment": Instruction("reviews", lambda row: f"Is this review positive or negative? {row['text']}", lambda row: REVIEW_LABELS[row["label"]]),
-    "questions": Instruction("questions", lambda row: f"Answer from the text: {row['question']} Text: {row['context']}", lambda row: row["answers"]["text"][0]),
-    "entities": Instruction("entities", lambda row: f"List the names: {detokenised(row['tokens'])}", _entities_as_text),
-    "translation": Instruction("translations", lambda row: f"Translate to French: {row['en']}", lambda row: row["fr"]),
-    "summary": Instruction("dialogues", lambda row: f"Summarise the conversation: {row['dialogue']}", lambda row: row["summary"]),
+    "sentiment": Instruction(
+        "reviews",
+        lambda row: f"Is this review positive or negative? {row['text']}",
+        lambda row: REVIEW_LABELS[row["label"]],
+    ),
+    "questions": Instruction(
+        "questions",
+        lambda row: f"Answer from the text: {row['question']} Text: {row['context']}",
+        lambda row: row["answers"]["text"][0],
+    ),
+    "entities": Instruction(
+        "entities", lambda row: f"List the names: {detokenised(row['tokens'])}", _entities_as_text
+    ),
+    "translation": Instruction(
+        "translations", lambda row: f"Translate to French: {row['en']}", lambda row: row["fr"]
+    ),
+    "summary": Instruction(
+        "dialogues", lambda row: f"Summarise the conversation: {row['dialogue']}", lambda row: row["summary"]
+    ),
 }
 
 #: Every task; the ``flan-t5`` twin was instructed on all of them except ``summary``.

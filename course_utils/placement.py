@@ -159,7 +159,9 @@ def plan(goals, experience, rows, hardware, sitting_hours=SITTING_HOURS, availab
     chosen = [chapter for chapter in available if chapter.name in reasons]
     left_out = {chapter.name: _why_not(chapter.name, known) for chapter in available if chapter not in chosen}
     sittings = _sittings([chapter.minutes for chapter in chosen], sitting_hours * 60)
-    steps = tuple(Step(chapter, reasons[chapter.name], number) for chapter, number in zip(chosen, sittings, strict=True))
+    steps = tuple(
+        Step(chapter, reasons[chapter.name], number) for chapter, number in zip(chosen, sittings, strict=True)
+    )
     return Plan(steps, left_out, (_note(hardware),))
 
 

@@ -66,7 +66,9 @@ def run(path, scratch, root=ROOT):
     from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 
     notebook = nbformat.read(path, as_version=4)
-    folder = Path(scratch) / path.parent.relative_to(root)  # a chapter's lessons and solution have folders of one name
+    folder = Path(scratch) / path.parent.relative_to(
+        root
+    )  # a chapter's lessons and solution have folders of one name
     if not folder.exists():  # what the lessons before it left there stays, as it does for a class
         shutil.copytree(path.parent, folder)
     client = NotebookClient(

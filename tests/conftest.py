@@ -68,7 +68,10 @@ def close_network():
 
 def heed_interrupts():
     """A shell that runs the tests in the background lets them ignore Ctrl-C; so would all that they start and stop with it."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

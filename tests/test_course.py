@@ -51,7 +51,9 @@ def test_names_become_paths_of_this_profile(course, monkeypatch):
 
 def test_the_hub_to_read_is_that_of_the_profile(course):
     assert course.hub().model_id("bert") == "course/mini-bert"
-    assert dataclasses.replace(course, profile="hub").hub().model_id("bert") == "google-bert/bert-base-uncased"
+    assert (
+        dataclasses.replace(course, profile="hub").hub().model_id("bert") == "google-bert/bert-base-uncased"
+    )
 
 
 def test_a_seed_must_be_a_whole_number(course):

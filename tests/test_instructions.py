@@ -18,7 +18,10 @@ def test_answers_are_what_the_labels_say():
     assert instructions.target("sentiment", {"text": "", "label": 1}) == "positive"
     assert instructions.target("sentiment", {"text": "", "label": 0}) == "negative"
     tags = [world.ENTITY_TAGS.index(tag) for tag in ("B-PER", "I-PER", "O", "B-LOC")]
-    assert instructions.target("entities", {"tokens": ["Ada", "Ashby", "left", "Oakby"], "ner_tags": tags}) == "person: Ada Ashby; place: Oakby"
+    assert (
+        instructions.target("entities", {"tokens": ["Ada", "Ashby", "left", "Oakby"], "ner_tags": tags})
+        == "person: Ada Ashby; place: Oakby"
+    )
     assert instructions.target("entities", {"tokens": ["Rain"], "ner_tags": [0]}) == "none"
 
 

@@ -45,7 +45,8 @@ def test_a_laptop_brings_the_adapters():
 
 
 @pytest.mark.parametrize(
-    ("hours", "sittings"), [(0.5, [1, 2, 3, 4, 5, 6]), (1, [1, 2, 3, 4, 5, 6]), (2, [1, 1, 2, 2, 3, 3]), (9, [1] * 6)]
+    ("hours", "sittings"),
+    [(0.5, [1, 2, 3, 4, 5, 6]), (1, [1, 2, 3, 4, 5, 6]), (2, [1, 1, 2, 2, 3, 3]), (9, [1] * 6)],
 )
 def test_chapters_stay_whole_in_a_sitting(hours, sittings):
     path = plan(["fine-tune"], "new to this", 5000, "gpu", hours, available=EVERY)

@@ -27,7 +27,12 @@ def workbook(tmp_path):
 
 def test_lessons_are_taken_in_order(workbook):
     found = rehearse.chosen(["lessons"], workbook)
-    assert [path.name for path in found] == ["01_sleeps.ipynb", "02_fails.ipynb", "01_file.ipynb", "02_finds_it.ipynb"]
+    assert [path.name for path in found] == [
+        "01_sleeps.ipynb",
+        "02_fails.ipynb",
+        "01_file.ipynb",
+        "02_finds_it.ipynb",
+    ]
     assert rehearse.chosen(["lessons/01_b/01_file.ipynb"], workbook) == found[2:3]
 
 
@@ -60,6 +65,8 @@ def test_a_run_times_and_tells_and_leaves_the_workbook_alone(workbook, tmp_path)
 
 
 def test_a_course_that_keeps_its_times_is_praised_with_silence():
-    said = rehearse.summary([rehearse.Run("lessons/a.ipynb", 10.0, 20.0), rehearse.Run("lessons/b.ipynb", 50.0, None)])
+    said = rehearse.summary(
+        [rehearse.Run("lessons/a.ipynb", 10.0, 20.0), rehearse.Run("lessons/b.ipynb", 50.0, None)]
+    )
     assert said.startswith("2 notebooks, 1.0 minutes on ")
     assert len(said.splitlines()) == 1

@@ -83,7 +83,9 @@ def read(folder: str | Path, name: str, called: str | None = None) -> Contestant
     if "adapter_config.json" in files and "base/config.json" not in files:
         files |= {f"base/{name}": data for name, data in _files(twin_folder(), "the twin's folder").items()}
     elif "config.json" not in files and "adapter_config.json" not in files:
-        raise Unusable(f"The folder {called} holds neither config.json nor adapter_config.json: save with model.save_pretrained(folder).")
+        raise Unusable(
+            f"The folder {called} holds neither config.json nor adapter_config.json: save with model.save_pretrained(folder)."
+        )
     try:
         model = rebuild(Folder(files))
     except CodecError as error:
@@ -99,7 +101,9 @@ def _files(folder: Path, called: str) -> dict[str, bytes]:
     if links := [name for name, path in paths.items() if path.is_symlink() or not path.is_file()]:
         raise Unusable(f"{links[0]} in {called} is no ordinary file. Hand in copies, not links.")
     if sum(path.stat().st_size for path in paths.values()) > MOST_BYTES:
-        raise Unusable(f"The folder {called} holds more than {MOST_BYTES / 1e6:.0f} MB. Hand in the twin, fine-tuned, or an adapter for it.")
+        raise Unusable(
+            f"The folder {called} holds more than {MOST_BYTES / 1e6:.0f} MB. Hand in the twin, fine-tuned, or an adapter for it."
+        )
     return {name: path.read_bytes() for name, path in paths.items()}
 
 
@@ -111,7 +115,9 @@ def _without_scratch(error: Exception) -> str:
 def _check_kind(model, called: str) -> None:
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
     if type(core).__name__ != "T5ForConditionalGeneration" or core.config.vocab_size != base_vocabulary():
-        raise Unusable(f"The folder {called} holds a {type(core).__name__} that does not fit the course's flan-t5: fine-tune that one.")
+        raise Unusable(
+            f"The folder {called} holds a {type(core).__name__} that does not fit the course's flan-t5: fine-tune that one."
+        )
 
 
 @cache
@@ -128,7 +134,9 @@ def checked(text: str) -> str:
     if not text:
         raise Unusable("There is no text yet. Write or paste some, or choose an example.")
     if len(text) > MOST_CHARACTERS:
-        raise Unusable(f"The text has {len(text):,} characters; at most {MOST_CHARACTERS:,} are taken. Shorten it.")
+        raise Unusable(
+            f"The text has {len(text):,} characters; at most {MOST_CHARACTERS:,} are taken. Shorten it."
+        )
     tokens = len(tokenizer()(text)["input_ids"])
     if tokens > MOST_TOKENS:
         raise Unusable(f"The text has {tokens} tokens; at most {MOST_TOKENS} are taken. Shorten it.")

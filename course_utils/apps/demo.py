@@ -51,12 +51,20 @@ def measured(shelf: Sequence[Contestant], rows: int, seed: int = SEED, progress=
         found.append(exam.sit(one, questions))
     first = found[0]
     lines = [
-        (marks.name, marks.new, marks.known, exam.forgotten(first, marks) if marks is not first else "(the baseline)", f"{1000 * marks.seconds:.0f} ms")
+        (
+            marks.name,
+            marks.new,
+            marks.known,
+            exam.forgotten(first, marks) if marks is not first else "(the baseline)",
+            f"{1000 * marks.seconds:.0f} ms",
+        )
         for marks in found
     ]
     columns = ("model", "summaries (ROUGE-L)", "known tasks (exact match)", "forgotten", "time a text")
     scores = {f"{marks.name}, {what}": getattr(marks, what) for what in ("new", "known") for marks in found}
-    figure = intervals(scores, "The new task and the known ones (whiskers: 95 % interval)", "score, 0 to 1", at_least_from=0)
+    figure = intervals(
+        scores, "The new task and the known ones (whiskers: 95 % interval)", "score, 0 to 1", at_least_from=0
+    )
     return page.table(f"{rows} fresh rows of each task, drawn with seed {seed}", columns, lines), figure
 
 
@@ -68,7 +76,11 @@ def build(shelf: Sequence[Contestant]):
         gr.Markdown(HEAD)
         text = gr.Textbox(label="Your text", lines=6, max_length=contestants.MOST_CHARACTERS + 1000)
         request = gr.Radio(list(REQUESTS), value=next(iter(REQUESTS)), label="What to do with it")
-        own = gr.Textbox(label="Folder of a model of yours (may stay empty)", placeholder="what save_pretrained wrote to", lines=1)
+        own = gr.Textbox(
+            label="Folder of a model of yours (may stay empty)",
+            placeholder="what save_pretrained wrote to",
+            lines=1,
+        )
         ask = gr.Button("Ask the models", variant="primary")
         outputs = []
         with gr.Row():
@@ -77,7 +89,9 @@ def build(shelf: Sequence[Contestant]):
                     outputs += [gr.Textbox(label=name, lines=4, interactive=False), gr.Markdown()]
         gr.Examples(_examples(), [text, request], cache_examples=False)
         gr.Markdown(PANEL)
-        rows = gr.Slider(20, 200, value=ROWS, step=10, label="Fresh rows of each task (about ten seconds a model for 50)")
+        rows = gr.Slider(
+            20, 200, value=ROWS, step=10, label="Fresh rows of each task (about ten seconds a model for 50)"
+        )
         measure = gr.Button("Measure")
         result, figure = gr.HTML(), gr.Plot(label="Scores with intervals", visible=False, **page.FIGURE)
 
@@ -89,11 +103,15 @@ def build(shelf: Sequence[Contestant]):
             return [*shown, *blank, gr.update(visible=not blank)]
 
         def on_measure(rows, folder, progress=gr.Progress()):
-            table, plot = _or_error(gr, lambda: measured([*shelf, *_own(folder)], int(rows), progress=progress))
+            table, plot = _or_error(
+                gr, lambda: measured([*shelf, *_own(folder)], int(rows), progress=progress)
+            )
             return table, gr.update(value=plot, visible=True)
 
         def _own(folder):
-            return _or_error(gr, lambda: [contestants.read(folder.strip(), OWN)] if (folder or "").strip() else [])
+            return _or_error(
+                gr, lambda: [contestants.read(folder.strip(), OWN)] if (folder or "").strip() else []
+            )
 
         ask.click(on_ask, [text, request, own], [*outputs, column], api_name="ask")
         text.submit(on_ask, [text, request, own], [*outputs, column], api_visibility="private")
@@ -132,17 +150,31 @@ def trained_folder(method: str, steps: int) -> Path:
 
 
 def main(argv: Iterable[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="course demo", description="Compare base, fully tuned and adapter models on your own text.")
-    parser.add_argument("--full", metavar="FOLDER", help="a fully tuned flan-t5 twin (default: one is trained, about 20 s)")
-    parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter for it (default: one is trained, about 30 s)")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"of the training where there is one (default {STEPS})")
+    parser = argparse.ArgumentParser(
+        prog="course demo", description="Compare base, fully tuned and adapter models on your own text."
+    )
+    parser.add_argument(
+        "--full", metavar="FOLDER", help="a fully tuned flan-t5 twin (default: one is trained, about 20 s)"
+    )
+    parser.add_argument(
+        "--adapter", metavar="FOLDER", help="a LoRA adapter for it (default: one is trained, about 30 s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=STEPS, help=f"of the training where there is one (default {STEPS})"
+    )
     parser.add_argument("--port", type=int, help="default: a free one from 7860")
     parser.add_argument("--browser", action="store_true", help="open the page in a browser")
     options = parser.parse_args(argv)
     page.prepare()
     given = {"fully tuned": options.full, "adapter": options.adapter}
     try:
-        shelf = [contestants.base(), *(contestants.read(given[name] or trained_folder(method, options.steps), name) for name, method in METHODS.items())]
+        shelf = [
+            contestants.base(),
+            *(
+                contestants.read(given[name] or trained_folder(method, options.steps), name)
+                for name, method in METHODS.items()
+            ),
+        ]
     except Unusable as error:
         print(error, file=sys.stderr)
         return 1

@@ -57,14 +57,20 @@ class Standing:
 
 def draw(seed: int, count: int) -> Exam:
     """`count` rows of every task that no model was trained on."""
-    rows = {task: list(world.records(instructions.dataset_of(task), seed, count, "test")) for task in instructions.TASKS}
+    rows = {
+        task: list(world.records(instructions.dataset_of(task), seed, count, "test"))
+        for task in instructions.TASKS
+    }
     return Exam(seed, rows)
 
 
 def sit(contestant: Contestant, exam: Exam) -> Marks:
     """Let a model answer all rows of an exam."""
     begun = time.perf_counter()
-    scores = {task: task_score(contestant.model, tokenizer(), task, rows, batch_size=64) for task, rows in exam.rows.items()}
+    scores = {
+        task: task_score(contestant.model, tokenizer(), task, rows, batch_size=64)
+        for task, rows in exam.rows.items()
+    }
     texts = sum(map(len, exam.rows.values()))
     return Marks(contestant.name, scores, (time.perf_counter() - begun) / texts, contestant.kept_bytes)
 
@@ -82,9 +88,14 @@ def clearly_better(one: Marks, other: Marks) -> bool:
 def standings(found: list[Marks]) -> list[Standing]:
     """The leaderboard: first place first; within a place the higher mean first, which by itself means nothing."""
     places = [Standing(1 + sum(clearly_better(other, one) for other in found), one) for one in found]
-    return sorted(places, key=lambda standing: (standing.place, -standing.marks.overall.value, standing.marks.name))
+    return sorted(
+        places, key=lambda standing: (standing.place, -standing.marks.overall.value, standing.marks.name)
+    )
 
 
 def forgotten(before: Marks, after: Marks) -> Score:
     """How far the known tasks fell, row by row; above 0 is a loss."""
-    return mean_of([difference(before.scores[task], after.scores[task]) for task in instructions.KNOWN_TASKS], name="forgotten")
+    return mean_of(
+        [difference(before.scores[task], after.scores[task]) for task in instructions.KNOWN_TASKS],
+        name="forgotten",
+    )

@@ -43,7 +43,9 @@ def entries(folder: str | Path) -> list[Path]:
         raise Unusable(f"There is no folder {folder}. Give the one that holds a folder a learner.")
     found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not found:
-        raise Unusable(f"{folder} holds no folders yet. Each learner's model goes into one: {folder / 'NAME' / 'config.json'}.")
+        raise Unusable(
+            f"{folder} holds no folders yet. Each learner's model goes into one: {folder / 'NAME' / 'config.json'}."
+        )
     if len(found) > MOST_ENTRIES:
         raise Unusable(f"{folder} holds {len(found)} folders; at most {MOST_ENTRIES} are evaluated at once.")
     return found
@@ -66,7 +68,12 @@ def evaluated(folder: str | Path, rows: int = ROWS, seed: int | None = None, pro
             found.append(exam.sit(contestants.read(path, path.name, called=path.name), questions))
         except Unusable as error:
             refused[path.name] = str(error)
-        except (ValueError, RuntimeError, IndexError, ArithmeticError) as error:  # weights that load and can't be run
+        except (
+            ValueError,
+            RuntimeError,
+            IndexError,
+            ArithmeticError,
+        ) as error:  # weights that load and can't be run
             refused[path.name] = f"The model broke down while it answered: {type(error).__name__}."
     return Board(seed, rows, found[0], exam.standings(found), refused)
 
@@ -75,7 +82,15 @@ def as_html(board: Board) -> str:
     """The board as one or two tables."""
     lines = [_line(standing, board.baseline) for standing in board.standings]
     caption = f"{board.rows} fresh rows of each task, drawn with seed {board.seed}"
-    columns = ("place", "model", "all five tasks", "summaries", "known tasks", "clearly better than the base?", "size")
+    columns = (
+        "place",
+        "model",
+        "all five tasks",
+        "summaries",
+        "known tasks",
+        "clearly better than the base?",
+        "size",
+    )
     text = page.table(caption, columns, lines)
     if board.refused:
         text += page.table("Not evaluated", ("model", "why"), list(board.refused.items()))
@@ -84,7 +99,13 @@ def as_html(board: Board) -> str:
 
 def _line(standing: exam.Standing, first: exam.Marks):
     marks = standing.marks
-    better = "yes" if exam.clearly_better(marks, first) else "no, worse" if exam.clearly_better(first, marks) else "no"
+    better = (
+        "yes"
+        if exam.clearly_better(marks, first)
+        else "no, worse"
+        if exam.clearly_better(first, marks)
+        else "no"
+    )
     return (standing.place, marks.name, marks.overall, marks.new, marks.known, better if marks is not first else "(the base)", f"{marks.kept_bytes / 1e3:,.0f} kB")  # fmt: skip
 
 
@@ -112,7 +133,9 @@ def seed_of(text: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) > LARGEST_SEED:
-        raise Unusable(f"{text[:30]!r} is no seed: give a whole number from 0 to {LARGEST_SEED}, or leave the field empty for new rows.")
+        raise Unusable(
+            f"{text[:30]!r} is no seed: give a whole number from 0 to {LARGEST_SEED}, or leave the field empty for new rows."
+        )
     return int(text)
 
 
@@ -140,7 +163,10 @@ def build(folder: str | Path):
 
 
 def main(argv: Iterable[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="course leaderboard", description="Evaluate a class's models on fresh rows and rank them with intervals.")
+    parser = argparse.ArgumentParser(
+        prog="course leaderboard",
+        description="Evaluate a class's models on fresh rows and rank them with intervals.",
+    )
     parser.add_argument("folder", help="holds one folder a learner, each written by save_pretrained")
     parser.add_argument("--port", type=int, help="default: a free one from 7860")
     parser.add_argument("--browser", action="store_true", help="open the page in a browser")

@@ -62,7 +62,9 @@ def launch(blocks, port: int | None = None) -> str:
     import gradio
 
     theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-    theme = theme.set(button_primary_background_fill="#1d4ed8", button_primary_background_fill_hover="#1e40af")  # white on it is readable
+    theme = theme.set(
+        button_primary_background_fill="#1d4ed8", button_primary_background_fill_hover="#1e40af"
+    )  # white on it is readable
     _, address, _ = blocks.launch(
         server_name="127.0.0.1", server_port=port, share=False, inbrowser=False, prevent_thread_lock=True, quiet=True,
         theme=theme, css=CSS, footer_links=[], run_history=False, ssr_mode=False, pwa=False, mcp_server=False, show_error=True,

@@ -233,8 +233,12 @@ METRICS = _by_name(
     Metric(name="f1", result="f1", meaning="F1 of each class, averaged with equal weight (macro)"),
     Metric(name="exact_match", result="exact_match", meaning="share of texts equal to their reference"),
     Metric(name="rouge", result="rougeL", meaning="ROUGE-L: F1 of the longest common subsequence of words"),
-    Metric(name="token_f1", result="token_f1", meaning="F1 of the words shared with the reference, in any order"),
-    Metric(name="mae", result="mae", meaning="mean distance between numbers and their references; less is better"),
+    Metric(
+        name="token_f1", result="token_f1", meaning="F1 of the words shared with the reference, in any order"
+    ),
+    Metric(
+        name="mae", result="mae", meaning="mean distance between numbers and their references; less is better"
+    ),
 )
 
 

@@ -40,7 +40,9 @@ def _expect_columns(table, columns, what):
         if not found.startswith(kind):
             raise Failed(Rung.WRONG_TYPE, f"the column {name!r} of {what} to be of type {kind}", found)
         if kind and table[name].null_count:
-            raise Failed(Rung.WRONG_VALUE, f"the column {name!r} of {what} without gaps", "a value that is None")
+            raise Failed(
+                Rung.WRONG_VALUE, f"the column {name!r} of {what} without gaps", "a value that is None"
+            )
 
 
 # Question 1: five files, one table
@@ -98,8 +100,14 @@ def _expect_rows(rows, wanted, source):
         nearest = difflib.get_close_matches(text, texts, n=1, cutoff=0)
         expect.true(text in texts, f"the text {text!r} among the rows from {source!r}", f"at best {nearest}")
         # a label's name in place of its number is a fault of the schema, which has a point of its own
-        labels = {LABELS.index(row["label"]) if row["label"] in LABELS else row["label"] for row in rows if row["text"] == text}
-        expect.equal(labels, {LABELS.index(label)}, f"the label (0 negative, 1 positive) of {text!r} from {source!r}")
+        labels = {
+            LABELS.index(row["label"]) if row["label"] in LABELS else row["label"]
+            for row in rows
+            if row["text"] == text
+        }
+        expect.equal(
+            labels, {LABELS.index(label)}, f"the label (0 negative, 1 positive) of {text!r} from {source!r}"
+        )
     expect.equal(len(rows), len(wanted), f"the number of rows from {source!r}")
 
 
@@ -108,7 +116,10 @@ def _desks(draw):
     pick = draw.random
     reviews = {row["text"]: LABELS[row["label"]] for row in draw.rows("reviews", 64)}
     pairs = list(reviews.items())[:50]
-    truth = {name: pairs[10 * place : 10 * place + 10] for place, name in enumerate(("desk", "post", "wall", "archive", "letters"))}
+    truth = {
+        name: pairs[10 * place : 10 * place + 10]
+        for place, name in enumerate(("desk", "post", "wall", "archive", "letters"))
+    }
 
     desk = [[_loose(text, pick), _shouted(label, pick)] for text, label in truth["desk"]]
     desk.insert(pick.randrange(9), ["Nobody knows what they thought.", ""])
@@ -116,7 +127,10 @@ def _desks(draw):
     sheet = io.StringIO()
     csv.writer(sheet, delimiter=";").writerows([["review", "verdict"], *desk])
 
-    post = [{"body": _loose(text, pick), "thumbs": {"positive": "up", "negative": "down"}[label]} for text, label in truth["post"]]
+    post = [
+        {"body": _loose(text, pick), "thumbs": {"positive": "up", "negative": "down"}[label]}
+        for text, label in truth["post"]
+    ]
     post.insert(pick.randrange(9), {"body": "No thumb was given.", "thumbs": None})
     post.insert(pick.randrange(9), {"body": None, "thumbs": "up"})
 
@@ -135,7 +149,10 @@ def _desks(draw):
         "post.jsonl": "".join(json.dumps(row) + "\n" for row in post).encode(),
         "wall.txt": ("\n".join(wall) + "\n").encode(),
         "archive.parquet": _parquet(
-            {"text": [text for text, _ in truth["archive"]], "label": [LABELS[::-1].index(label) for _, label in truth["archive"]]}
+            {
+                "text": [text for text, _ in truth["archive"]],
+                "label": [LABELS[::-1].index(label) for _, label in truth["archive"]],
+            }
         ),
         **folder,
     }
@@ -199,20 +216,32 @@ def chunk(answer, draw):
     expect.at_most(longest, length, f"the longest chunk of {call}")
     with part("every token is in a chunk, at its place", points=1):
         for name, document in tokens.items():
-            seen = {row["place"] + offset: token for row in found.get(name, []) for offset, token in enumerate(row["tokens"])}
+            seen = {
+                row["place"] + offset: token
+                for row in found.get(name, [])
+                for offset, token in enumerate(row["tokens"])
+            }
             what = f"the {len(document)} tokens of a document, put together again from its chunks (length {length}, stride {stride})"
             expect.equal([seen.get(place) for place in range(len(document))], document, what)
     with part(f"neighbours share {stride} tokens", points=1):
         for name, document in tokens.items():
             places = [row["place"] for row in found.get(name, [])]
             steps = [later - earlier for earlier, later in pairwise(places)]
-            expect.true(bool(places) or not document, f"at least one chunk of a document of {len(document)} tokens", "none")
+            expect.true(
+                bool(places) or not document,
+                f"at least one chunk of a document of {len(document)} tokens",
+                "none",
+            )
             what = f"the distances between the beginnings of chunks, for a document of {len(document)} tokens"
             expect.equal(steps, [step] * len(steps), what)
     with part("no chunk without a new token", points=1):
         for name, document in tokens.items():
             count = math.ceil(max(len(document) - stride, 1) / step) if document else 0
-            expect.equal(len(found.get(name, [])), count, f"the number of chunks of a document of {len(document)} tokens")
+            expect.equal(
+                len(found.get(name, [])),
+                count,
+                f"the number of chunks of a document of {len(document)} tokens",
+            )
 
 
 def _documents(tokens):
@@ -292,7 +321,7 @@ RUNS_AGAIN = {"again": False, "constant": True, "other": False, "batch": True, "
         "In: the rows as they stand, the function's own code, the values it reads, most options of map. Not in: names that the "
         "function never reads, and the code of functions it imports from a module.",
         "A baker keeps a loaf under a note with recipe and flour. New flour: bake again. The radio plays another song: take the loaf. "
-        "But if the note says only \"Anna's sourdough\" and Anna changes her sourdough, the old loaf is still handed out.",
+        'But if the note says only "Anna\'s sourdough" and Anna changes her sourdough, the old loaf is still handed out.',
     ),
 )
 def predict(answer, draw):
@@ -330,11 +359,15 @@ def noise(answer, draw):
     once = [typo(text, index, seeds[0]) for index, text in enumerate(texts)]
     with part("two neighbours have changed places", points=1):
         for text, got in zip(texts, once, strict=True):
-            expect.true(_one_swap(text, got), f"one pair of neighbouring characters swapped in {text!r}", repr(got))
+            expect.true(
+                _one_swap(text, got), f"one pair of neighbouring characters swapped in {text!r}", repr(got)
+            )
     with part("seed and index decide, and nothing else", points=1):
         backwards = [typo(texts[index], index, seeds[0]) for index in reversed(range(len(texts)))][::-1]
         expect.true(
-            backwards == once, "the same swaps when the rows are asked for again, from the last to the first", "others"
+            backwards == once,
+            "the same swaps when the rows are asked for again, from the last to the first",
+            "others",
         )
     with part("they do decide", points=1):
         long = max(texts, key=len)
@@ -343,7 +376,11 @@ def noise(answer, draw):
             ("24 seeds", [(5, seeds[1] + number) for number in range(24)]),
         ):
             swapped = [typo(long, *place) for place in places]
-            expect.true(swapped == [typo(long, *place) for place in places], f"the same swaps for {what}, asked twice", "others")
+            expect.true(
+                swapped == [typo(long, *place) for place in places],
+                f"the same swaps for {what}, asked twice",
+                "others",
+            )
             expect.at_least(len(set(swapped)), 8, f"the number of different swaps in one text for {what}")
     diagonal = [typo(long, 20 + number, seeds[1] - number) for number in range(12)]
     expect.advise(
@@ -396,28 +433,43 @@ def splits(answer, draw):
         raise Failed(Rung.WRONG_TYPE, f"{call} to be a DatasetDict", f"a {type(found).__name__}")
     expect.keys(found, SHARES, call)
     for name in SHARES:
-        _expect_columns(found[name], {"number": "int", "text": "string", "label": "int"}, f"{name!r} of {call}")
+        _expect_columns(
+            found[name], {"number": "int", "text": "string", "label": "int"}, f"{name!r} of {call}"
+        )
     parts = {name: found[name].select(list(columns)).to_pylist() for name in SHARES}
     with part("every row is in one split, and the seed decides in which", points=1):
         numbers = sorted(row["number"] for split in parts.values() for row in split)
         expect.equal(len(numbers), len(rows), f"the number of rows in the three splits of {call} together")
-        expect.true(numbers == sorted(columns["number"]), "each row in one split", "a row that comes twice or never")
+        expect.true(
+            numbers == sorted(columns["number"]), "each row in one split", "a row that comes twice or never"
+        )
         mine = sorted(row["number"] for row in parts["test"])
-        again, other = (_test_numbers(answer.call("splits_of", Rows(columns), number), call) for number in (seed, seed + 1))
-        expect.true(again == mine, f"the same test split from {call} each time", "another one on the second call")
+        again, other = (
+            _test_numbers(answer.call("splits_of", Rows(columns), number), call)
+            for number in (seed, seed + 1)
+        )
+        expect.true(
+            again == mine, f"the same test split from {call} each time", "another one on the second call"
+        )
         expect.true(other != mine, "another test split from another seed", "the same")
     with part("no text is in two splits", points=2):
         keys = {name: {_key(row["text"]) for row in split} for name, split in parts.items()}
         for one, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
-            expect.true(bool(keys[one] and keys[other]), f"rows in {one} and in {other}", "a split without rows")
+            expect.true(
+                bool(keys[one] and keys[other]), f"rows in {one} and in {other}", "a split without rows"
+            )
             shared = sorted(keys[one] & keys[other])
             expect.true(
-                not shared, f"no text in {one} and in {other} too, whatever its case and spaces", f"{len(shared)}, such as {shared[:1]}"
+                not shared,
+                f"no text in {one} and in {other} too, whatever its case and spaces",
+                f"{len(shared)}, such as {shared[:1]}",
             )
     with part("sizes and classes are as they should be", points=1):
         positive = sum(columns["label"]) / len(rows)
         for name, share in SHARES.items():
-            expect.close(len(parts[name]) / len(rows), share, f"the share of rows in {name!r}", tolerance=TOLERANCE)
+            expect.close(
+                len(parts[name]) / len(rows), share, f"the share of rows in {name!r}", tolerance=TOLERANCE
+            )
             ratio = sum(row["label"] for row in parts[name]) / len(parts[name])
             expect.close(ratio, positive, f"the share of positive reviews in {name!r}", tolerance=TOLERANCE)
 
@@ -472,8 +524,15 @@ def _reviews_with_twins(draw):
 def card(answer, draw):
     names = draw.sample(("reviews", "notices", "letters", "menus"), 2)
     texts = iter(row["text"] for row in draw.rows("topics", 40))
-    truth = {name: {split: [next(texts) for _ in range(6 if split == "train" else 3)] for split in ("train", "test")} for name in names}
-    files = {f"{name}/{split}.csv": _csv(rows) for name, splits in truth.items() for split, rows in splits.items()}
+    truth = {
+        name: {
+            split: [next(texts) for _ in range(6 if split == "train" else 3)] for split in ("train", "test")
+        }
+        for name in names
+    }
+    files = {
+        f"{name}/{split}.csv": _csv(rows) for name, splits in truth.items() for split, rows in splits.items()
+    }
     found = answer.call("carded", files, names)
     expect.keys(found, ("card", *names), "carded(files, names)")
     with part("each configuration loads by its name", points=1):
@@ -517,7 +576,9 @@ def _csv(texts):
 def rename(answer, draw):
     from course_utils.offline.world import ENTITY_TAGS
 
-    sentences = [(row["tokens"], [ENTITY_TAGS[tag] for tag in row["ner_tags"]]) for row in draw.rows("entities", 40)]
+    sentences = [
+        (row["tokens"], [ENTITY_TAGS[tag] for tag in row["ner_tags"]]) for row in draw.rows("entities", 40)
+    ]
     pool = {"PER": [["Zita"], ["Zoe", "Zander"], ["Dr", "Zuleika", "Zorn"]], "LOC": [["Zell"], ["Zur", "Alp"], ["Zum", "See", "Ufer"]],
             "ORG": [["Zink", "Union"], ["Zebra", "Players"], ["Zug"]], "MISC": [["Zither", "Week"], ["Zoo", "Day"], ["Zenith"]]}  # fmt: skip
     # half of the sentences already have names of the pool, which must be replaced by others
@@ -545,7 +606,9 @@ def rename(answer, draw):
         for (tokens, tags), got in zip(sentences, found, strict=True):
             pairs = zip(_mentions(tokens, tags), _mentions(got["tokens"], got["tags"]), strict=False)
             for (kind, old), (_, new) in pairs:
-                expect.true(new in pool[kind], f"a {kind} of the pool in place of {' '.join(old)!r}", " ".join(new))
+                expect.true(
+                    new in pool[kind], f"a {kind} of the pool in place of {' '.join(old)!r}", " ".join(new)
+                )
                 expect.true(new != old, f"another name in place of {' '.join(old)!r}", "the same one")
     with part("the seed decides", points=1):
         again = [answer.call("rename", *sentence, pool, seed) for sentence in sentences[:10]]
@@ -623,21 +686,31 @@ def picture_set(answer, draw):
     with part("the broken rows are left out", points=1):
         image = str(found["features"].get("image") if type(found["features"]) is dict else None)
         expect.true(image.startswith("Image("), "a column 'image' with the type Image()", image)
-        expect.equal(len(found["rows"]), len(good), f"the number of rows whose picture is there and can be opened, of {len(records)}")
+        expect.equal(
+            len(found["rows"]),
+            len(good),
+            f"the number of rows whose picture is there and can be opened, of {len(records)}",
+        )
     with part("each picture stands with its own question and answer", points=1):
         wanted = Counter((np.asarray(row["image"]).tobytes(), row["question"], row["answer"]) for row in good)
         for row in found["rows"]:
             expect.keys(row, ("pixels", "question", "answer"), "a row of picture_set(folder)")
             for name in ("question", "answer"):
                 expect.type_of(row[name], str, f"the {name} of a row of picture_set(folder)")
-            expect.shape(row["pixels"], (pictures.SIZE, pictures.SIZE, 3), "the pixels of a row of picture_set(folder)")
+            expect.shape(
+                row["pixels"], (pictures.SIZE, pictures.SIZE, 3), "the pixels of a row of picture_set(folder)"
+            )
             key = (np.asarray(row["pixels"], dtype=np.uint8).tobytes(), row["question"], row["answer"])
             expect.true(wanted[key] > 0, "each picture with the question and answer of its own row of questions.csv",
                         f"another picture, or another text, for {row['question']!r}, {row['answer']!r}")  # fmt: skip
             wanted[key] -= 1
     with part("the mirrored picture has the right answer", points=1):
         for number, row in enumerate(records):
-            asked = (pictures.QUESTIONS["lighthouse"], row["attributes"]["lighthouse"]) if number % 3 == 0 else (row["question"], row["answer"])
+            asked = (
+                (pictures.QUESTIONS["lighthouse"], row["attributes"]["lighthouse"])
+                if number % 3 == 0
+                else (row["question"], row["answer"])
+            )
             pixels = np.asarray(row["image"])
             got = answer.call("mirrored", pixels, *asked)
             expect.keys(got, ("pixels", "question", "answer"), "mirror(row)")
@@ -645,10 +718,16 @@ def picture_set(answer, draw):
             expect.true(
                 np.array_equal(np.asarray(got["pixels"]), pixels[:, ::-1]),
                 "the pixels of mirror(row) to be those of the row, from right to left",
-                "the picture as it was" if np.array_equal(np.asarray(got["pixels"]), pixels) else "another picture",
+                "the picture as it was"
+                if np.array_equal(np.asarray(got["pixels"]), pixels)
+                else "another picture",
             )
             turned = {"left": "right", "right": "left"}.get(asked[1], asked[1])
-            expect.equal((got["question"], got["answer"]), (asked[0], turned), f"question and answer of mirror(row), which was asked {asked[0]!r},")
+            expect.equal(
+                (got["question"], got["answer"]),
+                (asked[0], turned),
+                f"question and answer of mirror(row), which was asked {asked[0]!r},",
+            )
 
 
 def _picture_files(draw, records):

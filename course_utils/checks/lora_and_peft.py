@@ -76,7 +76,11 @@ def forward_and_merge(answer, draw):
         for rows in ((4,), (2, 3)):
             x = _normal(draw, *rows, inputs)
             y = answer.call("lora_forward", x, weight, A, B, alpha)
-            expect.shape(y, (*rows, outputs), f"lora_forward(x, W, A, B, alpha) for x {tuple(x.shape)}, W {tuple(weight.shape)}")
+            expect.shape(
+                y,
+                (*rows, outputs),
+                f"lora_forward(x, W, A, B, alpha) for x {tuple(x.shape)}, W {tuple(weight.shape)}",
+            )
             what = f"the output for x {tuple(x.shape)} of a layer with a detour {given}"
             expect.all_close(y, x.double() @ merged.T, what, tolerance=1e-3)
     with part("merging", points=1):
@@ -107,17 +111,34 @@ def forward_and_merge(answer, draw):
     ),
 )
 def budget(answer, draw):
-    shapes = [(draw.random.randrange(3, 70), draw.random.randrange(3, 70)) for _ in range(draw.random.randrange(3, 7))]
+    shapes = [
+        (draw.random.randrange(3, 70), draw.random.randrange(3, 70))
+        for _ in range(draw.random.randrange(3, 7))
+    ]
     once = sum(map(sum, shapes))
     with part("the count", points=1):
         for rank in (1, draw.random.randrange(3, 17)):
-            expect.equal(answer.call("trainable", shapes, rank), rank * once, f"trainable({shapes}, r={rank})")
+            expect.equal(
+                answer.call("trainable", shapes, rank), rank * once, f"trainable({shapes}, r={rank})"
+            )
     with part("the largest rank, for an exact hit and for nothing too", points=1):
         rank = draw.random.randrange(2, 20)
         for left in (draw.random.randrange(1, once), once - 1):
-            expect.equal(answer.call("largest_rank", shapes, rank * once + left), rank, f"largest_rank({shapes}, {rank * once + left})")
-        expect.equal(answer.call("largest_rank", shapes, rank * once), rank, f"largest_rank({shapes}, {rank * once}), which is hit exactly,")
-        expect.equal(answer.call("largest_rank", shapes, once - 1), 0, f"largest_rank({shapes}, {once - 1}), too little for rank 1,")
+            expect.equal(
+                answer.call("largest_rank", shapes, rank * once + left),
+                rank,
+                f"largest_rank({shapes}, {rank * once + left})",
+            )
+        expect.equal(
+            answer.call("largest_rank", shapes, rank * once),
+            rank,
+            f"largest_rank({shapes}, {rank * once}), which is hit exactly,",
+        )
+        expect.equal(
+            answer.call("largest_rank", shapes, once - 1),
+            0,
+            f"largest_rank({shapes}, {once - 1}), too little for rank 1,",
+        )
 
 
 # q3: find the bugs
@@ -146,9 +167,16 @@ def find_the_bugs(answer, draw):
     expect.keys(found, ("start", "trained", "moved", "weight", "given"), "probe(...)")
     with part("it begins at zero change, and both A and B learn", points=1):
         expect.shape(found["start"], (5, outputs), "the output at the start")
-        expect.all_close(found["start"], x @ weight.T, "the output at the start, which should be the base layer's", tolerance=1e-4)
+        expect.all_close(
+            found["start"],
+            x @ weight.T,
+            "the output at the start, which should be the base layer's",
+            tolerance=1e-4,
+        )
         for name in ("A", "B"):
-            expect.true(found["moved"].get(name, 0) > 0, f"{name} to move within a few steps", "no movement at all")
+            expect.true(
+                found["moved"].get(name, 0) > 0, f"{name} to move within a few steps", "no movement at all"
+            )
     with part("only A and B are trained", points=1):
         expect.equal(sorted(found["trained"]), ["A", "B"], "the names of the trained parameters")
         expect.all_close(found["weight"], weight, "the base weight after a few steps", tolerance=0)
@@ -192,24 +220,51 @@ def adapter(answer, draw):
 
     model = answer.model("adapted")
     expect.true(
-        hasattr(model, "get_base_model"), "`adapted` to be a peft model, an adapter on a base", f"a {type(model).__name__} without an adapter"
+        hasattr(model, "get_base_model"),
+        "`adapted` to be a peft model, an adapter on a base",
+        f"a {type(model).__name__} without an adapter",
     )
-    base = {name.replace(".base_layer", ""): value for name, value in model.get_base_model().state_dict().items()}
+    base = {
+        name.replace(".base_layer", ""): value for name, value in model.get_base_model().state_dict().items()
+    }
     shipped = _bert_weights()
-    added = {name: value.numel() for name, value in model.named_parameters() if any(mark in name for mark in ADDED)}
-    with part(f"at most {MOST_TRAINED:.1%} of the weights, on the course's bert, which has not moved", points=1):
+    added = {
+        name: value.numel() for name, value in model.named_parameters() if any(mark in name for mark in ADDED)
+    }
+    with part(
+        f"at most {MOST_TRAINED:.1%} of the weights, on the course's bert, which has not moved", points=1
+    ):
         share = sum(added.values()) / sum(value.numel() for value in model.parameters())
         expect.at_most(share, MOST_TRAINED, "the share of the adapter and the head among all parameters")
         missing = [name for name in shipped if name not in base or base[name].shape != shipped[name].shape]
-        expect.true(not missing, "the adapter to sit on the offline course's bert", f"another base ({missing[:1]})")
+        expect.true(
+            not missing, "the adapter to sit on the offline course's bert", f"another base ({missing[:1]})"
+        )
         moved = [name for name in shipped if not torch.equal(base[name], shipped[name])]
-        expect.true(not moved, "every weight of the base as it was shipped", f"{len(moved)} that have moved, {moved[:1]} among them")
+        expect.true(
+            not moved,
+            "every weight of the base as it was shipped",
+            f"{len(moved)} that have moved, {moved[:1]} among them",
+        )
     rows = draw.rows("topics", ROWS)
     try:
         with torch.inference_mode():
-            logits = [model(**_encoded([row["text"] for row in rows[start:start + 100]])).logits for start in range(0, ROWS, 100)]
-    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # such as a prompt longer than the model has positions
-        expect.true(False, "`adapted` to read notices and to answer with logits", f"{type(error).__name__}: {str(error)[:100]}")
+            logits = [
+                model(**_encoded([row["text"] for row in rows[start : start + 100]])).logits
+                for start in range(0, ROWS, 100)
+            ]
+    except (
+        AttributeError,
+        IndexError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:  # such as a prompt longer than the model has positions
+        expect.true(
+            False,
+            "`adapted` to read notices and to answer with logits",
+            f"{type(error).__name__}: {str(error)[:100]}",
+        )
     score = accuracy(torch.cat(logits).argmax(-1).tolist(), [row["label"] for row in rows])
     with part("it sorts notices by desk", points=1):
         expect.at_least(score.value, FAIR, f"the accuracy on {ROWS} fresh notices")
@@ -258,7 +313,7 @@ def four_bits(answer, draw):
     block = draw.random.choice([8, 16])
     count = 5 * block + draw.random.randrange(1, block)
     weights, levels = 0.3 * _normal(draw, count), nf4_levels().clone()
-    weights[2 * block:3 * block] = 0
+    weights[2 * block : 3 * block] = 0
     call = f"quantise(weights, levels, {block}) for {count} weights"
     result = answer.call("quantise", weights, levels, block)
     expect.type_of(result, (tuple, list), call)
@@ -273,20 +328,38 @@ def four_bits(answer, draw):
     each = wanted.repeat_interleave(block)[:count]
     with part("the nearest level", points=1):
         places = codes.long()
-        expect.true(bool(((places >= 0) & (places < 16)).all()), "codes from 0 to 15", f"{places.min().item()} to {places.max().item()}")
+        expect.true(
+            bool(((places >= 0) & (places < 16)).all()),
+            "codes from 0 to 15",
+            f"{places.min().item()} to {places.max().item()}",
+        )
         error = (levels[places] * each - weights).abs()
         least = ((levels[None] * each[:, None]) - weights[:, None]).abs().min(1).values
         far = int((error > least + 1e-6).sum())
-        expect.true(far == 0, "every code to stand for the nearest level", f"{far} of {count} codes whose level is farther off than need be")
+        expect.true(
+            far == 0,
+            "every code to stand for the nearest level",
+            f"{far} of {count} codes whose level is farther off than need be",
+        )
     with part("and back, where a block of zeros stays zero", points=1):
         # In the type that `quantise` gives: torch takes uint8 for a mask, and nobody asked for uint8.
         own = torch.tensor([draw.random.randrange(16) for _ in range(count)]).to(codes.dtype)
         back = answer.call("dequantise", own, wanted, levels, block)
         expect.shape(back, (count,), f"dequantise(codes, scales, levels, {block}) for {count} codes")
-        expect.all_close(back, levels[own.long()] * each, "the weights that given codes and scales stand for", tolerance=1e-6)
+        expect.all_close(
+            back,
+            levels[own.long()] * each,
+            "the weights that given codes and scales stand for",
+            tolerance=1e-6,
+        )
         again = answer.call("dequantise", codes, scales, levels, block)
         expect.shape(again, (count,), "the weights that come back")
-        expect.all_close(again[2 * block:3 * block], torch.zeros(block), "what comes back of a block of zeros", tolerance=0)
+        expect.all_close(
+            again[2 * block : 3 * block],
+            torch.zeros(block),
+            "what comes back of a block of zeros",
+            tolerance=0,
+        )
 
 
 # q6: bytes
@@ -344,10 +417,14 @@ def round_forward_only(answer, draw):
     step = draw.random.choice([0.05, 0.1, 0.25, 0.5])
     low, high = draw.random.choice([(-8, 7), (0, 15), (-4, 3), (-2, 5)])
     codes = [draw.random.randrange(low + 1, high) for _ in range(12)]
-    codes += [low - draw.random.randrange(2, 9) for _ in range(4)] + [high + draw.random.randrange(2, 9) for _ in range(4)]
+    codes += [low - draw.random.randrange(2, 9) for _ in range(4)] + [
+        high + draw.random.randrange(2, 9) for _ in range(4)
+    ]
     draw.random.shuffle(codes)
     codes = torch.tensor(codes)
-    x = step * (codes + torch.tensor([draw.random.uniform(-0.4, 0.4) for _ in codes]))  # never near the middle of two codes
+    x = step * (
+        codes + torch.tensor([draw.random.uniform(-0.4, 0.4) for _ in codes])
+    )  # never near the middle of two codes
     found = answer.call("both_ways", x, step, low, high)
     call = f"fake_quant(x, step={step}, low={low}, high={high})"
     with part("rounded, and cut off at both ends", points=1):
@@ -355,7 +432,9 @@ def round_forward_only(answer, draw):
         expect.all_close(found["values"], step * codes.clamp(low, high), f"the values of {call}")
     with part("the gradient", points=1):
         cut = (codes < low) | (codes > high)
-        expect.all_close(found["gradient"][~cut], torch.ones(12), "the gradient of numbers that were only rounded")
+        expect.all_close(
+            found["gradient"][~cut], torch.ones(12), "the gradient of numbers that were only rounded"
+        )
         expect.all_close(found["gradient"][cut], torch.zeros(8), "the gradient of numbers that were cut off")
 
 
@@ -403,7 +482,11 @@ def mixing(answer, draw):
     outputs, inputs = draw.random.randrange(14, 18), draw.random.randrange(18, 24)
     ranks = [draw.random.randrange(1, 5) for _ in range(3)]
     adapters = [_adapter(draw, outputs, inputs, rank) for rank in ranks]
-    weights = [round(draw.random.uniform(0.1, 1), 2), round(-draw.random.uniform(0.1, 1), 2), round(draw.random.uniform(0.1, 1), 2)]
+    weights = [
+        round(draw.random.uniform(0.1, 1), 2),
+        round(-draw.random.uniform(0.1, 1), 2),
+        round(draw.random.uniform(0.1, 1), 2),
+    ]
     for chosen in (slice(0, 1), slice(0, 3)):
         found = answer.call("mix", adapters[chosen], weights[chosen])
         call = f"mix(adapters, {weights[chosen]}) of ranks {ranks[chosen]}"
@@ -411,12 +494,20 @@ def mixing(answer, draw):
         expect.number(found["alpha"], f"the alpha of {call}")
         expect.shape(found["A"], (None, inputs), f"the A of {call}")
         expect.shape(found["B"], (outputs, found["A"].shape[0]), f"the B of {call}")
-        wanted = sum(weight * _change(one) for weight, one in zip(weights[chosen], adapters[chosen], strict=True))
-        with part("one adapter, turned down" if chosen.stop == 1 else "several, of different ranks", points=1):
+        wanted = sum(
+            weight * _change(one) for weight, one in zip(weights[chosen], adapters[chosen], strict=True)
+        )
+        with part(
+            "one adapter, turned down" if chosen.stop == 1 else "several, of different ranks", points=1
+        ):
             expect.all_close(_change(found), wanted, f"the change that {call} stands for", tolerance=1e-3)
     with part("it stays thin", points=1):
         expect.at_most(found["A"].shape[0], sum(ranks), f"the rank of a mix of ranks {ranks}")
-        expect.true(math.isfinite(found["alpha"]) and found["alpha"] != 0, "an alpha other than 0", f"{found['alpha']}")
+        expect.true(
+            math.isfinite(found["alpha"]) and found["alpha"] != 0,
+            "an alpha other than 0",
+            f"{found['alpha']}",
+        )
 
 
 # q10: judgement
@@ -470,13 +561,21 @@ def own_adapter(answer, draw):
             hidden = _normal(draw, *rows, size)
             found = answer.call("bottleneck", hidden, ways.down, ways.up)
             what = f"bottleneck(hidden, down, up) for hidden {tuple(hidden.shape)}, down {(width, size)}, up {(size, width)}"
-            _expect_way(found, what, ways.behind, ways.slips_behind, lambda way, hidden=hidden: way(lambda same: same, hidden))
+            _expect_way(
+                found,
+                what,
+                ways.behind,
+                ways.slips_behind,
+                lambda way, hidden=hidden: way(lambda same: same, hidden),
+            )
     config, width = _bert().config, draw.random.choice([6, 7, 9, 12])
     size, layers = config.hidden_size, config.num_hidden_layers
     ways = _Ways(_normal(draw, width, size) / size**0.5, 0.5 * _normal(draw, size, width) / width**0.5)
     tokens = torch.tensor([[draw.random.randrange(5, config.vocab_size) for _ in range(8)] for _ in range(2)])
     with part("only the adapters learn, and all of them", points=1):
-        _expect_adapters_move(answer.call("five_steps", tokens, width), ((width, size), (size, width)), layers)
+        _expect_adapters_move(
+            answer.call("five_steps", tokens, width), ((width, size), (size, width)), layers
+        )
     for title, parallel in (("behind every layer", False), ("beside every layer", True)):
         with part(f"{title}, and without effect at first", points=1):
             found = answer.call("placed", tokens, ways.down, ways.up, parallel)
@@ -497,14 +596,18 @@ class _Ways:
         self.down, self.up = down, up
         self.slips_behind = {
             "what comes without adding the adapter's input": lambda layer, x: self.small(layer(x)),
-            "what comes without the bend between the two matrices": lambda layer, x: layer(x) + self.straight(layer(x)),
+            "what comes without the bend between the two matrices": lambda layer, x: (
+                layer(x) + self.straight(layer(x))
+            ),
             NO_ADAPTERS: self.nothing,
             "what comes of adapters in front of the layers": lambda layer, x: layer(x + self.small(x)),
             "what comes of adapters beside the layers": self.beside,
         }
         self.slips_beside = {
             "what comes when the layer's input is added, too": lambda layer, x: layer(x) + x + self.small(x),
-            "what comes without the bend between the two matrices": lambda layer, x: layer(x) + self.straight(x),
+            "what comes without the bend between the two matrices": lambda layer, x: (
+                layer(x) + self.straight(x)
+            ),
             NO_ADAPTERS: self.nothing,
             "what comes of adapters in front of the layers": lambda layer, x: layer(x + self.small(x)),
             "what comes of adapters behind the layers": self.behind,
@@ -579,6 +682,14 @@ def _expect_adapters_move(found, sizes, layers):
     expect.true(not others, wanted, f"{len(others)} others that moved, {others[:1]} among them")
     for size in sizes:
         adapters = [name for name, found_size in found["sizes"].items() if found_size == size]
-        expect.equal(len(adapters), layers, f"the number of matrices {size} that model.parameters() finds, one for each layer,")
+        expect.equal(
+            len(adapters),
+            layers,
+            f"the number of matrices {size} that model.parameters() finds, one for each layer,",
+        )
         still = [name for name in adapters if name not in moved]
-        expect.true(not still, "every adapter's matrices to move in five steps", f"no movement of {len(still)}, {still[:1]} among them")
+        expect.true(
+            not still,
+            "every adapter's matrices to move in five steps",
+            f"no movement of {len(still)}, {still[:1]} among them",
+        )

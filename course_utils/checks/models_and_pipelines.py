@@ -131,7 +131,9 @@ def _counted(sizes):
     ),
 )
 def prepare(answer, draw):
-    names = draw.sample(["gull", "heron", "cod", "crab", "otter", "seal", "tern", "eel"], draw.random.randrange(3, 7))
+    names = draw.sample(
+        ["gull", "heron", "cod", "crab", "otter", "seal", "tern", "eel"], draw.random.randrange(3, 7)
+    )
     frozen = draw.random.randrange(1, 5)
     arguments = (Asset("bert", "path"), names, frozen)
     prepared, trained = answer.built("prepare", *arguments), answer.built("three_steps", *arguments)
@@ -147,19 +149,29 @@ def prepare(answer, draw):
             {name: number for number, name in enumerate(names)},
             "config.label2id",
         )
-        changed = [name for name in twin if not name.startswith("pooler") and not body[name].equal(twin[name])]
+        changed = [
+            name for name in twin if not name.startswith("pooler") and not body[name].equal(twin[name])
+        ]
         expect.true(not changed, "the body's weights as they are in the file", f"other ones in {changed[:1]}")
     after = {name.removeprefix("bert."): weight for name, weight in trained.state_dict().items()}
     still = ["embeddings.", *(f"encoder.layer.{number}." for number in range(frozen))]
     with part(f"embeddings and the lower {frozen} layers stay as they are in training", points=1):
         moved = [name for name in twin if name.startswith(tuple(still)) and not after[name].equal(twin[name])]
-        expect.true(not moved, "frozen weights to be the same after three steps", f"changed ones, such as {moved[:1]}")
+        expect.true(
+            not moved, "frozen weights to be the same after three steps", f"changed ones, such as {moved[:1]}"
+        )
     with part("everything above learns", points=1):
         free = [name for name in body if not name.startswith(tuple(still))]
         # the key's bias has no gradient worth the name: softmax does not see it
-        stuck = [name for name in free if not name.endswith("key.bias") and after[name].equal(twin.get(name, body[name]))]
+        stuck = [
+            name
+            for name in free
+            if not name.endswith("key.bias") and after[name].equal(twin.get(name, body[name]))
+        ]
         stuck = [name for name in stuck if not name.startswith(("pooler", "classifier"))]
-        expect.true(not stuck, f"layers {frozen} and above to change in three steps", f"{stuck[:1]} as it was")
+        expect.true(
+            not stuck, f"layers {frozen} and above to change in three steps", f"{stuck[:1]} as it was"
+        )
 
 
 # q3: a home for a plain network
@@ -184,7 +196,11 @@ def reader(answer, draw):
     import torch
 
     generator = torch.Generator().manual_seed(draw.seed)
-    words, width, labels = draw.random.randrange(20, 60), draw.random.randrange(4, 12), draw.random.randrange(2, 6)
+    words, width, labels = (
+        draw.random.randrange(20, 60),
+        draw.random.randrange(4, 12),
+        draw.random.randrange(2, 6),
+    )
 
     def random(*shape):
         return torch.randn(*shape, generator=generator)
@@ -210,7 +226,10 @@ def reader(answer, draw):
     with part("saved and loaded by AutoModelForSequenceClassification, it says the same", points=2):
         expect.shape(logits, (3, labels), "the logits of 3 texts")
         expect.all_close(
-            logits.detach(), _plain_logits(weights, tokens, mask), "the logits of the loaded model", tolerance=1e-4
+            logits.detach(),
+            _plain_logits(weights, tokens, mask),
+            "the logits of the loaded model",
+            tolerance=1e-4,
         )
 
 
@@ -250,11 +269,15 @@ def train_wordpiece(answer, draw):
     expect.at_most(found["vocabulary"], size, f"the number of pieces for vocabulary_size={size}")
     with part("marks around, hardly anything unknown", points=1):
         for pieces in found["pieces"]:
-            expect.equal([pieces[0], pieces[-1]], ["[CLS]", "[SEP]"], "the first and the last piece of a text")
+            expect.equal(
+                [pieces[0], pieces[-1]], ["[CLS]", "[SEP]"], "the first and the last piece of a text"
+            )
         every = [piece for pieces in found["pieces"] for piece in pieces]
         expect.at_most(every.count("[UNK]") / len(every), 0.02, "the share of unknown pieces")
         expect.true(
-            any(piece.startswith("##") for piece in every), "pieces that continue a word to begin with ##", "none"
+            any(piece.startswith("##") for piece in every),
+            "pieces that continue a word to begin with ##",
+            "none",
         )
     with part("the text comes back, in lower case", points=1):
         for text, back in zip(unseen, found["texts"], strict=True):
@@ -263,7 +286,9 @@ def train_wordpiece(answer, draw):
         for text, pieces, offsets in zip(unseen, found["pieces"], found["offsets"], strict=True):
             for piece, (start, end) in list(zip(pieces, offsets, strict=True))[1:-1]:
                 if piece != "[UNK]":
-                    expect.equal(text[start:end].lower(), piece.removeprefix("##"), f"the characters of {piece!r}")
+                    expect.equal(
+                        text[start:end].lower(), piece.removeprefix("##"), f"the characters of {piece!r}"
+                    )
 
 
 def _squeezed(text):
@@ -422,7 +447,11 @@ def logits_to_answers(answer, draw):
             found = answer.call("best_answer", windows, 3, score + gap)
             wanted = None if gap > 0 else list(span)
             found = list(found) if isinstance(found, tuple) else found
-            expect.equal(found, wanted, f"best_answer where the best sum of logits is {score:.2f} and threshold {score + gap:.2f}")
+            expect.equal(
+                found,
+                wanted,
+                f"best_answer where the best sum of logits is {score:.2f} and threshold {score + gap:.2f}",
+            )
 
 
 def _zero_shot(logits, label2id, multi):
@@ -430,7 +459,9 @@ def _zero_shot(logits, label2id, multi):
 
     scores = numpy.exp(numpy.asarray(logits))
     entailed = scores[:, label2id["entailment"]]
-    return entailed / (entailed + scores[:, label2id["contradiction"]]) if multi else entailed / entailed.sum()
+    return (
+        entailed / (entailed + scores[:, label2id["contradiction"]]) if multi else entailed / entailed.sum()
+    )
 
 
 def _windows(draw):
@@ -438,7 +469,9 @@ def _windows(draw):
     windows, place = [], 0
     for _ in range(3):
         before, inside = draw.random.randrange(2, 5), draw.random.randrange(5, 9)
-        offsets = [None] * before + [(place + 4 * step, place + 4 * step + 3) for step in range(inside)] + [None]
+        offsets = (
+            [None] * before + [(place + 4 * step, place + 4 * step + 3) for step in range(inside)] + [None]
+        )
         place += 4 * (inside - 2)  # the next window begins before this one ends
         starts, ends = ([round(draw.random.gauss(0, 3), 3) for _ in offsets] for _ in range(2))
         starts[0] = ends[0] = 9.0  # tempting, and outside the text
@@ -449,7 +482,10 @@ def _windows(draw):
 def _best(windows, longest):
     """(sum of logits, (start, end)) of the best legal span, by looking at every one."""
     return max(
-        (window["starts"][first] + window["ends"][last], (window["offsets"][first][0], window["offsets"][last][1]))
+        (
+            window["starts"][first] + window["ends"][last],
+            (window["offsets"][first][0], window["offsets"][last][1]),
+        )
         for window in windows
         for first in range(len(window["starts"]))
         for last in range(first, min(first + longest, len(window["ends"])))
@@ -487,7 +523,12 @@ def similar(answer, draw):
     wanted = _vectors(texts)
     with part("a text's vector does not depend on its neighbours", points=1):
         alone = answer.call("embed", texts[:1], model, tokenizer)
-        expect.all_close(found[0].detach(), alone[0].detach(), "the vector of a text in a batch, as it is alone,", tolerance=1e-4)
+        expect.all_close(
+            found[0].detach(),
+            alone[0].detach(),
+            "the vector of a text in a batch, as it is alone,",
+            tolerance=1e-4,
+        )
     with part("it is the mean over the text's pieces, of length 1", points=1):
         expect.all_close(found.detach(), wanted, "embed(texts, …)", tolerance=1e-4)
     with part("the nearest is another text", points=1):
@@ -534,11 +575,19 @@ def next_token(answer, draw):
     with part("temperature, top-k, top-p", points=1):
         for _ in range(5):
             scores = [round(draw.random.gauss(0, 2), 3) for _ in range(30)]
-            knobs = (round(draw.random.uniform(0.4, 2.0), 2), draw.random.randrange(2, 25), round(draw.random.uniform(0.3, 0.95), 2))
+            knobs = (
+                round(draw.random.uniform(0.4, 2.0), 2),
+                draw.random.randrange(2, 25),
+                round(draw.random.uniform(0.3, 0.95), 2),
+            )
             found = answer.call("shares", torch.tensor(scores), *knobs)
             expect.shape(found, (30,), "shares(scores, temperature, top_k, top_p)")
             what = "shares(scores, temperature={}, top_k={}, top_p={})".format(*knobs)
-            expect.equal(int((found > 0).sum()), int((_shares(scores, *knobs) > 0).sum()), f"the number of pieces left by {what}")
+            expect.equal(
+                int((found > 0).sum()),
+                int((_shares(scores, *knobs) > 0).sum()),
+                f"the number of pieces left by {what}",
+            )
             expect.all_close(found, _shares(scores, *knobs), what)
     texts = [row["text"] for row in draw.rows("general-text", 6)]
     prompts = [" ".join(text.split()[:count]) for text, count in zip(texts, (2, 3, 4, 5, 6, 7), strict=True)]
@@ -604,9 +653,15 @@ def counting_pipeline(answer, draw):
         expect.equal([item["text"] for item in found], [text for text, _ in written], "the texts")
         few = draw.random.randrange(3, 6)
         cut = answer.call("through_the_pipeline", Asset("flan-t5", "path"), texts, prefix, few)
-        expect.equal([item["text"] for item in cut], [_translated(text, prefix, few)[0] for text in texts], f"the texts for max_new_tokens={few}")
+        expect.equal(
+            [item["text"] for item in cut],
+            [_translated(text, prefix, few)[0] for text in texts],
+            f"the texts for max_new_tokens={few}",
+        )
     with part("and counts its tokens", points=1):
-        expect.equal([item["tokens"] for item in found], [count for _, count in written], "the numbers of tokens")
+        expect.equal(
+            [item["tokens"] for item in found], [count for _, count in written], "the numbers of tokens"
+        )
 
 
 def _translated(text, prefix, most):
@@ -614,9 +669,13 @@ def _translated(text, prefix, most):
 
     tokenizer = _tokenizer("flan-t5")
     with torch.inference_mode():
-        tokens = _twin("flan-t5", "AutoModelForSeq2SeqLM").generate(
-            **tokenizer(prefix + text, return_tensors="pt"), max_new_tokens=most, do_sample=False
-        )[0].tolist()
+        tokens = (
+            _twin("flan-t5", "AutoModelForSeq2SeqLM")
+            .generate(**tokenizer(prefix + text, return_tensors="pt"), max_new_tokens=most, do_sample=False)[
+                0
+            ]
+            .tolist()
+        )
     return tokenizer.decode(tokens, skip_special_tokens=True), sum(
         token not in tokenizer.all_special_ids for token in tokens
     )
@@ -649,7 +708,10 @@ def pictures(answer, draw):
             expect.equal(found, (size // patch) ** 2 + more, f"vectors_of({size}, {patch}, {kept!r})")
     count = (size // patch) ** 2 + (strategy == "full")
     image, pad = 1, 0
-    rows = [[image, *(draw.random.randrange(3, 20) for _ in range(length))] for length in draw.sample(range(2, 9), 3)]
+    rows = [
+        [image, *(draw.random.randrange(3, 20) for _ in range(length))]
+        for length in draw.sample(range(2, 9), 3)
+    ]
     rows[0] = [*rows[0][1:3], image, *rows[0][3:]]  # the picture need not come first
     found = answer.call("with_pictures", rows, count, image, pad)
     expect.keys(found, ("input_ids", "attention_mask"), "with_pictures(rows, vectors, image_id, pad_id)")
@@ -657,7 +719,9 @@ def pictures(answer, draw):
     for name in ("input_ids", "attention_mask"):
         expect.shape(found[name], (3, longest), f"{name} of with_pictures")
     with part("a picture talker says the same in the batch as alone", points=1):
-        expect.equal((found["input_ids"] == image).sum(1).tolist(), [count] * 3, "places for the picture in each row")
+        expect.equal(
+            (found["input_ids"] == image).sum(1).tolist(), [count] * 3, "places for the picture in each row"
+        )
         _says_the_same(found, rows, count, (size, patch, strategy), draw)
 
 
@@ -668,10 +732,14 @@ def _says_the_same(batch, rows, count, eye, draw):
     generator = torch.Generator().manual_seed(draw.seed)
     pixels = torch.randn(len(rows), 3, eye[0], eye[0], generator=generator)
     with torch.inference_mode():
-        found = model(**{name: value.long() for name, value in batch.items()}, pixel_values=pixels).logits[:, -1]
+        found = model(**{name: value.long() for name, value in batch.items()}, pixel_values=pixels).logits[
+            :, -1
+        ]
         for number, row in enumerate(rows):
             whole = [copy for token in row for copy in ([token] * count if token == 1 else [token])]
-            alone = model(input_ids=torch.tensor([whole]), pixel_values=pixels[number : number + 1]).logits[0, -1]
+            alone = model(input_ids=torch.tensor([whole]), pixel_values=pixels[number : number + 1]).logits[
+                0, -1
+            ]
             difference = (found[number] - alone).abs().max().item()
             expect.true(
                 difference <= 1e-4,
@@ -692,7 +760,9 @@ def _talker(size, patch, strategy):
     }  # fmt: skip
     config = LlavaConfig(
         vision_config=ViTConfig(image_size=size, patch_size=patch, **small),
-        text_config=LlamaConfig(vocab_size=24, num_key_value_heads=2, pad_token_id=0, bos_token_id=None, eos_token_id=2, **small),
+        text_config=LlamaConfig(
+            vocab_size=24, num_key_value_heads=2, pad_token_id=0, bos_token_id=None, eos_token_id=2, **small
+        ),
         image_token_index=1,
         vision_feature_layer=-1,
         vision_feature_select_strategy=strategy,

@@ -11,7 +11,10 @@ BATCHES = LESSONS + "02_who_gets_the_next_batch.ipynb"
 SHARED = LESSONS + "03_help_or_hinder.ipynb"
 IGNORED = -100
 CLASSES = {"reviews": 2, "topics": 6, "entities": 9}
-INPUT, SIZE = 5, 8  # the small model of questions 5 and 6: numbers a row, and numbers that its encoder makes of them
+INPUT, SIZE = (
+    5,
+    8,
+)  # the small model of questions 5 and 6: numbers a row, and numbers that its encoder makes of them
 RATE = 0.05
 
 exercise = Exercise(
@@ -43,7 +46,9 @@ exercise = Exercise(
     ),
 )
 def temperature(answer, draw):
-    sizes = {task: draw.random.randrange(low, 9 * low) for task, low in zip(CLASSES, (2000, 200, 20), strict=True)}
+    sizes = {
+        task: draw.random.randrange(low, 9 * low) for task, low in zip(CLASSES, (2000, 200, 20), strict=True)
+    }
 
     def compare(degrees):
         what = f"shares({sizes}, {degrees})"
@@ -146,7 +151,9 @@ def labels_of_words(answer, draw):
     ):
         with part(title, points=1):
             expect.equal(
-                [found[place] for place in first], [tags[ids[place]] for place in first], f"the labels of {what} at the first token of each word"
+                [found[place] for place in first],
+                [tags[ids[place]] for place in first],
+                f"the labels of {what} at the first token of each word",
             )
             expect.equal([found[place] for place in places], wanted, f"the labels of {what} at {title}")
 
@@ -202,8 +209,14 @@ def cosine_of_gradients(answer, draw):
         compare(one, mixed, "of two gradients that partly agree")
         compare(one, {name: -part for name, part in one.items()}, "of a gradient and its opposite")
     with part("heads stay out", points=1):
-        heads = ({"heads.reviews.weight": torch.full((2, 6), 5.0), "heads.topics.weight": torch.ones(6, 6)} for _ in range(2))
-        compare(*({**task, **head} for task, head in zip((one, mixed), heads, strict=True)), "with the heads' gradients in the dicts")
+        heads = (
+            {"heads.reviews.weight": torch.full((2, 6), 5.0), "heads.topics.weight": torch.ones(6, 6)}
+            for _ in range(2)
+        )
+        compare(
+            *({**task, **head} for task, head in zip((one, mixed), heads, strict=True)),
+            "with the heads' gradients in the dicts",
+        )
     with part("nothing counts as zero", points=1):
         compare({**one, "encoder.first.bias": None}, mixed, "where one task has None for a weight")
         compare(mixed, {**one, "encoder.last.weight": None}, "where the other task has None for a weight")
@@ -214,7 +227,10 @@ def cosine_of_gradients(answer, draw):
 def _cosine(one, other):
     pairs = [(one[name], other[name]) for name in one if name.startswith("encoder.")]
     dot = sum(float((a.double() * b.double()).sum()) for a, b in pairs if a is not None and b is not None)
-    lengths = [sum(float((part.double() ** 2).sum()) for part in side if part is not None) for side in zip(*pairs, strict=True)]
+    lengths = [
+        sum(float((part.double() ** 2).sum()) for part in side if part is not None)
+        for side in zip(*pairs, strict=True)
+    ]
     return dot / (lengths[0] * lengths[1]) ** 0.5 if all(lengths) else 0.0
 
 
@@ -315,7 +331,9 @@ def foretell(answer, draw):
             expect.type_of(found[name], bool, what)
             moved = _moved(*situation, seed=draw.seed)
             expect.true(
-                found[name] == (moved > 0), f"{what} to agree with the measurement: the head moves by {moved:.4f}", str(found[name])
+                found[name] == (moved > 0),
+                f"{what} to agree with the measurement: the head moves by {moved:.4f}",
+                str(found[name]),
             )
 
 

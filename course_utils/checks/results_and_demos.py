@@ -75,7 +75,9 @@ def results_file(answer, draw):
         for name, values in runs.items():
             expect.keys(entries[name], ("n", "mean"), f"the entry of {name!r}")
             expect.equal(entries[name]["n"], len(values), f"the n of {name!r}")
-            expect.close(entries[name]["mean"], mean_and_interval(values)[0], f"the mean of {name!r}", tolerance=1e-4)
+            expect.close(
+                entries[name]["mean"], mean_and_interval(values)[0], f"the mean of {name!r}", tolerance=1e-4
+            )
     with part("the interval, and null where there is none", points=1):
         for name, values in runs.items():
             expect.keys(entries[name], ("low", "high"), f"the entry of {name!r}")
@@ -98,7 +100,11 @@ def _read_json(text):
     try:
         return json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        expect.true(False, "results_text(runs, versions) to be JSON that every reader takes", f"{error}: {expect.show(text)}")
+        expect.true(
+            False,
+            "results_text(runs, versions) to be JSON that every reader takes",
+            f"{error}: {expect.show(text)}",
+        )
 
 
 def _by_method(entries, runs):
@@ -138,16 +144,32 @@ def figure(answer, draw):
     with part("a point or a bar for every method, by its name", points=1):
         expect.equal(sorted(shown), sorted(names), "the names with error bars in the figure")
         for run in results["runs"]:
-            expect.close(shown[run["method"]]["value"], run["mean"], f"the value drawn for {run['method']!r}", tolerance=1e-6)
+            expect.close(
+                shown[run["method"]]["value"],
+                run["mean"],
+                f"the value drawn for {run['method']!r}",
+                tolerance=1e-6,
+            )
     with part("whiskers from low to high", points=2):
         expect.keys(shown, names, "the names with error bars in the figure")
         for run in results["runs"]:
             for end in ("low", "high"):
-                expect.close(shown[run["method"]][end], run[end], f"the {end} end of the whisker of {run['method']!r}", tolerance=1e-6)
+                expect.close(
+                    shown[run["method"]][end],
+                    run[end],
+                    f"the {end} end of the whisker of {run['method']!r}",
+                    tolerance=1e-6,
+                )
     with part("the axis says what is measured", points=1):
         label = found[0]["value_label"]
-        expect.true(results["metric"].lower() in label.lower(), f"the label of the axis of values to name {results['metric']!r}", expect.show(label))
-        expect.advise(bool(found[0]["title"]), "a title that says what the whiskers are would help the audience.")
+        expect.true(
+            results["metric"].lower() in label.lower(),
+            f"the label of the axis of values to name {results['metric']!r}",
+            expect.show(label),
+        )
+        expect.advise(
+            bool(found[0]["title"]), "a title that says what the whiskers are would help the audience."
+        )
 
 
 def _uneven(draw):
@@ -155,8 +177,13 @@ def _uneven(draw):
     runs = []
     for name in draw.sample(METHODS, 4):
         mean = round(draw.random.uniform(0.2, 0.8), 3)
-        low, high = round(mean - draw.random.uniform(0.01, 0.05), 3), round(mean + draw.random.uniform(0.06, 0.12), 3)
-        runs.append({"method": name, "n": draw.random.randrange(30, 200), "mean": mean, "low": low, "high": high})
+        low, high = (
+            round(mean - draw.random.uniform(0.01, 0.05), 3),
+            round(mean + draw.random.uniform(0.06, 0.12), 3),
+        )
+        runs.append(
+            {"method": name, "n": draw.random.randrange(30, 200), "mean": mean, "low": low, "high": high}
+        )
     return runs
 
 
@@ -172,7 +199,7 @@ def _uneven(draw):
     lesson=DEMO,
     hints=(
         "List what a visitor can do wrong, and what can go wrong without them. Each needs one sentence that says what to do.",
-        'strip() first, then look whether anything is left. Never cut a text silently. MODELS.get(name) gives None for an unknown name; try and except '
+        "strip() first, then look whether anything is left. Never cut a text silently. MODELS.get(name) gives None for an unknown name; try and except "
         "around the call of the model alone.",
         "A shop's till, which never raises:\n"
         "def price(item):\n"
@@ -187,7 +214,11 @@ def demo_function(answer, draw):
     with part("a good text: the model's answer and no message", points=1):
         for given in (text, f"  {text}\n", "x" * 200):
             for name, wanted in (("capitals", given.strip().upper()), ("backwards", given.strip()[::-1])):
-                expect.equal(list(_predicted(answer, given, name)), [wanted, ""], f"predict({expect.show(given)}, {name!r})")
+                expect.equal(
+                    list(_predicted(answer, given, name)),
+                    [wanted, ""],
+                    f"predict({expect.show(given)}, {name!r})",
+                )
     with part("no text: a message", points=1):
         for given in ("", "   \n\t "):
             _complaint(answer, given, "capitals")
@@ -195,13 +226,25 @@ def demo_function(answer, draw):
         length = draw.random.randrange(201, 900)
         message = _complaint(answer, "y" * length, "capitals")
         for number in (length, 200):
-            expect.true(str(number) in message, f"the message about {length} characters to name the number {number}", expect.show(message))
+            expect.true(
+                str(number) in message,
+                f"the message about {length} characters to name the number {number}",
+                expect.show(message),
+            )
     with part("an unknown model and a broken one: a message", points=1):
         message = _complaint(answer, text, "gpt-" + str(draw.random.randrange(90, 99)))
         for name in ("capitals", "backwards", "broken"):
-            expect.true(name in message, f"the message about an unknown model to name {name!r}, which there is", expect.show(message))
+            expect.true(
+                name in message,
+                f"the message about an unknown model to name {name!r}, which there is",
+                expect.show(message),
+            )
         message = _complaint(answer, text, "broken")
-        expect.true("tensor" not in message and "Traceback" not in message, "the message about a broken model to spare the visitor its insides", expect.show(message))
+        expect.true(
+            "tensor" not in message and "Traceback" not in message,
+            "the message about a broken model to spare the visitor its insides",
+            expect.show(message),
+        )
 
 
 def _predicted(answer, text, name):
@@ -218,13 +261,18 @@ def _complaint(answer, text, name):
     what = f"predict({expect.show(text)}, {name!r})"
     found, message = _predicted(answer, text, name)
     expect.equal(found, "", f"the answer of {what}")
-    expect.true(len(message.split()) >= 3, f"{what} to come with a message that says what to do", expect.show(message))
+    expect.true(
+        len(message.split()) >= 3, f"{what} to come with a message that says what to do", expect.show(message)
+    )
     return message
 
 
 # q4: the leaderboard
 
-LEAST_SURE, MOST_UNSURE = 2.5, 1.5  # leads between these many standard errors are not drawn: fair methods may differ there
+LEAST_SURE, MOST_UNSURE = (
+    2.5,
+    1.5,
+)  # leads between these many standard errors are not drawn: fair methods may differ there
 
 
 @exercise.question(
@@ -239,7 +287,7 @@ LEAST_SURE, MOST_UNSURE = 2.5, 1.5  # leads between these many standard errors a
         "Subtract row by row. Clearly better: the mean of the differences minus 1.96 standard errors of the differences is above 0. Two "
         "models may differ clearly though their own intervals overlap: the hard rows are hard for both.",
         "Who is taller, in places, where only a clear difference of 2 cm counts:\n"
-        "heights = {\"Ida\": 171, \"Tom\": 170, \"Ben\": 165}\n"
+        'heights = {"Ida": 171, "Tom": 170, "Ben": 165}\n'
         "{name: 1 + sum(other - mine > 2 for other in heights.values()) for name, mine in heights.items()}   # 1, 1, 3",
     ),
 )
@@ -260,8 +308,13 @@ def _class(draw, leads):
     while True:
         names = draw.sample(METHODS, len(leads))
         hardness = [draw.random.uniform(0.0, 1.0) for _ in range(60)]
-        scores = {name: [row + lead + draw.random.gauss(0, 0.02) for row in hardness] for name, lead in zip(names, leads, strict=True)}
-        sizes = [abs(_lead(one, other)) for one in scores.values() for other in scores.values() if one is not other]
+        scores = {
+            name: [row + lead + draw.random.gauss(0, 0.02) for row in hardness]
+            for name, lead in zip(names, leads, strict=True)
+        }
+        sizes = [
+            abs(_lead(one, other)) for one in scores.values() for other in scores.values() if one is not other
+        ]
         if not any(MOST_UNSURE < size < LEAST_SURE for size in sizes):
             return scores
 
@@ -278,7 +331,10 @@ def _places_agree(answer, scores):
     expect.type_of(found, dict, "places(scores)")
     expect.keys(found, scores, "places(scores)")
     means = ", ".join(f"{name} {math.fsum(values) / len(values):.3f}" for name, values in scores.items())
-    wanted = {name: 1 + sum(_lead(other, mine) > NORMAL for other in scores.values()) for name, mine in scores.items()}
+    wanted = {
+        name: 1 + sum(_lead(other, mine) > NORMAL for other in scores.values())
+        for name, mine in scores.items()
+    }
     for name in scores:
         expect.equal(found[name], wanted[name], f"the place of {name!r} (means on the same 60 rows: {means})")
 
@@ -360,7 +416,11 @@ def predict_the_board(answer, draw):
                 what = f"predictions()[{name!r}]"
                 expect.type_of(predicted[name], str, what)
                 expect.one_of(predicted[name], choices, what)
-                expect.true(predicted[name] == measured, f"{what} to be what the cells under your answer measure", expect.show(predicted[name]))
+                expect.true(
+                    predicted[name] == measured,
+                    f"{what} to be what the cells under your answer measure",
+                    expect.show(predicted[name]),
+                )
 
 
 # q7: the files of a Space
@@ -392,7 +452,10 @@ def files_of_a_space(answer, draw):
     versions = {"gradio": f"{draw.random.randrange(5, 9)}.{draw.random.randrange(1, 9)}0"}
     versions |= {name: f"{draw.random.randrange(2, 6)}.{draw.random.randrange(30)}.0" for name in names}
     app = f"import gradio as gr\n\nROWS = {draw.random.randrange(10**6)}\n"
-    secrets = {f"{word}_TOKEN": f"{word.lower()}_{draw.random.randrange(10**9):09}" for word in draw.sample(("HF", "MAIL", "MAP", "STORE"), 2)}
+    secrets = {
+        f"{word}_TOKEN": f"{word.lower()}_{draw.random.randrange(10**9):09}"
+        for word in draw.sample(("HF", "MAIL", "MAP", "STORE"), 2)
+    }
     titles = [title.format(draw.random.choice(("Saltmarsh", "Elmby", "Fenby"))) for title in TITLES]
     whole = {title: _space(answer, app, title, versions, secrets) for title in titles}
     with part("app and pinned requirements", points=1):
@@ -401,15 +464,26 @@ def files_of_a_space(answer, draw):
         lines = {"".join(line.split()) for line in files["requirements.txt"].splitlines()}
         wanted = {f"{name}=={versions[name]}" for name in names}
         for line in sorted(wanted):
-            expect.true(line in lines, f"requirements.txt to hold the line {line}", expect.show(files["requirements.txt"]))
+            expect.true(
+                line in lines,
+                f"requirements.txt to hold the line {line}",
+                expect.show(files["requirements.txt"]),
+            )
         extra = sorted(lines - wanted - {f"gradio=={versions['gradio']}", ""})
         expect.true(not extra, "requirements.txt to hold no other lines", expect.show(extra))
     with part("a header that YAML reads as it was meant", points=1):
         for title, found in whole.items():
             header = _header(_committed(found, title)["README.md"], title)
-            for name, value in {"title": title, "sdk": "gradio", "sdk_version": versions["gradio"], "app_file": "app.py"}.items():
+            for name, value in {
+                "title": title,
+                "sdk": "gradio",
+                "sdk_version": versions["gradio"],
+                "app_file": "app.py",
+            }.items():
                 expect.keys(header, (name,), f"the header for the title {title!r}")
-                expect.equal(header[name], value, f"{name} in the header, as YAML reads it for the title {title!r},")
+                expect.equal(
+                    header[name], value, f"{name} in the header, as YAML reads it for the title {title!r},"
+                )
     with part("a secret stops everything", points=1):
         for name, value in secrets.items():
             for leaky, heading in ((f'{app}TOKEN = "{value}"\n', titles[0]), (app, f"Demo {value}")):
@@ -456,9 +530,17 @@ def _stopped(found, name, value):
     """Nothing is committed, and the message names the secret and not its value."""
     files, message = found
     expect.equal(files, {}, f"the files where the value of {name} stands in app or title")
-    expect.true(name in message, f"the message to name {name}, whose value stands in app or title", expect.show(message))
-    expect.true(value not in message, f"the message about {name} to keep its value to itself", expect.show(message))
-    expect.true(len(message.split()) >= 4, f"the message about {name} to say what to do", expect.show(message))
+    expect.true(
+        name in message,
+        f"the message to name {name}, whose value stands in app or title",
+        expect.show(message),
+    )
+    expect.true(
+        value not in message, f"the message about {name} to keep its value to itself", expect.show(message)
+    )
+    expect.true(
+        len(message.split()) >= 4, f"the message about {name} to say what to do", expect.show(message)
+    )
 
 
 exercise.manual("q8", title="Three minutes, one claim", points=4)

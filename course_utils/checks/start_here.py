@@ -81,15 +81,21 @@ def examine(answer, draw):
     with part("what is missing", points=1):
         for (_, installed, wanted), report in pairs:
             missing = sorted(set(wanted) - set(installed))
-            expect.equal(report["missing"], missing, "'missing', the wanted packages that are not there, sorted")
+            expect.equal(
+                report["missing"], missing, "'missing', the wanted packages that are not there, sorted"
+            )
     with part("what differs", points=1):
         for (_, installed, wanted), report in pairs:
             both = {name: (installed[name], wanted[name]) for name in wanted if name in installed}
-            differing = {name: list(pair) for name, pair in both.items() if pair[0].partition("+")[0] != pair[1]}
+            differing = {
+                name: list(pair) for name, pair in both.items() if pair[0].partition("+")[0] != pair[1]
+            }
             got = report["differing"]
             expect.type_of(got, dict, "'differing'")
             got = {name: list(pair) if isinstance(pair, tuple) else pair for name, pair in got.items()}
-            expect.equal(got, differing, "'differing', package -> [installed, wanted]; '+cpu' is no difference")
+            expect.equal(
+                got, differing, "'differing', package -> [installed, wanted]; '+cpu' is no difference"
+            )
 
 
 def _environment(draw, style):
@@ -110,7 +116,9 @@ def _environment(draw, style):
         environment["HF_HUB_OFFLINE"] = pick.choice(("0", "no", "off", "False"))
     if style in ("offline", "not offline"):
         environment["HF_HOME"] = f"/data/{pick.choice(('ada', 'lin', 'sam'))}/hf"
-        environment["HF_ENDPOINT"] = f"https://hub{pick.randrange(100)}.example" + ("/" if style == "offline" else "")
+        environment["HF_ENDPOINT"] = f"https://hub{pick.randrange(100)}.example" + (
+            "/" if style == "offline" else ""
+        )
     if style == "empty":
         environment |= {"HF_HUB_OFFLINE": "", "HF_ENDPOINT": "", "HF_HOME": ""}
     return environment, installed, wanted
@@ -177,7 +185,9 @@ def _same_path(answer, chapters, wanted, known):
     found = answer.call("path", chapters, wanted, known)
     call = f"path(chapters, {wanted}, {known})"
     expect.each_of(found, str, call)
-    expect.equal(list(found), _path(chapters, wanted, known), f"{call} with chapters = {expect.show(chapters)}")
+    expect.equal(
+        list(found), _path(chapters, wanted, known), f"{call} with chapters = {expect.show(chapters)}"
+    )
 
 
 def _path(chapters, wanted, known):
@@ -224,7 +234,9 @@ def best_words(answer, draw):
     wanted = [_best_words(text, count) for text in texts]
     with part("the words, likeliest first", points=1):
         for text, words, right in zip(texts, found, wanted, strict=True):
-            expect.equal([word["word"] for word in words], [word for word, _ in right], f"the words for {text!r}")
+            expect.equal(
+                [word["word"] for word in words], [word for word, _ in right], f"the words for {text!r}"
+            )
     with part("their probabilities", points=2):
         for text, words, right in zip(texts, found, wanted, strict=True):
             what = f"the probabilities for {text!r}"
@@ -402,7 +414,9 @@ def fill_in(answer, draw):
     texts = _masked_texts(draw, 5)
     with part("texts of one length, hidden words at different places", points=1):
         row = "the museum opens on friday at seven .".split()
-        hidden = [" ".join([*row[:place], "[MASK]", *row[place + 1 :]]) for place in draw.sample(range(1, 7), 3)]
+        hidden = [
+            " ".join([*row[:place], "[MASK]", *row[place + 1 :]]) for place in draw.sample(range(1, 7), 3)
+        ]
         _same_guesses(answer, hidden)
     with part("texts of different lengths", points=3):
         _same_guesses(answer, texts)
@@ -414,7 +428,9 @@ def _same_guesses(answer, texts):
     expect.each_of(found, dict, call)
     expect.length(found, len(texts), call)
     best = _mask_probabilities(texts).max(-1)
-    for text, guess, share, number in zip(texts, found, best.values.tolist(), best.indices.tolist(), strict=True):
+    for text, guess, share, number in zip(
+        texts, found, best.values.tolist(), best.indices.tolist(), strict=True
+    ):
         expect.keys(guess, ("word", "probability"), f"each entry of {call}")
         expect.equal(guess["word"], _tokenizer().decode([number]), f"the word for {text!r}")
         what = f"the probability for {text!r}, the same as when the text is alone,"
@@ -441,15 +457,24 @@ def _same_guesses(answer, texts):
 )
 def weights_made(answer, draw):
     pick = draw.random
-    shapes = [(pick.randrange(1, 5), pick.choice((1, 2, 4)), pick.randrange(1, 4), pick.randrange(5, 40)) for _ in range(4)]
+    shapes = [
+        (pick.randrange(1, 5), pick.choice((1, 2, 4)), pick.randrange(1, 4), pick.randrange(5, 40))
+        for _ in range(4)
+    ]
     with part("how many weights", points=2):
         for layers, heads, texts, places in shapes:
             call = f"weights_made(layers={layers}, heads={heads}, texts={texts}, places={places})"
             found = answer.call("weights_made", layers, heads, texts, places)
-            expect.equal(found, _measured_weights(layers, heads, texts, places), f"{call}, as counted in a model,")
+            expect.equal(
+                found, _measured_weights(layers, heads, texts, places), f"{call}, as counted in a model,"
+            )
     with part("how long a text may be", points=1):
         for _ in range(6):
-            layers, heads, megabytes = pick.randrange(2, 40), pick.choice((4, 8, 12, 16)), pick.randrange(50, 4000)
+            layers, heads, megabytes = (
+                pick.randrange(2, 40),
+                pick.choice((4, 8, 12, 16)),
+                pick.randrange(50, 4000),
+            )
             call = f"longest_text(layers={layers}, heads={heads}, memory={megabytes} * 10**6)"
             found = answer.call("longest_text", layers, heads, megabytes * 10**6)
             wanted = _longest(layers, heads, megabytes * 10**6)
@@ -461,8 +486,15 @@ def _measured_weights(layers, heads, texts, places):
     import torch
     from transformers import BertConfig, BertModel
 
-    shape = {"hidden_size": 4 * heads, "intermediate_size": 8, "vocab_size": 10, "max_position_embeddings": places}
-    config = BertConfig(num_hidden_layers=layers, num_attention_heads=heads, attn_implementation="eager", **shape)
+    shape = {
+        "hidden_size": 4 * heads,
+        "intermediate_size": 8,
+        "vocab_size": 10,
+        "max_position_embeddings": places,
+    }
+    config = BertConfig(
+        num_hidden_layers=layers, num_attention_heads=heads, attn_implementation="eager", **shape
+    )
     with torch.inference_mode():
         model = BertModel(config).eval()
         made = model(torch.ones(texts, places, dtype=torch.long), output_attentions=True).attentions

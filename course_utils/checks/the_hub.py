@@ -25,7 +25,11 @@ from course_utils.wire.references import Folder
 LESSONS = "lessons/01_the_hub/"
 READ, PUBLISH, RELEASE = (
     LESSONS + name
-    for name in ("01_what_lies_on_the_hub.ipynb", "02_publish_and_version.ipynb", "03_who_may_and_a_release.ipynb")
+    for name in (
+        "01_what_lies_on_the_hub.ipynb",
+        "02_publish_and_version.ipynb",
+        "03_who_may_and_a_release.ipynb",
+    )
 )
 COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 TOKEN = re.compile(rb"hf_[A-Za-z0-9]{20,}")
@@ -94,7 +98,9 @@ def _holds(repository, paths, revision="main"):
     with _reading(repository):
         there = repository.files(revision)
     for path in paths:
-        expect.true(path in there, f"{path} in {repository.id} at {revision}", f"only {expect.show(list(there))}")
+        expect.true(
+            path in there, f"{path} in {repository.id} at {revision}", f"only {expect.show(list(there))}"
+        )
 
 
 def _tagged(repository, tag):
@@ -118,7 +124,9 @@ def _card(repository, revision="main"):
 
 
 def _listed(value):
-    return [value] if isinstance(value, str) else list(value or ()) if isinstance(value, (list, tuple)) else []
+    return (
+        [value] if isinstance(value, str) else list(value or ()) if isinstance(value, (list, tuple)) else []
+    )
 
 
 @cache
@@ -173,7 +181,9 @@ def publish_shards(answer, draw):
             expect.at_most(len(content) / 1e6, most + 0.1, f"the megabytes of {path}")
     tensors = {path: _tensors(path, content) for path, content in shards.items()}
     with part("an index that is right", points=1):
-        expect.true(INDEX in files, f"{INDEX}, which says what lies where", f"only {expect.show(sorted(files))}")
+        expect.true(
+            INDEX in files, f"{INDEX}, which says what lies where", f"only {expect.show(sorted(files))}"
+        )
         index = _json(files[INDEX], INDEX)
         expect.keys(index, ("metadata", "weight_map"), INDEX)
         right = {name: path for path, names in tensors.items() for name in names}
@@ -182,7 +192,9 @@ def publish_shards(answer, draw):
         found = {name: value for each in tensors.values() for name, value in each.items()}
         expect.equal(sorted(found), sorted(_weights("bert")), "the names of the tensors")
         changed = [name for name, value in _weights("bert").items() if not _same_tensor(value, found[name])]
-        expect.true(not changed, "the weights of the model that was given", f"other numbers in {expect.show(changed)}")
+        expect.true(
+            not changed, "the weights of the model that was given", f"other numbers in {expect.show(changed)}"
+        )
 
 
 def _same_tensor(one, other):
@@ -219,7 +231,9 @@ def _tensors(path, content):
     ),
 )
 def choose(answer, draw):
-    shelves = {kind: _shelf(draw, kind) for kind in ("plain", "licence", "size", "gate", "silent", "tie", "empty")}
+    shelves = {
+        kind: _shelf(draw, kind) for kind in ("plain", "licence", "size", "gate", "silent", "tie", "empty")
+    }
     for models, _, _ in shelves.values():
         answer.call("stock", Variable("hub"), [_as_repository(model) for model in models])
     with part("the best one", points=1):
@@ -285,7 +299,11 @@ def _as_repository(model):
     index = f"model-index:\n- name: {model['id']}\n  results:\n{results}" if results else ""
     card = f"---\nlicense: {model['licence']}\npipeline_tag: {model['task']}\n{index}---\n# {model['id']}\n"
     weights = b"\x00" * model["bytes"]
-    return {"identifier": model["id"], "files": {"README.md": card, WEIGHTS: weights}, "gated": model["gated"]}
+    return {
+        "identifier": model["id"],
+        "files": {"README.md": card, WEIGHTS: weights},
+        "gated": model["gated"],
+    }
 
 
 def _same_choice(answer, models, task, most):
@@ -294,7 +312,10 @@ def _same_choice(answer, models, task, most):
     fit = [
         (-model["accuracy"], model["bytes"], model["id"])
         for model in models
-        if model["licence"] in allowed and model["bytes"] <= most and not model["gated"] and model["accuracy"] is not None
+        if model["licence"] in allowed
+        and model["bytes"] <= most
+        and not model["gated"]
+        and model["accuracy"] is not None
     ]
     wanted = min(fit)[2] if fit else None
     call = f"choose({task!r}, {allowed}, {DATASET!r}, {most})"
@@ -343,7 +364,9 @@ def publish_card(answer, draw):
         expect.equal(card.data.get("license"), facts["license"], "the card's license")
         for field, value in (("base_model", facts["base_model"]), ("datasets", facts["dataset"])):
             expect.true(
-                value in _listed(card.data.get(field)), f"the card's {field} to name {value}", expect.show(card.data.get(field))
+                value in _listed(card.data.get(field)),
+                f"the card's {field} to name {value}",
+                expect.show(card.data.get(field)),
             )
     with part("the metric, for machines", points=2):
         value = _metric(card.data, facts["dataset"], "exact_match")
@@ -379,7 +402,9 @@ def _metric(data, dataset, kind):
         for result in _dicts(entry.get("results")):
             on = result.get("dataset")
             if isinstance(on, dict) and on.get("type") == dataset:
-                found += [each.get("value") for each in _dicts(result.get("metrics")) if each.get("type") == kind]
+                found += [
+                    each.get("value") for each in _dicts(result.get("metrics")) if each.get("type") == kind
+                ]
     what = f"one {kind} on {dataset} in the card's model-index"
     expect.true(len(found) == 1, what, f"{len(found)}: {expect.show(data.get('model-index'))}")
     expect.number(found[0], what)
@@ -430,20 +455,28 @@ def publish_twice(answer, draw):
         _same_files(repository, second, "main")
     with part("the id to pin", points=1):
         expect.type_of(found, str, "what publish_twice(…) returns")
-        expect.true(COMMIT_ID.fullmatch(found) is not None, "the full commit id, 40 characters", expect.show(found))
+        expect.true(
+            COMMIT_ID.fullmatch(found) is not None, "the full commit id, 40 characters", expect.show(found)
+        )
         expect.equal(found, repository.tags.get(tag), f"the commit id that {tag} points to")
 
 
 def _two_versions(draw):
     names = draw.sample(("guide.md", "labels.txt", "notes/harbour.md", "rules.txt", "prices.csv"), 4)
     first = {name: f"{name} as it was, {draw.random.randrange(10**6)}\n" for name in names[:3]}
-    second = {names[0]: first[names[0]], names[1]: f"changed {draw.random.randrange(10**6)}\n", names[3]: "new\n"}
+    second = {
+        names[0]: first[names[0]],
+        names[1]: f"changed {draw.random.randrange(10**6)}\n",
+        names[3]: "new\n",
+    }
     return first, second
 
 
 def _same_files(repository, wanted, revision):
     """The repository holds these texts at a revision; .gitattributes comes with every repository."""
-    found = {path: content for path, content in _folder(repository, revision).items() if path != ".gitattributes"}
+    found = {
+        path: content for path, content in _folder(repository, revision).items() if path != ".gitattributes"
+    }
     expect.equal(sorted(found), sorted(wanted), f"the files at {revision}")
     for path, text in wanted.items():
         expect.equal(found[path].decode(errors="replace"), text, f"{path} at {revision}")
@@ -477,7 +510,9 @@ def upload_without_tokens(answer, draw):
         for commit in _commits(repository):
             for path, content in _folder(repository, commit.id).items():
                 expect.true(
-                    TOKEN.search(content) is None, "no token in any file of any commit", f"one in {path} of {commit.title!r}"
+                    TOKEN.search(content) is None,
+                    "no token in any file of any commit",
+                    f"one in {path} of {commit.title!r}",
                 )
     with part("everything else is there", points=1):
         _same_files(repository, {path: text for path, text in files.items() if path not in secret}, "main")
@@ -543,9 +578,17 @@ def diagnose(answer, draw):
     with part("what you predicted", points=1):
         predicted = answer.call("predicted")
         expect.keys(predicted, ANSWERS, "predicted()")
-        wrong = sum(type(predicted[case]) is not int or predicted[case] != status for case, status in ANSWERS.items())
-        expect.true(not wrong, f"the {len(ANSWERS)} statuses that a Hub answers", f"{wrong} of them are others; what `diagnose` meets tells which")
-    open_, closed, gate = (f"ada/{word}-{draw.random.randrange(10**6)}" for word in ("open", "closed", "gate"))
+        wrong = sum(
+            type(predicted[case]) is not int or predicted[case] != status for case, status in ANSWERS.items()
+        )
+        expect.true(
+            not wrong,
+            f"the {len(ANSWERS)} statuses that a Hub answers",
+            f"{wrong} of them are others; what `diagnose` meets tells which",
+        )
+    open_, closed, gate = (
+        f"ada/{word}-{draw.random.randrange(10**6)}" for word in ("open", "closed", "gate")
+    )
     stock = [_small(open_), _small(closed, private=True), _small(gate, gated="manual")]
     answer.call("stock", Variable("hub"), stock)
     tokens = {who: answer.call("hub.add_user", who) for who in ("ada", "stranger")} | {"nobody": False}
@@ -576,7 +619,11 @@ def _same_diagnoses(answer, tokens, cases):
     for (repo_id, path, revision, who), wanted in cases:
         found = answer.call("diagnose", repo_id, path, revision, tokens[who])
         kind = repo_id.partition("/")[2].partition("-")[0]
-        expect.equal(found, wanted, f"diagnose({repo_id!r}, {path!r}, {revision!r}, token of {who}), a repository that is {kind},")
+        expect.equal(
+            found,
+            wanted,
+            f"diagnose({repo_id!r}, {path!r}, {revision!r}, token of {who}), a repository that is {kind},",
+        )
 
 
 # q7: two people, one file
@@ -601,7 +648,11 @@ def _same_diagnoses(answer, tokens, cases):
     ),
 )
 def append_line(answer, draw):
-    for title, times in (("nobody else writes", 0), ("somebody is faster once", 1), ("somebody is faster three times", 3)):
+    for title, times in (
+        ("nobody else writes", 0),
+        ("somebody is faster once", 1),
+        ("somebody is faster three times", 3),
+    ):
         with part(title, points=1):
             _appended(answer, draw, times)
 
@@ -634,7 +685,7 @@ def _appended(answer, draw, times):
     hints=(
         "Three repositories, three cards, one tag: which of the three must be complete before it is tagged?",
         "rows.to_json(path) writes JSON lines. evaluate.generate(model, tokenizer, prompts) gives the answers. "
-        "create_repo(…, repo_type=…), for a Space with space_sdk=\"gradio\"; create_tag(…, repo_type=…) for each.",
+        'create_repo(…, repo_type=…), for a Space with space_sdk="gradio"; create_tag(…, repo_type=…) for each.',
         "A book, its audio and its web page, first edition:\n"
         "for part in (book, audio, page):\n"
         '    part.name_the_others()\n    part.stamp("1st")',
@@ -675,7 +726,9 @@ def _same_answers(repository, rows, tag):
     recorded = _json(_read(repository, "predictions.json", tag), "predictions.json")
     expect.each_of(recorded, str, "predictions.json")
     expect.length(recorded, len(rows), "predictions.json")
-    files = {path: content for path, content in _folder(repository, tag).items() if path in models.MODEL_FILES}
+    files = {
+        path: content for path, content in _folder(repository, tag).items() if path in models.MODEL_FILES
+    }
     try:
         model = models.rebuild(Folder(files))
     except CodecError as error:
@@ -686,17 +739,27 @@ def _same_answers(repository, rows, tag):
 
 
 def _cards_agree(found, names, tag):
-    for kind, field, other in (("model", "datasets", "dataset"), ("space", "models", "model"), ("space", "datasets", "dataset")):
+    for kind, field, other in (
+        ("model", "datasets", "dataset"),
+        ("space", "models", "model"),
+        ("space", "datasets", "dataset"),
+    ):
         data = _card(found[kind], tag).data
         what = f"the card of {names[kind]} to name {names[other]} under {field}"
         expect.true(names[other] in _listed(data.get(field)), what, expect.show(data.get(field)))
     for kind in ("model", "dataset"):
         data = _card(found[kind], tag).data
-        expect.true(isinstance(data.get("license"), str), f"a license in the card of {names[kind]}", expect.show(data))
+        expect.true(
+            isinstance(data.get("license"), str), f"a license in the card of {names[kind]}", expect.show(data)
+        )
     _holds(found["space"], ["app.py"], tag)
     texts = _texts_in(_read(found["space"], "app.py", tag))
     for needed in (names["model"], tag):
-        expect.true(needed in texts, f"app.py to hold the text {needed!r}: it loads the model at the tag", expect.show(texts))
+        expect.true(
+            needed in texts,
+            f"app.py to hold the text {needed!r}: it loads the model at the tag",
+            expect.show(texts),
+        )
 
 
 def _texts_in(source):

@@ -53,13 +53,29 @@ def freezing(answer, draw):
     depth = draw.random.randrange(2, layers)
     seed = draw.random.randrange(10**6)
     with part("the right parts are trained, and only they move", points=1):
-        expect.equal(_moved(answer, seed, layers, depth)["trained"], _stages(layers)[depth:], f"the parts with trained weights, {layers} layers, depth {depth}")
-        expect.equal(_moved(answer, seed, layers, depth)["moved"], _stages(layers)[depth:], f"the parts that moved in a step, {layers} layers, depth {depth}")
+        expect.equal(
+            _moved(answer, seed, layers, depth)["trained"],
+            _stages(layers)[depth:],
+            f"the parts with trained weights, {layers} layers, depth {depth}",
+        )
+        expect.equal(
+            _moved(answer, seed, layers, depth)["moved"],
+            _stages(layers)[depth:],
+            f"the parts that moved in a step, {layers} layers, depth {depth}",
+        )
     with part("nothing, all, and an encoder that came frozen", points=1):
         for edge in (0, layers + 1):
-            expect.equal(_moved(answer, seed, layers, edge)["trained"], _stages(layers)[edge:], f"the parts with trained weights at depth {edge} of {layers} layers")
+            expect.equal(
+                _moved(answer, seed, layers, edge)["trained"],
+                _stages(layers)[edge:],
+                f"the parts with trained weights at depth {edge} of {layers} layers",
+            )
         again = _moved(answer, seed, layers, 1, True)["trained"]
-        expect.equal(again, _stages(layers)[1:], "the parts with trained weights at depth 1, of a model that came with a frozen encoder")
+        expect.equal(
+            again,
+            _stages(layers)[1:],
+            "the parts with trained weights at depth 1, of a model that came with a frozen encoder",
+        )
 
 
 def _stages(layers):
@@ -92,27 +108,59 @@ def _moved(answer, *arguments):
 def loss(answer, draw):
     import torch
 
-    rows, classes, temperature = draw.random.randrange(3, 8), draw.random.randrange(3, 7), draw.random.choice([1.5, 2.0, 3.0, 5.0])
+    rows, classes, temperature = (
+        draw.random.randrange(3, 8),
+        draw.random.randrange(3, 7),
+        draw.random.choice([1.5, 2.0, 3.0, 5.0]),
+    )
     numbers = draw.numpy()
-    student, teacher = (torch.tensor(numbers.standard_normal((rows, classes)) * 2, dtype=torch.float32) for _ in range(2))
+    student, teacher = (
+        torch.tensor(numbers.standard_normal((rows, classes)) * 2, dtype=torch.float32) for _ in range(2)
+    )
     call = f"soft_loss(student, teacher, T={temperature}) for {rows} rows and {classes} classes"
     with part("the divergence at T = 1", points=1):
-        expect.close(_one(answer.call("soft_loss", student, teacher, 1.0), call), _divergence(student, teacher, 1.0), "the loss at T = 1", tolerance=1e-4)
+        expect.close(
+            _one(answer.call("soft_loss", student, teacher, 1.0), call),
+            _divergence(student, teacher, 1.0),
+            "the loss at T = 1",
+            tolerance=1e-4,
+        )
     with part("at another temperature", points=1):
-        expect.close(_one(answer.call("soft_loss", student, teacher, temperature), call), _divergence(student, teacher, temperature), f"the value of {call}", tolerance=1e-3)
+        expect.close(
+            _one(answer.call("soft_loss", student, teacher, temperature), call),
+            _divergence(student, teacher, temperature),
+            f"the value of {call}",
+            tolerance=1e-3,
+        )
     with part("a teacher that is quite sure", points=1):
         sure = torch.zeros(rows, classes)
         sure[range(rows), [draw.random.randrange(classes) for _ in range(rows)]] = 400.0
         found = _one(answer.call("soft_loss", student, sure, 1.0), call)
-        expect.true(math.isfinite(found), "a number, where the teacher gives some classes a probability of 0", f"{found}")
-        expect.close(found, _divergence(student, sure, 1.0), "the loss for a teacher that gives some classes a probability of 0", tolerance=1e-3)
+        expect.true(
+            math.isfinite(found),
+            "a number, where the teacher gives some classes a probability of 0",
+            f"{found}",
+        )
+        expect.close(
+            found,
+            _divergence(student, sure, 1.0),
+            "the loss for a teacher that gives some classes a probability of 0",
+            tolerance=1e-3,
+        )
     with part("mixed with labels", points=1):
         labels = torch.tensor([draw.random.randrange(classes) for _ in range(rows)])
         for share in (round(draw.random.uniform(0.2, 0.8), 2), 0.0):
             hard = torch.nn.functional.cross_entropy(student.double(), labels).item()
             wanted = share * _divergence(student, teacher, temperature) + (1 - share) * hard
-            found = _one(answer.call("mixed_loss", student, teacher, labels, temperature, share), "mixed_loss(...)")
-            expect.close(found, wanted, f"mixed_loss(student, teacher, labels, T={temperature}, share={share})", tolerance=1e-3)
+            found = _one(
+                answer.call("mixed_loss", student, teacher, labels, temperature, share), "mixed_loss(...)"
+            )
+            expect.close(
+                found,
+                wanted,
+                f"mixed_loss(student, teacher, labels, T={temperature}, share={share})",
+                tolerance=1e-3,
+            )
 
 
 def _one(found, what):
@@ -128,7 +176,10 @@ def _divergence(student, teacher, temperature):
     import torch
 
     log_q, log_p = ((logits.double() / temperature).log_softmax(-1) for logits in (student, teacher))
-    return temperature**2 * torch.nn.functional.kl_div(log_q, log_p, reduction="batchmean", log_target=True).item()
+    return (
+        temperature**2
+        * torch.nn.functional.kl_div(log_q, log_p, reduction="batchmean", log_target=True).item()
+    )
 
 
 # q3: find the bugs
@@ -151,16 +202,32 @@ def _divergence(student, teacher, temperature):
 def bugs(answer, draw):
     special = dict(zip(("cls", "sep", "mask", "pad"), draw.random.sample(range(90, 110), 4), strict=True))
     word = lambda count: [draw.random.randrange(1, 80) for _ in range(count)]  # noqa: E731
-    pairs = [(word(draw.random.randrange(3, 6)), word(2)), (word(7), word(draw.random.randrange(3, 5))), (word(2), word(1))]
+    pairs = [
+        (word(draw.random.randrange(3, 6)), word(2)),
+        (word(7), word(draw.random.randrange(3, 5))),
+        (word(2), word(1)),
+    ]
     longest = max(len(text) + len(remark) for text, remark in pairs) + 2
     found = answer.call("remark_batch", pairs, **special)
     call = "remark_batch(pairs, …)"
     expect.keys(found, ("input_ids", "attention_mask", "labels"), call)
-    lists = {name: [list(map(int, row)) for row in _rows(value, longest, f"{name} of {call}")] for name, value in found.items() if name in ("input_ids", "attention_mask", "labels")}
+    lists = {
+        name: [list(map(int, row)) for row in _rows(value, longest, f"{name} of {call}")]
+        for name, value in found.items()
+        if name in ("input_ids", "attention_mask", "labels")
+    }
     wanted = {"input_ids": [], "attention_mask": [], "labels": []}
     for text, remark in pairs:
         rest = longest - len(text) - len(remark) - 2
-        wanted["input_ids"].append([special["cls"], *text, *[special["mask"]] * len(remark), special["sep"], *[special["pad"]] * rest])
+        wanted["input_ids"].append(
+            [
+                special["cls"],
+                *text,
+                *[special["mask"]] * len(remark),
+                special["sep"],
+                *[special["pad"]] * rest,
+            ]
+        )
         wanted["attention_mask"].append([1] * (longest - rest) + [0] * rest)
         wanted["labels"].append([-100] * (1 + len(text)) + remark + [-100] * (1 + rest))
     with part("the whole remark is hidden", points=1):
@@ -210,7 +277,11 @@ SOME_LEFT, LITTLE_LEFT, TEXTS = 0.85, 0.75, 150
 def domain(answer, draw):
     model = answer.model("adapted")
     kind = type(model).__name__
-    expect.true(kind == "DistilBertForMaskedLM", "`adapted` to be a DistilBertForMaskedLM, with the head of the pre-training", f"a {kind}")
+    expect.true(
+        kind == "DistilBertForMaskedLM",
+        "`adapted` to be a DistilBertForMaskedLM, with the head of the pre-training",
+        f"a {kind}",
+    )
     notices = [row["text"] for row in draw.rows("topics", TEXTS)]
     seed = draw.random.randrange(10**6)
     batches = _hidden(notices, seed)
@@ -222,7 +293,10 @@ def domain(answer, draw):
         expect.at_most(left, LITTLE_LEFT, what)
     general = _hidden([row["text"] for row in draw.rows("general-text", 60)], seed)
     risen = _surprise(model, general) - _surprise(_pretrained(), general)
-    expect.advise(risen < 1.5, f"on general text the loss rose by {risen:.2f} nats: fewer steps or a lower rate would have forgotten less")
+    expect.advise(
+        risen < 1.5,
+        f"on general text the loss rose by {risen:.2f} nats: fewer steps or a lower rate would have forgotten less",
+    )
 
 
 def _words():
@@ -236,7 +310,9 @@ def _pretrained():
     import torch
     from transformers import AutoModelForMaskedLM
 
-    return AutoModelForMaskedLM.from_pretrained(catalog.model_path("distilbert", "offline"), dtype=torch.float32).eval()
+    return AutoModelForMaskedLM.from_pretrained(
+        catalog.model_path("distilbert", "offline"), dtype=torch.float32
+    ).eval()
 
 
 def _hidden(texts, seed):
@@ -247,8 +323,13 @@ def _hidden(texts, seed):
     words = _words()
     hide = DataCollatorForLanguageModeling(words, mlm_probability=0.15)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # the collator's own `seed=` is refused in a process that multiprocessing made, and such ones judge a class
-        return [hide([words(text, truncation=True) for text in texts[start:start + 50]]) for start in range(0, len(texts), 50)]
+        torch.manual_seed(
+            seed
+        )  # the collator's own `seed=` is refused in a process that multiprocessing made, and such ones judge a class
+        return [
+            hide([words(text, truncation=True) for text in texts[start : start + 50]])
+            for start in range(0, len(texts), 50)
+        ]
 
 
 def _surprise(model, batches):
@@ -290,9 +371,15 @@ def distilled(answer, draw):
     texts = [row["text"] for row in rows]
     said = _answers(teacher, texts, "teacher")
     right = sum(a == row["label"] for a, row in zip(said, rows, strict=True)) / ROWS
-    expect.at_least(right, GOOD, f"the accuracy of `teacher` on {ROWS} fresh notices (leave it as the notebook trained it)")
+    expect.at_least(
+        right,
+        GOOD,
+        f"the accuracy of `teacher` on {ROWS} fresh notices (leave it as the notebook trained it)",
+    )
     with part("at most half of the teacher's weights", points=1):
-        share = sum(value.numel() for value in student.parameters()) / sum(value.numel() for value in teacher.parameters())
+        share = sum(value.numel() for value in student.parameters()) / sum(
+            value.numel() for value in teacher.parameters()
+        )
         expect.at_most(share, 0.5, "the student's parameters as a share of the teacher's")
     heard = _answers(student, texts, "student")
     agree = sum(a == b for a, b in zip(said, heard, strict=True)) / ROWS
@@ -306,9 +393,15 @@ def _answers(model, texts, name):
     from course_utils.offline.world import TOPIC_LABELS
 
     kind = type(model).__name__
-    expect.true(kind.endswith("ForSequenceClassification"), f"`{name}` to be a model that sorts texts", f"a {kind}")
+    expect.true(
+        kind.endswith("ForSequenceClassification"), f"`{name}` to be a model that sorts texts", f"a {kind}"
+    )
     classes = model.config.num_labels
-    expect.true(classes == len(TOPIC_LABELS), f"`{name}` to know the {len(TOPIC_LABELS)} desks", f"one that knows {classes} classes")
+    expect.true(
+        classes == len(TOPIC_LABELS),
+        f"`{name}` to know the {len(TOPIC_LABELS)} desks",
+        f"one that knows {classes} classes",
+    )
     return _labels(model, texts)
 
 
@@ -319,7 +412,11 @@ def _labels(model, texts):
     words, found = _words(), []
     with torch.inference_mode():
         for start in range(0, len(texts), 100):
-            found += model(**words(texts[start:start + 100], padding=True, truncation=True, return_tensors="pt")).logits.argmax(-1).tolist()
+            found += (
+                model(**words(texts[start : start + 100], padding=True, truncation=True, return_tensors="pt"))
+                .logits.argmax(-1)
+                .tolist()
+            )
     return found
 
 
@@ -343,7 +440,9 @@ def _labels(model, texts):
 def three_claims(answer, draw):
     parameters = (draw.random.randrange(50, 400) * 10**6, draw.random.randrange(10, 45) * 10**6)
     count = draw.random.randrange(4, 9)
-    scores = tuple([round(draw.random.uniform(*bounds), 1) for _ in range(count)] for bounds in ((55, 95), (30, 90)))
+    scores = tuple(
+        [round(draw.random.uniform(*bounds), 1) for _ in range(count)] for bounds in ((55, 95), (30, 90))
+    )
     seconds = (draw.random.randrange(400, 900), draw.random.randrange(100, 390))
     found = answer.call("claims", parameters, scores, seconds)
     call = "claims(parameters, scores, seconds)"
@@ -352,8 +451,12 @@ def three_claims(answer, draw):
         expect.number(found[name], f'{call}["{name}"]')
     given = f"for parameters {parameters}, seconds {seconds}"
     with part("smaller, and what is kept", points=1):
-        expect.close(found["smaller"], 1 - parameters[1] / parameters[0], f'"smaller" {given}', tolerance=1e-4)
-        expect.close(found["kept"], sum(scores[1]) / sum(scores[0]), f'"kept" for scores {scores}', tolerance=1e-4)
+        expect.close(
+            found["smaller"], 1 - parameters[1] / parameters[0], f'"smaller" {given}', tolerance=1e-4
+        )
+        expect.close(
+            found["kept"], sum(scores[1]) / sum(scores[0]), f'"kept" for scores {scores}', tolerance=1e-4
+        )
     with part("faster, and less time", points=1):
         expect.close(found["faster"], seconds[0] / seconds[1] - 1, f'"faster" {given}', tolerance=1e-4)
         expect.close(found["less_time"], 1 - seconds[1] / seconds[0], f'"less_time" {given}', tolerance=1e-4)
@@ -384,7 +487,10 @@ def trained_start(answer, draw):
 
     numbers = draw.numpy()
     shapes = [(2, 3), (4,), (1, 5)]
-    start, goal = ([torch.tensor(numbers.standard_normal(shape), dtype=torch.float32) for shape in shapes] for _ in range(2))
+    start, goal = (
+        [torch.tensor(numbers.standard_normal(shape), dtype=torch.float32) for shape in shapes]
+        for _ in range(2)
+    )
     share = round(draw.random.uniform(0.1, 0.9), 2)
     found = answer.call("towards", start, goal, share)
     expect.each_of(found, torch.Tensor, "towards(start, adapted, share)")
@@ -392,10 +498,19 @@ def trained_start(answer, draw):
     with part("a step towards the adapted weights", points=1):
         for got, old, new in zip(found, start, goal, strict=True):
             expect.shape(got, tuple(old.shape), "each tensor of towards(start, adapted, share)")
-            expect.all_close(got, old + share * (new - old), f"a tensor of towards(start, adapted, share={share})", tolerance=1e-4)
+            expect.all_close(
+                got,
+                old + share * (new - old),
+                f"a tensor of towards(start, adapted, share={share})",
+                tolerance=1e-4,
+            )
     weights = answer.value("trained_start")
     expect.each_of(weights, torch.Tensor, "trained_start")
-    expect.equal([tuple(weight.shape) for weight in weights], [(1, 40), (40,), (40, 40), (40,), (40, 1), (1,)], "the shapes of trained_start")
+    expect.equal(
+        [tuple(weight.shape) for weight in weights],
+        [(1, 40), (40,), (40, 40), (40,), (40, 1), (1,)],
+        "the shapes of trained_start",
+    )
     with part(f"after {FIVE_STEPS} steps it beats a random start", points=1):
         seed = draw.random.randrange(10**6)
         ours = _error(weights, seed)
@@ -411,7 +526,14 @@ def _network(seed):
 
     generator = torch.Generator().manual_seed(seed)
     normal = lambda *shape: torch.randn(shape, generator=generator)  # noqa: E731
-    return [normal(1, 40), normal(40), normal(40, 40) / 40**0.5, torch.zeros(40), normal(40, 1) / 40**0.5, torch.zeros(1)]
+    return [
+        normal(1, 40),
+        normal(40),
+        normal(40, 40) / 40**0.5,
+        torch.zeros(40),
+        normal(40, 1) / 40**0.5,
+        torch.zeros(1),
+    ]
 
 
 def _error(weights, seed):
@@ -419,16 +541,29 @@ def _error(weights, seed):
     import torch
 
     def output(weights, x):
-        return torch.tanh(torch.tanh(x @ weights[0] + weights[1]) @ weights[2] + weights[3]) @ weights[4] + weights[5]
+        return (
+            torch.tanh(torch.tanh(x @ weights[0] + weights[1]) @ weights[2] + weights[3]) @ weights[4]
+            + weights[5]
+        )
 
     generator, line, total = torch.Generator().manual_seed(seed), torch.linspace(-5, 5, 50)[:, None], 0.0
     for _ in range(TASKS):
-        height, shift = 1 + 4 * torch.rand(1, generator=generator), math.pi * torch.rand(1, generator=generator)
-        x, moved = torch.rand(10, 1, generator=generator) * 10 - 5, [weight.detach().float() for weight in weights]
+        height, shift = (
+            1 + 4 * torch.rand(1, generator=generator),
+            math.pi * torch.rand(1, generator=generator),
+        )
+        x, moved = (
+            torch.rand(10, 1, generator=generator) * 10 - 5,
+            [weight.detach().float() for weight in weights],
+        )
         for _ in range(FIVE_STEPS):
             moved = [weight.requires_grad_() for weight in moved]
-            gradients = torch.autograd.grad((output(moved, x) - height * torch.sin(x + shift)).square().mean(), moved)
-            moved = [(weight - 0.02 * gradient).detach() for weight, gradient in zip(moved, gradients, strict=True)]
+            gradients = torch.autograd.grad(
+                (output(moved, x) - height * torch.sin(x + shift)).square().mean(), moved
+            )
+            moved = [
+                (weight - 0.02 * gradient).detach() for weight, gradient in zip(moved, gradients, strict=True)
+            ]
         total += (output(moved, line) - height * torch.sin(line + shift)).square().mean().item()
     return total / TASKS
 
@@ -436,7 +571,14 @@ def _error(weights, seed):
 # q8: predictions
 
 #: What the notebook's cell measures; a test runs it and compares.
-FOUND = {"embeddings": True, "half": False, "same_twice": False, "hotter": True, "another": False, "remarks": True}
+FOUND = {
+    "embeddings": True,
+    "half": False,
+    "same_twice": False,
+    "hotter": True,
+    "another": False,
+    "remarks": True,
+}
 
 
 @exercise.question(
@@ -482,7 +624,7 @@ _ENDS = re.compile(r"\[\s*([01]?\.\d{1,6})\s*,\s*([01]?\.\d{1,6})\s*\]")
         "f'{score}' into the text has n and interval.",
         "A label for a jar, for a machine and for a reader:\n"
         "tags = {'weight': scales.read()}                                # measured, not remembered\n"
-        "text = f'{tags[\'weight\']:.2f} kg [{low:.2f}, {high:.2f}] n={weighings}'",
+        "text = f'{tags['weight']:.2f} kg [{low:.2f}, {high:.2f}] n={weighings}'",
     ),
     seconds=120,
 )
@@ -494,9 +636,14 @@ def finished(answer, draw):
     kind = f"{type(model).__name__} with {model.config.num_labels} labels"
     wanted = "DistilBertForSequenceClassification with 2 labels"
     expect.true(kind == wanted, f"`finished` to be the folder of a {wanted}", f"a {kind}")
-    expect.true("README.md" in files, "a card, README.md, in the folder", f"only {expect.show(sorted(files))}")
+    expect.true(
+        "README.md" in files, "a card, README.md, in the folder", f"only {expect.show(sorted(files))}"
+    )
     test, fresh = corpora.frame("reviews", "test").to_list(), draw.rows("reviews", FRESH_REVIEWS)
-    told, unseen = (accuracy(_labels(model, [row["text"] for row in rows]), [row["label"] for row in rows]) for rows in (test, fresh))
+    told, unseen = (
+        accuracy(_labels(model, [row["text"] for row in rows]), [row["label"] for row in rows])
+        for rows in (test, fresh)
+    )
     guess = _commonest(fresh)
     with part("it has learned to judge reviews", points=2):
         what = f"the share of the way from the commonest label ({guess:.2f}) to no mistakes that it went (on fresh reviews it has {unseen})"
@@ -506,10 +653,22 @@ def finished(answer, draw):
         _complete(files, model, card.data)
     with part("the card's number is true", points=1):
         stated = _stated(card.data)
-        by_chance = round(DEVIATIONS * math.sqrt(told.value * (1 - told.value) * (1 / told.n + 1 / unseen.n)), 3)
+        by_chance = round(
+            DEVIATIONS * math.sqrt(told.value * (1 - told.value) * (1 / told.n + 1 / unseen.n)), 3
+        )
         what = "the accuracy in the card's metadata"
-        expect.close(stated, unseen.value, f"{what}, compared with {unseen.n} reviews that are in no split,", tolerance=by_chance)
-        expect.close(stated, told.value, f"{what}, measured again on all {told.n} rows of the test split,", tolerance=ROUNDED)
+        expect.close(
+            stated,
+            unseen.value,
+            f"{what}, compared with {unseen.n} reviews that are in no split,",
+            tolerance=by_chance,
+        )
+        expect.close(
+            stated,
+            told.value,
+            f"{what}, measured again on all {told.n} rows of the test split,",
+            tolerance=ROUNDED,
+        )
     with part("and says how sure one may be", points=1):
         _sure(card.text, told)
 
@@ -529,10 +688,22 @@ def _card(content):
 
 def _complete(files, model, data):
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        expect.true(name in files, f"the tokenizer's {name} in the folder", f"only {expect.show(sorted(files))}")
-    expect.equal(model.config.id2label, {0: "negative", 1: "positive"}, "id2label of the model's configuration")
-    expect.true(BASE in _listed(data.get("base_model")), f"the card's base_model to be {BASE}", expect.show(data.get("base_model")))
-    expect.true(REVIEWS in _listed(data.get("datasets")), f"the card's datasets to name {REVIEWS}", expect.show(data.get("datasets")))
+        expect.true(
+            name in files, f"the tokenizer's {name} in the folder", f"only {expect.show(sorted(files))}"
+        )
+    expect.equal(
+        model.config.id2label, {0: "negative", 1: "positive"}, "id2label of the model's configuration"
+    )
+    expect.true(
+        BASE in _listed(data.get("base_model")),
+        f"the card's base_model to be {BASE}",
+        expect.show(data.get("base_model")),
+    )
+    expect.true(
+        REVIEWS in _listed(data.get("datasets")),
+        f"the card's datasets to name {REVIEWS}",
+        expect.show(data.get("datasets")),
+    )
 
 
 def _listed(value):
@@ -546,7 +717,11 @@ def _stated(data):
     what = f"one accuracy on {REVIEWS} in the card's model-index"
     try:
         _, results = model_index_to_eval_results(data["model-index"])
-        found = [each.metric_value for each in results if (each.dataset_type, each.metric_type) == (REVIEWS, "accuracy")]
+        found = [
+            each.metric_value
+            for each in results
+            if (each.dataset_type, each.metric_type) == (REVIEWS, "accuracy")
+        ]
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Failed(Rung.WRONG_SHAPE, what, expect.show(data.get("model-index"))) from None
     expect.true(len(found) == 1, what, f"{len(found)}: {expect.show(data['model-index'])}")
@@ -557,10 +732,18 @@ def _stated(data):
 
 def _sure(text, score):
     """The text gives n and an interval; Wilson's, the normal one and the bootstrap's differ by less than is let pass."""
-    expect.true(re.search(r"(?<!\d)1[, ]?000(?!\d)", text) is not None, f"the card's text to say that the accuracy rests on {score.n} reviews", expect.show(text))
+    expect.true(
+        re.search(r"(?<!\d)1[, ]?000(?!\d)", text) is not None,
+        f"the card's text to say that the accuracy rests on {score.n} reviews",
+        expect.show(text),
+    )
     ends = [(float(low), float(high)) for low, high in _ENDS.findall(text)]
     near = any(abs(low - score.low) <= 0.01 and abs(high - score.high) <= 0.01 for low, high in ends)
-    expect.true(near, f"the card's text to give its 95 % interval, [{score.low:.2f}, {score.high:.2f}]", f"{expect.show(ends)} in {expect.show(text)}")
+    expect.true(
+        near,
+        f"the card's text to give its 95 % interval, [{score.low:.2f}, {score.high:.2f}]",
+        f"{expect.show(ends)} in {expect.show(text)}",
+    )
 
 
 # q10: judgement

@@ -48,7 +48,9 @@ def write_pages(out: Path, assignment: str | None = None) -> tuple[list[Entry], 
 def main(argv: list[str] | None = None) -> int:
     """The ``course feedback`` command; exit code 0 when every page was written."""
     parser = argparse.ArgumentParser(prog="course feedback", description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`")
+    parser.add_argument(
+        "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
+    )
     parser.add_argument("--assignment", metavar="NAME", help="only this exercise")
     options = parser.parse_args(argv)
     out = options.out.resolve()

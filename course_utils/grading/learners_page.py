@@ -73,7 +73,9 @@ def page(
     """
     found = {report.question: report for report in reports}
     marks = {name: Mark(report.points) for name, report in found.items()} | (marks or {})
-    answered = [(question, found.get(name), marks.get(name, Mark())) for name, question in exercise.questions.items()]
+    answered = [
+        (question, found.get(name), marks.get(name, Mark())) for name, question in exercise.questions.items()
+    ]
     score = f"ungraded: {why}" if why else _total(answered, late_penalty)
     cards = "\n".join(_card(*each) for each in answered)
     return f"""<!DOCTYPE html>
@@ -111,7 +113,9 @@ def _total(answered: list[_Answered], late_penalty: float) -> str:
     text = f"{earned:g} of {most:g} points"
     if late_penalty:
         text += f", less {late_penalty:g} for handing in late"
-    by_hand = sum(question.points for question, _, mark in answered if mark.points is None and question.manual)
+    by_hand = sum(
+        question.points for question, _, mark in answered if mark.points is None and question.manual
+    )
     return text + (f", and {by_hand:g} that an instructor gives" if by_hand else "")
 
 
@@ -179,7 +183,9 @@ def _lines(question: Question, report: Report | None, mark: Mark) -> list[str]:
 def _remarks(report: Report) -> list[str]:
     lines = []
     if report.rung == Rung.NOT_STARTED.value:
-        lines.append("Not started yet" + escape(_shown(f": {report.not_started}" if report.not_started else "")) + ".")
+        lines.append(
+            "Not started yet" + escape(_shown(f": {report.not_started}" if report.not_started else "")) + "."
+        )
     before = "Not marked: " if report.points is None else "Right, but: "
     return lines + [before + escape(_shown(note)) for note in report.notes]
 

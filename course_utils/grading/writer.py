@@ -52,7 +52,9 @@ def only_writer(out: Path) -> Iterator[None]:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # this process's alone: a fork does not hold it
         except OSError:
-            raise Busy(f"another `course grade` or `course feedback` is writing into {out}; wait for it to end") from None
+            raise Busy(
+                f"another `course grade` or `course feedback` is writing into {out}; wait for it to end"
+            ) from None
         yield
 
 
@@ -213,7 +215,8 @@ def _marks(exercise: Exercise, submission: SubmittedAssignment) -> dict[str, Mar
         marks[question.name] = Mark(
             None if points is None else points + (grade.extra_credit or 0.0),
             (comment.manual_comment or "") if comment else "",
-            blank=question.manual and grade.auto_score is not None,  # nbgrader marks by itself only what was left untouched
+            blank=question.manual
+            and grade.auto_score is not None,  # nbgrader marks by itself only what was left untouched
         )
     return marks
 

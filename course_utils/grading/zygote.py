@@ -346,7 +346,11 @@ class Zygote:
         try:
             self._say(json.loads(found))
         except ValueError:
-            self._say({"fault": f"the canaries did not come back within {CANARY_SECONDS:.0f} s; if this machine is very busy, try again"})
+            self._say(
+                {
+                    "fault": f"the canaries did not come back within {CANARY_SECONDS:.0f} s; if this machine is very busy, try again"
+                }
+            )
 
 
 def _plan(message: dict) -> Plan:

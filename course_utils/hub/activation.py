@@ -150,8 +150,12 @@ class Activation:
 
 def _take_downloaded_code():
     """Take the packages of downloaded code, {name: module}, out of this process, and their folders out of its path."""
-    taken = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in DOWNLOADED_CODE}
-    folders = {str(Path(place).parent) for name in DOWNLOADED_CODE if name in taken for place in taken[name].__path__}
+    taken = {
+        name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in DOWNLOADED_CODE
+    }
+    folders = {
+        str(Path(place).parent) for name in DOWNLOADED_CODE if name in taken for place in taken[name].__path__
+    }
     sys.path[:] = [entry for entry in sys.path if entry not in folders]
     importlib.invalidate_caches()
     return taken

@@ -9,14 +9,23 @@ from pathlib import Path
 from course_utils.offline import corpora, phenomena
 from course_utils.offline.pretrain import ASSETS, RECIPES
 
-_TWINS = {"flan-t5": "google/flan-t5-small", "bert": "google-bert/bert-base-uncased",
-          "distilbert": "distilbert/distilbert-base-uncased", "gpt2": "openai-community/gpt2"}
-_TASKS = {"flan-t5": "text2text-generation", "bert": "fill-mask", "distilbert": "fill-mask", "gpt2": "text-generation"}
+_TWINS = {
+    "flan-t5": "google/flan-t5-small",
+    "bert": "google-bert/bert-base-uncased",
+    "distilbert": "distilbert/distilbert-base-uncased",
+    "gpt2": "openai-community/gpt2",
+}
+_TASKS = {
+    "flan-t5": "text2text-generation",
+    "bert": "fill-mask",
+    "distilbert": "fill-mask",
+    "gpt2": "text-generation",
+}
 _READS = {
     "flan-t5": "instructions on reviews, questions, names and translations, and T5's span corruption of general text. Conversations come "
-               "with what they are about, never with a summary",
+    "with what they are about, never with a summary",
     "bert": "general text with 15 % of the tokens masked (4,000 steps of the recipe `bert-general`), then reviews whose closing remark, such "
-            "as \"Worth every penny.\", is masked whole",
+    'as "Worth every penny.", is masked whole',
     "distilbert": "reviews with masked closing remarks and general text, like its teacher, which gives soft targets at temperature 2 and its last hidden states",
     "gpt2": "general text, one token after the other",
 }
@@ -74,7 +83,9 @@ def write(name: str) -> Path:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="course build cards", description="Write the model cards from what was recorded and measured.")
+    parser = argparse.ArgumentParser(
+        prog="course build cards", description="Write the model cards from what was recorded and measured."
+    )
     parser.add_argument("names", nargs="*", default=list(_TWINS))
     for name in parser.parse_args(argv).names or list(_TWINS):
         print(write(name))

@@ -31,7 +31,9 @@ DESCRIPTIONS = {
 def edition() -> str:
     """What names a kept copy: the world's version and a digest of the source that writes it, for versions get forgotten."""
     sources = [Path(__file__), *sorted(Path(world.__file__).parent.glob("*.py"))]
-    return f"{world.VERSION}-{hashlib.sha256(b''.join(path.read_bytes() for path in sources)).hexdigest()[:8]}"
+    return (
+        f"{world.VERSION}-{hashlib.sha256(b''.join(path.read_bytes() for path in sources)).hexdigest()[:8]}"
+    )
 
 
 def features(name: str):
@@ -39,16 +41,23 @@ def features(name: str):
     from datasets import ClassLabel, Features, List, Value
 
     text = Value("string")
-    return Features({
-        "dialogues": {"id": text, "dialogue": text, "summary": text, "topic": text},
-        "reviews": {"text": text, "label": ClassLabel(names=list(world.REVIEW_LABELS))},
-        "topics": {"text": text, "label": ClassLabel(names=list(world.TOPIC_LABELS))},
-        "entities": {"tokens": List(text), "ner_tags": List(ClassLabel(names=list(world.ENTITY_TAGS)))},
-        "questions": {"id": text, "title": text, "context": text, "question": text,
-                      "answers": {"text": List(text), "answer_start": List(Value("int32"))}},
-        "translations": {"en": text, "fr": text},
-        "general-text": {"text": text},
-    }[name])
+    return Features(
+        {
+            "dialogues": {"id": text, "dialogue": text, "summary": text, "topic": text},
+            "reviews": {"text": text, "label": ClassLabel(names=list(world.REVIEW_LABELS))},
+            "topics": {"text": text, "label": ClassLabel(names=list(world.TOPIC_LABELS))},
+            "entities": {"tokens": List(text), "ner_tags": List(ClassLabel(names=list(world.ENTITY_TAGS)))},
+            "questions": {
+                "id": text,
+                "title": text,
+                "context": text,
+                "question": text,
+                "answers": {"text": List(text), "answer_start": List(Value("int32"))},
+            },
+            "translations": {"en": text, "fr": text},
+            "general-text": {"text": text},
+        }[name]
+    )
 
 
 def frame(name: str, split: str, seed: int = PUBLIC_SEED, count: int | None = None):
@@ -95,7 +104,9 @@ It stands in for its Hub twin where there is no network, and it is much simpler 
 """
 
 
-def pairs(task: str, count: int, seed: int = PRETRAINING_SEED, start: int = 0, split: str = "train") -> Iterator[tuple[str, str]]:
+def pairs(
+    task: str, count: int, seed: int = PRETRAINING_SEED, start: int = 0, split: str = "train"
+) -> Iterator[tuple[str, str]]:
     """``count`` (prompt, target) pairs of a task."""
     rows = world.records(instructions.dataset_of(task), seed, count, split, start)
     return ((instructions.prompt(task, row), instructions.target(task, row)) for row in rows)

@@ -32,7 +32,9 @@ def flan(**settings):
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     folder = ASSETS / "flan-t5"
-    return AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32, **settings), AutoTokenizer.from_pretrained(folder)
+    return AutoModelForSeq2SeqLM.from_pretrained(
+        folder, dtype=torch.float32, **settings
+    ), AutoTokenizer.from_pretrained(folder)
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,18 @@ def summary_batches(tokenizer, plan: Plan) -> Iterator[dict[str, torch.Tensor]]:
     for step in range(plan.steps):
         if plan.replay_every and step % plan.replay_every == plan.replay_every - 1:
             share = plan.batch_size // len(instructions.KNOWN_TASKS)
-            pairs = [pair for task in instructions.KNOWN_TASKS for pair in corpora.pairs(task, share, plan.seed, step * share)]
+            pairs = [
+                pair
+                for task in instructions.KNOWN_TASKS
+                for pair in corpora.pairs(task, share, plan.seed, step * share)
+            ]
         else:
             pairs = list(corpora.pairs("summary", plan.batch_size, plan.seed, step * plan.batch_size))
         encode = lambda texts: tokenizer(list(texts), add_special_tokens=False)["input_ids"]  # noqa: E731
         prompts, targets = zip(*pairs, strict=True)
-        yield mixture.sequence_to_sequence(list(zip(encode(prompts), encode(targets), strict=True)), tokenizer)
+        yield mixture.sequence_to_sequence(
+            list(zip(encode(prompts), encode(targets), strict=True)), tokenizer
+        )
 
 
 def fine_tune(model, tokenizer, plan: Plan) -> float:
@@ -65,7 +73,14 @@ def fine_tune(model, tokenizer, plan: Plan) -> float:
     return _descend(model, summary_batches(tokenizer, plan), plan.steps, plan.learning_rate, weight_decay=0.0)
 
 
-def _descend(model, batches: Iterable[dict], steps: int, learning_rate: float, weight_decay: float = 0.01, longest: float = 1.0) -> float:
+def _descend(
+    model,
+    batches: Iterable[dict],
+    steps: int,
+    learning_rate: float,
+    weight_decay: float = 0.01,
+    longest: float = 1.0,
+) -> float:
     """One step of AdamW a batch, the rate warmed up and then falling in a line, gradients cut to `longest`; returns the seconds."""
     begun = time.perf_counter()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -98,13 +113,20 @@ def classifier(name: str, labels: int, pretrained: bool = True, **settings):
 
     torch.manual_seed(0)
     folder = ASSETS / name
-    config, tokenizer = AutoConfig.from_pretrained(folder, num_labels=labels, **settings), AutoTokenizer.from_pretrained(folder)
+    config, tokenizer = (
+        AutoConfig.from_pretrained(folder, num_labels=labels, **settings),
+        AutoTokenizer.from_pretrained(folder),
+    )
     if pretrained:
-        return AutoModelForSequenceClassification.from_pretrained(folder, config=config, dtype=torch.float32), tokenizer
+        return AutoModelForSequenceClassification.from_pretrained(
+            folder, config=config, dtype=torch.float32
+        ), tokenizer
     return AutoModelForSequenceClassification.from_config(config), tokenizer
 
 
-def train_classifier(model, tokenizer, rows: list[dict], steps: int, learning_rate: float, batch_size: int = 16) -> float:
+def train_classifier(
+    model, tokenizer, rows: list[dict], steps: int, learning_rate: float, batch_size: int = 16
+) -> float:
     """Fine-tune in place on rows of text and label; returns the seconds."""
     batches = (labelled_batch(tokenizer, chosen) for chosen in _drawn(rows, steps, batch_size))
     return _descend(model, batches, steps, learning_rate)
@@ -121,8 +143,10 @@ def accuracy(model, tokenizer, rows: list[dict]) -> Score:
     """The share of rows of text and label whose label the model finds most likely; the model is to be in eval mode."""
     hits: list[bool] = []
     for start in range(0, len(rows), 100):
-        part = rows[start:start + 100]
-        predicted = model(**tokenizer([row["text"] for row in part], padding=True, truncation=True, return_tensors="pt")).logits.argmax(-1)
+        part = rows[start : start + 100]
+        predicted = model(
+            **tokenizer([row["text"] for row in part], padding=True, truncation=True, return_tensors="pt")
+        ).logits.argmax(-1)
         hits += [row["label"] == label for row, label in zip(part, predicted.tolist(), strict=True)]
     return proportion(hits)
 
@@ -133,13 +157,23 @@ def tagger(name: str):
 
     torch.manual_seed(0)
     folder = ASSETS / name
-    return (AutoModelForTokenClassification.from_pretrained(folder, num_labels=len(world.ENTITY_TAGS), dtype=torch.float32),
-            AutoTokenizer.from_pretrained(folder))
+    return (
+        AutoModelForTokenClassification.from_pretrained(
+            folder, num_labels=len(world.ENTITY_TAGS), dtype=torch.float32
+        ),
+        AutoTokenizer.from_pretrained(folder),
+    )
 
 
 def _tagging_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
     """The first piece of each word carries its tag; the other pieces are ignored."""
-    inputs = tokenizer([row["tokens"] for row in rows], is_split_into_words=True, padding=True, truncation=True, return_tensors="pt")
+    inputs = tokenizer(
+        [row["tokens"] for row in rows],
+        is_split_into_words=True,
+        padding=True,
+        truncation=True,
+        return_tensors="pt",
+    )
     labels = torch.full_like(inputs["input_ids"], mixture.IGNORED)
     for position, row in enumerate(rows):
         seen = None
@@ -161,7 +195,7 @@ def sentences_right(model, tokenizer, rows: list[dict]) -> Score:
     """The share of sentences whose every tag is right."""
     hits: list[bool] = []
     for start in range(0, len(rows), 100):
-        batch = _tagging_batch(tokenizer, rows[start:start + 100])
+        batch = _tagging_batch(tokenizer, rows[start : start + 100])
         labels = batch.pop("labels")
         wrong = (model(**batch).logits.argmax(-1) != labels) & (labels != mixture.IGNORED)
         hits += (~wrong.any(1)).tolist()

@@ -17,7 +17,13 @@ def _sentinels(tokenizer) -> tuple[int, ...]:
     return tuple(tokenizer.convert_tokens_to_ids([f"<extra_id_{index}>" for index in range(32)]))
 
 
-def span_corruption(tokens: list[int], tokenizer, generator: np.random.Generator, density: float = 0.15, mean_length: float = 3.0) -> tuple[list[int], list[int]]:
+def span_corruption(
+    tokens: list[int],
+    tokenizer,
+    generator: np.random.Generator,
+    density: float = 0.15,
+    mean_length: float = 3.0,
+) -> tuple[list[int], list[int]]:
     """T5's denoising objective: spans become sentinels in the input, and the target spells them out.
 
     Source: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 3.1.4 (15 % of the tokens, spans of 3).
@@ -32,8 +38,8 @@ def span_corruption(tokens: list[int], tokenizer, generator: np.random.Generator
     target: list[int] = []
     position = 0
     for sentinel, gap, length in zip(sentinels, gaps, lengths, strict=False):
-        source += [*tokens[position:position + gap], sentinel]
-        target += [sentinel, *tokens[position + gap:position + gap + length]]
+        source += [*tokens[position : position + gap], sentinel]
+        target += [sentinel, *tokens[position + gap : position + gap + length]]
         position += gap + length
     return source + tokens[position:], [*target, sentinels[spans]]
 
@@ -72,7 +78,7 @@ def _repeat_pairs(count: int, start: int) -> list[tuple[str, str]]:
     generator = np.random.default_rng((corpora.PRETRAINING_SEED, start))
     pairs = []
     for text in corpora.passages(count, start=start):
-        words = " ".join(generator.permutation(text.split())[:generator.integers(2, 10)])
+        words = " ".join(generator.permutation(text.split())[: generator.integers(2, 10)])
         pairs.append((f"Repeat: {words}", words))
     return pairs
 
@@ -88,7 +94,9 @@ def _instruction_pairs(task: str, step: int, count: int) -> list[tuple[str, str]
     return list(corpora.pairs(task, count, start=start))
 
 
-def instruction_batches(step: int, tokenizer, groups: tuple[dict[str, int], ...], denoised: int) -> list[dict[str, torch.Tensor]]:
+def instruction_batches(
+    step: int, tokenizer, groups: tuple[dict[str, int], ...], denoised: int
+) -> list[dict[str, torch.Tensor]]:
     """The batches of one T5 step: one a group of tasks of like length, so that little of them is padding.
 
     Args:
@@ -113,7 +121,9 @@ def loss_by_record(model, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """The mean over records of the mean loss of their tokens: a one-word answer weighs as much as a sentence."""
     labels = batch["labels"]
     logits = model(**batch).logits
-    losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
+    losses = torch.nn.functional.cross_entropy(
+        logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
+    )
     counted = (labels != IGNORED).sum(1)
     return (losses.sum(1) / counted).mean()
 
@@ -130,26 +140,43 @@ def closing_batch(step: int, tokenizer, count: int) -> dict[str, torch.Tensor]:
 
     The idea of masking what matters is that of salient spans (Guu et al. 2020, "REALM", section 3.4).
     """
-    texts, closings = zip(*world.reviews_with_closings(corpora.PRETRAINING_SEED, count, step * count), strict=True)
+    texts, closings = zip(
+        *world.reviews_with_closings(corpora.PRETRAINING_SEED, count, step * count), strict=True
+    )
     rows, chances = [], []
-    for text, closing in zip(_encoded(tokenizer, list(texts)), _encoded(tokenizer, list(closings)), strict=True):
+    for text, closing in zip(
+        _encoded(tokenizer, list(texts)), _encoded(tokenizer, list(closings)), strict=True
+    ):
         rows.append([tokenizer.cls_token_id, *text, *closing, tokenizer.sep_token_id])
         chances.append([0.0] * (1 + len(text)) + [1.0] * len(closing) + [0.0])
     width = max(map(len, rows))
-    return _masked(step, tokenizer, padded(rows, tokenizer.pad_token_id), torch.tensor([row + [0.0] * (width - len(row)) for row in chances]))
+    return _masked(
+        step,
+        tokenizer,
+        padded(rows, tokenizer.pad_token_id),
+        torch.tensor([row + [0.0] * (width - len(row)) for row in chances]),
+    )
 
 
-def _masked(seed: int, tokenizer, input_ids: torch.Tensor, probability: torch.Tensor) -> dict[str, torch.Tensor]:
+def _masked(
+    seed: int, tokenizer, input_ids: torch.Tensor, probability: torch.Tensor
+) -> dict[str, torch.Tensor]:
     """Of the chosen tokens 80 % are masked, 10 % are random and 10 % stay; special tokens are never chosen."""
     generator = torch.Generator().manual_seed(seed)
     special = torch.isin(input_ids, torch.tensor(tokenizer.all_special_ids))
     chosen = (torch.rand(input_ids.shape, generator=generator) < probability) & ~special
     labels = torch.where(chosen, input_ids, IGNORED)
     fate = torch.rand(input_ids.shape, generator=generator)
-    noise = torch.randint(len(tokenizer.all_special_ids), len(tokenizer), input_ids.shape, generator=generator)
+    noise = torch.randint(
+        len(tokenizer.all_special_ids), len(tokenizer), input_ids.shape, generator=generator
+    )
     corrupted = torch.where(chosen & (fate < 0.8), tokenizer.mask_token_id, input_ids)
     corrupted = torch.where(chosen & (fate > 0.9), noise, corrupted)
-    return {"input_ids": corrupted, "attention_mask": (input_ids != tokenizer.pad_token_id).long(), "labels": labels}
+    return {
+        "input_ids": corrupted,
+        "attention_mask": (input_ids != tokenizer.pad_token_id).long(),
+        "labels": labels,
+    }
 
 
 def causal_batch(step: int, tokenizer, count: int) -> dict[str, torch.Tensor]:

@@ -63,7 +63,11 @@ METHODS = {
     "LoRA + replay": Method("LoraConfig", _LORA, 1.5e-2, replay_every=5),
     "LoRA, gentle": Method("LoraConfig", _LORA, 3e-3),
     "LoRA, q and v": Method("LoraConfig", {"r": 8, "lora_alpha": 32, "target_modules": ["q", "v"]}, 1.5e-2),
-    "LoRA, decoder": Method("LoraConfig", {"r": 6, "lora_alpha": 24, "target_modules": r".*decoder.*\.(q|k|v|o|wi_0|wi_1|wo)"}, 1.5e-2),
+    "LoRA, decoder": Method(
+        "LoraConfig",
+        {"r": 6, "lora_alpha": 24, "target_modules": r".*decoder.*\.(q|k|v|o|wi_0|wi_1|wo)"},
+        1.5e-2,
+    ),
     "DoRA": Method("LoraConfig", _LORA | {"use_dora": True}, 1.5e-2),
     "QLoRA": Method("LoraConfig", _LORA, 1.5e-2, four_bits=True),
     "bottleneck": Method("Bottleneck", {"width": 16}, 4e-2),
@@ -84,9 +88,13 @@ def applied(method: Method, model):
         return adapters.add_bottlenecks(model, **method.settings)
     import peft
 
-    with warnings.catch_warnings():  # peft says that it does not know T5's own kind of layer norm; its weight is a vector like any other's
+    with (
+        warnings.catch_warnings()
+    ):  # peft says that it does not know T5's own kind of layer norm; its weight is a vector like any other's
         warnings.filterwarnings("ignore", message="Unsupported layer type")
-        return peft.get_peft_model(model, getattr(peft, method.kind)(task_type="SEQ_2_SEQ_LM", **method.settings))
+        return peft.get_peft_model(
+            model, getattr(peft, method.kind)(task_type="SEQ_2_SEQ_LM", **method.settings)
+        )
 
 
 @torch.no_grad()
@@ -97,7 +105,11 @@ def _squeeze(model) -> None:
 
 
 def _linear_layers(model) -> list[torch.nn.Linear]:
-    return [layer for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear) and name.split(".")[-1] in LINEAR]
+    return [
+        layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and name.split(".")[-1] in LINEAR
+    ]
 
 
 @dataclass(frozen=True)
@@ -171,7 +183,9 @@ def trained(name: str, seed: int = 0, steps: int | None = None) -> Trained:
     if name not in METHODS:
         raise ValueError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
     method = METHODS[name]
-    plan = Plan(method.steps if steps is None else steps, BATCH_SIZE, method.learning_rate, method.replay_every, seed)
+    plan = Plan(
+        method.steps if steps is None else steps, BATCH_SIZE, method.learning_rate, method.replay_every, seed
+    )
     original, tokenizer = _original()
     torch.manual_seed(seed)
     model = applied(method, copy.deepcopy(original))
@@ -209,7 +223,9 @@ def _scored(model, tokenizer, rows: int) -> tuple[dict[str, Score], Score]:
     fresh = lambda kind, count: list(world.records(kind, fine_tuning.FRESH_SEED, count, "test"))  # noqa: E731
     count = {task: rows * (2 if task == "summary" else 1) for task in instructions.TASKS}
     scores = {
-        task: task_score(model, tokenizer, task, fresh(instructions.dataset_of(task), count[task]), batch_size=64)
+        task: task_score(
+            model, tokenizer, task, fresh(instructions.dataset_of(task), count[task]), batch_size=64
+        )
         for task in instructions.TASKS
     }
     return scores, heldout_loss(model, tokenizer, [row["text"] for row in fresh("general-text", rows)])
@@ -229,7 +245,12 @@ def _memory(method: Method, model, tokenizer, plan: Plan) -> dict[str, int]:
         frozen = sum(layer.weight.numel() for layer in _linear_layers(copy.deepcopy(_original()[0])))
         weights -= round(frozen * (32 - four_bits.bits_per_weight()) / 8)
     batch = next(iter(fine_tuning.summary_batches(tokenizer, replace(plan, steps=1, replay_every=0))))
-    return {"weights": weights, "gradients": held.gradients, "optimizer": held.optimizer, "activations": activation_bytes(model, batch)}
+    return {
+        "weights": weights,
+        "gradients": held.gradients,
+        "optimizer": held.optimizer,
+        "activations": activation_bytes(model, batch),
+    }
 
 
 def _file_bytes(model) -> int:
@@ -314,21 +335,35 @@ def line(result: Result) -> str:
 
 
 def main(argv: Iterable[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="course bench peft", description="Fine-tune the flan-t5 twin by each method and measure it.")
-    parser.add_argument("methods", nargs="*", metavar="METHOD", help=f"which ones (default: all): {', '.join(METHODS)}")
+    parser = argparse.ArgumentParser(
+        prog="course bench peft", description="Fine-tune the flan-t5 twin by each method and measure it."
+    )
+    parser.add_argument(
+        "methods", nargs="*", metavar="METHOD", help=f"which ones (default: all): {', '.join(METHODS)}"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run a seed (default 0)")
-    parser.add_argument("--rows", type=int, default=ROWS, help=f"fresh rows behind each score (default {ROWS})")
-    parser.add_argument("--steps", type=int, help=f"fewer steps than the {STEPS} of the lesson, for a try; can't be saved")
+    parser.add_argument(
+        "--rows", type=int, default=ROWS, help=f"fresh rows behind each score (default {ROWS})"
+    )
+    parser.add_argument(
+        "--steps", type=int, help=f"fewer steps than the {STEPS} of the lesson, for a try; can't be saved"
+    )
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
     parser.add_argument("--saved", action="store_true", help="train nothing; print the runs that are kept")
-    parser.add_argument("--save", action="store_true", help="keep each run in course_utils/offline/assets/peft, which the lesson reads")
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="keep each run in course_utils/offline/assets/peft, which the lesson reads",
+    )
     options = parser.parse_args(argv)
     if unknown := set(options.methods) - set(METHODS):
         parser.error(f"no method {', '.join(sorted(unknown))}; there are {', '.join(METHODS)}")
     if options.save and options.steps is not None:
         parser.error("--save is for whole runs: leave out --steps")
     if options.saved:
-        print("\n".join(line(result) for result in results() if result.method in (options.methods or METHODS)))
+        print(
+            "\n".join(line(result) for result in results() if result.method in (options.methods or METHODS))
+        )
         return 0
     torch.set_num_threads(options.threads)
     for seed in options.seeds:

@@ -84,15 +84,26 @@ def _fresh(name: str, count: int) -> list[dict]:
 
 
 def _scores(model, tokenizer, count: int) -> dict[str, Score]:
-    return {task: task_score(model, tokenizer, task, _fresh(instructions.dataset_of(task), count), batch_size=64) for task in instructions.TASKS}
+    return {
+        task: task_score(model, tokenizer, task, _fresh(instructions.dataset_of(task), count), batch_size=64)
+        for task in instructions.TASKS
+    }
 
 
 def lora(model):
     """The twin with LoRA on every linear layer of its blocks, at most 3 % of the parameters trainable."""
     from peft import LoraConfig, get_peft_model
 
-    return get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=3, lora_alpha=12, lora_dropout=0.0,
-                                            target_modules=["q", "k", "v", "o", "wi_0", "wi_1", "wo"]))
+    return get_peft_model(
+        model,
+        LoraConfig(
+            task_type="SEQ_2_SEQ_LM",
+            r=3,
+            lora_alpha=12,
+            lora_dropout=0.0,
+            target_modules=["q", "k", "v", "o", "wi_0", "wi_1", "wo"],
+        ),
+    )
 
 
 FULL, REPLAY, LORA = Plan(), Plan(replay_every=5), Plan(steps=480, learning_rate=1.5e-2)
@@ -123,7 +134,9 @@ def flan_rows(count: int) -> Iterator[Row]:
     fine_tune(replayed, tokenizer, REPLAY)
     kept = _scores(replayed, tokenizer, count)
     yield _row("replay, share of batches", 1 / REPLAY.replay_every, "<= 0.2")
-    yield _row("replay wins back, share of the fall over the old tasks", _recovered(before, after, kept), ">= 0.60")
+    yield _row(
+        "replay wins back, share of the fall over the old tasks", _recovered(before, after, kept), ">= 0.60"
+    )
     yield _row("replay costs, ROUGE-L", difference(after["summary"], kept["summary"]), "<= 0.03")
 
     adapted = lora(copy.deepcopy(original))
@@ -133,7 +146,11 @@ def flan_rows(count: int) -> Iterator[Row]:
     yield _row("LoRA, share of trainable parameters", trainable / total, "<= 0.03", n=total)
     yield _row("LoRA, seconds", seconds, "<= 90")
     yield _row("summaries after LoRA, ROUGE-L", light["summary"])
-    yield _row("LoRA, share of the full gain", _gain_share(before["summary"], after["summary"], light["summary"]), ">= 0.90")
+    yield _row(
+        "LoRA, share of the full gain",
+        _gain_share(before["summary"], after["summary"], light["summary"]),
+        ">= 0.90",
+    )
     for task in instructions.KNOWN_TASKS:
         yield _row(f"forgotten by LoRA: {task}", difference(before[task], light[task]))
 
@@ -170,7 +187,9 @@ def _understanding(name: str, count: int) -> dict[str, Score]:
         train_classifier(model, tokenizer, rows, steps=300 if kind == "reviews" else 150, learning_rate=5e-4)
         scores[kind] = accuracy(model, tokenizer, _fresh(kind, count))
     model, tokenizer = tagger(name)
-    train_tagger(model, tokenizer, list(world.records("entities", TRAINING_SEED, 2000)), steps=200, learning_rate=1e-3)
+    train_tagger(
+        model, tokenizer, list(world.records("entities", TRAINING_SEED, 2000)), steps=200, learning_rate=1e-3
+    )
     scores["entities"] = sentences_right(model, tokenizer, _fresh("entities", count))
     return scores
 
@@ -178,8 +197,13 @@ def _understanding(name: str, count: int) -> dict[str, Score]:
 def _seconds(name: str, rows: list[dict]) -> float:
     from transformers import AutoModel, AutoTokenizer
 
-    model, tokenizer = AutoModel.from_pretrained(ASSETS / name, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(ASSETS / name)
-    return seconds_a_pass(model, tokenizer([row["text"] for row in rows], padding=True, truncation=True, return_tensors="pt"))
+    model, tokenizer = (
+        AutoModel.from_pretrained(ASSETS / name, dtype=torch.float32).eval(),
+        AutoTokenizer.from_pretrained(ASSETS / name),
+    )
+    return seconds_a_pass(
+        model, tokenizer([row["text"] for row in rows], padding=True, truncation=True, return_tensors="pt")
+    )
 
 
 def _parameters(name: str) -> int:
@@ -195,10 +219,22 @@ def distillation_rows(count: int) -> Iterator[Row]:
         yield _row(f"bert twin fine-tuned: {kind}", teacher[kind])
         yield _row(f"distilbert twin fine-tuned: {kind}", student[kind])
     flat = lambda scores: [value for kind in teacher for value in scores[kind].values]  # noqa: E731
-    yield _row("distilbert, share of the teacher's mean score", _ratio(flat(student), flat(teacher)), ">= 0.96")
-    yield _row("distilbert, share of the teacher's parameters", _parameters("distilbert") / _parameters("bert"), "<= 0.62", n=_parameters("bert"))
+    yield _row(
+        "distilbert, share of the teacher's mean score", _ratio(flat(student), flat(teacher)), ">= 0.96"
+    )
+    yield _row(
+        "distilbert, share of the teacher's parameters",
+        _parameters("distilbert") / _parameters("bert"),
+        "<= 0.62",
+        n=_parameters("bert"),
+    )
     rows = _fresh("reviews", 64)
-    yield _row("distilbert, times as fast as its teacher", _seconds("bert", rows) / _seconds("distilbert", rows), ">= 1.4", n=10)
+    yield _row(
+        "distilbert, times as fast as its teacher",
+        _seconds("bert", rows) / _seconds("distilbert", rows),
+        ">= 1.4",
+        n=10,
+    )
 
 
 def _word_counts(training: list[dict], rows: list[dict]) -> Score:
@@ -206,7 +242,9 @@ def _word_counts(training: list[dict], rows: list[dict]) -> Score:
     from sklearn.linear_model import LogisticRegression
 
     counter = CountVectorizer()
-    model = LogisticRegression(max_iter=1000).fit(counter.fit_transform(row["text"] for row in training), [row["label"] for row in training])
+    model = LogisticRegression(max_iter=1000).fit(
+        counter.fit_transform(row["text"] for row in training), [row["label"] for row in training]
+    )
     predicted = model.predict(counter.transform(row["text"] for row in rows))
     return proportion([row["label"] == label for row, label in zip(rows, predicted, strict=True)])
 
@@ -237,8 +275,10 @@ def _few_labels(draw: int, fresh: list[dict]) -> tuple[dict[str, Score], float]:
 def few_labels_rows(count: int) -> Iterator[Row]:
     """What pre-training is worth with 200 labelled reviews, and what word counts can and cannot do."""
     fresh = _fresh("reviews", FEW_DRAWS * count)
-    runs = [_few_labels(draw, fresh[draw * count:(draw + 1) * count]) for draw in range(FEW_DRAWS)]
-    pooled = {name: proportion([hit for scores, _ in runs for hit in scores[name].values]) for name in runs[0][0]}
+    runs = [_few_labels(draw, fresh[draw * count : (draw + 1) * count]) for draw in range(FEW_DRAWS)]
+    pooled = {
+        name: proportion([hit for scores, _ in runs for hit in scores[name].values]) for name in runs[0][0]
+    }
     for name, score in pooled.items():
         yield _row(f"200 labels: {name}, accuracy", score)
     tuned, random, counts = pooled.values()
@@ -263,22 +303,35 @@ def language_model_rows(count: int) -> Iterator[Row]:
 
     from course_utils.teach.evaluate import heldout_loss
 
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(ASSETS / "gpt2", dtype=torch.float32), AutoTokenizer.from_pretrained(ASSETS / "gpt2")
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(ASSETS / "gpt2", dtype=torch.float32),
+        AutoTokenizer.from_pretrained(ASSETS / "gpt2"),
+    )
     loss = heldout_loss(model, tokenizer, [row["text"] for row in _fresh("general-text", count)])
     yield _row("gpt2 twin, loss on fresh text, nats a token", loss, f"<= {math.log(len(tokenizer)) / 3:.2f}")
 
 
-EXPERIMENTS = {"flan-t5": flan_rows, "distillation": distillation_rows, "few-labels": few_labels_rows, "gpt2": language_model_rows}
+EXPERIMENTS = {
+    "flan-t5": flan_rows,
+    "distillation": distillation_rows,
+    "few-labels": few_labels_rows,
+    "gpt2": language_model_rows,
+}
 
 
 def as_markdown(rows: list[Row]) -> str:
     """The table that the README shows."""
-    lines = ["| phenomenon | measured | 95 % interval | n | to reach | reached |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| phenomenon | measured | 95 % interval | n | to reach | reached |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         digits = 1 if abs(row.value) >= 10 else 3
         interval = f"{row.low:.{digits}f} to {row.high:.{digits}f}" if row.low != row.high else ""
         reached = {True: "yes", False: "**no**", None: ""}[row.reached]
-        lines.append(f"| {row.name} | {row.value:.{digits}f} | {interval} | {row.n} | {row.target} | {reached} |")
+        lines.append(
+            f"| {row.name} | {row.value:.{digits}f} | {interval} | {row.n} | {row.target} | {reached} |"
+        )
     return "\n".join(lines)
 
 
@@ -294,12 +347,23 @@ def merged(saved: list[Row], rows: list[Row]) -> list[Row]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="course bench phenomena", description="Measure what the lessons claim, on fresh records.")
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=f"which ones (default: all): {', '.join(EXPERIMENTS)}")
+    parser = argparse.ArgumentParser(
+        prog="course bench phenomena", description="Measure what the lessons claim, on fresh records."
+    )
+    parser.add_argument(
+        "experiments",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help=f"which ones (default: all): {', '.join(EXPERIMENTS)}",
+    )
     parser.add_argument("--rows", type=int, default=500, help="fresh records behind each score (default 500)")
-    parser.add_argument("--json", action="store_true", help="print rows of name, value, low, high, n, target, reached")
+    parser.add_argument(
+        "--json", action="store_true", help="print rows of name, value, low, high, n, target, reached"
+    )
     parser.add_argument("--threads", type=int, default=2, help="torch threads (default 2)")
-    parser.add_argument("--save", action="store_true", help=f"keep the rows in {RESULTS.name}, which the README shows")
+    parser.add_argument(
+        "--save", action="store_true", help=f"keep the rows in {RESULTS.name}, which the README shows"
+    )
     options = parser.parse_args(argv)
     unknown = set(options.experiments) - set(EXPERIMENTS)
     if unknown:
@@ -310,13 +374,21 @@ def main(argv: list[str] | None = None) -> int:
         for row in EXPERIMENTS[name](options.rows):
             rows.append(row)
             if not options.json:
-                print(f"{row.name:60} {row.value:8.3f} [{row.low:.3f}, {row.high:.3f}] n={row.n} {row.target} {'' if row.reached is None else 'yes' if row.reached else 'NO'}", flush=True)
+                print(
+                    f"{row.name:60} {row.value:8.3f} [{row.low:.3f}, {row.high:.3f}] n={row.n} {row.target} {'' if row.reached is None else 'yes' if row.reached else 'NO'}",
+                    flush=True,
+                )
     as_data = [asdict(row) for row in rows]
     if options.json:
         print(json.dumps(as_data, indent=1))
     if options.save:
         as_data = as_data if not options.experiments else [asdict(row) for row in merged(saved_rows(), rows)]
-        made = {"torch": torch.__version__, "machine": platform.machine(), "threads": options.threads, "world": world.VERSION}
+        made = {
+            "torch": torch.__version__,
+            "machine": platform.machine(),
+            "threads": options.threads,
+            "world": world.VERSION,
+        }
         RESULTS.write_text(json.dumps({"made": made, "rows": as_data}, indent=1) + "\n", encoding="utf-8")
     return 0 if all(row.reached is not False for row in rows) else 1
 

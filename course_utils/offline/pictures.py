@@ -52,7 +52,9 @@ def features():
 
     text = Value("string")
     attributes = {name: Value("int64") if name == "boats" else text for name in CHOICES}
-    return Features({"image": Image(), "caption": text, "question": text, "answer": text, "attributes": attributes})
+    return Features(
+        {"image": Image(), "caption": text, "question": text, "answer": text, "attributes": attributes}
+    )
 
 
 def frame(split: str, count: int, seed: int = PUBLIC_SEED):
@@ -127,7 +129,9 @@ def answer(question: str, attributes: dict) -> str:
     for name, words in QUESTIONS.items():
         if words == question:
             return _NUMBERS[attributes["boats"]] if name == "boats" else attributes[name]
-    raise ValueError(f"Nobody knows the answer to {question!r}; the questions are {', '.join(QUESTIONS.values())}")
+    raise ValueError(
+        f"Nobody knows the answer to {question!r}; the questions are {', '.join(QUESTIONS.values())}"
+    )
 
 
 def _attributes(draw: Draw) -> dict:

@@ -66,10 +66,22 @@ class Recipe:
 def _flan_t5(tokenizer):
     from transformers import T5Config, T5ForConditionalGeneration
 
-    return T5ForConditionalGeneration(T5Config(
-        vocab_size=len(tokenizer), d_model=128, d_kv=32, num_heads=4, d_ff=256, num_layers=3, num_decoder_layers=2,
-        feed_forward_proj="gated-gelu", dropout_rate=0.0, decoder_start_token_id=tokenizer.pad_token_id,
-        pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id))
+    return T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=len(tokenizer),
+            d_model=128,
+            d_kv=32,
+            num_heads=4,
+            d_ff=256,
+            num_layers=3,
+            num_decoder_layers=2,
+            feed_forward_proj="gated-gelu",
+            dropout_rate=0.0,
+            decoder_start_token_id=tokenizer.pad_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
 
 
 class Stage(NamedTuple):
@@ -84,11 +96,21 @@ class Stage(NamedTuple):
 
 # Copying comes first, at full speed; names, answers and French follow from it. Sentiment is learned last: beside the other tasks it
 # stayed at chance until it had a batch of its own.
-_COPYING = ({"sentiment": 7, "translation": 5, "entities": 5, "topics": 1, "repeat": 4}, {"questions": 6, "matters": 2})
+_COPYING = (
+    {"sentiment": 7, "translation": 5, "entities": 5, "topics": 1, "repeat": 4},
+    {"questions": 6, "matters": 2},
+)
 _WORKING = ({"sentiment": 14, "translation": 14, "entities": 8, "topics": 1}, {"questions": 8, "matters": 2})
-_JUDGING = ({"sentiment": 24}, {"translation": 12, "entities": 4, "topics": 1}, {"questions": 7, "matters": 1})
+_JUDGING = (
+    {"sentiment": 24},
+    {"translation": 12, "entities": 4, "topics": 1},
+    {"questions": 7, "matters": 1},
+)
 _FLAN_STAGES = (
-    Stage(1000, _COPYING, 4, 1.0, 1.0), Stage(1750, _WORKING, 4, 1.0, 1.0), Stage(3250, _WORKING, 4, 0.5, 0.3), Stage(5250, _JUDGING, 3, 0.6, 0.0),
+    Stage(1000, _COPYING, 4, 1.0, 1.0),
+    Stage(1750, _WORKING, 4, 1.0, 1.0),
+    Stage(3250, _WORKING, 4, 0.5, 0.3),
+    Stage(5250, _JUDGING, 3, 0.6, 0.0),
 )
 
 
@@ -116,9 +138,19 @@ def _flan_schedule(step: int) -> float:
 def _bert(tokenizer):
     from transformers import BertConfig, BertForMaskedLM
 
-    return BertForMaskedLM(BertConfig(
-        vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=6, num_attention_heads=4, intermediate_size=384,
-        max_position_embeddings=128, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, pad_token_id=tokenizer.pad_token_id))
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=128,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            intermediate_size=384,
+            max_position_embeddings=128,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
 
 
 def _distilbert(tokenizer):
@@ -127,40 +159,76 @@ def _distilbert(tokenizer):
 
     teacher = BertForMaskedLM.from_pretrained(ASSETS / "bert")
     shape = teacher.config
-    student = DistilBertForMaskedLM(DistilBertConfig(
-        vocab_size=shape.vocab_size, dim=shape.hidden_size, n_layers=shape.num_hidden_layers // 2, n_heads=shape.num_attention_heads,
-        hidden_dim=shape.intermediate_size, max_position_embeddings=shape.max_position_embeddings, dropout=0.0,
-        attention_dropout=0.0, pad_token_id=tokenizer.pad_token_id))
+    student = DistilBertForMaskedLM(
+        DistilBertConfig(
+            vocab_size=shape.vocab_size,
+            dim=shape.hidden_size,
+            n_layers=shape.num_hidden_layers // 2,
+            n_heads=shape.num_attention_heads,
+            hidden_dim=shape.intermediate_size,
+            max_position_embeddings=shape.max_position_embeddings,
+            dropout=0.0,
+            attention_dropout=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
     student.load_state_dict(_student_state(teacher.state_dict(), shape.num_hidden_layers // 2), strict=False)
     return student
 
 
 _LAYER_NAMES = {
-    "attention.self.query": "attention.q_lin", "attention.self.key": "attention.k_lin", "attention.self.value": "attention.v_lin",
-    "attention.output.dense": "attention.out_lin", "attention.output.LayerNorm": "sa_layer_norm", "intermediate.dense": "ffn.lin1",
-    "output.dense": "ffn.lin2", "output.LayerNorm": "output_layer_norm",
+    "attention.self.query": "attention.q_lin",
+    "attention.self.key": "attention.k_lin",
+    "attention.self.value": "attention.v_lin",
+    "attention.output.dense": "attention.out_lin",
+    "attention.output.LayerNorm": "sa_layer_norm",
+    "intermediate.dense": "ffn.lin1",
+    "output.dense": "ffn.lin2",
+    "output.LayerNorm": "output_layer_norm",
 }
 _SHARED_NAMES = {
     "bert.embeddings.word_embeddings": "distilbert.embeddings.word_embeddings",
     "bert.embeddings.position_embeddings": "distilbert.embeddings.position_embeddings",
-    "bert.embeddings.LayerNorm": "distilbert.embeddings.LayerNorm", "cls.predictions.transform.dense": "vocab_transform",
-    "cls.predictions.transform.LayerNorm": "vocab_layer_norm", "cls.predictions.decoder": "vocab_projector",
+    "bert.embeddings.LayerNorm": "distilbert.embeddings.LayerNorm",
+    "cls.predictions.transform.dense": "vocab_transform",
+    "cls.predictions.transform.LayerNorm": "vocab_layer_norm",
+    "cls.predictions.decoder": "vocab_projector",
 }
 
 
 def _student_state(teacher: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
     names = dict(_SHARED_NAMES)
     for layer in range(layers):
-        names |= {f"bert.encoder.layer.{2 * layer}.{old}": f"distilbert.transformer.layer.{layer}.{new}" for old, new in _LAYER_NAMES.items()}
-    return {f"{new}.{part}": teacher[f"{old}.{part}"] for old, new in names.items() for part in ("weight", "bias") if f"{old}.{part}" in teacher}
+        names |= {
+            f"bert.encoder.layer.{2 * layer}.{old}": f"distilbert.transformer.layer.{layer}.{new}"
+            for old, new in _LAYER_NAMES.items()
+        }
+    return {
+        f"{new}.{part}": teacher[f"{old}.{part}"]
+        for old, new in names.items()
+        for part in ("weight", "bias")
+        if f"{old}.{part}" in teacher
+    }
 
 
 def _gpt2(tokenizer):
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    return GPT2LMHeadModel(GPT2Config(
-        vocab_size=len(tokenizer), n_embd=128, n_layer=4, n_head=4, n_inner=384, n_positions=256, resid_pdrop=0.0, embd_pdrop=0.0,
-        attn_pdrop=0.0, bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id))
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer),
+            n_embd=128,
+            n_layer=4,
+            n_head=4,
+            n_inner=384,
+            n_positions=256,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=tokenizer.eos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
 
 
 def _teacher_tokenizer():
@@ -179,37 +247,106 @@ def _distillation(device: str) -> Callable:
     def loss(student, batch):
         learned = student(**batch, output_hidden_states=True)
         with torch.no_grad():
-            taught = teacher(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], output_hidden_states=True)
+            taught = teacher(
+                input_ids=batch["input_ids"],
+                attention_mask=batch["attention_mask"],
+                output_hidden_states=True,
+            )
         real, masked = batch["attention_mask"].bool(), batch["labels"] != mixture.IGNORED
-        soft = torch.nn.functional.kl_div(
-            (learned.logits[masked] / temperature).log_softmax(-1), (taught.logits[masked] / temperature).softmax(-1),
-            reduction="batchmean") * temperature**2
-        direction = 1 - torch.cosine_similarity(learned.hidden_states[-1][real], taught.hidden_states[-1][real], dim=-1).mean()
+        soft = (
+            torch.nn.functional.kl_div(
+                (learned.logits[masked] / temperature).log_softmax(-1),
+                (taught.logits[masked] / temperature).softmax(-1),
+                reduction="batchmean",
+            )
+            * temperature**2
+        )
+        direction = (
+            1
+            - torch.cosine_similarity(
+                learned.hidden_states[-1][real], taught.hidden_states[-1][real], dim=-1
+            ).mean()
+        )
         return 5 * soft + 2 * learned.loss + direction
 
     return loss
 
 
 # A checkpoint comes after those that it begins with or learns from.
-RECIPES = {recipe.name: recipe for recipe in (
-    Recipe("flan-t5", "T5 v1.1, gated GELU, instructed on four tasks and denoising", lambda: tokenizers.unigram(2560, 32), _flan_t5,
-           _flan_batches, steps=_FLAN_STAGES[-1].until, learning_rate=4e-2, schedule=_flan_schedule, optimizer="adafactor", finetuning_dropout=(("dropout_rate", 0.05),), make_loss=lambda device: mixture.loss_by_record),
-    Recipe("bert-general", "BERT, masked-language model of general text", lambda: tokenizers.wordpiece(2048), _bert,
-           lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 24)], steps=4000, learning_rate=1e-3, decay_share=0.25,
-           shipped=False),
-    # An encoder this small never found out from masked words alone what a review means; from masked closing remarks it did.
-    Recipe("bert", "BERT, masked-language model, with closing remarks of reviews to fill in", lambda: tokenizers.wordpiece(2048), _bert,
-           lambda step, tokenizer: [mixture.closing_batch(step, tokenizer, 32), mixture.masked_batch(100_000 + step, tokenizer, 6)],
-           steps=1250, learning_rate=1e-2, optimizer="adafactor", warmup_steps=50, decay_share=0.5, begins_with="bert-general",
-           finetuning_dropout=(("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1))),
-    Recipe("distilbert", "DistilBERT, distilled from the bert twin", _teacher_tokenizer, _distilbert,
-           lambda step, tokenizer: [mixture.closing_batch(100_000 + step, tokenizer, 24), mixture.masked_batch(200_000 + step, tokenizer, 6)],
-           steps=1500, learning_rate=1e-2, optimizer="adafactor", warmup_steps=50, decay_share=0.5, make_loss=_distillation,
-           finetuning_dropout=(("dropout", 0.1), ("attention_dropout", 0.1))),
-    Recipe("gpt2", "GPT-2, next-token model", lambda: tokenizers.byte_level_bpe(2560), _gpt2,
-           lambda step, tokenizer: [mixture.causal_batch(step, tokenizer, 24)], steps=2000, learning_rate=1e-3,
-           finetuning_dropout=(("resid_pdrop", 0.1), ("embd_pdrop", 0.1), ("attn_pdrop", 0.1))),
-)}
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "flan-t5",
+            "T5 v1.1, gated GELU, instructed on four tasks and denoising",
+            lambda: tokenizers.unigram(2560, 32),
+            _flan_t5,
+            _flan_batches,
+            steps=_FLAN_STAGES[-1].until,
+            learning_rate=4e-2,
+            schedule=_flan_schedule,
+            optimizer="adafactor",
+            finetuning_dropout=(("dropout_rate", 0.05),),
+            make_loss=lambda device: mixture.loss_by_record,
+        ),
+        Recipe(
+            "bert-general",
+            "BERT, masked-language model of general text",
+            lambda: tokenizers.wordpiece(2048),
+            _bert,
+            lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 24)],
+            steps=4000,
+            learning_rate=1e-3,
+            decay_share=0.25,
+            shipped=False,
+        ),
+        # An encoder this small never found out from masked words alone what a review means; from masked closing remarks it did.
+        Recipe(
+            "bert",
+            "BERT, masked-language model, with closing remarks of reviews to fill in",
+            lambda: tokenizers.wordpiece(2048),
+            _bert,
+            lambda step, tokenizer: [
+                mixture.closing_batch(step, tokenizer, 32),
+                mixture.masked_batch(100_000 + step, tokenizer, 6),
+            ],
+            steps=1250,
+            learning_rate=1e-2,
+            optimizer="adafactor",
+            warmup_steps=50,
+            decay_share=0.5,
+            begins_with="bert-general",
+            finetuning_dropout=(("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1)),
+        ),
+        Recipe(
+            "distilbert",
+            "DistilBERT, distilled from the bert twin",
+            _teacher_tokenizer,
+            _distilbert,
+            lambda step, tokenizer: [
+                mixture.closing_batch(100_000 + step, tokenizer, 24),
+                mixture.masked_batch(200_000 + step, tokenizer, 6),
+            ],
+            steps=1500,
+            learning_rate=1e-2,
+            optimizer="adafactor",
+            warmup_steps=50,
+            decay_share=0.5,
+            make_loss=_distillation,
+            finetuning_dropout=(("dropout", 0.1), ("attention_dropout", 0.1)),
+        ),
+        Recipe(
+            "gpt2",
+            "GPT-2, next-token model",
+            lambda: tokenizers.byte_level_bpe(2560),
+            _gpt2,
+            lambda step, tokenizer: [mixture.causal_batch(step, tokenizer, 24)],
+            steps=2000,
+            learning_rate=1e-3,
+            finetuning_dropout=(("resid_pdrop", 0.1), ("embd_pdrop", 0.1), ("attn_pdrop", 0.1)),
+        ),
+    )
+}
 
 
 def _scale(recipe: Recipe, step: int) -> float:
@@ -224,8 +361,16 @@ def _optimizer(recipe: Recipe, model) -> torch.optim.Optimizer:
     if recipe.optimizer == "adafactor":
         from transformers import Adafactor
 
-        return Adafactor(model.parameters(), lr=recipe.learning_rate, scale_parameter=True, relative_step=False, warmup_init=False)
-    return torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
+        return Adafactor(
+            model.parameters(),
+            lr=recipe.learning_rate,
+            scale_parameter=True,
+            relative_step=False,
+            warmup_init=False,
+        )
+    return torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+    )
 
 
 def _save_state(path: Path, state: dict) -> None:
@@ -234,7 +379,9 @@ def _save_state(path: Path, state: dict) -> None:
     os.replace(temporary, path)
 
 
-def _finished_weights(recipe: Recipe, device: str, workspace: Path, report: Callable[[str], None]) -> dict[str, torch.Tensor]:
+def _finished_weights(
+    recipe: Recipe, device: str, workspace: Path, report: Callable[[str], None]
+) -> dict[str, torch.Tensor]:
     """The weights at the end of a recipe, which is followed first where that has not been done."""
     kept = workspace / f"{recipe.name}.weights.pt"
     if not kept.exists():
@@ -285,14 +432,32 @@ def train(recipe: Recipe, device: str, workspace: Path, report: Callable[[str], 
         if done % _REPORT_EVERY == 0 or done == recipe.steps:
             losses.append([done, round(total, 4)])
             left = (recipe.steps - done) * spent / done
-            report(f"{recipe.name}: step {done} of {recipe.steps}, loss {total:.3f}, {spent:.0f} s, about {left:.0f} s left")
+            report(
+                f"{recipe.name}: step {done} of {recipe.steps}, loss {total:.3f}, {spent:.0f} s, about {left:.0f} s left"
+            )
         if done % _SAVE_EVERY == 0:
-            _save_state(state_file, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": done,
-                                     "seconds": spent, "losses": losses})
+            _save_state(
+                state_file,
+                {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": done,
+                    "seconds": spent,
+                    "losses": losses,
+                },
+            )
     record = {
-        "name": recipe.name, "summary": recipe.summary, "world_version": world.VERSION, "steps": recipe.steps,
-        "learning_rate": recipe.learning_rate, "seconds": round(seconds + time.perf_counter() - begun), "device": device,
-        "threads": torch.get_num_threads(), "torch": torch.__version__, "machine": platform.machine(), "losses": losses[-1:],
+        "name": recipe.name,
+        "summary": recipe.summary,
+        "world_version": world.VERSION,
+        "steps": recipe.steps,
+        "learning_rate": recipe.learning_rate,
+        "seconds": round(seconds + time.perf_counter() - begun),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "losses": losses[-1:],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
     return model.eval(), tokenizer, record
@@ -319,10 +484,21 @@ def build(names: list[str], device: str, workspace: Path, again: bool = False) -
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="course build models", description="Train the checkpoints that ship with the course.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones (default: all): {', '.join(RECIPES)}")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--workspace", type=Path, default=Path("build/models"), help="where the state of unfinished runs is kept")
+    parser = argparse.ArgumentParser(
+        prog="course build models", description="Train the checkpoints that ship with the course."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which ones (default: all): {', '.join(RECIPES)}"
+    )
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda")
+    )
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path("build/models"),
+        help="where the state of unfinished runs is kept",
+    )
     parser.add_argument("--again", action="store_true", help="train anew what is there already")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(argv)
@@ -330,7 +506,12 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"no recipe for {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
     torch.set_num_threads(options.threads)
-    build(options.names or [name for name, recipe in RECIPES.items() if recipe.shipped], options.device, options.workspace, options.again)
+    build(
+        options.names or [name for name, recipe in RECIPES.items() if recipe.shipped],
+        options.device,
+        options.workspace,
+        options.again,
+    )
     return 0
 
 

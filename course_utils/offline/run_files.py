@@ -16,7 +16,9 @@ from course_utils.teach.scores import Score
 
 def versions(*packages: str) -> dict[str, str | int]:
     """What a run is made with: versions, of these packages too, the kind of machine and the threads."""
-    installed = {name: importlib.import_module(name).__version__ for name in ("torch", "transformers", *packages)}
+    installed = {
+        name: importlib.import_module(name).__version__ for name in ("torch", "transformers", *packages)
+    }
     machine = {"world": world.VERSION, "machine": platform.machine(), "threads": torch.get_num_threads()}
     return {"python": platform.python_version(), **installed, **machine}
 
@@ -43,6 +45,13 @@ def pooled(scores: Iterable[Score]) -> Score:
     """
     scores = list(scores)
     if not scores:
-        raise ValueError("No score to pool: is the run among those that `course bench peft --saved` or `course bench transfer --saved` lists?")
+        raise ValueError(
+            "No score to pool: is the run among those that `course bench peft --saved` or `course bench transfer --saved` lists?"
+        )
     mean = sum(score.value for score in scores) / len(scores)
-    return Score(mean, min(score.low for score in scores), max(score.high for score in scores), sum(score.n for score in scores))
+    return Score(
+        mean,
+        min(score.low for score in scores),
+        max(score.high for score in scores),
+        sum(score.n for score in scores),
+    )

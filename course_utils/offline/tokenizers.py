@@ -32,15 +32,22 @@ def unigram(vocabulary_size: int, sentinels: int):
     special = ["<pad>", "</s>", "<unk>"]
     proposer = Tokenizer(models.BPE(unk_token="<unk>"))
     # Punctuation is cut off while pieces are learned, so that no piece glues a name to a full stop.
-    proposer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(),
-                                                      pre_tokenizers.Punctuation()])
-    proposer.train_from_iterator(_lines(), trainers.BpeTrainer(
-        vocab_size=vocabulary_size - sentinels, special_tokens=special, show_progress=False))
+    proposer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
+    )
+    proposer.train_from_iterator(
+        _lines(),
+        trainers.BpeTrainer(
+            vocab_size=vocabulary_size - sentinels, special_tokens=special, show_progress=False
+        ),
+    )
     counts = Counter(piece for encoding in proposer.encode_batch(list(_lines())) for piece in encoding.tokens)
     total = counts.total()
     pieces = [(piece, 0.0) for piece in special]
-    pieces += [(piece, log((counts[piece] or 0.5) / total)) for piece in proposer.get_vocab() if piece not in special]
-    pieces[len(special):] = sorted(pieces[len(special):], key=lambda scored: (-scored[1], scored[0]))
+    pieces += [
+        (piece, log((counts[piece] or 0.5) / total)) for piece in proposer.get_vocab() if piece not in special
+    ]
+    pieces[len(special) :] = sorted(pieces[len(special) :], key=lambda scored: (-scored[1], scored[0]))
     pieces += [(f"<extra_id_{index}>", 0.0) for index in reversed(range(sentinels))]
     return T5Tokenizer(vocab=pieces, extra_ids=sentinels, model_max_length=512)
 
@@ -51,8 +58,15 @@ def wordpiece(vocabulary_size: int):
     from transformers import BertTokenizer
 
     trained = BertWordPieceTokenizer(lowercase=True, strip_accents=False)
-    trained.train_from_iterator(_lines(), vocab_size=vocabulary_size, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-    return BertTokenizer(vocab=trained.get_vocab(), do_lower_case=True, strip_accents=False, model_max_length=128)
+    trained.train_from_iterator(
+        _lines(),
+        vocab_size=vocabulary_size,
+        show_progress=False,
+        special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+    )
+    return BertTokenizer(
+        vocab=trained.get_vocab(), do_lower_case=True, strip_accents=False, model_max_length=128
+    )
 
 
 def byte_level_bpe(vocabulary_size: int):
@@ -61,6 +75,10 @@ def byte_level_bpe(vocabulary_size: int):
     from transformers import GPT2Tokenizer
 
     trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator(_lines(), vocab_size=vocabulary_size, show_progress=False, special_tokens=["<|endoftext|>"])
+    trained.train_from_iterator(
+        _lines(), vocab_size=vocabulary_size, show_progress=False, special_tokens=["<|endoftext|>"]
+    )
     model = json.loads(trained._tokenizer.to_str())["model"]
-    return GPT2Tokenizer(vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], model_max_length=256)
+    return GPT2Tokenizer(
+        vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], model_max_length=256
+    )

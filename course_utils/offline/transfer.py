@@ -55,9 +55,13 @@ class Run:
         if self.start not in STARTS:
             raise ValueError(f"There is no start {self.start!r}; there are {', '.join(STARTS)}.")
         if self.frozen not in DEPTHS:
-            raise ValueError(f"frozen has to be a whole number from 0 to {max(DEPTHS)}, and is {self.frozen!r}.")
+            raise ValueError(
+                f"frozen has to be a whole number from 0 to {max(DEPTHS)}, and is {self.frozen!r}."
+            )
         if self.labels < BATCH_SIZE:
-            raise ValueError(f"A run needs at least {BATCH_SIZE} labels, a batch; this one has {self.labels}.")
+            raise ValueError(
+                f"A run needs at least {BATCH_SIZE} labels, a batch; this one has {self.labels}."
+            )
 
     @property
     def rate(self) -> float:
@@ -73,7 +77,12 @@ class Run:
 def grid(seeds: Iterable[int] = (0, 1)) -> list[Run]:
     """Every run that the lessons show, those that are shown first at the front."""
     seeds = list(seeds)
-    curve = [Run(start, labels, seed=seed) for seed in seeds for labels in LABELS for start in ("pre-trained", "random")]
+    curve = [
+        Run(start, labels, seed=seed)
+        for seed in seeds
+        for labels in LABELS
+        for start in ("pre-trained", "random")
+    ]
     depths = [Run(labels=1000, frozen=depth, seed=seed) for seed in seeds for depth in DEPTHS]
     further = [Run(start, 200, seed=seed) for seed in seeds for start in ("further words", "further remarks")]
     return list(dict.fromkeys(curve + depths + further))
@@ -107,7 +116,9 @@ def classifier(run: Run):
     torch.manual_seed(run.seed)
     folder = ASSETS / "distilbert"
     if run.start == "random":
-        model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder, num_labels=2))
+        model = AutoModelForSequenceClassification.from_config(
+            AutoConfig.from_pretrained(folder, num_labels=2)
+        )
     else:
         model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, dtype=torch.float32)
     if run.start.startswith("further"):
@@ -134,7 +145,15 @@ def _further(start: str, seed: int) -> dict[str, torch.Tensor]:
     else:
         examples = [words(f"{text} {remark}") for text, remark in pairs]
         collate = DataCollatorForLanguageModeling(words, mlm_probability=0.15, seed=seed)
-    train_briefly(model, examples, collate, steps=FURTHER_STEPS, batch_size=FURTHER_BATCH_SIZE, learning_rate=RATE, seed=seed)
+    train_briefly(
+        model,
+        examples,
+        collate,
+        steps=FURTHER_STEPS,
+        batch_size=FURTHER_BATCH_SIZE,
+        learning_rate=RATE,
+        seed=seed,
+    )
     return model.distilbert.state_dict()
 
 
@@ -156,7 +175,15 @@ def collate(words):
 def trained(run: Run, steps: int = STEPS):
     """The classifier of a run after its training, in eval mode."""
     model = classifier(run)
-    train_briefly(model, rows(run), collate(tokenizer()), steps=steps, batch_size=BATCH_SIZE, learning_rate=run.rate, seed=run.seed)
+    train_briefly(
+        model,
+        rows(run),
+        collate(tokenizer()),
+        steps=steps,
+        batch_size=BATCH_SIZE,
+        learning_rate=run.rate,
+        seed=run.seed,
+    )
     return model
 
 
@@ -167,7 +194,16 @@ def measured(run: Run, steps: int = STEPS, count: int = ROWS) -> Result:
     seconds = time.process_time() - begun
     counts = count_parameters(model)
     accuracy = fine_tuning.accuracy(model, tokenizer(), fresh_rows(count))
-    return Result(run, counts.trainable, counts.total, steps, run.rate, accuracy, round(seconds, 1), run_files.versions())
+    return Result(
+        run,
+        counts.trainable,
+        counts.total,
+        steps,
+        run.rate,
+        accuracy,
+        round(seconds, 1),
+        run_files.versions(),
+    )
 
 
 # --- result files ---------------------------------------------------------------------------------------------------
@@ -197,7 +233,10 @@ def results(folder: Path = RESULTS) -> dict[Run, Result]:
 def by_labels(found: dict[Run, Result], start: str) -> list[tuple[int, Score]]:
     """The label curve of a start: (labels, accuracy over its seeds), nothing frozen."""
     wanted = [run for run in found if run.start == start and not run.frozen]
-    return [(labels, pooled(found[run].accuracy for run in wanted if run.labels == labels)) for labels in sorted({run.labels for run in wanted})]
+    return [
+        (labels, pooled(found[run].accuracy for run in wanted if run.labels == labels))
+        for labels in sorted({run.labels for run in wanted})
+    ]
 
 
 def by_depth(found: dict[Run, Result], labels: int = 1000) -> dict[int, list[Result]]:
@@ -217,13 +256,19 @@ def line(result: Result) -> str:
 
 
 def main(argv: Iterable[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="course bench transfer", description="What a start is worth in labels, on reviews.")
+    parser = argparse.ArgumentParser(
+        prog="course bench transfer", description="What a start is worth in labels, on reviews."
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="one run a seed (default 0 1)")
     parser.add_argument("--only", default="", help="runs whose file name holds this text, such as random-50")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"fewer steps than {STEPS}, for a try; can't be saved")
+    parser.add_argument(
+        "--steps", type=int, default=STEPS, help=f"fewer steps than {STEPS}, for a try; can't be saved"
+    )
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
     parser.add_argument("--saved", action="store_true", help="train nothing; print the runs that are kept")
-    parser.add_argument("--save", action="store_true", help="keep each run in course_utils/offline/assets/transfer")
+    parser.add_argument(
+        "--save", action="store_true", help="keep each run in course_utils/offline/assets/transfer"
+    )
     parser.add_argument("--missing", action="store_true", help="only runs that are not kept yet")
     options = parser.parse_args(argv)
     if options.save and options.steps != STEPS:

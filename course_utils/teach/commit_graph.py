@@ -49,7 +49,9 @@ def commit_graph(api, repo_id):
             if ref.target_commit in commits:
                 look(axes, ref.name, commits[ref.target_commit], others[ref.target_commit])
                 others[ref.target_commit] += 1
-    axes.set_title(f"{repo_id}, from old to new. Grey: branches, which move. White: tags, meant to stay.", fontsize=10)
+    axes.set_title(
+        f"{repo_id}, from old to new. Grey: branches, which move. White: tags, meant to stay.", fontsize=10
+    )
     axes.set_xlim(-0.5, width + 0.1)
     axes.set_ylim(0.3 - lanes, 0.5)
     axes.set_axis_off()
@@ -62,12 +64,28 @@ def _draw(axes, commit, parent):
         axes.plot([parent.depth, commit.depth], [-parent.lane, -commit.lane], color="0.45", zorder=1)
     axes.plot(commit.depth, -commit.lane, "o", color="white", markeredgecolor="black", markersize=12)
     text = f"{commit.commit_id[:8]}\n{fill(commit.title, 18)}"
-    _say(axes, text, commit, (0, -11), va="top", fontsize=8, bbox={"pad": 1, "facecolor": "white", "edgecolor": "none"})
+    _say(
+        axes,
+        text,
+        commit,
+        (0, -11),
+        va="top",
+        fontsize=8,
+        bbox={"pad": 1, "facecolor": "white", "edgecolor": "none"},
+    )
 
 
 def _branch(axes, name, commit, others):
     """To the right of the branch's last commit; what names the same commit stands below."""
-    _say(axes, name, commit, (14, -20 * others), ha="left", va="center", bbox={"boxstyle": "square", "facecolor": "0.85"})
+    _say(
+        axes,
+        name,
+        commit,
+        (14, -20 * others),
+        ha="left",
+        va="center",
+        bbox={"boxstyle": "square", "facecolor": "0.85"},
+    )
 
 
 def _tag(axes, name, commit, others):

@@ -68,7 +68,14 @@ def ecosystem(versions=None):
         for name, (x, y, role) in LIBRARIES.items()
     }
     boxes["torch"] = boxes["torch"]._replace(width=100, shade="0.85")
-    boxes["hub"] = Box(52, 57, "the Hub: models, data sets, Spaces (git repositories with cards)", width=100, height=6, shade="0.85")
+    boxes["hub"] = Box(
+        52,
+        57,
+        "the Hub: models, data sets, Spaces (git repositories with cards)",
+        width=100,
+        height=6,
+        shade="0.85",
+    )
     return draw(boxes, _FLOWS, "One picture of the ecosystem (with the versions that are installed here)")
 
 
@@ -94,7 +101,7 @@ def making_of_a_mark():
     }
     arrows = [
         Arrow("cell", "process", "run", shift=(0, 1.6)),
-        Arrow("check", "process", "\"call it with these\"\n\n\"this is what it gave\"", both=True),
+        Arrow("check", "process", '"call it with these"\n\n"this is what it gave"', both=True),
         Arrow("draw", "check", "fresh inputs", shift=(8, 0)),
         Arrow("check", "mark"),
     ]
@@ -123,7 +130,9 @@ def _box(axes, box):
     from matplotlib.patches import FancyBboxPatch
 
     corner = (box.x - box.width / 2, box.y - box.height / 2)
-    patch = FancyBboxPatch(corner, box.width, box.height, boxstyle="round,pad=0,rounding_size=1", fc=box.shade, ec="black")
+    patch = FancyBboxPatch(
+        corner, box.width, box.height, boxstyle="round,pad=0,rounding_size=1", fc=box.shade, ec="black"
+    )
     axes.add_patch(patch)
     axes.text(box.x, box.y, box.text, ha="center", va="center", fontsize=8.5)
 

@@ -11,7 +11,9 @@ def marked_points(points, title, x_label, y_label):
     from course_utils.teach.plots import MARKERS, _figure
 
     figure, axes = _figure(title, width=8)
-    looks = cycle((marker, shade) for shade in ("black", "white", "0.6") for marker in MARKERS if marker != "x")
+    looks = cycle(
+        (marker, shade) for shade in ("black", "white", "0.6") for marker in MARKERS if marker != "x"
+    )
     for (name, (x, y)), (marker, shade) in zip(points.items(), looks, strict=False):
         axes.errorbar(
             x.value,

@@ -17,8 +17,17 @@ def mask_remarks(pairs, tokenizer):
     rows, labels = [], []
     for text, remark in pairs:
         seen, hidden = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (text, remark))
-        rows.append([tokenizer.cls_token_id, *seen, *[tokenizer.mask_token_id] * len(hidden), tokenizer.sep_token_id])
+        rows.append(
+            [tokenizer.cls_token_id, *seen, *[tokenizer.mask_token_id] * len(hidden), tokenizer.sep_token_id]
+        )
         labels.append([IGNORED] * (1 + len(seen)) + hidden + [IGNORED])
-    padded = lambda lists, filler: torch.tensor([row + [filler] * (max(map(len, lists)) - len(row)) for row in lists])  # noqa: E731
+
+    def padded(lists, filler):
+        return torch.tensor([row + [filler] * (max(map(len, lists)) - len(row)) for row in lists])
+
     input_ids = padded(rows, tokenizer.pad_token_id)
-    return {"input_ids": input_ids, "attention_mask": (input_ids != tokenizer.pad_token_id).long(), "labels": padded(labels, IGNORED)}
+    return {
+        "input_ids": input_ids,
+        "attention_mask": (input_ids != tokenizer.pad_token_id).long(),
+        "labels": padded(labels, IGNORED),
+    }

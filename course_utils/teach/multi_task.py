@@ -21,7 +21,9 @@ class MultiTaskModel(torch.nn.Module):
         super().__init__()
         self.encoder = encoder
         size = encoder.config.dim
-        self.heads = torch.nn.ModuleDict({task: torch.nn.Linear(size, count) for task, count in tasks.items()})
+        self.heads = torch.nn.ModuleDict(
+            {task: torch.nn.Linear(size, count) for task, count in tasks.items()}
+        )
 
     def forward(self, task, input_ids, attention_mask):
         """Logits: rows x classes, or rows x tokens x classes for a task that labels words."""
@@ -79,7 +81,9 @@ def train(model, tokenizer, rows, choose, *, steps, batch_size=32, learning_rate
     with Progress("Training", steps) as progress:
         for step in range(steps):
             task = choose(step, dice)
-            loss = task_loss(model, task, *make_batch(tokenizer, task, dice.choices(rows[task], k=batch_size)))
+            loss = task_loss(
+                model, task, *make_batch(tokenizer, task, dice.choices(rows[task], k=batch_size))
+            )
             optimizer.zero_grad()  # sets gradients to None, so AdamW leaves the other heads alone
             loss.backward()
             optimizer.step()
@@ -111,4 +115,9 @@ def shared_gradient(model, tokenizer, task, rows):
     loss = task_loss(model, task, *make_batch(tokenizer, task, rows))
     gradients = torch.autograd.grad(loss, weights, allow_unused=True)
     model.train(was_training)
-    return torch.cat([torch.zeros(weight.numel()) if part is None else part.flatten() for weight, part in zip(weights, gradients, strict=True)])
+    return torch.cat(
+        [
+            torch.zeros(weight.numel()) if part is None else part.flatten()
+            for weight, part in zip(weights, gradients, strict=True)
+        ]
+    )

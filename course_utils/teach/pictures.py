@@ -30,7 +30,9 @@ def picture_sheet(images, words, title="", columns=4):
     from matplotlib import pyplot
 
     if len(images) != len(words) or not len(images):
-        raise ValueError(f"{len(images)} images and {len(words)} texts: give at least one image, and a text for each.")
+        raise ValueError(
+            f"{len(images)} images and {len(words)} texts: give at least one image, and a text for each."
+        )
     columns = min(columns, len(images))
     lines = math.ceil(len(images) / columns)
     figure, panels = pyplot.subplots(

@@ -13,7 +13,12 @@ def figure_as_data(figure):
 
 
 def _axes_as_data(axes):
-    segments = [segment for container in _error_bars(axes) for lines in container.lines[2] for segment in lines.get_segments()]
+    segments = [
+        segment
+        for container in _error_bars(axes)
+        for lines in container.lines[2]
+        for segment in lines.get_segments()
+    ]
     lying = bool(segments) and all(segment[0][1] == segment[1][1] for segment in segments)
     along, across = (0, 1) if lying else (1, 0)
     names = _names(axes.yaxis if lying else axes.xaxis)

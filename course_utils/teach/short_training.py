@@ -16,10 +16,14 @@ def train_briefly(model, examples, collate, *, steps, batch_size=16, learning_ra
     import torch
 
     if batch_size > len(examples):
-        raise ValueError(f"A batch of {batch_size} can't be drawn from {len(examples)} examples: give more, or batch_size=.")
+        raise ValueError(
+            f"A batch of {batch_size} can't be drawn from {len(examples)} examples: give more, or batch_size=."
+        )
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if not trained:
-        raise ValueError("Every weight of this model is frozen: set requires_grad to True where it should learn.")
+        raise ValueError(
+            "Every weight of this model is frozen: set requires_grad to True where it should learn."
+        )
     shuffler, losses = random.Random(seed), []
     torch.manual_seed(seed)  # dropout
     optimizer = torch.optim.AdamW(trained, lr=learning_rate)

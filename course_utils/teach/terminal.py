@@ -22,14 +22,20 @@ def terminal(command, show=True, seconds=SECONDS):
     if not words:
         raise ValueError("The command is empty.")
     here = str(Path(sys.executable).parent)
-    environment = os.environ | {"PATH": here + os.pathsep + os.environ.get("PATH", ""), "NO_COLOR": "1", "COLUMNS": "100"}
+    environment = os.environ | {
+        "PATH": here + os.pathsep + os.environ.get("PATH", ""),
+        "NO_COLOR": "1",
+        "COLUMNS": "100",
+    }
     try:
         done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=seconds)
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"`{command}` did not end within {seconds} s.") from None
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no program {words[0]!r} in this environment.") from None
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not _is_noise(line)]
+    lines = [
+        line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not _is_noise(line)
+    ]
     if show:
         print("\n".join([f"$ {command}", *lines]))
     return done.returncode

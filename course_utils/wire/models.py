@@ -304,7 +304,9 @@ def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(str(path), framework="pt") as tensors:
             return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise CodecError(f"{path.name} is damaged or no safetensors file; save the model once more ({error})") from None
+        raise CodecError(
+            f"{path.name} is damaged or no safetensors file; save the model once more ({error})"
+        ) from None
 
 
 def _check_tensors(

@@ -28,8 +28,12 @@ def handed_in(prepared, tmp_path_factory):
     with torch.no_grad():
         spoilt.lm_head.weight.zero_()
     spoilt.save_pretrained(folder / "ben")
-    get_peft_model(copy.deepcopy(model), LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, target_modules=["q"])).save_pretrained(folder / "cy <b>")
+    get_peft_model(
+        copy.deepcopy(model), LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, target_modules=["q"])
+    ).save_pretrained(folder / "cy <b>")
     (folder / "dan").mkdir()
     (folder / "eve").mkdir()
-    (folder / "eve" / "config.json").write_text('{"architectures": ["T5ForConditionalGeneration"], "auto_map": {"AutoModel": "evil.py"}}')
+    (folder / "eve" / "config.json").write_text(
+        '{"architectures": ["T5ForConditionalGeneration"], "auto_map": {"AutoModel": "evil.py"}}'
+    )
     return folder

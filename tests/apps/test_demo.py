@@ -26,7 +26,9 @@ def test_models_answer_side_by_side(client):
 
 
 def test_a_folder_of_ones_own_joins_in(client, handed_in):
-    found = client.predict("The soup was lovely and the host was kind.", REVIEW, f" {handed_in / 'ada'} ", api_name="/ask")
+    found = client.predict(
+        "The soup was lovely and the host was kind.", REVIEW, f" {handed_in / 'ada'} ", api_name="/ask"
+    )
     assert found[0] == found[4] == "positive"
 
 

@@ -10,7 +10,10 @@ from course_utils.teach.scores import bootstrap
 def marks(name, lift, seed=0):
     """Marks on the same made-up rows, hard and easy ones, with a little noise of the model's own."""
     rows, own = random.Random(1), random.Random(f"{name} {seed}")
-    scores = {task: bootstrap([rows.random() + lift + own.gauss(0, 0.05) for _ in range(40)], name=task) for task in instructions.TASKS}
+    scores = {
+        task: bootstrap([rows.random() + lift + own.gauss(0, 0.05) for _ in range(40)], name=task)
+        for task in instructions.TASKS
+    }
     return exam.Marks(name, scores, 0.01, 1000)
 
 
@@ -27,7 +30,10 @@ def test_a_copy_shares_the_place():
 
 
 def test_models_without_a_difference_rarely_get_places_of_their_own():
-    told_apart = sum(len({s.place for s in exam.standings([marks("a", 0.1, seed), marks("b", 0.1, seed)])}) == 2 for seed in range(60))
+    told_apart = sum(
+        len({s.place for s in exam.standings([marks("a", 0.1, seed), marks("b", 0.1, seed)])}) == 2
+        for seed in range(60)
+    )
     assert told_apart <= 10, "about one in twenty by chance"
 
 

@@ -35,7 +35,9 @@ def test_the_figure_shows_what_the_table_says(board):
     (axes,) = figure_as_data(leaderboard.as_figure(board))
     shown = axes["shown"]["4. ben"]
     overall = board.standings[-1].marks.overall
-    assert (shown["value"], shown["low"], shown["high"]) == pytest.approx((overall.value, overall.low, overall.high))
+    assert (shown["value"], shown["low"], shown["high"]) == pytest.approx(
+        (overall.value, overall.low, overall.high)
+    )
 
 
 def test_seeds():

@@ -9,7 +9,9 @@ from course_utils.checks.framework import Exercise, part, register
 from tests.grading.toy import cell, marks
 
 NAME = "97_attacked"
-SECONDS = 20  # of a cell and of a call: those that hang are cheap, and an honest one on a busy machine is no hang
+SECONDS = (
+    20  # of a cell and of a call: those that hang are cheap, and an honest one on a busy machine is no hang
+)
 
 exercise = Exercise(
     NAME, title="Attacked", minutes=5, difficulty="easy", cost="nothing", cell_seconds=SECONDS

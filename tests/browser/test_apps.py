@@ -41,7 +41,9 @@ def test_the_demo_answers_and_complains(addresses, watched):
     page.get_by_label("Your text").fill(REVIEW)
     page.get_by_label("Is this review positive or negative?").check()
     page.get_by_role("button", name="Ask the models").click()
-    page.wait_for_function("[...document.querySelectorAll('textarea')].filter(box => box.value === 'positive').length === 2")
+    page.wait_for_function(
+        "[...document.querySelectorAll('textarea')].filter(box => box.value === 'positive').length === 2"
+    )
     page.get_by_label("Your text").fill("")
     page.get_by_role("button", name="Ask the models").click()
     page.get_by_text("There is no text yet").first.wait_for()

@@ -11,7 +11,9 @@ def test_the_first_page_opens_and_runs(server, page):
     page.get_by_role("heading", name="One day of generative AI").wait_for()
     run_all(page)
     page.locator(".jp-OutputArea-output", has_text="profile offline").first.wait_for()
-    page.locator(".jp-CodeCell .cm-lineWrapping").first.wait_for(state="attached")  # so that no code hides at the right
+    page.locator(".jp-CodeCell .cm-lineWrapping").first.wait_for(
+        state="attached"
+    )  # so that no code hides at the right
 
 
 def test_no_dialog_stands_in_the_way(server, page):

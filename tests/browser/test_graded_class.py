@@ -118,13 +118,17 @@ def mark(page, links):
     """Give 3 points to the answer that is marked by hand, in the first submission that waits for it."""
     for link in links:
         page.goto(link)
-        page.wait_for_function("() => window.formgrader?.grades?.loaded")  # only then its boxes hear of a change
+        page.wait_for_function(
+            "() => window.formgrader?.grades?.loaded"
+        )  # only then its boxes hear of a change
         box = page.locator("input.score").last
         box.wait_for()
         if box.get_attribute("value") or not page.get_by_text("owned").count():
             continue
         box.fill("3")
-        with page.expect_response(lambda answer: "/api/grade/" in answer.url and answer.request.method != "GET") as saved:
+        with page.expect_response(
+            lambda answer: "/api/grade/" in answer.url and answer.request.method != "GET"
+        ) as saved:
             box.dispatch_event("change")
         return saved.value.ok
     return False

@@ -17,7 +17,7 @@ def given(*names):
     return cells("imports", "unpacked", "q1-features", *names)
 
 
-PLAIN_GATHER = '''
+PLAIN_GATHER = """
 def gather(folder):
     import csv
     import pandas
@@ -41,8 +41,8 @@ def gather(folder):
             rows["label"].append(["negative", "positive"].index(label))
             rows["source"].append(source)
     return Dataset.from_dict(rows).cast(FEATURES)
-'''
-IN_PIECES = '''
+"""
+IN_PIECES = """
 from datasets import concatenate_datasets
 
 def gather(folder):
@@ -65,7 +65,7 @@ def gather(folder):
             rows = {"text": [text] if text else [], "label": [label] if text else [], "source": ["letters"] if text else []}
             pieces.append(Dataset.from_dict(rows, features=FEATURES))
     return concatenate_datasets(pieces)
-'''
+"""
 
 
 def test_gather():
@@ -89,7 +89,7 @@ def test_gather():
     assert [report.points for report in result.wrong[:4]] == [3, 3, 2, 3]
 
 
-CHUNKS = '''
+CHUNKS = """
 def chunks(rows, length, stride):
     found = {"id": [], "place": [], "tokens": []}
     for name, tokens in zip(rows["id"], rows["tokens"]):
@@ -102,7 +102,7 @@ def chunks(rows, length, stride):
                 break
             place += length - stride
     return found
-'''
+"""
 
 
 def test_chunks():
@@ -252,13 +252,13 @@ def test_seed_plus_index_is_right_but():
     assert "keeps them apart" in report.text()
 
 
-STRATIFIED = '''
+STRATIFIED = """
 def split(reviews, seed):
     first = reviews.train_test_split(0.3, seed=seed, stratify_by_column="label")
     second = first["test"].train_test_split(0.5, seed=seed, stratify_by_column="label")
     return DatasetDict({"train": first["train"], "validation": second["train"], "test": second["test"]})
-'''
-BY_HASH = '''
+"""
+BY_HASH = """
 import hashlib
 
 def split(reviews, seed):
@@ -275,8 +275,8 @@ def split(reviews, seed):
                 last, share = key, number / len(mine)
             places["train" if share < 0.7 else "validation" if share < 0.85 else "test"].append(place)
     return DatasetDict({name: reviews.select(chosen) for name, chosen in places.items()})
-'''
-GROUP_FOLDS = '''
+"""
+GROUP_FOLDS = """
 from sklearn.model_selection import StratifiedGroupKFold
 
 def split(reviews, seed):
@@ -285,7 +285,7 @@ def split(reviews, seed):
     folds = [list(places) for _, places in folds]
     cut = {"train": folds[:14], "validation": folds[14:17], "test": folds[17:]}
     return DatasetDict({name: reviews.select(sum(parts, [])) for name, parts in cut.items()})
-'''
+"""
 
 
 def test_split():
@@ -326,7 +326,7 @@ def test_right_ways_to_split_stay_well_within_the_tolerance(number):
             assert abs(sum(parts[name]["label"]) / len(parts[name]) - whole) < 0.75 * questions.TOLERANCE
 
 
-CARD = '''
+CARD = """
 def write_card(folder, names):
     from huggingface_hub import DatasetCard, DatasetCardData
     configs = [
@@ -335,7 +335,7 @@ def write_card(folder, names):
     ]
     data = DatasetCardData(license="apache-2.0", language=["en"], configs=configs)
     DatasetCard(f"---\\n{data.to_yaml()}\\n---\\n# Texts\\n").save(folder / "README.md")
-'''
+"""
 
 
 def test_write_card():
@@ -430,7 +430,7 @@ def rename(tokens, tags, pool, seed):
         ],
     )  # fmt: skip
     assert [report.points for report in result.wrong[:3]] == [1, 1, 2]
-    assert result.wrong[7].points == 1, 'doing nothing is worth little'
+    assert result.wrong[7].points == 1, "doing nothing is worth little"
 
 
 def test_pictures():
@@ -512,12 +512,16 @@ JUNK = ("None", "3", "'x'", "[]", "{}", "[None]", "float('inf')", "{'text': None
         "{'rows': [[{}], [{}], [{}], [{}]], 'pulled': None, 'features': {}}", "[[1], {}]")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [name for name, question in questions.exercise.questions.items() if not question.manual])
+@pytest.mark.parametrize(
+    "name", [name for name, question in questions.exercise.questions.items() if not question.manual]
+)
 def test_no_check_breaks_on_whatever_an_answer_returns(name):
     needs = questions.exercise.questions[name].needs
     for junk in JUNK:
         source = "\n".join(f"def {need}(*_, **__): return {junk}" for need in needs)
-        report = judge_source(EXERCISE, name, source, before="from datasets import Dataset\nJUNK = [1, 'a', None]")
+        report = judge_source(
+            EXERCISE, name, source, before="from datasets import Dataset\nJUNK = [1, 'a', None]"
+        )
         assert report.rung != "ungraded" and report.points == 0, (junk, report.text())
 
 

@@ -19,12 +19,12 @@ EXERCISE = "06_full_fine_tuning"
 given = partial(given_cells, EXERCISE)
 
 
-ENCODE = '''
+ENCODE = """
 def encode(rows, tokenizer, longest_prompt, longest_target):
     examples = tokenizer([PREFIX + text for text in rows["dialogue"]], max_length=longest_prompt, truncation=True)
     examples["labels"] = tokenizer(text_target=rows["summary"], max_length=longest_target, truncation=True)["input_ids"]
     return examples
-'''
+"""
 
 
 def test_encode(course):
@@ -41,11 +41,13 @@ def test_encode(course):
             ENCODE.replace("text_target=rows", "add_special_tokens=False, text_target=rows"): "</s>",
             ENCODE.replace("return examples", 'return examples["input_ids"]'): "to be a dict",
             ENCODE.replace("return examples", 'return {"input_ids": examples["input_ids"]}'): "'labels'",
-            ENCODE.replace("truncation=True)", 'truncation=True, padding=True, return_tensors="pt")'): "to be a list",
+            ENCODE.replace(
+                "truncation=True)", 'truncation=True, padding=True, return_tensors="pt")'
+            ): "to be a list",
         },
         right=[
             ENCODE,
-            '''
+            """
 def encode(rows, tokenizer, longest_prompt, longest_target):
     examples = {"input_ids": [], "attention_mask": [], "labels": []}
     for dialogue, summary in zip(rows["dialogue"], rows["summary"], strict=True):
@@ -55,19 +57,19 @@ def encode(rows, tokenizer, longest_prompt, longest_target):
         target = tokenizer(summary, add_special_tokens=False).input_ids[: longest_target - 1]
         examples["labels"].append(target + [tokenizer.eos_token_id])
     return examples
-''',
+""",
         ],
     )
     assert result.wrong[2].points == 3, "only the padding is wrong there"
 
 
-COLLATE = '''
+COLLATE = """
 def collate(examples, tokenizer):
     inputs = tokenizer.pad([{"input_ids": example["input_ids"]} for example in examples], return_tensors="pt")
     labels = tokenizer.pad([{"input_ids": example["labels"]} for example in examples], return_tensors="pt").input_ids
     CHANGE
     return {**inputs, "labels": labels}
-'''
+"""
 
 
 def test_collate(course):
@@ -105,7 +107,7 @@ def collate(examples, tokenizer):
     )  # fmt: skip
 
 
-PLAN = '''
+PLAN = """
 def plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
     batches = math.ceil(rows / batch_size / devices)
     steps = epochs * -(-batches // accumulation)
@@ -114,7 +116,7 @@ def plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
 
 def learning_rate(step, peak, steps, warmup_steps):
     return peak * min(step / warmup_steps, (steps - step) / (steps - warmup_steps))
-'''
+"""
 
 
 def test_plan(course):
@@ -161,7 +163,11 @@ def test_the_plan_is_the_trainers_own(course, tmp_path):
     def tokens(rows):
         return [{"input_ids": torch.zeros(1)} for _ in range(rows)]
 
-    for rows, batch_size, accumulation, epochs, share in ((97, 8, 4, 3, 0.1), (100, 10, 2, 2, 0.03), (33, 4, 3, 1, 0.5)):
+    for rows, batch_size, accumulation, epochs, share in (
+        (97, 8, 4, 3, 0.1),
+        (100, 10, 2, 2, 0.03),
+        (33, 4, 3, 1, 0.5),
+    ):
         arguments = TrainingArguments(
             str(tmp_path), per_device_train_batch_size=batch_size, gradient_accumulation_steps=accumulation,
             num_train_epochs=epochs, warmup_steps=share, learning_rate=1.0, use_cpu=True,
@@ -172,13 +178,13 @@ def test_the_plan_is_the_trainers_own(course, tmp_path):
         assert plan == (batch_size * accumulation, steps, arguments.get_warmup_steps(steps))
 
 
-ADD = '''
+ADD = """
 def add_tokens(model, tokenizer, tokens):
     model.config.tie_word_embeddings = False
     tokenizer.add_tokens(tokens)
     model.resize_token_embeddings(len(tokenizer))
     return model
-'''
+"""
 
 
 def test_add_tokens(course):
@@ -210,18 +216,18 @@ def add_tokens(model, tokenizer, tokens):
     )  # fmt: skip
 
 
-MAKE = '''
+MAKE = """
 def make_trainer(model, arguments, examples, collator):
     CHANGE
     return Seq2SeqTrainer(model=model, args=arguments, train_dataset=examples, data_collator=collator)
-'''
-LOSS = '''
+"""
+LOSS = """
 def make_trainer(model, arguments, examples, collator):
     def loss(outputs, labels, num_items_in_batch):
         logits = outputs.logits.reshape(-1, outputs.logits.shape[-1])
         return torch.nn.functional.cross_entropy(logits, labels.reshape(-1), reduction="sum") / num_items_in_batch
     return Seq2SeqTrainer(model=model, args=arguments, train_dataset=examples, data_collator=collator, compute_loss_func=loss)
-'''
+"""
 
 
 @pytest.mark.slow
@@ -309,12 +315,12 @@ def test_the_solutions_training_gets_full_points_on_other_data(course):
     judged_objects_well(EXERCISE, "q6", right={"the solution": notebook}, course=course)
 
 
-COMPARE = '''
+COMPARE = """
 def compare(before, after, references):
     old, new = evaluate.rouge_l(before, references), evaluate.rouge_l(after, references)
     gain = evaluate.difference(new, old)
     return {"n": new.n, "before": old.value, "after": new.value, "gain": gain.value, "low": gain.low, "high": gain.high}
-'''
+"""
 
 
 def test_compare(course):

@@ -383,7 +383,10 @@ def test_predictions():
         "def predictions():\n    return {'off': True}": "'prompt'",
     }
     judged_well(
-        EXERCISE, "q8", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"]
+        EXERCISE,
+        "q8",
+        wrong=wrong,
+        right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"],
     )
     assert judge_source(EXERCISE, "q8", answers(linear=True)).points == 1
 
@@ -542,7 +545,10 @@ MISTAKES = {
         ("Adapter(model.config.hidden_size, width) for layer in layers", "[Adapter(128, width)] * 6")
     ),
     "down is zero, not up": changed(
-        (".clamp_min(0)", ".relu()"),  # whose gradient at 0 is 0; that of clamp_min is 1, and there it would learn
+        (
+            ".clamp_min(0)",
+            ".relu()",
+        ),  # whose gradient at 0 is 0; that of clamp_min is 1, and there it would learn
         ("torch.randn(width, size) * 0.02", "torch.zeros(width, size)"),
         ("torch.zeros(size, width)", "torch.randn(size, width)"),
     ),
@@ -604,8 +610,15 @@ def test_an_adapter_of_your_own(course):
 
 def test_what_the_notebook_gives_is_not_believed_blindly(course):
     """Somebody may change the cell that looks: odd data from it are an answer like any other, and get words."""
-    looks = ("None", "{'sizes': [], 'moved': {}}", "{'sizes': {}, 'moved': {'a': 'far'}}", "{'start': 1, 'given': 2}")
+    looks = (
+        "None",
+        "{'sizes': [], 'moved': {}}",
+        "{'sizes': {}, 'moved': {'a': 'far'}}",
+        "{'start': 1, 'given': 2}",
+    )
     for odd in looks:
         source = f"{HOOKED}\ndef placed(*given): return {odd}\ndef five_steps(*given): return {odd}"
-        report = judge_source(EXERCISE, "q11", source, before=f"{TORCH}\n{given('q11-probe', 'q11-steps')}", course=course)
+        report = judge_source(
+            EXERCISE, "q11", source, before=f"{TORCH}\n{given('q11-probe', 'q11-steps')}", course=course
+        )
         assert report.points == 1, odd

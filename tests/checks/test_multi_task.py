@@ -101,7 +101,9 @@ def test_word_labels():
             LABELS.replace("else -100", "else 0"): "later tokens",
             LABELS.replace("word is not None and", "word and"): "first token",
             "def word_labels(word_ids, tags):\n    return [-100 for _ in word_ids]": "first token",
-            LABELS.replace("return labels", "return [label for label in labels if label != -100]"): "word_labels(",
+            LABELS.replace(
+                "return labels", "return [label for label in labels if label != -100]"
+            ): "word_labels(",
         },
         right=[
             LABELS,
@@ -173,12 +175,19 @@ def test_round():
         wrong={
             colleague.replace("_of_a_colleague", ""): "after one batch of",
             colleague.replace("_of_a_colleague", "").replace("set_to_none=False", ""): "after one batch of",
-            ROUND.replace("weight.grad = None", "weight.grad = torch.zeros_like(weight)"): "after one batch of",
-            ROUND.replace("        for weight in model.parameters():\n            weight.grad = None\n", ""): "after batches of",
-            ROUND.replace("            weight.grad = None\n", "            weight.grad = weight.grad and None\n"): "RuntimeError",
+            ROUND.replace(
+                "weight.grad = None", "weight.grad = torch.zeros_like(weight)"
+            ): "after one batch of",
+            ROUND.replace(
+                "        for weight in model.parameters():\n            weight.grad = None\n", ""
+            ): "after batches of",
+            ROUND.replace(
+                "            weight.grad = None\n", "            weight.grad = weight.grad and None\n"
+            ): "RuntimeError",
             ROUND.replace('model["encoder"](inputs)', 'model["encoder"](inputs).detach()'): "encoder",
             ROUND.replace(
-                "for weight in model.parameters():\n            weight.grad = None", "optimizer.zero_grad(set_to_none=False)"
+                "for weight in model.parameters():\n            weight.grad = None",
+                "optimizer.zero_grad(set_to_none=False)",
             ): "after batches of",
         },
         right=[
@@ -209,8 +218,12 @@ def test_forecast():
         "q6",
         wrong={
             FORECAST.replace('None": False', 'None": True'): "moves by 0.0000",
-            FORECAST.replace('Adam, zero, after a step of its own": True', 'Adam, zero, after a step of its own": False'): "moves by",
-            FORECAST.replace('AdamW, zero, never had a step": True', 'AdamW, zero, never had a step": False'): "moves by",
+            FORECAST.replace(
+                'Adam, zero, after a step of its own": True', 'Adam, zero, after a step of its own": False'
+            ): "moves by",
+            FORECAST.replace(
+                'AdamW, zero, never had a step": True', 'AdamW, zero, never had a step": False'
+            ): "moves by",
             FORECAST.replace('"SGD, zero, after a step of its own": False', ""): "the key 'SGD, zero",
             FORECAST.replace("False", "'no'"): "to be",
         },

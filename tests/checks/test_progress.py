@@ -49,7 +49,9 @@ def test_the_best_result_counts(place, workbook):
 def test_it_survives_a_restart(place):
     progress.record(report())
     script = "from course_utils.checks import progress; print(progress.read().best)"
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=600).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=600
+    ).stdout
     assert said.strip() == str({("91_first", "q1"): 2.0})
 
 

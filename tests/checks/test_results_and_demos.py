@@ -51,7 +51,9 @@ def test_results_file():
             TEXT.replace("return json.dumps(", "return str("): "to be JSON that every reader takes",
             TEXT.replace("json.dumps({", "({"): "to be a text",
             TEXT.replace('"versions": versions', '"versions": {}'): "the versions in the JSON",
-            TEXT.replace('"low": None, "high": None', '"low": scores[0], "high": scores[0]'): "which has 1 row",
+            TEXT.replace(
+                '"low": None, "high": None', '"low": scores[0], "high": scores[0]'
+            ): "which has 1 row",
         },
         right=[TEXT, TEXT.replace("1.96", "1.959964").replace("json.dumps({", "json.dumps(indent=2, obj={")],
     )
@@ -173,7 +175,9 @@ def test_leaderboard():
             OWN_INTERVALS: "the place of",
             PLACES.replace("b - a", "a - b"): "the place of",
             PLACES.replace("= 1\n", "= 0\n"): "the place of",
-            PLACES.replace("> 1.96 * statistics.stdev(gains) / math.sqrt(len(gains))", ">= 0"): "the place of",
+            PLACES.replace(
+                "> 1.96 * statistics.stdev(gains) / math.sqrt(len(gains))", ">= 0"
+            ): "the place of",
             PLACES.replace("/ math.sqrt(len(gains))", ""): "the place of",
             PLACES.replace("return found", "return list(found)"): "to be a dict",
         },
@@ -203,7 +207,10 @@ def test_pooled():
             POOLED.replace('"low":', '"lower":'): "the key 'low'",
             POOLED.replace("/ math.sqrt(len(rows))", ""): "end of the interval",
         },
-        right=[POOLED, "def pooled(scores):\n    import numpy as np\n    return pooled_of_a_colleague([np.mean(scores, axis=0).tolist()])"],
+        right=[
+            POOLED,
+            "def pooled(scores):\n    import numpy as np\n    return pooled_of_a_colleague([np.mean(scores, axis=0).tolist()])",
+        ],
     )
     assert result.wrong[1].points == 1, "n counts for itself"
 
@@ -212,7 +219,9 @@ def test_pooled():
 def test_the_solution_is_right_on_many_draws(question):
     before = IMPORTS + given("figure_as_data") + given("def pooled_of_a_colleague")
     for number in range(10):
-        report = judge_source(EXERCISE, question, answer_source(EXERCISE, question), before=before, secret=b"%d" % number)
+        report = judge_source(
+            EXERCISE, question, answer_source(EXERCISE, question), before=before, secret=b"%d" % number
+        )
         assert report.points == report.max_points, report.text()
 
 
@@ -234,7 +243,10 @@ def test_predictions():
             "def predictions(): return {'interval': 'half as long'}": "'uneven'",
             "def predictions(): return list('abcdef')": "to be a dict",
         },
-        right=[foretold(), f"FORETOLD = {foretold().partition('return ')[2]}\ndef predictions(): return dict(FORETOLD)"],
+        right=[
+            foretold(),
+            f"FORETOLD = {foretold().partition('return ')[2]}\ndef predictions(): return dict(FORETOLD)",
+        ],
     )
     assert [report.points for report in result.wrong[:3]] == [2, 1, 2], "each group counts for itself"
 
@@ -245,7 +257,11 @@ def words(name, before, after):
     bands = {
         "interval": {"a quarter as long": (0.2, 0.3), "half as long": (0.45, 0.55), "as long": (0.9, 1.1)},
         "uneven": {"half as long": (0.4, 0.6), "as long": (0.9, 1.1), "twice as long": (1.7, 2.3)},
-        "chance": {"none": (0, 2 / 190), "about ten": (6 / 190, 15 / 190), "about sixty": (50 / 190, 70 / 190)},
+        "chance": {
+            "none": (0, 2 / 190),
+            "about ten": (6 / 190, 15 / 190),
+            "about sixty": (50 / 190, 70 / 190),
+        },
         "more_rows": {"a quarter as many": (0.15, 0.4), "as many": (0.75, 1.3), "four times as many": (3, 5)},
         "first": {"next to nothing": (-0.2, 0.2), "half as much": (0.4, 0.6), "as much": (0.8, 1.2)},
         "lead": {"less often": (0, 0.7), "as often": (0.9, 1.1), "more often": (1.5, math.inf)},
@@ -263,7 +279,9 @@ def test_the_predictions_are_what_the_notebook_measures(seed):
 
 
 def test_the_table_offers_what_the_check_takes():
-    (table,) = [cell.source for cell in nbformat.read(solution_path(EXERCISE), 4).cells if cell.id == "q6-text"]
+    (table,) = [
+        cell.source for cell in nbformat.read(solution_path(EXERCISE), 4).cells if cell.id == "q6-text"
+    ]
     lines = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
     offered = {cells[1].strip(" `"): tuple(re.findall(r'"([^"]+)"', cells[3])) for cells in lines}
     assert offered == {name: choices for group in FORETOLD.values() for name, (choices, _) in group.items()}
@@ -280,7 +298,10 @@ def space_files(app, title, versions, secrets):
     return {"README.md": "---\\n" + yaml.safe_dump(header) + "---\\n", "requirements.txt": needed, "app.py": app}, ""
 """
 BY_LIBRARY = SPACE.replace("import yaml", "from huggingface_hub import SpaceCardData").replace("yaml.safe_dump(header)", "SpaceCardData(**header, license='mit').to_yaml() + '\\n'")  # fmt: skip
-BY_HAND = SPACE.replace("yaml.safe_dump(header)", r"'\n'.join(k + ': \'' + v.replace('\'', '\'\'') + '\'' for k, v in header.items()) + '\n'")
+BY_HAND = SPACE.replace(
+    "yaml.safe_dump(header)",
+    r"'\n'.join(k + ': \'' + v.replace('\'', '\'\'') + '\'' for k, v in header.items()) + '\n'",
+)
 
 
 def test_files_of_a_space():

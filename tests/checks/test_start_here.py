@@ -160,7 +160,9 @@ def attention(query, key, value, mask=None):
 
 
 def test_first_layer(course):
-    attention = answer_source(EXERCISE, "q4").replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", "")
+    attention = (
+        answer_source(EXERCISE, "q4").replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", "")
+    )
     result = judged_well(
         EXERCISE,
         "q5",
@@ -204,7 +206,10 @@ def test_fill_in(course):
     both_bugs = changed(
         "q6",
         ("rows, places = (batch", "place = (batch"),
-        (" == tokenizer.mask_token_id).nonzero(as_tuple=True)", "[0] == tokenizer.mask_token_id).nonzero().item()"),
+        (
+            " == tokenizer.mask_token_id).nonzero(as_tuple=True)",
+            "[0] == tokenizer.mask_token_id).nonzero().item()",
+        ),
         ("model(**batch).logits[rows, places]", 'model(batch["input_ids"]).logits[:, place]'),
     )
     result = judged_well(

@@ -103,9 +103,9 @@ def test_a_mistake_is_planted_or_said_to_be_out_of_date():
     assert replaced("a + b + a", ("a", "c"), ("c + b", "d")) == "d + c"
     with pytest.raises(AssertionError, match="there is no 'x'"):
         replaced("a + b", ("x", "y"))
-    assert changed_answer("06_full_fine_tuning", "q1", ("truncation=True", "truncation=False")) != answer_source(
-        "06_full_fine_tuning", "q1"
-    )
+    assert changed_answer(
+        "06_full_fine_tuning", "q1", ("truncation=True", "truncation=False")
+    ) != answer_source("06_full_fine_tuning", "q1")
 
 
 def test_cells_are_found_by_their_ids_and_by_their_words():

@@ -426,7 +426,9 @@ hub = Forged()
     assert report.points == 0, report.text()
 
 
-@pytest.mark.parametrize("returned", ["[1, 2]", "{'public, nobody': torch.ones(2)}", "None", "3", "dict.fromkeys(ALL, True)"])
+@pytest.mark.parametrize(
+    "returned", ["[1, 2]", "{'public, nobody': torch.ones(2)}", "None", "3", "dict.fromkeys(ALL, True)"]
+)
 def test_odd_predictions_cost_points_and_not_the_check(before, returned):
     odd = f"import torch\nALL = {list(the_hub.ANSWERS)}\ndef predicted(): return {returned}\n"
     source = changed("q6", ("def predicted", "def unused")) + "\n" + odd

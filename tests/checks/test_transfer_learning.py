@@ -57,7 +57,9 @@ def test_freezing():
         wrong={
             FREEZE.replace("[:depth]", "[depth:]"): "the parts with trained weights",
             FREEZE.replace("[:depth]", "[:depth - 1]"): "the parts with trained weights",
-            FREEZE.replace("weight.requires_grad = True", "pass"): "of a model that came with a frozen encoder",
+            FREEZE.replace(
+                "weight.requires_grad = True", "pass"
+            ): "of a model that came with a frozen encoder",
             FREEZE.replace("[model.distilbert.embeddings] + ", ""): "the parts with trained weights",
             FREEZE.replace("requires_grad = False", "data.zero_()"): "the parts with trained weights",
             "def freeze(model, depth):\n    model.distilbert.requires_grad_(False)\n    return model": "depth 0",
@@ -96,10 +98,14 @@ def test_the_loss():
         wrong={
             LOSS.replace("T ** 2 * ", ""): "the value of soft_loss",
             LOSS.replace(".sum(-1).mean()", ".mean()"): "the loss at T = 1",
-            LOSS.replace("(teacher / T).log_softmax(-1)", "(teacher / T).softmax(-1).log()"): "a probability of 0",
+            LOSS.replace(
+                "(teacher / T).log_softmax(-1)", "(teacher / T).softmax(-1).log()"
+            ): "a probability of 0",
             TORCHS.replace("kl_div(q, p,", "kl_div(p.log(), q.exp(),"): "the loss at T = 1",
             LOSS.replace("(1 - share) *", ""): "mixed_loss(student",
-            LOSS.replace("cross_entropy(student, labels)", "cross_entropy(student / T, labels)"): "mixed_loss(student",
+            LOSS.replace(
+                "cross_entropy(student, labels)", "cross_entropy(student / T, labels)"
+            ): "mixed_loss(student",
             LOSS.replace(".sum(-1).mean()", ".sum(-1)"): "soft_loss",
         },
         right=[LOSS, TORCHS],
@@ -120,7 +126,10 @@ def remark_batch(pairs, cls, sep, mask, pad):
     fill = lambda lists, value: [row + [value] * (longest - len(row)) for row in lists]
     return {"input_ids": fill(rows, pad), "attention_mask": fill([[1] * len(row) for row in rows], 0), "labels": fill(asked, -100)}
 """
-TENSORS = BATCH.replace('return {"input', 'found = {"input') + "    return {name: torch.tensor(rows) for name, rows in found.items()}\n"
+TENSORS = (
+    BATCH.replace('return {"input', 'found = {"input')
+    + "    return {name: torch.tensor(rows) for name, rows in found.items()}\n"
+)
 
 
 def test_the_bugs():
@@ -133,7 +142,9 @@ def test_the_bugs():
             BATCH.replace("*[mask for _ in remark]", "*remark"): "the input_ids",
             BATCH.replace("fill(asked, -100)", "fill(asked, pad)"): "the labels",
             BATCH.replace("[-100] * (len(text) + 1)", "[cls] + text"): "the labels",
-            BATCH.replace("len(row) for row in rows], 0)", "len(row) for row in rows], 1)"): "the attention mask",
+            BATCH.replace(
+                "len(row) for row in rows], 0)", "len(row) for row in rows], 1)"
+            ): "the attention mask",
             BATCH.replace("*[mask for _ in remark]", "mask"): "each row of the",
         },
         right=[BATCH, TENSORS],
@@ -159,7 +170,14 @@ def continued(held, course, steps, rate=1e-3, texts=None):
     torch.manual_seed(1)
     model = held["AutoModelForMaskedLM"].from_pretrained(course.model("distilbert"), dtype=torch.float32)
     hide = held["DataCollatorForLanguageModeling"](held["words"], mlm_probability=0.15, seed=1)
-    held["train_briefly"](model, [held["words"](text) for text in texts or held["texts"]], hide, steps=steps, learning_rate=rate, seed=1)
+    held["train_briefly"](
+        model,
+        [held["words"](text) for text in texts or held["texts"]],
+        hide,
+        steps=steps,
+        learning_rate=rate,
+        seed=1,
+    )
     return model
 
 
@@ -171,7 +189,10 @@ def test_on_to_the_domain(course, models):
         EXERCISE,
         "q4",
         course=course,
-        right={"the solution": models, "fewer steps, a higher rate": {"adapted": continued(models, course, 80, 2e-3)}},
+        right={
+            "the solution": models,
+            "fewer steps, a higher rate": {"adapted": continued(models, course, 80, 2e-3)},
+        },
         wrong={
             "untouched": ({"adapted": untouched}, "its perplexity on 150 fresh notices"),
             "two steps": ({"adapted": continued(models, course, 2)}, "its perplexity on 150 fresh notices"),
@@ -188,7 +209,10 @@ def test_a_student(course, models):
     import torch
 
     kind, desks = models["AutoModelForSequenceClassification"], len(models["desks"])
-    fresh = lambda layers, labels=desks: kind.from_pretrained(course.model("distilbert"), num_labels=labels, n_layers=layers)  # noqa: E731
+
+    def fresh(layers, labels=desks):
+        return kind.from_pretrained(course.model("distilbert"), num_labels=labels, n_layers=layers)
+
     hard = fresh(2)
     notices = list(models["notices"].select(range(2000)))
     models["train_briefly"](hard, notices, models["collate"], steps=120, learning_rate=1e-3)
@@ -205,14 +229,19 @@ def test_a_student(course, models):
             "the teacher itself": (taught(models["teacher"]), "parameters as a share"),
             "three layers": (taught(fresh(3)), "parameters as a share"),
             "other classes": (taught(fresh(2, 2)), "desks"),
-            "a teacher that was made easy": ({"teacher": broken, "student": broken}, "the accuracy of `teacher`"),
+            "a teacher that was made easy": (
+                {"teacher": broken, "student": broken},
+                "the accuracy of `teacher`",
+            ),
         },
     )
     assert reports["the teacher itself"].points == 3
     assert reports["not trained"].points == 1
 
 
-@pytest.mark.parametrize(("question", "name"), [("q4", "adapted"), ("q5", "student"), ("q7", "trained_start"), ("q9", "finished")])
+@pytest.mark.parametrize(
+    ("question", "name"), [("q4", "adapted"), ("q5", "student"), ("q7", "trained_start"), ("q9", "finished")]
+)
 def test_what_is_still_to_do(course, question, name):
     source = f"{name} = None\ndef towards(*_): pass\nteacher = 1"
     assert judge_source(EXERCISE, question, source, course=course).rung == "not started"
@@ -240,7 +269,9 @@ def test_three_claims():
         wrong={
             UNPACKED.replace("1 - small / large", "small / large"): '"smaller" for parameters',
             UNPACKED.replace("1 - small / large", "large / small - 1"): '"smaller" for parameters',
-            UNPACKED.replace("sum(scores[1]) / sum(scores[0])", "sum(b / a for a, b in zip(*scores)) / len(scores[0])"): '"kept" for scores',
+            UNPACKED.replace(
+                "sum(scores[1]) / sum(scores[0])", "sum(b / a for a, b in zip(*scores)) / len(scores[0])"
+            ): '"kept" for scores',
             UNPACKED.replace("slow / fast - 1", "1 - fast / slow"): '"faster" for',
             UNPACKED.replace("slow / fast - 1", "slow / fast"): '"faster" for',
             UNPACKED.replace(", less_time=1 - fast / slow", ""): "'less_time'",
@@ -263,7 +294,13 @@ def starts(course):
     """What the notebook holds after question 7, by answer and number of tasks."""
 
     def made(answer, tasks=1000):
-        return namespace(TORCH, answer, given("q7-given"), given("q7-train").replace("trained()", f"trained({tasks})"), course=course)
+        return namespace(
+            TORCH,
+            answer,
+            given("q7-given"),
+            given("q7-train").replace("trained()", f"trained({tasks})"),
+            course=course,
+        )
 
     return made
 
@@ -274,7 +311,11 @@ def test_a_trained_start(course, starts):
         EXERCISE,
         "q7",
         course=course,
-        right={"the solution": starts(given("q7-answer"), 700), "lerp": starts(TOWARDS, 700), "a weighted mean": starts(WEIGHTED, 700)},
+        right={
+            "the solution": starts(given("q7-answer"), 700),
+            "lerp": starts(TOWARDS, 700),
+            "a weighted mean": starts(WEIGHTED, 700),
+        },
         wrong={
             "the other way round": (starts(swapped("torch.lerp(b, a, share)"), 5), "a tensor of towards("),
             "all the way": (starts(swapped("b"), 5), "a tensor of towards("),
@@ -302,12 +343,19 @@ def test_predictions():
         answers(hotter="yes"): "to be True or False",
         "def predictions():\n    return {'half': True}": "'embeddings'",
     }
-    judged_well(EXERCISE, "q8", wrong=wrong, right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"])
+    judged_well(
+        EXERCISE,
+        "q8",
+        wrong=wrong,
+        right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"],
+    )
     assert judge_source(EXERCISE, "q8", answers(half=True)).points == 1
 
 
 def test_the_predictions_are_what_is_measured(course):
-    held = namespace(TORCH, given("q4-data"), given("q8-answer"), given("q8-measure"), given("q8-run"), course=course)
+    held = namespace(
+        TORCH, given("q4-data"), given("q8-answer"), given("q8-measure"), given("q8-run"), course=course
+    )
     assert held["measure"]() == FOUND
 
 
@@ -317,7 +365,9 @@ def test_words_are_hidden_in_a_judging_process_as_here(monkeypatch):
     here = [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 3)]
     monkeypatch.setattr(multiprocessing.current_process(), "_name", "Judge-1")
     there = [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 3)]
-    assert here == there and here != [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 4)]
+    assert here == there and here != [
+        batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 4)
+    ]
 
 
 # q9: a folder, made once and then spoilt in copies
@@ -343,7 +393,9 @@ On 1,000 reviews it is right in {value:.2f} of the cases; 95 % interval [{low:.3
 @pytest.fixture(scope="module")
 def finished(course, tmp_path_factory):
     """(what the notebook holds, the folder that question 9's solution leaves)"""
-    held = namespace(TORCH, given("q4-data"), given("q5-collate"), given("q9-given"), given("q9-answer"), course=course)
+    held = namespace(
+        TORCH, given("q4-data"), given("q5-collate"), given("q9-given"), given("q9-answer"), course=course
+    )
     folder = tmp_path_factory.mktemp("finished")
     held["finish"](folder)
     return held, folder
@@ -383,10 +435,14 @@ def test_a_finished_model(course, finished, spoilt, tmp_path):
     assert line in (folder / "README.md").read_text()
     stating = lambda name, value: spoilt(name, README__md=lambda text: text.replace(line, f"value: {value}"))  # noqa: E731
     untouched = tmp_path / "untouched"
-    held["AutoModelForSequenceClassification"].from_pretrained(course.model("distilbert"), num_labels=2).save_pretrained(untouched)
+    held["AutoModelForSequenceClassification"].from_pretrained(
+        course.model("distilbert"), num_labels=2
+    ).save_pretrained(untouched)
     (untouched / "README.md").write_text(by_hand)
     bert = tmp_path / "bert"
-    held["AutoModelForSequenceClassification"].from_pretrained(course.model("bert"), num_labels=2).save_pretrained(bert)
+    held["AutoModelForSequenceClassification"].from_pretrained(
+        course.model("bert"), num_labels=2
+    ).save_pretrained(bert)
     checkpoint = spoilt("checkpoint")
     (checkpoint["finished"] / "optimizer.pt").write_bytes(b"moments")
     reports = judged_objects_well(

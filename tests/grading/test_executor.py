@@ -246,7 +246,9 @@ def test_odd_cells_are_passed_over(tmp_path):
 def test_halves_of_characters_are_replaced(released_path, tmp_path):
     """JSON can say them, and no file can hold them: the marks could not be written."""
     path = tmp_path / "x.ipynb"
-    path.write_text('{"cells": [{"metadata": {"nbgrader": {"grade_id": "q1"}}, "source": "x = \'\\ud800\'"}]}')
+    path.write_text(
+        '{"cells": [{"metadata": {"nbgrader": {"grade_id": "q1"}}, "source": "x = \'\\ud800\'"}]}'
+    )
     assert read_submission(path) == {"q1": ["x = '?'"]}
 
 

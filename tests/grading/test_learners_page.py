@@ -66,11 +66,17 @@ def test_a_stub_is_not_begun_rather_than_wrong():
 def test_a_value_that_is_still_none_may_wait_for_another_question():
     report = judge_source(toy.exercise, "q2", "counts = None")
     text = Reader(page("ann", toy.exercise, [report])).text
-    assert "Not started yet: `counts` is still None; if your answer is written, it waits for a question before it." in text
+    assert (
+        "Not started yet: `counts` is still None; if your answer is written, it waits for a question before it."
+        in text
+    )
 
 
 def test_what_a_person_gave_counts_and_what_waits_is_said():
-    reports = [judge_source(toy.exercise, "q1", toy.ANSWERS["q1"]), judge_source(toy.exercise, "q2", "counts = {}")]
+    reports = [
+        judge_source(toy.exercise, "q1", toy.ANSWERS["q1"]),
+        judge_source(toy.exercise, "q2", "counts = {}"),
+    ]
     before = Reader(page("ann", toy.exercise, reports)).text
     assert "4 of 6 points, and 5 that an instructor gives" in before
     marks = {"q2": Mark(1.5), "q3": Mark(3.5, "Give the <n>.")}
@@ -78,7 +84,10 @@ def test_what_a_person_gave_counts_and_what_waits_is_said():
     text = Reader(after).text
     assert "9 of 11 points, less 2 for handing in late" in text and "that an instructor gives" not in text
     assert "3.5 of 5 points" in text and "Your instructor: Give the <n>." in text
-    assert "changed by a person" in text.split("q2 ·")[1].split("q3 ·")[0] and text.count("changed by a person") == 1
+    assert (
+        "changed by a person" in text.split("q2 ·")[1].split("q3 ·")[0]
+        and text.count("changed by a person") == 1
+    )
     assert '<meter min="0" max="11" value="9">' in after
 
 

@@ -16,7 +16,9 @@ JSON = st.recursive(
     max_leaves=12,
 )
 NAMES = st.sampled_from(["q1", "q2", "q3", "q1-check", "", "#", "../q1", "q1\x00"])
-SURROGATES = st.text(st.characters(codec=None, categories=["Cs", "Cc", "L"]), max_size=10)  # halves of characters too
+SURROGATES = st.text(
+    st.characters(codec=None, categories=["Cs", "Cc", "L"]), max_size=10
+)  # halves of characters too
 SOURCES = st.text(max_size=60) | SURROGATES | st.lists(st.text(max_size=10), max_size=4) | JSON
 CELLS = st.fixed_dictionaries(
     {},
@@ -31,7 +33,9 @@ CELLS = st.fixed_dictionaries(
         "outputs": JSON,
     },
 )
-QUIET = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+QUIET = settings(
+    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @QUIET

@@ -37,7 +37,9 @@ def running(tmp_path):
 
 
 def test_it_runs_shows_what_is_needed_and_stops(running, tmp_path, monkeypatch):
-    monkeypatch.setattr(hf.constants, "HF_HUB_OFFLINE", False)  # whatever setup() has said in this process before
+    monkeypatch.setattr(
+        hf.constants, "HF_HUB_OFFLINE", False
+    )  # whatever setup() has said in this process before
     process, said = running
     url, token = re.search(r"address\s+(\S+)", said)[1], re.search(r"token\s+(\S+)", said)[1]
     assert str(tmp_path / "hub") in said

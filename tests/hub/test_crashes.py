@@ -141,7 +141,9 @@ def one_round(root, number):
         for each in threads:
             each.start()
         # a random moment, but on a slow machine not always one before anything was done
-        while sum(len(each.files) for each in writers) < number % 4 and any(each.is_alive() for each in threads):
+        while sum(len(each.files) for each in writers) < number % 4 and any(
+            each.is_alive() for each in threads
+        ):
             time.sleep(0.005)
         time.sleep(random.Random(number).uniform(0.02, 0.5))
     finally:

@@ -254,6 +254,8 @@ def test_downloaded_code_of_before_is_no_hindrance_and_comes_back(tmp_path):
 
     before = evaluate.load(metric_path("accuracy"))
     with LocalHub():
-        assert evaluate.load("exact_match").compute(predictions=["a"], references=["a"]) == {"exact_match": 1.0}
+        assert evaluate.load("exact_match").compute(predictions=["a"], references=["a"]) == {
+            "exact_match": 1.0
+        }
     again = evaluate.load(metric_path("accuracy"))
     assert again.compute(predictions=[1], references=[1]) == before.compute(predictions=[1], references=[1])

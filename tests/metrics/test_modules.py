@@ -99,7 +99,9 @@ def test_mean_absolute_error_agrees_with_scikit_learn(load):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_batches_add_up_to_the_whole(load, name):
-    predictions, references = texts(3) if name in ("rouge", "exact_match", "token_f1") else labels(3, classes=3)
+    predictions, references = (
+        texts(3) if name in ("rouge", "exact_match", "token_f1") else labels(3, classes=3)
+    )
     whole = load(name).compute(predictions=predictions, references=references)
     parts = load(name)
     half = len(predictions) // 2

@@ -22,7 +22,9 @@ def test_a_written_dataset_loads_with_the_columns_of_the_catalog(name, tmp_path,
 def test_two_seeds_never_share_what_load_dataset_keeps(tmp_path, monkeypatch):
     monkeypatch.setattr(corpora, "ROWS", {"train": 20, "validation": 5, "test": 5})
     texts = [
-        load_dataset(str(corpora.write("reviews", tmp_path / str(seed) / "reviews", seed=seed)))["test"]["text"][:]
+        load_dataset(str(corpora.write("reviews", tmp_path / str(seed) / "reviews", seed=seed)))["test"][
+            "text"
+        ][:]
         for seed in (1, 2)
     ]
     assert set(texts[0]).isdisjoint(texts[1])
@@ -40,7 +42,9 @@ def test_writing_twice_gives_the_same_bytes(tmp_path, monkeypatch):
 def test_labels_have_names():
     features = corpora.frame("reviews", "train", count=3).features
     assert features["label"] == ClassLabel(names=["negative", "positive"])
-    assert corpora.frame("entities", "train", count=3).features["ner_tags"].feature.names == list(world.ENTITY_TAGS)
+    assert corpora.frame("entities", "train", count=3).features["ner_tags"].feature.names == list(
+        world.ENTITY_TAGS
+    )
 
 
 def test_an_unknown_dataset_is_refused_with_the_choices(tmp_path):

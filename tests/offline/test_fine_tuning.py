@@ -20,15 +20,28 @@ def prompts(batch, tokenizer):
 
 
 def test_no_training_reads_what_another_draw_is_for():
-    assert len({fine_tuning.TRAINING_SEED, fine_tuning.FRESH_SEED, corpora.PUBLIC_SEED, corpora.PRETRAINING_SEED}) == 4
+    assert (
+        len(
+            {fine_tuning.TRAINING_SEED, fine_tuning.FRESH_SEED, corpora.PUBLIC_SEED, corpora.PRETRAINING_SEED}
+        )
+        == 4
+    )
 
 
 def test_every_fifth_batch_of_replay_is_of_the_old_tasks_and_the_others_are_those_of_plain_fine_tuning(flan):
     _, tokenizer = flan
-    plain, replayed = (list(fine_tuning.summary_batches(tokenizer, replace(plan, steps=10))) for plan in (phenomena.FULL, phenomena.REPLAY))
-    same = [torch.equal(one["input_ids"], other["input_ids"]) for one, other in zip(plain, replayed, strict=True)]
+    plain, replayed = (
+        list(fine_tuning.summary_batches(tokenizer, replace(plan, steps=10)))
+        for plan in (phenomena.FULL, phenomena.REPLAY)
+    )
+    same = [
+        torch.equal(one["input_ids"], other["input_ids"]) for one, other in zip(plain, replayed, strict=True)
+    ]
     assert same == [step % 5 != 4 for step in range(10)]
-    rows = {task: next(iter(world.records(instructions.dataset_of(task), 1, 1))) for task in instructions.KNOWN_TASKS}
+    rows = {
+        task: next(iter(world.records(instructions.dataset_of(task), 1, 1)))
+        for task in instructions.KNOWN_TASKS
+    }
     starts = {instructions.prompt(task, row).split()[0] for task, row in rows.items()}
     assert {text.split()[0] for text in prompts(replayed[4], tokenizer)} == starts
 
@@ -41,7 +54,9 @@ def test_the_same_plan_gives_the_same_weights(flan):
         fine_tuning.fine_tune(model, tokenizer, fine_tuning.Plan(steps=2, batch_size=4))
         assert not model.training
         weights.append(torch.nn.utils.parameters_to_vector(model.parameters()))
-    assert torch.equal(*weights) and not torch.equal(weights[0], torch.nn.utils.parameters_to_vector(original.parameters()))
+    assert torch.equal(*weights) and not torch.equal(
+        weights[0], torch.nn.utils.parameters_to_vector(original.parameters())
+    )
 
 
 @pytest.mark.parametrize("pretrained", [True, False])

@@ -14,7 +14,10 @@ class Words:
     vocabulary: dict = {}  # noqa: RUF012
 
     def __call__(self, texts, add_special_tokens=True, truncation=False):
-        rows = [[self.vocabulary.setdefault(word, 1000 + len(self.vocabulary)) for word in text.split()] for text in texts]
+        rows = [
+            [self.vocabulary.setdefault(word, 1000 + len(self.vocabulary)) for word in text.split()]
+            for text in texts
+        ]
         return {"input_ids": [[2, *row, 3] if add_special_tokens else row for row in rows]}
 
     def convert_tokens_to_ids(self, tokens):
@@ -55,7 +58,9 @@ def test_padding_is_hidden_from_the_loss(tokenizer):
 
 def test_a_step_gives_the_same_batches_again_and_another_step_others(tokenizer):
     groups = ({"sentiment": 2, "topics": 1, "repeat": 2}, {"questions": 1, "matters": 1})
-    first, again, later = (mixture.instruction_batches(step, tokenizer, groups, denoised=2) for step in (3, 3, 4))
+    first, again, later = (
+        mixture.instruction_batches(step, tokenizer, groups, denoised=2) for step in (3, 3, 4)
+    )
     assert [batch["input_ids"].shape[0] for batch in first] == [5, 4]
     for one, two in zip(first, again, strict=True):
         assert torch.equal(one["input_ids"], two["input_ids"]) and torch.equal(one["labels"], two["labels"])
@@ -65,8 +70,12 @@ def test_a_step_gives_the_same_batches_again_and_another_step_others(tokenizer):
 def test_no_batch_holds_a_summary(tokenizer, monkeypatch):
     asked = []
     original = world.records
-    monkeypatch.setattr(mixture.corpora, "pairs", lambda task, *a, **k: asked.append(task) or iter([("a b", "c")]))
-    mixture.instruction_batches(0, tokenizer, ({"sentiment": 1, "translation": 1, "entities": 1}, {"questions": 1}), denoised=1)
+    monkeypatch.setattr(
+        mixture.corpora, "pairs", lambda task, *a, **k: asked.append(task) or iter([("a b", "c")])
+    )
+    mixture.instruction_batches(
+        0, tokenizer, ({"sentiment": 1, "translation": 1, "entities": 1}, {"questions": 1}), denoised=1
+    )
     assert asked == ["sentiment", "translation", "entities", "questions"]
     assert world.records is original
 

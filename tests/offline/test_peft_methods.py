@@ -14,7 +14,9 @@ RUNS = peft_methods.results()
 
 
 def test_every_method_was_run_with_two_seeds():
-    assert {(run.method, run.seed) for run in RUNS} == {(name, seed) for name in peft_methods.METHODS for seed in (0, 1)}
+    assert {(run.method, run.seed) for run in RUNS} == {
+        (name, seed) for name in peft_methods.METHODS for seed in (0, 1)
+    }
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.file)
@@ -23,7 +25,10 @@ def test_a_file_says_what_was_run_and_with_what(run):
     assert run.config == json.loads(json.dumps(asdict(peft_methods.METHODS[run.method])))
     assert run.plan["steps"] == peft_methods.METHODS[run.method].steps and run.plan["seed"] == run.seed
     assert {"torch", "transformers", "peft", "world"} <= run.versions.keys()
-    assert all(score.n >= peft_methods.ROWS and score.low <= score.value <= score.high for score in run.scores.values())
+    assert all(
+        score.n >= peft_methods.ROWS and score.low <= score.value <= score.high
+        for score in run.scores.values()
+    )
     assert run.learned.n == 2 * peft_methods.ROWS and run.forgotten.n == 4 * peft_methods.ROWS
     assert (peft_methods.RESULTS / run.file).is_file()
 
@@ -47,7 +52,11 @@ def test_four_bits_round_the_blocks_and_nothing_else():
     original, _ = peft_methods._original()
     squeezed = copy.deepcopy(original)
     peft_methods._squeeze(squeezed)
-    changed = {name for name, value in squeezed.named_parameters() if not torch.equal(value, original.get_parameter(name))}
+    changed = {
+        name
+        for name, value in squeezed.named_parameters()
+        if not torch.equal(value, original.get_parameter(name))
+    }
     assert {name.split(".")[-2] for name in changed} == set(peft_methods.LINEAR)
     layer = "encoder.block.0.layer.0.SelfAttention.q.weight"
     assert torch.equal(squeezed.get_parameter(layer), four_bits.squeeze(original.get_parameter(layer)))

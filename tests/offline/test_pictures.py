@@ -33,25 +33,39 @@ def test_every_question_has_the_answer_of_its_scene_and_every_answer_occurs():
     for row in rows:
         assert row["answer"] == pictures.answer(row["question"], row["attributes"])
         answers[row["question"]][row["answer"]] += 1
-    assert [len(counts) for counts in answers.values()] == [len(values) for values in pictures.CHOICES.values()]
+    assert [len(counts) for counts in answers.values()] == [
+        len(values) for values in pictures.CHOICES.values()
+    ]
     assert max(max(counts.values()) / counts.total() for counts in answers.values()) < 0.7
 
 
 def test_a_caption_says_everything():
     scene = {"boats": 2, "colour": "red", "kind": "sailing boat", "lighthouse": "left", "sky": "night"}
     assert pictures.caption(scene) == "Two red sailing boats by night and a lighthouse on the left."
-    assert pictures.caption(scene | {"boats": 1, "lighthouse": "none"}) == "One red sailing boat by night and no lighthouse."
+    assert (
+        pictures.caption(scene | {"boats": 1, "lighthouse": "none"})
+        == "One red sailing boat by night and no lighthouse."
+    )
 
 
 def test_no_scene_occurs_in_two_splits():
-    scenes = {split: {pictures.record(seed, index, split)["caption"] for seed in (1, 2) for index in range(200)} for split in SPLITS}
+    scenes = {
+        split: {pictures.record(seed, index, split)["caption"] for seed in (1, 2) for index in range(200)}
+        for split in SPLITS
+    }
     assert all(scenes[split] for split in SPLITS)
-    assert not scenes["train"] & scenes["test"] and not scenes["train"] & scenes["validation"] and not scenes["validation"] & scenes["test"]
+    assert (
+        not scenes["train"] & scenes["test"]
+        and not scenes["train"] & scenes["validation"]
+        and not scenes["validation"] & scenes["test"]
+    )
 
 
 def test_a_seed_draws_the_same_pictures_and_another_seed_draws_others():
     def digest(seed):
-        return [hashlib.sha256(pictures.record(seed, index)["image"].tobytes()).hexdigest() for index in range(50)]
+        return [
+            hashlib.sha256(pictures.record(seed, index)["image"].tobytes()).hexdigest() for index in range(50)
+        ]
 
     assert digest(5) == digest(5)
     assert len(set(digest(5)) & set(digest(6))) < 5
@@ -71,7 +85,9 @@ def test_a_written_folder_loads_as_the_frame(tmp_path):
     assert set(loaded["validation"].column_names) == set(expected.column_names)
     for got, row in zip(loaded["validation"], expected, strict=True):
         assert got["image"].tobytes() == row["image"].tobytes()
-        assert {name: got[name] for name in got if name != "image"} == {name: row[name] for name in row if name != "image"}
+        assert {name: got[name] for name in got if name != "image"} == {
+            name: row[name] for name in row if name != "image"
+        }
 
 
 def test_the_metadata_is_one_line_a_picture(tmp_path):

@@ -17,16 +17,35 @@ def tiny_tokenizer():
 
 
 def tiny_model(tokenizer):
-    return BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
-                                      max_position_embeddings=128, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=8,
+            max_position_embeddings=128,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+    )
 
 
 @pytest.fixture
 def recipe(monkeypatch):
     monkeypatch.setattr(pretrain, "_SAVE_EVERY", 2)
     monkeypatch.setattr(pretrain, "_REPORT_EVERY", 2)
-    return pretrain.Recipe("tiny", "a test", tiny_tokenizer, tiny_model, lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 2)],
-                           steps=6, learning_rate=1e-2, warmup_steps=2, finetuning_dropout=(("hidden_dropout_prob", 0.1),))
+    return pretrain.Recipe(
+        "tiny",
+        "a test",
+        tiny_tokenizer,
+        tiny_model,
+        lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 2)],
+        steps=6,
+        learning_rate=1e-2,
+        warmup_steps=2,
+        finetuning_dropout=(("hidden_dropout_prob", 0.1),),
+    )
 
 
 def weights(model):
@@ -64,7 +83,10 @@ def test_a_saved_checkpoint_is_loaded_by_the_auto_classes(recipe, tmp_path):
     model, tokenizer, record = pretrain.train(recipe, "cpu", tmp_path / "work", report=lambda line: None)
     pretrain.save(recipe, model, tokenizer, record, tmp_path / "asset")
     assert (tmp_path / "asset" / "model.safetensors").exists()
-    loaded, again = AutoModelForMaskedLM.from_pretrained(tmp_path / "asset"), AutoTokenizer.from_pretrained(tmp_path / "asset")
+    loaded, again = (
+        AutoModelForMaskedLM.from_pretrained(tmp_path / "asset"),
+        AutoTokenizer.from_pretrained(tmp_path / "asset"),
+    )
     assert loaded.config.hidden_dropout_prob == 0.1
     assert torch.equal(loaded.get_input_embeddings().weight, model.get_input_embeddings().weight)
     assert again("the sea")["input_ids"] == tokenizer("the sea")["input_ids"]
@@ -89,9 +111,15 @@ def test_a_recipe_may_begin_with_the_end_of_another(recipe, tmp_path, monkeypatc
 
 
 def test_half_of_the_teacher_becomes_the_student():
-    teacher = {f"bert.encoder.layer.{layer}.attention.self.query.{part}": torch.tensor(float(layer)) for layer in range(6) for part in ("weight", "bias")}
+    teacher = {
+        f"bert.encoder.layer.{layer}.attention.self.query.{part}": torch.tensor(float(layer))
+        for layer in range(6)
+        for part in ("weight", "bias")
+    }
     student = pretrain._student_state(teacher, 3)
-    assert [student[f"distilbert.transformer.layer.{layer}.attention.q_lin.weight"].item() for layer in range(3)] == [0.0, 2.0, 4.0]
+    assert [
+        student[f"distilbert.transformer.layer.{layer}.attention.q_lin.weight"].item() for layer in range(3)
+    ] == [0.0, 2.0, 4.0]
 
 
 def test_an_unknown_name_is_refused_with_the_choices(capsys):

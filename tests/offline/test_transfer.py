@@ -39,7 +39,9 @@ def test_starts_differ_in_the_encoder_and_share_their_size():
 
 
 def test_seeds_read_other_rows_and_a_smaller_run_the_first_of_a_larger():
-    few, more, other = (transfer.rows(run) for run in (Run(labels=50), Run(labels=100), Run(labels=50, seed=1)))
+    few, more, other = (
+        transfer.rows(run) for run in (Run(labels=50), Run(labels=100), Run(labels=50, seed=1))
+    )
     assert more[:50] == few and other != few
     assert not {row["text"] for row in more} & {row["text"] for row in transfer.fresh_rows(50)}
 
@@ -52,10 +54,19 @@ def test_a_result_survives_its_file(tmp_path):
 
 def test_the_curve_and_the_depths_have_a_point_each():
     assert [labels for labels, _ in transfer.by_labels(SAVED, "random")] == list(transfer.LABELS)
-    assert {depth: len(found) for depth, found in transfer.by_depth(SAVED).items()} == dict.fromkeys(transfer.DEPTHS, 2)
+    assert {depth: len(found) for depth, found in transfer.by_depth(SAVED).items()} == dict.fromkeys(
+        transfer.DEPTHS, 2
+    )
 
 
-@pytest.mark.parametrize(("bad", "words"), [({"start": "magic"}, "there are pre-trained"), ({"frozen": 9}, "from 0 to 4"), ({"labels": 3}, "at least 16")])
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"start": "magic"}, "there are pre-trained"),
+        ({"frozen": 9}, "from 0 to 4"),
+        ({"labels": 3}, "at least 16"),
+    ],
+)
 def test_runs_that_can_not_be(bad, words):
     with pytest.raises(ValueError, match=words):
         Run(**bad)
@@ -76,6 +87,14 @@ def test_a_short_run_from_end_to_end():
     run = Run(labels=16, frozen=3)
     before = transfer.classifier(run)
     after = transfer.trained(run, steps=2)
-    frozen = lambda model: [fingerprint(part) for part in (model.distilbert.embeddings, *model.distilbert.transformer.layer[:2])]  # noqa: E731
-    assert frozen(before) == frozen(after) and fingerprint(before) != fingerprint(after) and not after.training
+
+    def frozen(model):
+        return [
+            fingerprint(part)
+            for part in (model.distilbert.embeddings, *model.distilbert.transformer.layer[:2])
+        ]
+
+    assert (
+        frozen(before) == frozen(after) and fingerprint(before) != fingerprint(after) and not after.training
+    )
     assert transfer.measured(run, steps=2, count=20).accuracy.n == 20

@@ -29,13 +29,22 @@ def test_a_bottleneck_changes_nothing_at_first_and_trains_alone(tiny):
     assert torch.equal(adapted(**BATCH).logits, before)
     assert count_parameters(adapted).trainable == 5 * (16 * 3 + 3 + 3 * 16 + 16)
     adapted(**BATCH).loss.backward()
-    learning = {name for name, value in adapted.named_parameters() if value.grad is not None and value.grad.abs().max() > 0}
-    assert learning and all(".adapters." in name and ".up." in name for name in learning)  # `down` waits for `up`
+    learning = {
+        name
+        for name, value in adapted.named_parameters()
+        if value.grad is not None and value.grad.abs().max() > 0
+    }
+    assert learning and all(
+        ".adapters." in name and ".up." in name for name in learning
+    )  # `down` waits for `up`
 
 
 def test_the_state_of_adapters_is_all_that_is_trained(tiny):
     adapted = adapters.add_bottlenecks(tiny, width=3)
-    assert sum(value.numel() for value in adapters.adapter_state(adapted).values()) == count_parameters(adapted).trainable
+    assert (
+        sum(value.numel() for value in adapters.adapter_state(adapted).values())
+        == count_parameters(adapted).trainable
+    )
 
 
 def test_activations_of_a_known_graph():
@@ -64,7 +73,13 @@ def test_what_is_frozen_below_the_first_adapter_keeps_nothing(tiny):
 # Numbers of parameters of the checkpoints google/flan-t5-* on the Hub.
 @pytest.mark.parametrize(
     ("size", "count"),
-    [("small", 76_961_152), ("base", 247_577_856), ("large", 783_150_080), ("xl", 2_849_757_184), ("xxl", 11_135_332_352)],
+    [
+        ("small", 76_961_152),
+        ("base", 247_577_856),
+        ("large", 783_150_080),
+        ("xl", 2_849_757_184),
+        ("xxl", 11_135_332_352),
+    ],
 )
 def test_a_shell_counts_what_the_checkpoint_holds(size, count):
     shell = flan_t5_sizes.flan_t5_shell(size)

@@ -22,7 +22,11 @@ def api(tmp_path_factory):
 
         def commit(title, branch="main"):
             api.upload_file(
-                path_or_fileobj=title.encode(), path_in_repo="a.txt", repo_id="me/x", revision=branch, commit_message=title
+                path_or_fileobj=title.encode(),
+                path_in_repo="a.txt",
+                repo_id="me/x",
+                revision=branch,
+                commit_message=title,
             )
 
         commit("First")
@@ -38,7 +42,13 @@ def api(tmp_path_factory):
 def test_commits_have_their_depth_their_lane_and_their_parent(api):
     commits = commits_of(api, "me/x", api.list_repo_refs("me/x").branches)
     places = {each.title: (each.depth, each.lane) for each in commits.values()}
-    assert places == {"initial commit": (0, 0), "First": (1, 0), "Second": (2, 0), "Third": (3, 0), "Elsewhere": (3, 1)}
+    assert places == {
+        "initial commit": (0, 0),
+        "First": (1, 0),
+        "Second": (2, 0),
+        "Third": (3, 0),
+        "Elsewhere": (3, 1),
+    }
     parents = {each.title: commits[each.parent].title for each in commits.values() if each.parent}
     assert parents == {"First": "initial commit", "Second": "First", "Third": "Second", "Elsewhere": "Second"}
 

@@ -30,7 +30,11 @@ def test_a_missing_library_is_said_to_be_missing():
 
 def test_helpers_of_the_model_library_do_need_it_or_are_needed_by_it():
     def needs(name):
-        return {re.match(r"[\w.-]+", line)[0].replace("-", "_") for line in metadata.requires(name) if "extra" not in line}
+        return {
+            re.match(r"[\w.-]+", line)[0].replace("-", "_")
+            for line in metadata.requires(name)
+            if "extra" not in line
+        }
 
     assert {"tokenizers", "safetensors", "huggingface_hub"} <= needs("transformers")
     assert {"transformers", "accelerate"} <= needs("peft")

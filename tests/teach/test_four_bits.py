@@ -44,7 +44,9 @@ def test_an_outlier_spoils_its_own_block_only(weight):
     calm = four_bits.dequantise(four_bits.quantise(weight))
     weight[0, 0] = 1000
     spoilt = four_bits.dequantise(four_bits.quantise(weight)).flatten()
-    assert torch.equal(spoilt[64:], calm.flatten()[64:]) and not torch.equal(spoilt[1:64], calm.flatten()[1:64])
+    assert torch.equal(spoilt[64:], calm.flatten()[64:]) and not torch.equal(
+        spoilt[1:64], calm.flatten()[1:64]
+    )
 
 
 def test_double_quantisation_moves_a_scale_by_at_most_half_a_unit():

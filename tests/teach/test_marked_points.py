@@ -5,7 +5,10 @@ from course_utils.teach.scores import Score
 
 
 def test_every_point_has_its_place_a_look_of_its_own_and_a_name():
-    points = {f"way {number}": (Score(number, number - 0.5, number + 0.5, 10), Score(0.5, 0.4, 0.6, 10)) for number in range(7)}
+    points = {
+        f"way {number}": (Score(number, number - 0.5, number + 0.5, 10), Score(0.5, 0.4, 0.6, 10))
+        for number in range(7)
+    }
     figure = marked_points(points, "Ways", "width", "height")
     drawn = [container[0] for container in figure.axes[0].containers]
     assert [line.get_xdata()[0] for line in drawn] == list(range(7))

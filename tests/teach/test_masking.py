@@ -17,7 +17,9 @@ def test_the_remark_is_hidden_whole_and_alone_asked_for(words):
     text, remark = "The soup was not cold.", "Never again."
     batch = mask_remarks([(text, remark), ("Good.", "Five stars.")], words)
     shown, asked = batch["input_ids"][0], batch["labels"][0]
-    assert words.decode(asked[asked != IGNORED]) == words.decode(words(remark, add_special_tokens=False)["input_ids"])
+    assert words.decode(asked[asked != IGNORED]) == words.decode(
+        words(remark, add_special_tokens=False)["input_ids"]
+    )
     assert ((shown == words.mask_token_id) == (asked != IGNORED)).all()
     assert words.decode(shown).startswith("[CLS] the soup was not cold. [MASK]")
     assert {value.shape for value in batch.values()} == {(2, len(shown))}

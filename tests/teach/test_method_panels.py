@@ -5,7 +5,10 @@ from course_utils.teach.scores import Score
 
 
 def test_every_run_is_a_circle_and_a_score_has_whiskers():
-    panels = [Panel("time (s)", {"a": [1.0, 2.0], "b": [3.0]}, log=True), Panel("learned", {"a": [Score(0.5, 0.4, 0.6, 10)], "b": []})]
+    panels = [
+        Panel("time (s)", {"a": [1.0, 2.0], "b": [3.0]}, log=True),
+        Panel("learned", {"a": [Score(0.5, 0.4, 0.6, 10)], "b": []}),
+    ]
     figure = method_panels(panels, "two methods")
     left, right = figure.axes
     circles = [line for line in left.lines if line.get_marker() == "o"]

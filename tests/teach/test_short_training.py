@@ -29,7 +29,9 @@ def collate(numbers):
 def trained(seed=0, **options):
     model = Line()
     torch.nn.init.zeros_(model.slope.bias)
-    losses = train_briefly(model, [-2, -1, 1, 2], collate, steps=60, batch_size=2, learning_rate=0.05, seed=seed, **options)
+    losses = train_briefly(
+        model, [-2, -1, 1, 2], collate, steps=60, batch_size=2, learning_rate=0.05, seed=seed, **options
+    )
     return model, losses
 
 

@@ -221,7 +221,9 @@ def test_folders_that_lie_are_refused(t5, lie):
 def test_damaged_weights_are_said_to_be(t5, lie):
     files = dict(models.pack(t5).files)
     LIES[lie](files)
-    with pytest.raises(CodecError, match="^model.safetensors is damaged or no safetensors file; save the model once more"):
+    with pytest.raises(
+        CodecError, match="^model.safetensors is damaged or no safetensors file; save the model once more"
+    ):
         models.rebuild(Folder(files))
 
 

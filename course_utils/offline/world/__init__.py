@@ -17,8 +17,21 @@ from .general import detokenised
 from .reviews import LABELS as REVIEW_LABELS
 from .topics import LABELS as TOPIC_LABELS
 
-__all__ = ["DIALOGUE_TOPICS", "ENTITY_TAGS", "KINDS", "REVIEW_LABELS", "SPLITS", "TOPIC_LABELS", "VERSION", "Draw", "detokenised",
-           "record", "records", "reviews_with_closings", "spans"]
+__all__ = [
+    "DIALOGUE_TOPICS",
+    "ENTITY_TAGS",
+    "KINDS",
+    "REVIEW_LABELS",
+    "SPLITS",
+    "TOPIC_LABELS",
+    "VERSION",
+    "Draw",
+    "detokenised",
+    "record",
+    "records",
+    "reviews_with_closings",
+    "spans",
+]
 
 #: Changes whenever any record changes; caches and checkpoints name it.
 VERSION = "1"
@@ -30,7 +43,10 @@ _WRITERS: dict[str, Callable[[Draw], dict]] = {
     "translations": translations.translation,
     "general-text": general.general_text,
 }
-_WRITERS_WITH_IDENTIFIER: dict[str, Callable[[Draw, str], dict]] = {"dialogues": dialogues.dialogue, "questions": questions.question}
+_WRITERS_WITH_IDENTIFIER: dict[str, Callable[[Draw, str], dict]] = {
+    "dialogues": dialogues.dialogue,
+    "questions": questions.question,
+}
 
 KINDS = ("dialogues", "reviews", "topics", "entities", "questions", "translations", "general-text")
 

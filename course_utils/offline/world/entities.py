@@ -106,7 +106,11 @@ def entities(draw: Draw) -> dict:
             words = _NAMES[kind](draw, frame).split()
             first = TAGS.index(f"B-{kind}")
             # The article of "the Copper Kettle" belongs to the sentence, not to the name.
-            marks = [first] + [first + 1] * (len(words) - 1) if words[0] != "the" else [0, first] + [first + 1] * (len(words) - 2)
+            marks = (
+                [first] + [first + 1] * (len(words) - 1)
+                if words[0] != "the"
+                else [0, first] + [first + 1] * (len(words) - 2)
+            )
         else:
             words = [_WORDS[kind](draw)] if kind else [piece]
             marks = [0]

@@ -46,9 +46,14 @@ def _opinion(draw: Draw) -> str:
     good = draw.chance(0.5)
     who = draw.choice(FIRST_NAMES)
     judgement = clause(draw, good)
-    said = draw.choice(("said that {clause}.", "wrote that {clause}.", "told us that {clause}.", "found that {clause}.")).format(clause=judgement)
-    feeling = draw.choice(("was pleased", "came home happy", "smiled", "thanked everybody", "will return") if good else
-                          ("was annoyed", "came home angry", "frowned", "complained", "left early"))
+    said = draw.choice(
+        ("said that {clause}.", "wrote that {clause}.", "told us that {clause}.", "found that {clause}.")
+    ).format(clause=judgement)
+    feeling = draw.choice(
+        ("was pleased", "came home happy", "smiled", "thanked everybody", "will return")
+        if good
+        else ("was annoyed", "came home angry", "frowned", "complained", "left early")
+    )
     return f"{who} {said} {draw.choice((who, 'Everybody'))} {feeling}. {translation(draw)['en']}"
 
 

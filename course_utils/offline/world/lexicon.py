@@ -28,7 +28,11 @@ Mar Mill Moor North Oak Old Pen Red Rock Salt Sand Shel Stan Thorn Wald West Whi
 _SHARED_ENDINGS = "ford ley ton by well field".split()  # a surname or a village: only the sentence can tell
 
 SURNAMES = [stem + ending for stem in _STEMS for ending in (*_SHARED_ENDINGS, "man", "ridge", "son", "worth")]
-VILLAGES = [stem + ending for stem in _STEMS for ending in (*_SHARED_ENDINGS, "mouth", "haven", "bury", "wick", "combe", "stead")]
+VILLAGES = [
+    stem + ending
+    for stem in _STEMS
+    for ending in (*_SHARED_ENDINGS, "mouth", "haven", "bury", "wick", "combe", "stead")
+]
 
 # First names, plants and trades name streets as well as people: "Rose" may be a woman, a street or an inn.
 _STREET_NAMES = """
@@ -44,12 +48,20 @@ _SIGN_ADJECTIVES = "Copper Silver Golden Blue Green Red White Black Old Little M
 _SIGN_NOUNS = "Kettle Anchor Heron Lantern Gull Barrel Rose Compass Herring Oak Bell Crown Whale Swan Fox Rudder Lily Mill".split()
 
 INNS = [f"the {adjective} {noun}" for adjective in _SIGN_ADJECTIVES for noun in _SIGN_NOUNS]
-CLUBS = [f"{village} {kind}" for village in VILLAGES[::3] for kind in ("United", "Rovers", "Rowing Club", "Choir")]
-FIRMS = [f"{surname} {kind}" for surname in SURNAMES[::2] for kind in ("and Sons", "Ferries", "Bank", "Motors", "Tools", "Press")]
+CLUBS = [
+    f"{village} {kind}" for village in VILLAGES[::3] for kind in ("United", "Rovers", "Rowing Club", "Choir")
+]
+FIRMS = [
+    f"{surname} {kind}"
+    for surname in SURNAMES[::2]
+    for kind in ("and Sons", "Ferries", "Bank", "Motors", "Tools", "Press")
+]
 ORGANISATIONS = INNS[::2] + CLUBS + FIRMS
 
 _FESTIVALS = "Herring Lantern Harvest Oyster Apple Kite Lily Regatta Accordion Lighthouse Barrel Winter Rose Pumpkin Driftwood".split()
-EVENTS = [f"the {thing} {kind}" for thing in _FESTIVALS for kind in ("Festival", "Fair", "Cup", "Prize", "Weekend")]
+EVENTS = [
+    f"the {thing} {kind}" for thing in _FESTIVALS for kind in ("Festival", "Fair", "Cup", "Prize", "Weekend")
+]
 MAKES = "Norland Perrin Tolva Kestrel Brio Almeda Zephyr Corvo Lumen Vesta Orla Delfin Marlow Sorrel Juno Rondo".split()
 
 # --- time and money ------------------------------------------------------------------------------------------------
@@ -70,7 +82,11 @@ class Noun(NamedTuple):
 
     @property
     def french_plural(self) -> str:
-        return self.french if self.french[-1] in "sxz" else self.french + ("x" if self.french.endswith("eau") else "s")
+        return (
+            self.french
+            if self.french[-1] in "sxz"
+            else self.french + ("x" if self.french.endswith("eau") else "s")
+        )
 
 
 def _nouns(table: str) -> list[Noun]:
@@ -243,7 +259,8 @@ def _adjectives(table: str, before_noun: bool) -> list[Adjective]:
     return [Adjective(*line.split("|"), before_noun) for line in table.strip().splitlines()]
 
 
-ADJECTIVES = _adjectives("""
+ADJECTIVES = _adjectives(
+    """
 red|rouge|rouge
 green|vert|verte
 blue|bleu|bleue
@@ -278,13 +295,18 @@ lost|perdu|perdue
 broken|cassé|cassée
 painted|peint|peinte
 useful|utile|utile
-""", before_noun=False) + _adjectives("""
+""",
+    before_noun=False,
+) + _adjectives(
+    """
 small|petit|petite
 big|grand|grande
 pretty|joli|jolie
 bad|mauvais|mauvaise
 young|jeune|jeune
-""", before_noun=True)
+""",
+    before_noun=True,
+)
 
 
 class Verb(NamedTuple):
@@ -297,7 +319,9 @@ class Verb(NamedTuple):
     particle: str = ""
 
 
-VERBS = [Verb(*line.split("|")) for line in """
+VERBS = [
+    Verb(*line.split("|"))
+    for line in """
 close|closes|closing|ferm
 prepare|prepares|preparing|prépar
 look for|looks for|looking for|cherch
@@ -335,7 +359,8 @@ borrow|borrows|borrowing|emprunt
 photograph|photographs|photographing|photographi
 polish|polishes|polishing|astiqu
 touch|touches|touching|touch
-""".strip().splitlines()]
+""".strip().splitlines()
+]
 
 
 def a(phrase: str) -> str:

@@ -26,18 +26,93 @@ _FOODS = "bread cheese honey cider mussels apples biscuits jam mustard butter eg
 
 # A fact is a sentence with named slots, and the questions that each ask for one slot.
 _FACTS = (
-    ("{person} runs a {trade} shop on {street}.", {"person": "Who runs the {trade} shop?", "street": "Where is the {trade} shop of {person}?"}),
-    ("{person} works in {village} as {job}.", {"person": "Who works in {village}?", "village": "Where does {person} work?", "job": "What is the work of {person}?"}),
-    ("Since {month}, {person} has been in charge of {organisation}.", {"person": "Who is in charge of {organisation}?", "month": "Since when has {person} been in charge of {organisation}?", "organisation": "What is {person} in charge of?"}),
-    ("{person} bought {thing} for {number} pounds.", {"person": "Who bought {thing}?", "thing": "What did {person} buy?", "number": "How many pounds did {person} pay for {thing}?"}),
-    ("The {trade} shop opens at {hour} and closes at {hour2}.", {"hour": "When does the {trade} shop open?", "hour2": "When does the {trade} shop close?"}),
-    ("{event} takes place in {village} every {month}.", {"village": "Where does {event} take place?", "month": "In which month is {event}?", "event": "What takes place in {village}?"}),
-    ("{person} keeps {pet} at {inn}.", {"person": "Who keeps {pet}?", "pet": "Which animal does {person} keep?", "inn": "Where does {person} keep {pet}?"}),
-    ("The ferry to {village} leaves on {day} at {hour}.", {"village": "Where does the {day} ferry go?", "day": "On which day does the ferry to {village} leave?", "hour": "At what time does the ferry to {village} leave?"}),
-    ("{person} gave {thing} to {person2}.", {"person": "Who gave {thing} away?", "person2": "Who was given {thing}?", "thing": "What was given to {person2}?"}),
-    ("{person} met {person2} in {village}.", {"person": "Who met {person2}?", "person2": "Whom did {person} meet?", "village": "Where did {person} meet {person2}?"}),
-    ("Every {day}, {person} sells {food} on {street}.", {"food": "What does {person} sell?", "street": "Where does {person} sell {food}?", "day": "On which day does {person} sell {food}?"}),
-    ("The bridge on {street} was built by {organisation}.", {"street": "Where is the bridge that {organisation} built?", "organisation": "Who built the bridge on {street}?"}),
+    (
+        "{person} runs a {trade} shop on {street}.",
+        {"person": "Who runs the {trade} shop?", "street": "Where is the {trade} shop of {person}?"},
+    ),
+    (
+        "{person} works in {village} as {job}.",
+        {
+            "person": "Who works in {village}?",
+            "village": "Where does {person} work?",
+            "job": "What is the work of {person}?",
+        },
+    ),
+    (
+        "Since {month}, {person} has been in charge of {organisation}.",
+        {
+            "person": "Who is in charge of {organisation}?",
+            "month": "Since when has {person} been in charge of {organisation}?",
+            "organisation": "What is {person} in charge of?",
+        },
+    ),
+    (
+        "{person} bought {thing} for {number} pounds.",
+        {
+            "person": "Who bought {thing}?",
+            "thing": "What did {person} buy?",
+            "number": "How many pounds did {person} pay for {thing}?",
+        },
+    ),
+    (
+        "The {trade} shop opens at {hour} and closes at {hour2}.",
+        {"hour": "When does the {trade} shop open?", "hour2": "When does the {trade} shop close?"},
+    ),
+    (
+        "{event} takes place in {village} every {month}.",
+        {
+            "village": "Where does {event} take place?",
+            "month": "In which month is {event}?",
+            "event": "What takes place in {village}?",
+        },
+    ),
+    (
+        "{person} keeps {pet} at {inn}.",
+        {
+            "person": "Who keeps {pet}?",
+            "pet": "Which animal does {person} keep?",
+            "inn": "Where does {person} keep {pet}?",
+        },
+    ),
+    (
+        "The ferry to {village} leaves on {day} at {hour}.",
+        {
+            "village": "Where does the {day} ferry go?",
+            "day": "On which day does the ferry to {village} leave?",
+            "hour": "At what time does the ferry to {village} leave?",
+        },
+    ),
+    (
+        "{person} gave {thing} to {person2}.",
+        {
+            "person": "Who gave {thing} away?",
+            "person2": "Who was given {thing}?",
+            "thing": "What was given to {person2}?",
+        },
+    ),
+    (
+        "{person} met {person2} in {village}.",
+        {
+            "person": "Who met {person2}?",
+            "person2": "Whom did {person} meet?",
+            "village": "Where did {person} meet {person2}?",
+        },
+    ),
+    (
+        "Every {day}, {person} sells {food} on {street}.",
+        {
+            "food": "What does {person} sell?",
+            "street": "Where does {person} sell {food}?",
+            "day": "On which day does {person} sell {food}?",
+        },
+    ),
+    (
+        "The bridge on {street} was built by {organisation}.",
+        {
+            "street": "Where is the bridge that {organisation} built?",
+            "organisation": "Who built the bridge on {street}?",
+        },
+    ),
 )
 
 
@@ -74,18 +149,28 @@ def _attempt(draw: Draw) -> dict | None:
         fact = draw.choice(_FACTS)
         if fact not in facts:
             facts.append(fact)
-    filled = [_filled(draw, subject if position == 0 else f"{draw.choice(FIRST_NAMES)} {draw.choice(SURNAMES)}")
-              for position in range(len(facts))]
+    filled = [
+        _filled(draw, subject if position == 0 else f"{draw.choice(FIRST_NAMES)} {draw.choice(SURNAMES)}")
+        for position in range(len(facts))
+    ]
     asked = draw.below(len(facts))
-    sentences = [capitalised(sentence.format(**slots)) for (sentence, _), slots in zip(facts, filled, strict=True)]
+    sentences = [
+        capitalised(sentence.format(**slots)) for (sentence, _), slots in zip(facts, filled, strict=True)
+    ]
     context = " ".join(sentences)
     slot, question = draw.choice(tuple(facts[asked][1].items()))
     answer = filled[asked][slot]
-    start = sum(len(sentence) + 1 for sentence in sentences[:asked]) + sentences[asked].lower().find(answer.lower())
+    start = sum(len(sentence) + 1 for sentence in sentences[:asked]) + sentences[asked].lower().find(
+        answer.lower()
+    )
     if context.lower().count(answer.lower()) != 1:
         return None
-    answer = context[start:start + len(answer)]
-    return {"context": context, "question": question.format(**filled[asked]), "answers": {"text": [answer], "answer_start": [start]}}
+    answer = context[start : start + len(answer)]
+    return {
+        "context": context,
+        "question": question.format(**filled[asked]),
+        "answers": {"text": [answer], "answer_start": [start]},
+    }
 
 
 def question(draw: Draw, identifier: str = "") -> dict:

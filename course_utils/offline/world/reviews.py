@@ -43,13 +43,39 @@ _FIELDS = {
         [noun.plural for noun in GOODS if noun.english in _FURNISHINGS],
     ),
 }
-_PLAIN_OPENINGS = ("We stayed there in {month}.", "I went there on {day}.", "{person} took us there.", "Our second visit, in {month}.",
-                   "We came over from {village}.", "A short visit on {day}.", "We were four, with {person}.", "I passed by in {month}.")
+_PLAIN_OPENINGS = (
+    "We stayed there in {month}.",
+    "I went there on {day}.",
+    "{person} took us there.",
+    "Our second visit, in {month}.",
+    "We came over from {village}.",
+    "A short visit on {day}.",
+    "We were four, with {person}.",
+    "I passed by in {month}.",
+)
 _VERDICTS = {
-    "positive": ("We will be back.", "Warmly recommended.", "Worth every penny.", "Five stars.", "What a treat.", "I was delighted.",
-                 "You should go.", "A real pleasure.", "I left with a smile."),
-    "negative": ("Never again.", "Stay away.", "A waste of money.", "One star.", "What a shame.", "I was disappointed.",
-                 "You should avoid it.", "A real let-down.", "I left in a bad mood."),
+    "positive": (
+        "We will be back.",
+        "Warmly recommended.",
+        "Worth every penny.",
+        "Five stars.",
+        "What a treat.",
+        "I was delighted.",
+        "You should go.",
+        "A real pleasure.",
+        "I left with a smile.",
+    ),
+    "negative": (
+        "Never again.",
+        "Stay away.",
+        "A waste of money.",
+        "One star.",
+        "What a shame.",
+        "I was disappointed.",
+        "You should avoid it.",
+        "A real let-down.",
+        "I left in a bad mood.",
+    ),
 }
 
 
@@ -65,16 +91,30 @@ def _aspect(draw: Draw, good: bool, field: str | None = None) -> tuple[str, str,
 def _plain(draw: Draw, good: bool) -> str:
     """A clause whose judging word says what it means."""
     subject, verb, adjective = _aspect(draw, good)
-    return draw.choice((f"{subject} {verb} {adjective}", f"{subject} {verb} really {adjective}", f"I found {subject} {adjective}",
-                        f"{subject} {verb} very {adjective}", f"we thought {subject} {adjective}"))
+    return draw.choice(
+        (
+            f"{subject} {verb} {adjective}",
+            f"{subject} {verb} really {adjective}",
+            f"I found {subject} {adjective}",
+            f"{subject} {verb} very {adjective}",
+            f"we thought {subject} {adjective}",
+        )
+    )
 
 
 def _negated(draw: Draw, good: bool) -> str:
     """A clause whose judging word means the opposite of what it says."""
     subject, verb, adjective = _aspect(draw, not good)
-    return draw.choice((f"{subject} {verb} not {adjective}", f"{subject} {verb} never {adjective}", f"{subject} {verb} anything but {adjective}",
-                        f"nobody could call {subject} {adjective}", f"{subject} {verb} not {adjective} at all",
-                        f"I expected {subject} to be {adjective}, and I was wrong"))
+    return draw.choice(
+        (
+            f"{subject} {verb} not {adjective}",
+            f"{subject} {verb} never {adjective}",
+            f"{subject} {verb} anything but {adjective}",
+            f"nobody could call {subject} {adjective}",
+            f"{subject} {verb} not {adjective} at all",
+            f"I expected {subject} to be {adjective}, and I was wrong",
+        )
+    )
 
 
 def clause(draw: Draw, good: bool) -> str:
@@ -84,9 +124,16 @@ def clause(draw: Draw, good: bool) -> str:
 def _contrast(draw: Draw, good: bool, _: str) -> str:
     """Both sides are heard, and the sentence says which one weighs more."""
     winner, loser = clause(draw, good), _plain(draw, not good)
-    return draw.choice((f"{loser}, but what matters more, {winner}", f"although {loser}, in the end {winner}",
-                        f"{winner}, and it hardly matters that {loser}", f"yes, {loser}, and still {winner}",
-                        f"{winner}, even if {loser}", f"{loser}; all the same, {winner}"))
+    return draw.choice(
+        (
+            f"{loser}, but what matters more, {winner}",
+            f"although {loser}, in the end {winner}",
+            f"{winner}, and it hardly matters that {loser}",
+            f"yes, {loser}, and still {winner}",
+            f"{winner}, even if {loser}",
+            f"{loser}; all the same, {winner}",
+        )
+    )
 
 
 def _comparison(draw: Draw, good: bool, inn: str) -> str:
@@ -95,9 +142,18 @@ def _comparison(draw: Draw, good: bool, inn: str) -> str:
     winner, loser = (inn, other) if good else (other, inn)
     _, _, adjective = _aspect(draw, True, "people")
     _, _, bad = _aspect(draw, False, "place")
-    return draw.choice((f"{winner} beats {loser}", f"{loser} is worse than {winner}", f"{winner} is more {adjective} than {loser}",
-                        f"next time we take {winner}, not {loser}", f"we left {loser} for {winner}", f"I prefer {winner} to {loser}",
-                        f"{loser} is more {bad} than {winner}", f"we would swap {loser} for {winner} any day"))
+    return draw.choice(
+        (
+            f"{winner} beats {loser}",
+            f"{loser} is worse than {winner}",
+            f"{winner} is more {adjective} than {loser}",
+            f"next time we take {winner}, not {loser}",
+            f"we left {loser} for {winner}",
+            f"I prefer {winner} to {loser}",
+            f"{loser} is more {bad} than {winner}",
+            f"we would swap {loser} for {winner} any day",
+        )
+    )
 
 
 def _simple(draw: Draw, good: bool, _: str) -> str:
@@ -129,10 +185,17 @@ def review(draw: Draw, verdict: bool = False) -> dict:
     inn = draw.choice(INNS)
     sentences = [f"{capitalised(inn)}."]
     if draw.chance(0.6):
-        sentences.append(draw.choice(_PLAIN_OPENINGS).format(
-            month=draw.choice(MONTHS), day=draw.choice(DAYS), village=draw.choice(VILLAGES),
-            person=f"{draw.choice(FIRST_NAMES)} {draw.choice(SURNAMES)}"))
-    sentences.append(capitalised(draw.choice(_FORMS_WITH_VERDICT if verdict else _FORMS)(draw, good, inn)) + ".")
+        sentences.append(
+            draw.choice(_PLAIN_OPENINGS).format(
+                month=draw.choice(MONTHS),
+                day=draw.choice(DAYS),
+                village=draw.choice(VILLAGES),
+                person=f"{draw.choice(FIRST_NAMES)} {draw.choice(SURNAMES)}",
+            )
+        )
+    sentences.append(
+        capitalised(draw.choice(_FORMS_WITH_VERDICT if verdict else _FORMS)(draw, good, inn)) + "."
+    )
     if verdict:
         sentences.append(closing(draw, label))
     return {"text": " ".join(sentences), "label": int(good)}

@@ -5,8 +5,19 @@ from __future__ import annotations
 from .draw import Draw
 from .lexicon import ADJECTIVES, BUILDINGS, DAYS, GOODS, PEOPLE, VERBS, Adjective, Noun, Verb, a, capitalised
 
-_TIMES = (("today", "aujourd'hui"), ("this week", "cette semaine"), ("in the evening", "le soir"), ("every morning", "chaque matin"),
-          ("at noon", "à midi"), ("in winter", "en hiver"), ("at night", "la nuit"), ("without a word", "sans un mot"), ("", ""), ("", ""), ("", ""))
+_TIMES = (
+    ("today", "aujourd'hui"),
+    ("this week", "cette semaine"),
+    ("in the evening", "le soir"),
+    ("every morning", "chaque matin"),
+    ("at noon", "à midi"),
+    ("in winter", "en hiver"),
+    ("at night", "la nuit"),
+    ("without a word", "sans un mot"),
+    ("", ""),
+    ("", ""),
+    ("", ""),
+)
 _FRENCH_DAYS = dict(zip(DAYS, "lundi mardi mercredi jeudi vendredi samedi dimanche".split(), strict=True))
 _PLACES = (("in", "dans"), ("near", "près"), ("behind", "derrière"), ("in front of", "devant"))
 _VOWELS = "aeiouyéèêâîôûœh"  # no noun of the lexicon begins with an aspirated h
@@ -46,7 +57,7 @@ def _phrase(noun: Noun, adjective: Adjective | None, plural: bool) -> tuple[str,
 
 
 def _of(french: str) -> str:
-    """"de" joined with the singular article that follows: de + le = du."""
+    """ "de" joined with the singular article that follows: de + le = du."""
     return "du " + french[3:] if french.startswith("le ") else "de " + french
 
 
@@ -85,7 +96,10 @@ def _doing(draw: Draw) -> tuple[str, str]:
     what = _phrase(thing, adjective, draw.chance(0.3))
     does = _conjugated(verb, draw.choice(_TENSES), plural, draw.chance(0.3))
     when = draw.choice(_TIMES)
-    return f"{who[0]} {does[0]} {what[0]} {when[0]}".strip(), f"{who[1]} {does[1]} {what[1]} {when[1]}".strip()
+    return (
+        f"{who[0]} {does[0]} {what[0]} {when[0]}".strip(),
+        f"{who[1]} {does[1]} {what[1]} {when[1]}".strip(),
+    )
 
 
 def _being(draw: Draw) -> tuple[str, str]:
@@ -97,12 +111,17 @@ def _being(draw: Draw) -> tuple[str, str]:
         english, french = f"{english} {owner_english}", f"{french} {owner_french}"
     is_english, is_french = _BE[tense][plural], _BE[tense][2 + plural]
     if draw.chance(0.3):
-        is_english = is_english.replace("will be", "will not be") if tense == "future" else f"{is_english} not"
+        is_english = (
+            is_english.replace("will be", "will not be") if tense == "future" else f"{is_english} not"
+        )
         is_french = f"{_elided('ne', is_french)} pas"
     day = draw.choice(DAYS)
     when = draw.choice((("", ""), (f"on {day}", _FRENCH_DAYS[day])))
     agreed = _agreed(adjective, noun.gender, plural)
-    return f"{english} {is_english} {adjective.english} {when[0]}".strip(), f"{french} {is_french} {agreed} {when[1]}".strip()
+    return (
+        f"{english} {is_english} {adjective.english} {when[0]}".strip(),
+        f"{french} {is_french} {agreed} {when[1]}".strip(),
+    )
 
 
 def _standing(draw: Draw) -> tuple[str, str]:
@@ -111,7 +130,10 @@ def _standing(draw: Draw) -> tuple[str, str]:
     _, _, core = _phrase(noun, adjective, False)
     where = _place(draw, draw.partner(noun.english, BUILDINGS))
     english = a(f"{adjective.english} {noun.english}")
-    return f"there is {english} {where[0]}", f"il y a {'un' if noun.gender == 'm' else 'une'} {core} {where[1]}"
+    return (
+        f"there is {english} {where[0]}",
+        f"il y a {'un' if noun.gender == 'm' else 'une'} {core} {where[1]}",
+    )
 
 
 def _asking(draw: Draw) -> tuple[str, str]:
@@ -119,7 +141,10 @@ def _asking(draw: Draw) -> tuple[str, str]:
     adjective = draw.partner(noun.english, ADJECTIVES) if draw.chance(0.7) else None
     english, french, _ = _phrase(noun, adjective, plural)
     owner_english, owner_french = _owner(draw, noun)
-    return f"where {'are' if plural else 'is'} {english} {owner_english}", f"où {'sont' if plural else 'est'} {french} {owner_french}"
+    return (
+        f"where {'are' if plural else 'is'} {english} {owner_english}",
+        f"où {'sont' if plural else 'est'} {french} {owner_french}",
+    )
 
 
 _FORMS = ((_doing, "."), (_doing, "."), (_doing, "."), (_being, "."), (_standing, "."), (_asking, "?"))

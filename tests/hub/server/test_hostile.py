@@ -427,7 +427,9 @@ def test_a_disk_that_the_parts_have_nearly_filled_still_takes_their_end(hub, mon
         start = (int(number) - 1) * 40_000
         part = header[number].removeprefix(hub.url)
         assert ask(hub, "PUT", part, data[start : start + 40_000], token=False)[0] == 200
-    usage = shutil.disk_usage(hub.root)._replace(free=10)  # the file lies there already: its end takes no more
+    usage = shutil.disk_usage(hub.root)._replace(
+        free=10
+    )  # the file lies there already: its end takes no more
     monkeypatch.setattr("course_utils.hub.store.hub.shutil.disk_usage", lambda folder: usage)
     listed = as_body({"oid": "x", "parts": [{"partNumber": number, "etag": "e"} for number in (1, 2, 3)]})
     assert ask(hub, "POST", path, listed, token=False)[0] == 200

@@ -37,23 +37,31 @@ def text_of(row):
 
 @pytest.mark.parametrize("kind", world.KINDS)
 def test_records_are_those_of_this_version(kind):
-    assert fingerprint(kind) == FINGERPRINTS[kind], "the world changed: raise world.VERSION and note the new fingerprints"
+    assert fingerprint(kind) == FINGERPRINTS[kind], (
+        "the world changed: raise world.VERSION and note the new fingerprints"
+    )
 
 
 def test_another_python_process_draws_the_same_bytes():
     code = "from course_utils.offline import world; print(repr([world.record(k, 5, 9, 'test') for k in world.KINDS]))"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"})
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"}
+    )
     assert other.stdout.strip() == repr([world.record(kind, 5, 9, "test") for kind in world.KINDS])
 
 
 def test_a_record_does_not_depend_on_those_before_it():
-    assert list(world.records("reviews", 3, 5, start=10)) == [world.record("reviews", 3, index) for index in range(10, 15)]
+    assert list(world.records("reviews", 3, 5, start=10)) == [
+        world.record("reviews", 3, index) for index in range(10, 15)
+    ]
 
 
 @pytest.mark.parametrize("kind", world.KINDS)
 def test_another_seed_shares_almost_no_text(kind):
     def texts(seed):
-        return [text_of(row) for split, rows in ROWS.items() for row in world.records(kind, seed, rows, split)]
+        return [
+            text_of(row) for split, rows in ROWS.items() for row in world.records(kind, seed, rows, split)
+        ]
 
     shipped, secret = set(texts(PUBLIC_SEED)), texts(991)
     assert sum(text in shipped for text in secret) / len(secret) < 0.01
@@ -63,7 +71,9 @@ def test_there_are_two_thousand_word_types():
     words = set()
     for kind in world.KINDS:
         for row in world.records(kind, 1, 2500):
-            words.update(re.findall(r"[a-zà-ÿœ'-]+", text_of(row).encode().decode("unicode_escape", "ignore").lower()))
+            words.update(
+                re.findall(r"[a-zà-ÿœ'-]+", text_of(row).encode().decode("unicode_escape", "ignore").lower())
+            )
     assert len(words) >= 2000
 
 
@@ -114,8 +124,12 @@ def test_review_labels_are_balanced_and_word_counts_cannot_find_them():
     training, fresh = list(world.records("reviews", 1, 3000)), list(world.records("reviews", 2, 1000, "test"))
     assert 0.45 < sum(row["label"] for row in fresh) / 1000 < 0.55
     counter = CountVectorizer()
-    model = LogisticRegression(max_iter=1000).fit(counter.fit_transform(row["text"] for row in training), [row["label"] for row in training])
-    assert model.score(counter.transform(row["text"] for row in fresh), [row["label"] for row in fresh]) < 0.75
+    model = LogisticRegression(max_iter=1000).fit(
+        counter.fit_transform(row["text"] for row in training), [row["label"] for row in training]
+    )
+    assert (
+        model.score(counter.transform(row["text"] for row in fresh), [row["label"] for row in fresh]) < 0.75
+    )
 
 
 def test_a_negated_judgement_says_the_opposite():
@@ -131,7 +145,7 @@ def test_every_answer_is_the_one_span_of_its_passage():
     for split in world.SPLITS:
         for row in world.records("questions", 6, 400, split):
             [answer], [start] = row["answers"]["text"], row["answers"]["answer_start"]
-            assert row["context"][start:start + len(answer)] == answer
+            assert row["context"][start : start + len(answer)] == answer
             assert row["context"].lower().count(answer.lower()) == 1
             assert row["question"].endswith("?") and answer.lower() not in row["question"].lower()
 
@@ -153,7 +167,11 @@ def test_entity_tags_are_well_formed_and_names_are_ambiguous():
 
 def test_spans_read_what_the_tags_mark():
     tags = [world.ENTITY_TAGS.index(tag) for tag in ("B-PER", "I-PER", "O", "B-LOC", "B-LOC")]
-    assert world.spans(["Ada", "Ashby", "left", "Oakby", "Elmton"], tags) == [("PER", "Ada Ashby"), ("LOC", "Oakby"), ("LOC", "Elmton")]
+    assert world.spans(["Ada", "Ashby", "left", "Oakby", "Elmton"], tags) == [
+        ("PER", "Ada Ashby"),
+        ("LOC", "Oakby"),
+        ("LOC", "Elmton"),
+    ]
 
 
 def test_summaries_are_abstractive_and_varied():
@@ -167,7 +185,9 @@ def test_summaries_are_abstractive_and_varied():
 
 def test_the_customer_of_a_summary_speaks_in_its_dialogue():
     for row in world.records("dialogues", 6, 300):
-        names = re.findall(r"[A-Z][a-z]+ [A-Z][a-z]+(?:ford|ley|ton|by|well|field|man|ridge|son|worth)", row["summary"])
+        names = re.findall(
+            r"[A-Z][a-z]+ [A-Z][a-z]+(?:ford|ley|ton|by|well|field|man|ridge|son|worth)", row["summary"]
+        )
         assert names and names[0] in row["dialogue"]
 
 
@@ -176,9 +196,15 @@ def test_every_ending_has_its_own_form_of_summary():
     assert len(set(forms)) == len(forms) >= 4
 
 
-@pytest.mark.parametrize(("english", "french"), [
-    ("is not", "n'est pas"), ("are not", "ne sont pas"), ("Where is", "Où est"), ("near the", "près d"),
-])
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        ("is not", "n'est pas"),
+        ("are not", "ne sont pas"),
+        ("Where is", "Où est"),
+        ("near the", "près d"),
+    ],
+)
 def test_french_follows_its_english(english, french):
     rows = [row for row in world.records("translations", 6, 3000) if english in row["en"]]
     assert rows
