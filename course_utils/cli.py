@@ -13,8 +13,11 @@ VERBS = {
         "course_utils.grading.shell:main",
         "check an exercise from the shell: course check exercises/NAME",
     ),
-    "hint": ("course_utils.checks.hints:main", "a hint from the shell: course hint EXERCISE QUESTION"),
-    "progress": ("course_utils.checks.progress:main", "your points by chapter, and what is next"),
+    "hint": (
+        "course_utils.checks.learner.hints:main",
+        "a hint from the shell: course hint EXERCISE QUESTION",
+    ),
+    "progress": ("course_utils.checks.learner.progress:main", "your points by chapter, and what is next"),
     "release": (
         "course_utils.grading.release:main",
         "build exercises/ from solutions/ (--check: only compare)",
@@ -34,22 +37,22 @@ VERBS = {
     ),
     "hub": ("course_utils.hub.command:main", "keep a local Hugging Face Hub running"),
     "build models": (
-        "course_utils.offline.pretrain:main",
+        "course_utils.models.pretrain:main",
         "train the small models that ship with the workbook",
     ),
-    "bench attacks": ("course_utils.grading.attacks:main", "attack the grader, and print what came of it"),
-    "bench grade": ("course_utils.grading.bench:main", "how fast we grade, next to plain nbgrader"),
+    "bench attacks": ("course_utils.bench.attacks:main", "attack the grader, and print what came of it"),
+    "bench grade": ("course_utils.bench.grade:main", "how fast we grade, next to plain nbgrader"),
     "bench checks": (
-        "course_utils.checks.mutation:main",
+        "course_utils.bench.mutation:main",
         "how many wrong answers the questions catch, how many right ones they accept",
     ),
-    "bench hub": ("course_utils.hub.bench:main", "how fast the local Hub is, next to cp"),
+    "bench hub": ("course_utils.bench.hub:main", "how fast the local Hub is, next to cp"),
     "bench peft": (
-        "course_utils.offline.peft_methods:main",
+        "course_utils.bench.peft_methods:main",
         "fine-tune by each method; its cost, gain and forgetting",
     ),
-    "bench transfer": ("course_utils.offline.transfer:main", "what a pre-trained start is worth in labels"),
-    "bench phenomena": ("course_utils.offline.phenomena:main", "measure what the lessons claim, as a table"),
+    "bench transfer": ("course_utils.bench.transfer:main", "what a pre-trained start is worth in labels"),
+    "bench phenomena": ("course_utils.bench.phenomena:main", "measure what the lessons claim, as a table"),
 }
 
 USAGE = "usage: course VERB [...]        course VERB --help tells more\n"

@@ -51,24 +51,24 @@ class Course:
 
     def check(self, question=None):
         """Judge a question ("q1") on what the notebook holds now, or all of them; shows points and advice."""
-        from course_utils.checks.notebook import run_in_notebook
+        from course_utils.checks.learner.notebook import run_in_notebook
 
         run_in_notebook(self, self.exercise, question)
 
     def hint(self, question, level=1):
         """Show a hint: 1 is a nudge, 2 points to the place, 3 works out something similar."""
-        from course_utils.checks.notebook import show_hint
+        from course_utils.checks.learner.notebook import show_hint
 
         show_hint(self, self.exercise, question, level)
 
     def card(self):
         """Show what the exercise asks: minutes, difficulty, points, and what it costs to run."""
-        from course_utils.checks.notebook import show_card
+        from course_utils.checks.learner.notebook import show_card
 
         show_card(self, self.exercise)
 
     def progress(self):
         """Show the points of every chapter and what is next; the record stays on this machine."""
-        from course_utils.checks.notebook import show_progress
+        from course_utils.checks.learner.notebook import show_progress
 
         show_progress()

@@ -175,7 +175,7 @@ def check_models(folder=ASSETS):
     broken = [path.parent.name for path in weights if not whole_safetensors(path)]
     if broken:
         return Check(
-            "models", "fail", f"damaged: {', '.join(broken)}", "git checkout -- course_utils/offline/assets"
+            "models", "fail", f"damaged: {', '.join(broken)}", "git checkout -- course_utils/models/assets"
         )
     size = sum(path.stat().st_size for path in weights) / 1e6
     return Check("models", "ok", f"{', '.join(path.parent.name for path in weights)} ({size:.0f} MB)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from course_utils.offline.world import REVIEW_LABELS, detokenised, spans
+from course_utils.world import REVIEW_LABELS, detokenised, spans
 
 
 class Instruction(NamedTuple):

@@ -105,7 +105,7 @@ def test_a_lesson_has_nothing_to_check(course):
 
 def test_a_check_is_remembered_and_progress_shows_it(course, exercise, monkeypatch, capsys, tmp_path):
     import __main__
-    from course_utils.checks import progress
+    from course_utils.checks.learner import progress
 
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     monkeypatch.setattr(progress, "exercises", lambda: [exercise])

@@ -2,8 +2,7 @@
 
 import pytest
 
-from course_utils import instructions
-from course_utils.offline import world
+from course_utils import instructions, world
 
 
 @pytest.mark.parametrize("task", instructions.TASKS)

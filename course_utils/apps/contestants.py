@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from course_utils import catalog
-from course_utils.teach.evaluate import generate
+from course_utils.measure.evaluate import generate
 from course_utils.wire.codec import CodecError
 from course_utils.wire.models import ADAPTER_FILES, MODEL_FILES, rebuild
 from course_utils.wire.references import Folder

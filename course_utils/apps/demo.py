@@ -42,7 +42,7 @@ def compared(shelf: Sequence[Contestant], request: str, text: str) -> list[conte
 
 def measured(shelf: Sequence[Contestant], rows: int, seed: int = SEED, progress=None):
     """(HTML table, Figure) of what each model scores and forgot on `rows` fresh rows a task; the first is the baseline."""
-    from course_utils.teach.intervals import intervals
+    from course_utils.plots.intervals import intervals
 
     questions, found = exam.draw(seed, rows), []
     for number, one in enumerate(shelf):
@@ -139,8 +139,9 @@ def _examples() -> list[list[str]]:
 
 def trained_folder(method: str, steps: int) -> Path:
     """The folder of the twin trained by one of peft_methods.METHODS; trained now if it isn't kept yet."""
+    from course_utils.bench import peft_methods
     from course_utils.catalog.paths import cache_folder, kept
-    from course_utils.offline import corpora, peft_methods
+    from course_utils.datasets import corpora
 
     def train(scratch):
         print(f"Training {method}, {steps} steps; kept for the next time …", flush=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from course_utils import instructions
+from course_utils import instructions, world
 from course_utils.apps.contestants import Contestant, tokenizer
-from course_utils.offline import world
-from course_utils.teach.evaluate import task_score
-from course_utils.teach.scores import Score, difference, mean_of
+from course_utils.measure.evaluate import task_score
+from course_utils.measure.scores import Score, difference, mean_of
 
 NEW_TASK = "summary"
 

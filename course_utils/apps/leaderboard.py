@@ -111,7 +111,7 @@ def _line(standing: exam.Standing, first: exam.Marks):
 
 def as_figure(board: Board):
     """All entries' means with their intervals, first place on top."""
-    from course_utils.teach.intervals import intervals
+    from course_utils.plots.intervals import intervals
 
     scores = {}
     for standing in board.standings:

@@ -9,7 +9,7 @@ from course_utils.catalog import entries
 from course_utils.catalog.hub import download_model, write_dataset
 
 PACKAGE = Path(__file__).parent.parent
-ASSETS = PACKAGE / "offline" / "assets"
+ASSETS = PACKAGE / "models" / "assets"
 METRIC_MODULES = PACKAGE / "metrics"
 HUB_MAPPING = 1  # raise it when the mapping in hub.py changes, so that older copies are made again
 
@@ -42,7 +42,7 @@ def dataset_path(name, profile, seed=None):
             )
         folder = cache_folder() / f"hub-{HUB_MAPPING}" / entry.revision[:12] / name
         return str(kept(folder, lambda scratch: write_dataset(entry, scratch)))
-    from course_utils.offline import corpora
+    from course_utils.datasets import corpora
 
     seed = corpora.PUBLIC_SEED if seed is None else seed
     folder = cache_folder() / f"offline-{corpora.edition()}" / f"seed-{seed}" / name

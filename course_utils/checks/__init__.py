@@ -6,6 +6,6 @@ expectations; ``notebook`` runs a question in the learner's notebook; ``shell`` 
 README.md tells how to write a question.
 """
 
-from course_utils.checks.notebook import run_in_notebook, show_hint
+from course_utils.checks.learner.notebook import run_in_notebook, show_hint
 
 __all__ = ["run_in_notebook", "show_hint"]

@@ -60,6 +60,6 @@ class Draw:
         return Rows(self._frame(name, count, split).with_format("arrow")[:])
 
     def _frame(self, name: str, count: int, split: str):
-        from course_utils.offline import corpora
+        from course_utils.datasets import corpora
 
         return corpora.frame(name, split, self._number(f"rows {name} {split}"), count)

@@ -134,13 +134,13 @@ class Report:
 
     def text(self) -> str:
         """The report for a terminal."""
-        from course_utils.checks.cards import report_text
+        from course_utils.checks.render import report_text
 
         return report_text(self)
 
     def html(self) -> str:
         """The report as an HTML card: escaped, no scripts, styles inline."""
-        from course_utils.checks.cards import report_html
+        from course_utils.checks.render import report_html
 
         return report_html(self)
 
@@ -435,7 +435,7 @@ def register(exercise: Exercise) -> None:
 
 
 def load_exercise(name: str) -> Exercise:
-    """The exercise called ``name`` ("06_full_fine_tuning"), from ``course_utils.checks.full_fine_tuning``.
+    """The exercise called ``name`` ("06_full_fine_tuning"), from ``course_utils.checks.chapters.full_fine_tuning``.
 
     Raises ``LookupError`` if there is none.
     """
@@ -444,7 +444,7 @@ def load_exercise(name: str) -> Exercise:
     stem = re.sub(r"^\d+_", "", name)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", stem):
         raise LookupError(f"{name!r} is not an exercise's name; they look like 06_full_fine_tuning")
-    module = f"course_utils.checks.{stem}"
+    module = f"course_utils.checks.chapters.{stem}"
     try:
         exercise = importlib.import_module(module).exercise
     except ModuleNotFoundError as error:

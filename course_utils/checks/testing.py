@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from course_utils.checks.framework import PUBLIC_SECRET, Exercise, Report, Rung, load_exercise, seed_key
+from course_utils.install import ROOT
 from course_utils.wire.answer import LocalTransport
 from course_utils.wire.codec import Limits
 from course_utils.wire.learner import asset_loader
 
-ROOT = Path(__file__).resolve().parents[2]
 STUB = "raise NotImplementedError()"
 PATIENCE = 20  # how many times a check's own limit a test waits for an answer
 LEDGER = "COURSE_CHECKS_LEDGER"  # names the file that verdicts are added to, one line of JSON each

@@ -32,7 +32,6 @@ from course_utils.wire.answer import WorkerTransport
 from course_utils.wire.codec import CodecError
 from course_utils.wire.pipes import RUN
 
-ROOT = Path(__file__).resolve().parents[2]
 SUBMISSION_BYTES = 20 * 2**20
 SOURCE_CHARACTERS = 200_000
 CELL_BYTES = 16 * 2**20  # of one cell's outputs, as they come

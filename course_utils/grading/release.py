@@ -38,8 +38,8 @@ from traitlets.config import Config
 
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.grading.executor import CHECK_SUFFIX
+from course_utils.install import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 INSTRUCTOR_TAG = "instructor"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 DIFFERENCE_LINES = 40

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from course_utils.checks import cards
+from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Report, load_exercise
 from course_utils.grading import executor
 from course_utils.grading.executor import Limits, Ungradable
@@ -85,9 +85,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.card or options.hint:
         exercise = load_exercise(Path(options.exercise).resolve().name.removesuffix(".ipynb"))
         print(
-            cards.exercise_text(exercise)
+            render.exercise_text(exercise)
             if options.card
-            else cards.hint_text(exercise.find(options.hint), options.level)
+            else render.hint_text(exercise.find(options.hint), options.level)
         )
         return 0
     name, notebook = find_notebook(options.exercise)
@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join(report.text() for report in reports))
         if not options.questions:
-            print("\n" + cards.total_text(reports, exercise))
+            print("\n" + render.total_text(reports, exercise))
     asked = [report for report in reports if not exercise.find(report.question).manual]
     return 0 if all(report.points == report.max_points for report in asked) else 1
 

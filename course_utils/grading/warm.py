@@ -67,10 +67,10 @@ STACK = (
     "transformers.models.distilbert.modeling_distilbert",
     "transformers.models.gpt2.modeling_gpt2",
     "course_utils.course",
-    "course_utils.offline.corpora",
-    "course_utils.teach.evaluate",
-    "course_utils.teach.plots",
-    "course_utils.teach.training",
+    "course_utils.datasets.corpora",
+    "course_utils.measure.evaluate",
+    "course_utils.plots.charts",
+    "course_utils.training.trainer",
     "course_utils.wire.models",
 )
 

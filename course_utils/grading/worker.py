@@ -222,14 +222,16 @@ def hide_the_graders_side() -> None:
     A learner may well call ``course.check("q1")`` at the end of an answer cell. Nothing is
     judged in this process, and that call must not cost the rest of the cell.
     """
-    checks, notebook = ModuleType("course_utils.checks"), ModuleType("course_utils.checks.notebook")
+    checks, learner = ModuleType("course_utils.checks"), ModuleType("course_utils.checks.learner")
+    notebook = ModuleType("course_utils.checks.learner.notebook")
     for name in ("run_in_notebook", "show_hint", "show_card"):
         setattr(notebook, name, _say_who_checks)
         setattr(checks, name, _say_who_checks)
-    checks.__path__ = []
-    checks.notebook = notebook
+    checks.__path__ = learner.__path__ = []
+    checks.learner, learner.notebook = learner, notebook
     sys.modules["course_utils.checks"] = checks
-    sys.modules["course_utils.checks.notebook"] = notebook
+    sys.modules["course_utils.checks.learner"] = learner
+    sys.modules["course_utils.checks.learner.notebook"] = notebook
     for module in Path(__file__).parent.glob("*.py"):
         if module.stem not in ("__init__", "worker", "zygote"):
             sys.modules[f"course_utils.grading.{module.stem}"] = (

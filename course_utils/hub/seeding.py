@@ -37,7 +37,7 @@ def models():
 
 
 def datasets():
-    from course_utils.offline import corpora
+    from course_utils.datasets import corpora
 
     for name in catalog.DATASETS:
         card = corpora.card(name, corpora.PUBLIC_SEED)

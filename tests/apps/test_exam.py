@@ -4,7 +4,7 @@ import random
 
 from course_utils import instructions
 from course_utils.apps import exam
-from course_utils.teach.scores import bootstrap
+from course_utils.measure.scores import bootstrap
 
 
 def marks(name, lift, seed=0):

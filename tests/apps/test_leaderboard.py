@@ -30,7 +30,7 @@ def test_the_table_says_n_and_interval_and_runs_nothing(board):
 
 
 def test_the_figure_shows_what_the_table_says(board):
-    from course_utils.teach.read_back import figure_as_data
+    from course_utils.plots.read_back import figure_as_data
 
     (axes,) = figure_as_data(leaderboard.as_figure(board))
     shown = axes["shown"]["4. ben"]

@@ -353,7 +353,7 @@ def _planted():
     import site
 
     places = [Path(place) for place in (*site.getsitepackages(), "/tmp", "/var/tmp", "/dev/shm", "/run")]
-    places += [ROOT / "course_utils", ROOT / "course_utils/checks", ROOT / "course_utils/offline/assets"]
+    places += [ROOT / "course_utils", ROOT / "course_utils/checks", ROOT / "course_utils/models/assets"]
     for place in places:
         yield from map(str, place.glob("course[-_]attack[-_]*"))
         yield from (

@@ -240,7 +240,7 @@ for name in ("COURSE_CACHE", "HF_HOME", "MPLCONFIGDIR", "TMPDIR"):
     place = os.environ.get(name, "/tmp")
     attempt(lambda: os.makedirs(place, exist_ok=True) or open(place + "/planted", "w").write("x"))
 import course_utils
-for folder in (os.path.dirname(course_utils.__file__) + "/offline/assets", os.path.dirname(course_utils.__file__) + "/__pycache__"):
+for folder in (os.path.dirname(course_utils.__file__) + "/models/assets", os.path.dirname(course_utils.__file__) + "/__pycache__"):
     attempt(lambda: open(folder + "/planted", "w").write("x"))
 """, wild=True),
 ]  # fmt: skip

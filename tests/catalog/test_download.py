@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from course_utils.catalog import DATASETS, MODELS
+from tests import tiny
 from tests.catalog import hub_cache
-from tests.teach import tiny
 
 
 class Hub(BaseHTTPRequestHandler):

@@ -86,7 +86,7 @@ def test_megabytes_are_at_least_the_float32_weights():
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_columns_and_types_equal_those_of_the_offline_world(name):
-    from course_utils.offline import corpora
+    from course_utils.datasets import corpora
 
     offline = corpora.features(name)
     hub = {column: _feature(feature) for column, feature in DATASETS[name].hub_columns.items()}

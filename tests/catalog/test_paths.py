@@ -17,7 +17,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def small_world(monkeypatch):
     """The offline world with few rows, so that writing is quick."""
-    from course_utils.offline import corpora
+    from course_utils.datasets import corpora
 
     monkeypatch.setattr(corpora, "ROWS", {"train": 20, "validation": 5, "test": 5})
     return corpora
@@ -50,7 +50,7 @@ def test_an_offline_dataset_loads_by_its_path(cache, small_world, tmp_path):
 
 
 def test_an_offline_dataset_is_written_once_and_kept_by_seed_and_version(cache, small_world, monkeypatch):
-    from course_utils.offline import world
+    from course_utils import world
 
     public = dataset_path("reviews", "offline")
     assert dataset_path("reviews", "offline", seed=small_world.PUBLIC_SEED) == public

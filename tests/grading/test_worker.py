@@ -83,7 +83,7 @@ def test_output_is_bounded(child):
 def test_checks_cannot_be_imported(child):
     for module in (
         "course_utils.checks.framework",
-        "course_utils.checks.full_fine_tuning",
+        "course_utils.checks.chapters.full_fine_tuning",
         "course_utils.grading.executor",
     ):
         assert only(child.run(f"import {module}"), "error")[0]["ename"] == "ModuleNotFoundError"

@@ -10,9 +10,9 @@ import sys
 import huggingface_hub as hf
 import pytest
 
+from course_utils.bench.hub import Figure, as_row
+from course_utils.bench.hub import main as bench
 from course_utils.hub import connect
-from course_utils.hub.bench import Figure, as_row
-from course_utils.hub.bench import main as bench
 from course_utils.hub.command import main
 
 

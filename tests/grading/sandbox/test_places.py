@@ -38,7 +38,7 @@ def test_what_a_notebook_needs_is_seen(root):
         Path(sys.prefix) / "pyvenv.cfg" if sys.prefix != sys.base_prefix else Path(sys.prefix),
         package / "__init__.py",
         package / "course.py",
-        package / "offline" / "assets",
+        package / "models" / "assets",
         package / "teach" / "evaluate.py",
         package / "grading" / "worker.py",
         Path("/usr/bin"),

@@ -1,0 +1,57 @@
+"""What the measured runs that the lessons read have in common: one file of JSON a run, what it was made with, and seeds pooled."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from course_utils import world
+from course_utils.measure.scores import Score
+
+
+def versions(*packages: str) -> dict[str, str | int]:
+    """What a run is made with: versions, of these packages too, the kind of machine and the threads."""
+    installed = {
+        name: importlib.import_module(name).__version__ for name in ("torch", "transformers", *packages)
+    }
+    machine = {"world": world.VERSION, "machine": platform.machine(), "threads": torch.get_num_threads()}
+    return {"python": platform.python_version(), **installed, **machine}
+
+
+def write(data: dict, path: Path) -> Path:
+    """Write a run's data as JSON, in a folder that is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def read(path: Path) -> dict:
+    """A run's data from its file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def pooled(scores: Iterable[Score]) -> Score:
+    """One score for the runs of several seeds: their mean, from the lowest end of their intervals to the highest.
+
+    So it covers both what the rows and what the seeds leave open; n counts the rows of all runs.
+
+    Raises:
+        ValueError: if there is no score.
+    """
+    scores = list(scores)
+    if not scores:
+        raise ValueError(
+            "No score to pool: is the run among those that `course bench peft --saved` or `course bench transfer --saved` lists?"
+        )
+    mean = sum(score.value for score in scores) / len(scores)
+    return Score(
+        mean,
+        min(score.low for score in scores),
+        max(score.high for score in scores),
+        sum(score.n for score in scores),
+    )

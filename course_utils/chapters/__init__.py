@@ -1,0 +1,1 @@
+"""What the chapters say of themselves, and what is made from it."""

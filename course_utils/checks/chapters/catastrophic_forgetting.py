@@ -1,0 +1,474 @@
+"""The questions of exercise 07: measure forgetting, mix in what was known, stay near, keep the baseline a baseline."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.wire import Asset
+from course_utils.wire.answer import NotStarted
+
+LESSONS = "lessons/07_catastrophic_forgetting/"
+
+exercise = Exercise(
+    "07_catastrophic_forgetting",
+    title="Catastrophic forgetting",
+    minutes=75,
+    difficulty="medium",
+    cost="about 90 seconds of computing on two cores",
+)
+
+
+# Question 1: two measures on a matrix of scores
+
+
+@exercise.question(
+    "q1",
+    title="Two measures of forgetting",
+    points=4,
+    difficulty=1,
+    needs=("average_forgetting", "backward_transfer"),
+    lesson=LESSONS + "01_what_was_forgotten.ipynb",
+    hints=(
+        "Read a column from top to bottom: that is the life of one task. Which of its numbers does each measure compare?",
+        "Forgetting starts from the best score of a task in any row but the last; backward transfer starts from the diagonal. "
+        "Both compare with the last row, and both leave out the last task: nothing has been learned since.",
+        "The largest fall of a price since its peak, for one shop: `max(prices[:-1]) - prices[-1]`. For several shops: "
+        "`columns = list(zip(*table))` turns rows into columns, and `sum(...) / len(...)` averages.",
+    ),
+)
+def measures(answer, draw):
+    plain, peaked, risen = _matrix(draw), _peaked(draw), _risen(draw)
+    for name in ("average_forgetting", "backward_transfer"):
+        expect.number(answer.call(name, plain), f"`{name}(scores)`")
+    forgetting = "`average_forgetting` "
+    with part("forgetting, where each task is best right after its training", points=1):
+        _expect_measure(
+            answer,
+            "average_forgetting",
+            plain,
+            _forgetting(plain),
+            forgetting + "(the last task has no part in it)",
+        )
+    with part("forgetting, where a task is best at another time", points=1):
+        what = forgetting + "where task 0 was best one stage after its own, and then fell"
+        _expect_measure(answer, "average_forgetting", peaked, _forgetting(peaked), what)
+    with part("forgetting, where a task ends better than ever", points=1):
+        what = forgetting + "where task 0 ends better than ever (its part is below 0)"
+        _expect_measure(answer, "average_forgetting", risen, _forgetting(risen), what)
+    with part("backward transfer", points=1):
+        for scores in (plain, peaked, risen):
+            what = "`backward_transfer` (last row minus diagonal, without the last task)"
+            _expect_measure(answer, "backward_transfer", scores, _backward_transfer(scores), what)
+
+
+def _expect_measure(answer, name, scores, value, what):
+    expect.close(answer.call(name, scores), value, f"{what} of {scores}", tolerance=1e-6)
+
+
+def _matrix(draw, tasks=None):
+    """Scores of `tasks` tasks (columns) learned one after another (rows): low, best when learned, then lower each stage."""
+    tasks = tasks or draw.random.randrange(3, 6)
+    rows = [[0.0] * tasks for _ in range(tasks)]
+    for task in range(tasks):
+        value = draw.random.randrange(80, 100) / 100
+        for stage in range(tasks):
+            if stage < task:
+                rows[stage][task] = draw.random.randrange(0, 20) / 100
+            else:
+                rows[stage][task] = round(value, 2)
+                value -= draw.random.randrange(5, 15) / 100
+    return rows
+
+
+def _peaked(draw):
+    rows = _matrix(draw, 4)
+    rows[1][0] = round(rows[0][0] + 0.01 * draw.random.randrange(2, 8), 2)
+    return rows
+
+
+def _risen(draw):
+    rows = _matrix(draw, 3)
+    rows[-1][0] = round(max(row[0] for row in rows) + 0.01 * draw.random.randrange(3, 9), 2)
+    return rows
+
+
+def _forgetting(scores):
+    """Chaudhry et al. 2018, "Riemannian Walk for Incremental Learning", section 3: the best before the last stage, minus the last."""
+    falls = [max(row[task] for row in scores[:-1]) - scores[-1][task] for task in range(len(scores) - 1)]
+    return sum(falls) / len(falls)
+
+
+def _backward_transfer(scores):
+    """Lopez-Paz and Ranzato 2017, "Gradient Episodic Memory for Continual Learning", section 2."""
+    changes = [scores[-1][task] - scores[task][task] for task in range(len(scores) - 1)]
+    return sum(changes) / len(changes)
+
+
+# Question 2: mix old examples into the new ones
+
+
+@exercise.question(
+    "q2",
+    title="A share of what was known",
+    points=4,
+    difficulty=2,
+    needs=("mix",),
+    lesson=LESSONS + "02_replay_and_restraint.ipynb",
+    hints=(
+        "If a fifth of the mix is old, how many old examples stand beside 80 new ones? It is not 16.",
+        "old = new * share / (1 - share), rounded. Deal that number out to the old tasks in turn, start a task's examples again "
+        "from the front when they run out, and shuffle everything at the end with `random.Random(seed)`.",
+        "Dealing 10 sweets to 3 children: `[10 // 3 + (child < 10 % 3) for child in range(3)]` gives [4, 3, 3]. "
+        "Reading 7 songs from a list of 3, over and over: `[songs[i % 3] for i in range(7)]`.",
+    ),
+)
+def mixing(answer, draw):
+    new = [f"summary {number}" for number in range(1200)]
+    old = {
+        task: [f"{task} {number}" for number in range(draw.random.randrange(300, 500))]
+        for task in ("sentiment", "entities", "translation")
+    }
+    share, seed = draw.random.choice([0.1, 0.2, 0.25]), draw.random.randrange(1000)
+    call = f"`mix(new, old, {share}, {seed})`"
+    mixed = answer.call("mix", new, old, share, seed)
+    expect.each_of(mixed, str, call)
+    with part("every new example once, and the right share of old ones", points=1):
+        _expect_share(mixed, new, share, call)
+    with part("no task starves", points=1):
+        _expect_even(mixed, old, call)
+        few = {**old, "sentiment": old["sentiment"][:7]}
+        _expect_even(
+            answer.call("mix", new, few, share, seed), few, call + ", when sentiment has 7 examples only,"
+        )
+    with part("old and new are spread over the whole mix", points=1):
+        places = [place for place, example in enumerate(mixed) if not example.startswith("summary")]
+        early = sum(place < len(mixed) / 2 for place in places) / max(1, len(places))
+        expect.true(
+            0.35 <= early <= 0.65,
+            f"about half of the old examples in the first half of {call}",
+            f"{early:.0%} of them",
+        )
+    with part("the seed decides", points=1):
+        expect.true(
+            answer.call("mix", new, old, share, seed) == mixed,
+            f"the same mix from {call} each time",
+            "another one on the second call",
+        )
+        expect.true(
+            answer.call("mix", new, old, share, seed + 1) != mixed,
+            "another order from another seed",
+            "the same order",
+        )
+
+
+def _expect_share(mixed, new, share, call):
+    counts = Counter(example for example in mixed if example.startswith("summary"))
+    once = [example for example in new if counts[example] == 1]
+    expect.true(
+        len(once) == len(new) == len(counts),
+        f"each of the {len(new)} new examples once in {call}",
+        f"{len(once)} of them once",
+    )
+    expect.close(
+        1 - len(new) / len(mixed), share, f"the share of old examples among all of {call}", tolerance=0.005
+    )
+
+
+def _expect_even(mixed, old, call):
+    """The old tasks have equal counts, and within a task no example is used twice before each was used once."""
+    counts = {task: Counter(example for example in mixed if example.startswith(task)) for task in old}
+    totals = {task: count.total() for task, count in counts.items()}
+    expect.true(
+        max(totals.values()) - min(totals.values()) <= 2,
+        f"as many examples of each old task in {call}",
+        str(totals),
+    )
+    for task, count in counts.items():
+        uses = [count[example] for example in old[task]]
+        expect.true(
+            max(uses) - min(uses) <= 1, f"no {task} example used twice in {call} before each was used once",
+            f"one of them {max(uses)} times, another {min(uses)} times",
+        )  # fmt: skip
+
+
+# Question 3: on the way from the old weights to the new
+
+
+@exercise.question(
+    "q3",
+    title="Half-way between two models",
+    points=3,
+    difficulty=1,
+    needs=("interpolate",),
+    lesson=LESSONS + "02_replay_and_restraint.ipynb",
+    hints=(
+        "A state dict is a dict from names to tensors. What is the point a quarter of the way from 2 to 10?",
+        "For each name: (1 - weight) * before + weight * after. Positions and counters are whole numbers; they have no half-way, "
+        "so take them from after. `tensor.is_floating_point()` tells the two apart.",
+        "Blending two price lists: `{name: 0.7 * old[name] + 0.3 * new[name] for name in new}`. With the article numbers left as "
+        "they are: `{name: new[name] if name.endswith('number') else 0.7 * old[name] + 0.3 * new[name] for name in new}`.",
+    ),
+)
+def interpolation(answer, draw):
+    before, after = _state(draw), _state(draw)
+    weight = draw.random.choice([0.2, 0.3, 0.6, 0.8])
+    call = f"`interpolate(before, after, {weight})`"
+    found = answer.call("interpolate", before, after, weight)
+    _expect_state(found, before, call)
+    with part("the two ends", points=1):
+        for end, state, name in ((0.0, before, "before"), (1.0, after, "after")):
+            ends = answer.call("interpolate", before, after, end)
+            _expect_state(ends, before, f"`interpolate(before, after, {end})`")
+            for key, tensor in state.items():
+                expect.all_close(
+                    ends[key],
+                    tensor,
+                    f"{key!r} at weight {end}, which is the {name!r} model,",
+                    tolerance=1e-6,
+                )
+    with part("the way between", points=1):
+        for key in before:
+            expect.all_close(
+                found[key],
+                (1 - weight) * before[key] + weight * after[key],
+                f"{key!r} of {call}",
+                tolerance=1e-5,
+            )
+    with part("whole numbers and types are kept", points=1):
+        _expect_kinds(answer, draw, weight)
+
+
+def _state(draw):
+    import torch
+
+    numbers = draw.numpy()
+    shapes = {"shared.weight": (5, 3), "layer.0.weight": (3, 4), "layer.0.bias": (4,)}
+    return {
+        name: torch.tensor(numbers.normal(size=shape), dtype=torch.float32) for name, shape in shapes.items()
+    }
+
+
+def _expect_state(found, like, call):
+    import torch
+
+    expect.keys(found, like, call)
+    for name, tensor in like.items():
+        expect.type_of(found[name], torch.Tensor, f"{name!r} of {call}")
+        expect.shape(found[name], tuple(tensor.shape), f"{name!r} of {call}")
+
+
+def _expect_kinds(answer, draw, weight):
+    import torch
+
+    before = {
+        "positions": torch.arange(4),
+        "steps": torch.tensor(3),
+        "half.weight": torch.ones(2, dtype=torch.float16),
+    }
+    after = {
+        "positions": torch.arange(4),
+        "steps": torch.tensor(8),
+        "half.weight": torch.zeros(2, dtype=torch.float16),
+    }
+    try:
+        found = answer.call("interpolate", before, after, weight)
+    except NotStarted as error:  # torch.lerp says "not implemented" of whole numbers, and means no stub
+        raise Failed(Rung.CRASHED, "`interpolate` to take whole numbers too", error.message) from None
+    _expect_state(found, before, "`interpolate` of a state with whole numbers")
+    for name, tensor in after.items():
+        kind = str(tensor.dtype).removeprefix("torch.")
+        got = str(found[name].dtype).removeprefix("torch.")
+        if got != kind:
+            raise Failed(Rung.WRONG_TYPE, f"{name!r} to stay {kind}", got)
+    expect.equal(found["steps"].item(), 8, "'steps' (a whole number, so taken from after)")
+    expect.all_close(
+        found["half.weight"].float(), torch.full((2,), 1 - weight), "'half.weight'", tolerance=2e-3
+    )
+
+
+# Question 4: find the bug
+
+
+@exercise.question(
+    "q4",
+    title="Find the bugs: a baseline that moves",
+    points=4,
+    difficulty=2,
+    needs=("compare",),
+    lesson=LESSONS + "03_lora_and_the_trade.ipynb",
+    hints=(
+        "Take the fingerprint of the model that goes in, before and after. And ask: in which mode did the training leave the model?",
+        "`get_peft_model` puts its adapters into the very model it is given: give it a copy (`copy.deepcopy`). And dropout is on "
+        "until somebody calls `.eval()`.",
+        "A cook who tastes the soup before and after salting needs two bowls: `salted = add_salt(copy.deepcopy(soup))` leaves "
+        "`soup` as it was, `salted = add_salt(soup)` does not.",
+    ),
+)
+def baseline(answer, draw):
+    model, tokenizer = _twin()
+    batch = _doubled_batch(draw, tokenizer)
+    true = _row_losses(model, batch)
+    found = answer.call("compare", Asset("flan-t5", "model"), batch)
+    expect.keys(found, ("before", "after"), "`compare(model, batch)`")
+    for key in ("before", "after"):
+        expect.each_of(found[key], float, f"{key!r}")
+        expect.length(found[key], len(true), f"{key!r}")
+    with part("the baseline's losses are the baseline's", points=1):
+        expect.all_close(
+            found["before"], true, "'before', the losses of the model as it came,", tolerance=1e-3
+        )
+    with part("the model that came in is left as it was", points=1):
+        again = answer.call("ask_again", Asset("flan-t5", "model"), batch)
+        expect.all_close(
+            again,
+            true,
+            "the losses of the model that went into `compare`, asked once more afterwards,",
+            tolerance=1e-3,
+        )
+    with part("dropout is off", points=1):
+        half = len(true) // 2
+        for key in ("before", "after"):
+            what = f"the second half of {key!r}: the batch holds each row twice, so each loss should come twice and"
+            expect.all_close(found[key][half:], found[key][:half], what, tolerance=1e-4)
+    with part("the trained copy has learned", points=1):
+        gain = sum(true) / len(true) - sum(found["after"]) / len(true)
+        expect.at_least(gain, LEAST_FALL, "the fall of the mean loss from 'before' to 'after'")
+
+
+LEAST_FALL = 0.2  # nats per token
+
+
+def _twin():
+    """The course's flan-t5 as it ships, and its tokenizer."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    from course_utils import catalog
+
+    path = catalog.model_path("flan-t5", "offline")
+    return AutoModelForSeq2SeqLM.from_pretrained(path).float().eval(), AutoTokenizer.from_pretrained(path)
+
+
+def _doubled_batch(draw, tokenizer, count=4):
+    """Summaries to learn, each row twice, as tensors: input_ids, attention_mask, labels (padding is -100)."""
+    from course_utils import instructions
+
+    rows = draw.rows("dialogues", count) * 2
+    batch = tokenizer(
+        [instructions.prompt("summary", row) for row in rows], padding=True, return_tensors="pt"
+    )
+    labels = tokenizer(
+        [instructions.target("summary", row) for row in rows], padding=True, return_tensors="pt"
+    )["input_ids"]
+    labels[labels == tokenizer.pad_token_id] = -100
+    return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "labels": labels}
+
+
+def _row_losses(model, batch):
+    """The mean loss of each row's tokens, in nats."""
+    import torch
+
+    with torch.no_grad():
+        logits = model(**batch).logits
+    losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch["labels"], reduction="none")
+    return (losses.sum(1) / (batch["labels"] != -100).sum(1)).tolist()
+
+
+# Question 5: a model that learns and keeps
+
+
+@exercise.question(
+    "q5",
+    title="Learn the new and keep the old",
+    points=5,
+    difficulty=3,
+    needs=("specialist",),
+    lesson=LESSONS + "03_lora_and_the_trade.ipynb",
+    hints=(
+        "Look at the picture at the end of the last lesson: which method stands highest and furthest to the right?",
+        "Replay: put your `mix` to work, `trainer_for(model, mix(new, old, 0.2, seed=0)).train()`. If the old tasks still fall, "
+        "try a slightly larger share, or go a little of the way back to the old weights with `interpolate`.",
+        "Preparing for a new exam without losing the old subjects: "
+        "`plan = mix(new_chapters, {'maths': maths, 'latin': latin}, 0.2, seed=1)`, then study the plan from front to back.",
+    ),
+    seconds=120,
+)
+def specialist(answer, draw):
+    base, tokenizer = _twin()
+    model = answer.model("specialist")
+    _expect_twin(model, base)
+    before, after = (_scores(each, tokenizer, draw) for each in (base, model))
+    known = [task for task in before if task != "summary"]
+    kept = sum(after[task] for task in known) / max(sum(before[task] for task in known), 1e-9)
+    with part("it writes summaries", points=2):
+        expect.at_least(
+            after["summary"] - before["summary"],
+            LEAST_GAIN,
+            f"the gain in ROUGE-L on {ROWS['summary']} fresh dialogues",
+        )
+    with part("it keeps most of the old tasks", points=1):
+        expect.at_least(kept, LEAST_MOSTLY_KEPT, _kept(before, after, known))
+    with part("it keeps nearly all of the old tasks", points=2):
+        expect.at_least(kept, LEAST_KEPT, _kept(before, after, known))
+    expect.advise(
+        min(after[task] / max(before[task], 1e-9) for task in known) >= 0.75,
+        f"one old task paid for the others: {_pairs(before, after, known)}",
+    )
+
+
+ROWS = {"summary": 150, "sentiment": 100, "questions": 100, "entities": 100, "translation": 100}
+# Measured after 150 steps on four draws: replay gains 0.31 to 0.33 and keeps 0.89 to 0.92; summaries alone keep 0.48.
+LEAST_GAIN = 0.25
+LEAST_MOSTLY_KEPT = 0.65
+LEAST_KEPT = 0.8
+
+
+def _expect_twin(model, base):
+    """The model is the course's flan-t5, with or without adapters."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    shapes = {name: tuple(value.shape) for name, value in base.state_dict().items() if value.dim() > 1}
+    found = {
+        name.replace(".base_layer", ""): tuple(value.shape) for name, value in inner.state_dict().items()
+    }
+    expect.true(
+        all(found.get(name) == shape for name, shape in shapes.items()),
+        "`specialist` to be the offline course's flan-t5, trained on (set COURSE_PROFILE=offline if you are on the hub profile)",
+        f"a {type(inner).__name__} of another size",
+    )  # fmt: skip
+
+
+def _scores(model, tokenizer, draw):
+    """{task: score} on fresh rows."""
+    from course_utils import instructions
+    from course_utils.measure.evaluate import task_score
+
+    return {
+        task: float(task_score(model, tokenizer, task, draw.rows(instructions.dataset_of(task), count)))
+        for task, count in ROWS.items()
+    }
+
+
+def _kept(before, after, known):
+    return f"the kept share of the old tasks' scores on fresh rows ({_pairs(before, after, known)})"
+
+
+def _pairs(before, after, known):
+    return ", ".join(f"{task} {before[task]:.2f} to {after[task]:.2f}" for task in known)
+
+
+# Question 6: judgement
+
+
+exercise.manual(
+    "q6",
+    title="Which model would you ship?",
+    points=4,
+    lesson=LESSONS + "03_lora_and_the_trade.ipynb",
+    hints=(
+        "Who is hurt when an old task fails, and who when the summary is a little worse?",
+        "A decision needs three things: the number it rests on (with n and interval), what you did not measure, and what would change your mind.",
+        "On another question: 'We keep the smaller oven. It is 4 minutes slower per loaf [3, 5], n = 40, and we bake 60 loaves a day; "
+        "above 200 a day I would decide otherwise. We did not measure rye bread.'",
+    ),
+)

@@ -1,0 +1,766 @@
+"""The questions of exercise 02: many files into one table, chunks, streams, the cache, splits, cards, augmentation, pictures."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+import math
+from collections import Counter
+from itertools import pairwise
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.checks.predictions import six_predictions
+from course_utils.wire import Rows
+
+LESSONS = "lessons/02_datasets/"
+FILES, MAP = LESSONS + "01_many_files_one_table.ipynb", LESSONS + "02_map_and_what_it_keeps.ipynb"
+LARGE, TRUST = LESSONS + "03_larger_than_memory.ipynb", LESSONS + "04_a_set_to_trust.ipynb"
+LABELS = ("negative", "positive")
+
+exercise = Exercise(
+    "02_datasets",
+    title="Datasets",
+    minutes=100,
+    difficulty="medium",
+    cost="about 15 seconds of computing on two cores",
+)
+
+
+def _expect_columns(table, columns, what):
+    """`table` is a table with these columns; `columns`: {name: how its Arrow type begins, "" for any}."""
+    if type(table).__name__ != "Table":
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be a Dataset", f"a {type(table).__name__}")
+    for name, kind in columns.items():
+        if name not in table.column_names:
+            raise Failed(Rung.WRONG_SHAPE, f"a column {name!r} in {what}", f"only {table.column_names}")
+        found = str(table.schema.field(name).type).removeprefix("large_")
+        if not found.startswith(kind):
+            raise Failed(Rung.WRONG_TYPE, f"the column {name!r} of {what} to be of type {kind}", found)
+        if kind and table[name].null_count:
+            raise Failed(
+                Rung.WRONG_VALUE, f"the column {name!r} of {what} without gaps", "a value that is None"
+            )
+
+
+# Question 1: five files, one table
+
+FEATURES = {
+    "text": "Value('string')",
+    "label": "ClassLabel(names=['negative', 'positive'])",
+    "source": "Value('string')",
+}
+
+
+@exercise.question(
+    "q1",
+    title="Five files, one table",
+    points=4,
+    difficulty=2,
+    needs=("gather", "gathered"),
+    lesson=FILES,
+    hints=(
+        "Take the files one by one, and bring each to the same three things: a text, a label, a source. Join them last.",
+        'load_dataset has a reader for each: "csv" (with sep=), "json", "text" (sample_by="document" for a file a row), "parquet". '
+        'One function tidies every text: " ".join(text.split()). Then Dataset.from_list(rows, features=FEATURES).',
+        "Two lists of temperatures become one table:\n"
+        'rows = [{"degrees": row["celsius"], "place": "pier"} for row in load_dataset("csv", data_files="pier.csv", split="train")]\n'
+        'rows += [{"degrees": (row["f"] - 32) / 1.8, "place": "mill"} for row in load_dataset("json", data_files="mill.jsonl", split="train")]\n'
+        'rows = [row for row in rows if row["degrees"] is not None]\n'
+        'Dataset.from_list(rows, features=Features({"degrees": Value("float32"), "place": Value("string")}))',
+    ),
+)
+def gather(answer, draw):
+    files, truth = _desks(draw)
+    found = answer.call("gathered", files)
+    expect.keys(found, ("features", "rows"), "gathered(files)")
+    expect.type_of(found["features"], dict, "the features of gather(folder)")
+    _expect_columns(found["rows"], {"text": "string", "label": "", "source": "string"}, "gather(folder)")
+    with part("the schema", points=1):
+        expect.equal(found["features"], FEATURES, "the features of gather(folder)")
+    rows = found["rows"].to_pylist()
+    for sources, title in ((("desk", "post"), "desk.csv and post.jsonl"), (("wall", "letters"), "wall.txt and letters/"),
+                           (("archive",), "archive.parquet")):  # fmt: skip
+        with part(title, points=1):
+            for source in sources:
+                _expect_rows([row for row in rows if row["source"] == source], truth[source], source)
+
+
+def _expect_rows(rows, wanted, source):
+    """The (text, label) pairs of a source are those wanted, in any order."""
+    texts = {row["text"] for row in rows}
+    expect.true(
+        len(rows) == len(wanted) or bool(texts - {text for text, _ in wanted}),
+        f"{len(wanted)} rows from {source!r}",
+        f"{len(rows)}",
+    )
+    for text, label in wanted:
+        nearest = difflib.get_close_matches(text, texts, n=1, cutoff=0)
+        expect.true(text in texts, f"the text {text!r} among the rows from {source!r}", f"at best {nearest}")
+        # a label's name in place of its number is a fault of the schema, which has a point of its own
+        labels = {
+            LABELS.index(row["label"]) if row["label"] in LABELS else row["label"]
+            for row in rows
+            if row["text"] == text
+        }
+        expect.equal(
+            labels, {LABELS.index(label)}, f"the label (0 negative, 1 positive) of {text!r} from {source!r}"
+        )
+    expect.equal(len(rows), len(wanted), f"the number of rows from {source!r}")
+
+
+def _desks(draw):
+    """The five raw files of question 1 as {name: bytes}, and {source: [(text, label), …]}, what they say when tidied."""
+    pick = draw.random
+    reviews = {row["text"]: LABELS[row["label"]] for row in draw.rows("reviews", 64)}
+    pairs = list(reviews.items())[:50]
+    truth = {
+        name: pairs[10 * place : 10 * place + 10]
+        for place, name in enumerate(("desk", "post", "wall", "archive", "letters"))
+    }
+
+    desk = [[_loose(text, pick), _shouted(label, pick)] for text, label in truth["desk"]]
+    desk.insert(pick.randrange(9), ["Nobody knows what they thought.", ""])
+    desk.insert(pick.randrange(9), ["", "positive"])
+    sheet = io.StringIO()
+    csv.writer(sheet, delimiter=";").writerows([["review", "verdict"], *desk])
+
+    post = [
+        {"body": _loose(text, pick), "thumbs": {"positive": "up", "negative": "down"}[label]}
+        for text, label in truth["post"]
+    ]
+    post.insert(pick.randrange(9), {"body": "No thumb was given.", "thumbs": None})
+    post.insert(pick.randrange(9), {"body": None, "thumbs": "up"})
+
+    wall = [{"positive": "+ ", "negative": "- "}[label] + _loose(text, pick) for text, label in truth["wall"]]
+    wall.insert(pick.randrange(9), "# + The Painter. This line is a remark.")
+    wall.insert(pick.randrange(9), "")
+
+    folder = {
+        f"letters/{label}/{number:02d}.txt": text.replace(". ", ".\n").encode() + b"\n"
+        for number, (text, label) in enumerate(truth["letters"])
+    }
+    for label in LABELS:  # both folders are there in any draw
+        folder[f"letters/{label}/empty.txt"] = b"\n"
+    files = {
+        "desk.csv": sheet.getvalue().encode(),
+        "post.jsonl": "".join(json.dumps(row) + "\n" for row in post).encode(),
+        "wall.txt": ("\n".join(wall) + "\n").encode(),
+        "archive.parquet": _parquet(
+            {
+                "text": [text for text, _ in truth["archive"]],
+                "label": [LABELS[::-1].index(label) for _, label in truth["archive"]],
+            }
+        ),
+        **folder,
+    }
+    return files, truth
+
+
+def _loose(text, pick):
+    """The text with a few spaces too many."""
+    words = text.split(" ")
+    words[pick.randrange(1, len(words))] += " "
+    return text if pick.random() < 0.3 else "  " + " ".join(words) + " "
+
+
+def _shouted(label, pick):
+    return pick.choice((label, label.upper(), label.capitalize(), f" {label}"))
+
+
+def _parquet(columns):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    file = io.BytesIO()
+    parquet.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+# Question 2: chunks
+
+
+@exercise.question(
+    "q2",
+    title="Long documents into chunks",
+    points=3,
+    difficulty=2,
+    needs=("chunks", "chunked"),
+    lesson=MAP,
+    hints=(
+        "Where does the second chunk begin, if each has `length` tokens and shares `stride` with the one before?",
+        "Chunks begin at 0, step, 2 * step, … with step = length - stride. Stop with the first chunk that reaches the end of the "
+        "document: whatever begins later holds nothing new. A document without tokens has no chunk.",
+        "Windows of 4 days, each sharing 1 with the last, over 10 days: they begin on day 0, 3 and 6. The one from day 6 reaches day 9, "
+        "the last, so none begins on day 9. In Python: `range(0, max(days - shared, 1), window - shared)` for days > 0.",
+    ),
+)
+def chunk(answer, draw):
+    pick = draw.random
+    length = pick.randrange(8, 20)
+    stride = pick.randrange(1, length // 2)
+    step = length - stride
+    sizes = [pick.randrange(1, 90) for _ in range(8)] + [0, 1, length, length + 1, length + step, stride]
+    pick.shuffle(sizes)
+    tokens, first = {}, 0
+    for number, size in enumerate(sizes):  # no token occurs twice
+        tokens[f"d{number}"] = list(range(first, first + size))
+        first += size
+    call = f"chunks(rows, {length}, {stride})"
+    table = answer.call("chunked", Rows(_documents(tokens)), length, stride)
+    _expect_columns(table, {"id": "string", "place": "int", "tokens": "list<"}, call)
+    found = _grouped(table.to_pylist())
+    longest = max((len(row["tokens"]) for rows in found.values() for row in rows), default=0)
+    expect.at_most(longest, length, f"the longest chunk of {call}")
+    with part("every token is in a chunk, at its place", points=1):
+        for name, document in tokens.items():
+            seen = {
+                row["place"] + offset: token
+                for row in found.get(name, [])
+                for offset, token in enumerate(row["tokens"])
+            }
+            what = f"the {len(document)} tokens of a document, put together again from its chunks (length {length}, stride {stride})"
+            expect.equal([seen.get(place) for place in range(len(document))], document, what)
+    with part(f"neighbours share {stride} tokens", points=1):
+        for name, document in tokens.items():
+            places = [row["place"] for row in found.get(name, [])]
+            steps = [later - earlier for earlier, later in pairwise(places)]
+            expect.true(
+                bool(places) or not document,
+                f"at least one chunk of a document of {len(document)} tokens",
+                "none",
+            )
+            what = f"the distances between the beginnings of chunks, for a document of {len(document)} tokens"
+            expect.equal(steps, [step] * len(steps), what)
+    with part("no chunk without a new token", points=1):
+        for name, document in tokens.items():
+            count = math.ceil(max(len(document) - stride, 1) / step) if document else 0
+            expect.equal(
+                len(found.get(name, [])),
+                count,
+                f"the number of chunks of a document of {len(document)} tokens",
+            )
+
+
+def _documents(tokens):
+    import pyarrow as pa
+
+    return pa.table({"id": list(tokens), "tokens": pa.array(list(tokens.values()), pa.list_(pa.int64()))})
+
+
+def _grouped(rows):
+    """{document: its chunks in order of place}."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(row["id"], []).append(row)
+    return {name: sorted(group, key=lambda row: row["place"]) for name, group in groups.items()}
+
+
+# Question 3: stop, and go on exactly there
+
+
+@exercise.question(
+    "q3",
+    title="Find the bug: a reader that loses rows",
+    points=4,
+    difficulty=2,
+    needs=("read", "readings"),
+    lesson=LARGE,
+    hints=(
+        "The loop takes a row from the stream, and then decides whether it wants it. What becomes of a row that it doesn't want?",
+        "Count before you take: leave the loop as soon as you hold enough, not when the next row has come. Or ask for rows one by one "
+        "with next(iterator, None), or let itertools.islice(stream, count) stop in time.",
+        "A bus driver who lets on 20 people: `for person in queue: if len(bus) == 20: break; bus.append(person)` calls the 21st out of "
+        "the queue and drives away without them. `for person in itertools.islice(queue, 20): bus.append(person)` leaves them in line.",
+    ),
+)
+def resume(answer, draw):
+    counts = [draw.random.randrange(3, 30) for _ in range(4)]
+    first = draw.random.randrange(1000, 9000)
+    found = answer.call("readings", first, 100_000, counts)
+    expect.keys(found, ("rows", "pulled"), "readings(...)")
+    expect.each_of(found["rows"], (list, tuple), "the readings")
+    expect.length(found["rows"], len(counts), f"the readings of {counts} rows")
+    for number, rows in enumerate(found["rows"]):
+        expect.each_of(rows, dict, f"reading {number}")
+    numbers = [[row.get("number") for row in rows] for rows in found["rows"]]
+    with part("the first reading, and nothing that was not asked for", points=1):
+        expect.equal(numbers[0], list(range(first, first + counts[0])), "the rows of the first reading")
+        expect.number(found["pulled"], "the number of rows taken from the source")
+        expect.true(
+            found["pulled"] <= counts[0] + 1,
+            f"at most {counts[0] + 1} rows taken from the source for a first reading of {counts[0]}",
+            f"{found['pulled']}",
+        )
+    with part("no row is lost and none comes twice", points=3):
+        begin = first + counts[0]
+        for count, reading in zip(counts[1:], numbers[1:], strict=True):
+            expect.length(reading, count, f"a later reading, which asks for {count} rows,")
+            expect.equal(reading[0], begin, f"the first row of the reading that follows row {begin - 1}")
+            expect.equal(reading, list(range(begin, begin + count)), "the rows of a later reading")
+            begin += count
+
+
+# Question 4: what runs again?
+
+#: Whether `map` runs again, for each edit of the notebook's list; tests/checks/chapters/test_datasets.py measures every one of them.
+RUNS_AGAIN = {"again": False, "constant": True, "other": False, "batch": True, "order": True, "helper": False}
+
+
+@exercise.question(
+    "q4",
+    title="Predict what runs again",
+    points=2,
+    difficulty=1,
+    needs=("predictions",),
+    lesson=MAP,
+    hints=(
+        "`map` keeps its result under a fingerprint. What goes into it, and what does not?",
+        "In: the rows as they stand, the function's own code, the values it reads, most options of map. Not in: names that the "
+        "function never reads, and the code of functions it imports from a module.",
+        "A baker keeps a loaf under a note with recipe and flour. New flour: bake again. The radio plays another song: take the loaf. "
+        'But if the note says only "Anna\'s sourdough" and Anna changes her sourdough, the old loaf is still handed out.',
+    ),
+)
+def predict(answer, draw):
+    six_predictions(answer, RUNS_AGAIN, "the number of edits that you foresaw")
+
+
+# Question 5: chance that can be repeated
+
+
+@exercise.question(
+    "q5",
+    title="Find the bug: chance in a map",
+    points=3,
+    difficulty=2,
+    needs=("typo",),
+    lesson=MAP,
+    hints=(
+        "Call the function twice on the same row. Then ask which three things should decide where the letters are swapped.",
+        'Make a generator of the function\'s own, from seed and index together: random.Random(f"{seed}/{index}"). '
+        "Never touch the one that everybody shares.",
+        "A fair coin for guest number 7 of hotel 3, the same today and tomorrow, whoever else was asked before: "
+        '`random.Random("3/7").random() < 0.5`',
+    ),
+)
+def noise(answer, draw):
+    texts = [row["text"] for row in draw.rows("reviews", 24)]
+    seeds = [draw.random.randrange(1, 10_000) for _ in range(2)]
+
+    def typo(text, index, seed):
+        found = answer.call("typo", {"text": text}, index, seed)
+        expect.keys(found, ("text",), "typo(row, index, seed)")
+        expect.type_of(found["text"], str, 'typo(row, index, seed)["text"]')
+        return found["text"]
+
+    once = [typo(text, index, seeds[0]) for index, text in enumerate(texts)]
+    with part("two neighbours have changed places", points=1):
+        for text, got in zip(texts, once, strict=True):
+            expect.true(
+                _one_swap(text, got), f"one pair of neighbouring characters swapped in {text!r}", repr(got)
+            )
+    with part("seed and index decide, and nothing else", points=1):
+        backwards = [typo(texts[index], index, seeds[0]) for index in reversed(range(len(texts)))][::-1]
+        expect.true(
+            backwards == once,
+            "the same swaps when the rows are asked for again, from the last to the first",
+            "others",
+        )
+    with part("they do decide", points=1):
+        long = max(texts, key=len)
+        for what, places in (
+            ("24 indices", [(index, seeds[0]) for index in range(24)]),
+            ("24 seeds", [(5, seeds[1] + number) for number in range(24)]),
+        ):
+            swapped = [typo(long, *place) for place in places]
+            expect.true(
+                swapped == [typo(long, *place) for place in places],
+                f"the same swaps for {what}, asked twice",
+                "others",
+            )
+            expect.at_least(len(set(swapped)), 8, f"the number of different swaps in one text for {what}")
+    diagonal = [typo(long, 20 + number, seeds[1] - number) for number in range(12)]
+    expect.advise(
+        len(set(diagonal)) > 2,
+        "seed + index gives row 5 of seed 1 the same swap as row 4 of seed 2. A text of both, such as f'{seed}/{index}', keeps them apart",
+    )
+
+
+def _one_swap(text, got):
+    """Whether `got` is `text` with two neighbouring characters exchanged; those must not have been equal."""
+    places = [place for place, (one, other) in enumerate(zip(text, got, strict=False)) if one != other]
+    if len(text) != len(got) or len(places) != 2 or places[1] != places[0] + 1:
+        return False
+    return got[places[0]] == text[places[1]] and got[places[1]] == text[places[0]]
+
+
+# Question 6: splits
+
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+TOLERANCE = 0.02  # of all rows, and of the rows of a split that are positive
+
+
+@exercise.question(
+    "q6",
+    title="Splits that do not leak",
+    points=4,
+    difficulty=3,
+    needs=("split", "splits_of"),
+    lesson=TRUST,
+    hints=(
+        "Which rows are the same text in different clothes? They have to travel together.",
+        "Make a key of each text (lower case, single spaces) and groups of rows with the same key. Then, label by label, shuffle the groups "
+        "with random.Random(seed) and hand them out: to train until it has 70 % of that label's rows, to validation until it has 15 %, "
+        "the rest to test.",
+        "Families into three buses, big enough for 70, 15 and 15 of 100 people, nobody parted:\n"
+        "seated = 0\n"
+        "for family in shuffled_families:\n"
+        '    bus = "first" if seated < 70 else "second" if seated < 85 else "third"\n'
+        "    buses[bus] += family\n"
+        "    seated += len(family)",
+    ),
+)
+def splits(answer, draw):
+    rows = _reviews_with_twins(draw)
+    seed = draw.random.randrange(1000)
+    columns = {name: [row[name] for row in rows] for name in ("number", "text", "label")}
+    found = answer.call("splits_of", Rows(columns), seed)
+    call = f"split(reviews, {seed})"
+    if type(found) is not dict:
+        raise Failed(Rung.WRONG_TYPE, f"{call} to be a DatasetDict", f"a {type(found).__name__}")
+    expect.keys(found, SHARES, call)
+    for name in SHARES:
+        _expect_columns(
+            found[name], {"number": "int", "text": "string", "label": "int"}, f"{name!r} of {call}"
+        )
+    parts = {name: found[name].select(list(columns)).to_pylist() for name in SHARES}
+    with part("every row is in one split, and the seed decides in which", points=1):
+        numbers = sorted(row["number"] for split in parts.values() for row in split)
+        expect.equal(len(numbers), len(rows), f"the number of rows in the three splits of {call} together")
+        expect.true(
+            numbers == sorted(columns["number"]), "each row in one split", "a row that comes twice or never"
+        )
+        mine = sorted(row["number"] for row in parts["test"])
+        again, other = (
+            _test_numbers(answer.call("splits_of", Rows(columns), number), call)
+            for number in (seed, seed + 1)
+        )
+        expect.true(
+            again == mine, f"the same test split from {call} each time", "another one on the second call"
+        )
+        expect.true(other != mine, "another test split from another seed", "the same")
+    with part("no text is in two splits", points=2):
+        keys = {name: {_key(row["text"]) for row in split} for name, split in parts.items()}
+        for one, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
+            expect.true(
+                bool(keys[one] and keys[other]), f"rows in {one} and in {other}", "a split without rows"
+            )
+            shared = sorted(keys[one] & keys[other])
+            expect.true(
+                not shared,
+                f"no text in {one} and in {other} too, whatever its case and spaces",
+                f"{len(shared)}, such as {shared[:1]}",
+            )
+    with part("sizes and classes are as they should be", points=1):
+        positive = sum(columns["label"]) / len(rows)
+        for name, share in SHARES.items():
+            expect.close(
+                len(parts[name]) / len(rows), share, f"the share of rows in {name!r}", tolerance=TOLERANCE
+            )
+            ratio = sum(row["label"] for row in parts[name]) / len(parts[name])
+            expect.close(ratio, positive, f"the share of positive reviews in {name!r}", tolerance=TOLERANCE)
+
+
+def _test_numbers(found, call):
+    """The sorted row numbers of a test split."""
+    expect.keys(found, ("test",), call)
+    _expect_columns(found["test"], {"number": "int"}, f"'test' of {call}")
+    return sorted(found["test"]["number"].to_pylist())
+
+
+def _key(text):
+    return " ".join(text.lower().split())
+
+
+def _reviews_with_twins(draw):
+    """About 1,400 numbered reviews, three in ten positive; one text in six occurs up to four times, in other case or spacing."""
+    pick, kept, positive = draw.random, [], 0
+    for row in {row["text"]: row for row in draw.rows("reviews", 1600)}.values():
+        if row["label"] == 0 or positive < 330:
+            positive += row["label"]
+            kept.append(row)
+    rows = []
+    for row in kept:
+        copies = pick.choice((2, 3, 4)) if pick.random() < 1 / 6 else 1
+        for number in range(copies):
+            text = row["text"]
+            if number:
+                text = pick.choice((text.upper(), text.lower(), text.replace(" ", "  ", 2), " " + text))
+            rows.append({"text": text, "label": row["label"]})
+    pick.shuffle(rows)
+    return [{"number": number, **row} for number, row in enumerate(rows)]
+
+
+# Question 7: a card that loads by name
+
+
+@exercise.question(
+    "q7",
+    title="A card that loads by name",
+    points=2,
+    difficulty=1,
+    needs=("write_card", "carded"),
+    lesson=TRUST,
+    hints=(
+        "The block between the two lines of --- at the top of README.md is YAML. Which key of it lists the configurations?",
+        "configs: is a list; each entry has config_name: and data_files:, a list of split: and path:. The path is relative to the folder. "
+        "license: and language: stand beside configs:.",
+        "---\nlicense: mit\nlanguage: fr\nconfigs:\n- config_name: tides\n  data_files:\n  - split: train\n    path: water/2025.csv\n---\n# Tides",
+    ),
+)
+def card(answer, draw):
+    names = draw.sample(("reviews", "notices", "letters", "menus"), 2)
+    texts = iter(row["text"] for row in draw.rows("topics", 40))
+    truth = {
+        name: {
+            split: [next(texts) for _ in range(6 if split == "train" else 3)] for split in ("train", "test")
+        }
+        for name in names
+    }
+    files = {
+        f"{name}/{split}.csv": _csv(rows) for name, splits in truth.items() for split, rows in splits.items()
+    }
+    found = answer.call("carded", files, names)
+    expect.keys(found, ("card", *names), "carded(files, names)")
+    with part("each configuration loads by its name", points=1):
+        for name in names:
+            what = f"load_dataset(folder, {name!r})"
+            expect.type_of(found[name], dict, what)
+            expect.equal(found[name], truth[name], f"the texts by split of {what}")
+    with part("licence and language are stated", points=1):
+        data = found["card"]
+        expect.keys(data, ("license", "language"), "the YAML block of README.md")
+        expect.one_of(data["license"], ("apache-2.0",), "the license, as the Hub spells it,")
+        language = data["language"] if type(data["language"]) is list else [data["language"]]
+        expect.equal(language, ["en"], "the language, as the Hub spells it,")
+
+
+def _csv(texts):
+    sheet = io.StringIO()
+    csv.writer(sheet).writerows([["text"], *([text] for text in texts)])
+    return sheet.getvalue().encode()
+
+
+# Question 8: other names, the same labels
+
+
+@exercise.question(
+    "q8",
+    title="New names in old sentences",
+    points=3,
+    difficulty=2,
+    needs=("rename",),
+    lesson=TRUST,
+    hints=(
+        "A name of two words takes the place of a name of one. What has to happen to the tags?",
+        "Walk through tokens and tags together and build two new lists. At a tag B-…, append the words of the new name, and as tags one B- and "
+        "as many I- as are left; skip the I- tags that follow in the old sentence.",
+        "Swapping fruits in a menu, where (f) begins a fruit and (.) goes on with it, `passion(f) fruit(.) with plum(f)`:\n"
+        'plum -> ["red", "grape"] gives `… with red(f) grape(.)`: the marks are made anew from the length of the new name,\n'
+        'marks = ["f"] + ["."] * (len(new) - 1)',
+    ),
+)
+def rename(answer, draw):
+    from course_utils.world import ENTITY_TAGS
+
+    sentences = [
+        (row["tokens"], [ENTITY_TAGS[tag] for tag in row["ner_tags"]]) for row in draw.rows("entities", 40)
+    ]
+    pool = {"PER": [["Zita"], ["Zoe", "Zander"], ["Dr", "Zuleika", "Zorn"]], "LOC": [["Zell"], ["Zur", "Alp"], ["Zum", "See", "Ufer"]],
+            "ORG": [["Zink", "Union"], ["Zebra", "Players"], ["Zug"]], "MISC": [["Zither", "Week"], ["Zoo", "Day"], ["Zenith"]]}  # fmt: skip
+    # half of the sentences already have names of the pool, which must be replaced by others
+    sentences[:20] = [_with_names(*sentence, pool, draw.random) for sentence in sentences[:20]]
+    seed = draw.random.randrange(1000)
+    call = f"rename(tokens, tags, pool, {seed})"
+    found = []
+    for tokens, tags in sentences:
+        got = answer.call("rename", tokens, tags, pool, seed)
+        expect.keys(got, ("tokens", "tags"), call)
+        expect.each_of(got["tokens"], str, f"the tokens of {call}")
+        expect.each_of(got["tags"], str, f"the tags of {call}")
+        found.append(got)
+    with part("the tags fit the new tokens, and all other words stay", points=1):
+        for (tokens, tags), got in zip(sentences, found, strict=True):
+            expect.length(got["tags"], len(got["tokens"]), f"the tags of {got['tokens']}")
+            fault = _fault_of_tags(got["tags"])
+            expect.true(not fault, f"IOB2 tags for {got['tokens']}", f"{fault} in {got['tags']}")
+            kinds = [kind for kind, _ in _mentions(tokens, tags)]
+            what = f"the types of the names in {' '.join(tokens)!r}, after renaming"
+            expect.equal([kind for kind, _ in _mentions(got["tokens"], got["tags"])], kinds, what)
+            what = f"the words outside the names of {' '.join(tokens)!r}"
+            expect.equal(_outside(got["tokens"], got["tags"]), _outside(tokens, tags), what)
+    with part("every name is another one of its type", points=1):
+        for (tokens, tags), got in zip(sentences, found, strict=True):
+            pairs = zip(_mentions(tokens, tags), _mentions(got["tokens"], got["tags"]), strict=False)
+            for (kind, old), (_, new) in pairs:
+                expect.true(
+                    new in pool[kind], f"a {kind} of the pool in place of {' '.join(old)!r}", " ".join(new)
+                )
+                expect.true(new != old, f"another name in place of {' '.join(old)!r}", "the same one")
+    with part("the seed decides", points=1):
+        again = [answer.call("rename", *sentence, pool, seed) for sentence in sentences[:10]]
+        expect.true(again == found[:10], f"the same names from {call} each time", "others on the second call")
+        others = [answer.call("rename", *sentence, pool, seed + 1) for sentence in sentences]
+        expect.true(others != found, "other names from another seed", "the same in all of 40 sentences")
+
+
+def _mentions(tokens, tags):
+    """[(type, [word, …]), …] in their order."""
+    found = []
+    for token, tag in zip(tokens, tags, strict=False):
+        if tag.startswith("B-"):
+            found.append((tag[2:], [token]))
+        elif tag.startswith("I-") and found:
+            found[-1][1].append(token)
+    return found
+
+
+def _with_names(tokens, tags, pool, pick):
+    """(tokens, tags) with each name replaced by one of its type from the pool, the same one perhaps."""
+    new_tokens, new_tags = [], []
+    for token, tag in zip(tokens, tags, strict=True):
+        if tag.startswith("B-"):
+            name = pick.choice(pool[tag[2:]])
+            new_tokens += name
+            new_tags += [tag] + [f"I-{tag[2:]}"] * (len(name) - 1)
+        elif tag == "O":
+            new_tokens.append(token)
+            new_tags.append(tag)
+    return new_tokens, new_tags
+
+
+def _outside(tokens, tags):
+    return [token for token, tag in zip(tokens, tags, strict=False) if tag == "O"]
+
+
+def _fault_of_tags(tags):
+    """The first tag that IOB2 does not allow where it stands, or None."""
+    before = "O"
+    for tag in tags:
+        if tag != "O" and (tag[:2] not in ("B-", "I-") or (tag[0] == "I" and before[2:] != tag[2:])):
+            return f"{tag!r} after {before!r}"
+        before = tag
+    return None
+
+
+# Question 9: pictures with questions
+
+
+@exercise.question(
+    "q9",
+    title="Pictures that can be asked about",
+    points=3,
+    difficulty=2,
+    needs=("picture_set", "pictured", "mirror", "mirrored"),
+    lesson=TRUST,
+    hints=(
+        "A column of paths becomes a column of pictures by its type alone. Which rows have no picture to show?",
+        'Dataset.from_list(rows, features=Features({"image": Image(), …})) takes paths. Leave out a row if its file is not there or '
+        "PIL.Image.open(path).load() raises OSError. In a mirror, left is right; the other answers stay.",
+        "A phrase book read from right to left: `ImageOps.mirror(page)`, and `{'left': 'right', 'right': 'left'}.get(word, word)` for each word.",
+    ),
+)
+def picture_set(answer, draw):
+    import numpy as np
+
+    from course_utils.datasets import pictures
+
+    records = [pictures.record(draw.seed, index, "test") for index in range(24)]
+    files, good = _picture_files(draw, records)
+    found = answer.call("pictured", files)
+    expect.keys(found, ("features", "rows"), "pictured(files)")
+    expect.each_of(found["rows"], dict, "the rows of picture_set(folder)")
+    with part("the broken rows are left out", points=1):
+        image = str(found["features"].get("image") if type(found["features"]) is dict else None)
+        expect.true(image.startswith("Image("), "a column 'image' with the type Image()", image)
+        expect.equal(
+            len(found["rows"]),
+            len(good),
+            f"the number of rows whose picture is there and can be opened, of {len(records)}",
+        )
+    with part("each picture stands with its own question and answer", points=1):
+        wanted = Counter((np.asarray(row["image"]).tobytes(), row["question"], row["answer"]) for row in good)
+        for row in found["rows"]:
+            expect.keys(row, ("pixels", "question", "answer"), "a row of picture_set(folder)")
+            for name in ("question", "answer"):
+                expect.type_of(row[name], str, f"the {name} of a row of picture_set(folder)")
+            expect.shape(
+                row["pixels"], (pictures.SIZE, pictures.SIZE, 3), "the pixels of a row of picture_set(folder)"
+            )
+            key = (np.asarray(row["pixels"], dtype=np.uint8).tobytes(), row["question"], row["answer"])
+            expect.true(wanted[key] > 0, "each picture with the question and answer of its own row of questions.csv",
+                        f"another picture, or another text, for {row['question']!r}, {row['answer']!r}")  # fmt: skip
+            wanted[key] -= 1
+    with part("the mirrored picture has the right answer", points=1):
+        for number, row in enumerate(records):
+            asked = (
+                (pictures.QUESTIONS["lighthouse"], row["attributes"]["lighthouse"])
+                if number % 3 == 0
+                else (row["question"], row["answer"])
+            )
+            pixels = np.asarray(row["image"])
+            got = answer.call("mirrored", pixels, *asked)
+            expect.keys(got, ("pixels", "question", "answer"), "mirror(row)")
+            expect.shape(got["pixels"], pixels.shape, "the pixels of mirror(row)")
+            expect.true(
+                np.array_equal(np.asarray(got["pixels"]), pixels[:, ::-1]),
+                "the pixels of mirror(row) to be those of the row, from right to left",
+                "the picture as it was"
+                if np.array_equal(np.asarray(got["pixels"]), pixels)
+                else "another picture",
+            )
+            turned = {"left": "right", "right": "left"}.get(asked[1], asked[1])
+            expect.equal(
+                (got["question"], got["answer"]),
+                (asked[0], turned),
+                f"question and answer of mirror(row), which was asked {asked[0]!r},",
+            )
+
+
+def _picture_files(draw, records):
+    """Files of question 9, {name: bytes}, and the records whose picture can be opened."""
+    numbers = draw.sample(range(100, 1000), len(records))
+    missing, *broken = draw.sample(range(len(records)), 4)
+    files, sheet, good = {}, io.StringIO(), []
+    lines = csv.writer(sheet)
+    lines.writerow(["file", "question", "answer"])
+    for index, (number, row) in enumerate(zip(numbers, records, strict=True)):
+        name = f"boat-{number}.png"
+        lines.writerow([name, row["question"], row["answer"]])
+        png = io.BytesIO()
+        row["image"].save(png, "PNG")
+        if index == missing:
+            continue
+        cut = index in broken
+        files[f"pictures/{name}"] = png.getvalue()[: 60 if cut else None]
+        if not cut:
+            good.append(row)
+    files["questions.csv"] = sheet.getvalue().encode()
+    return files, good
+
+
+exercise.manual(
+    "q10",
+    title="Would you train on it?",
+    points=2,
+    difficulty=2,
+    lesson=TRUST,
+    hints=(
+        "What would you ask the person who made it, if you had one minute?",
+        "Think of where the rows come from, who is missing among them, what may be done with them, and how a score on the test split could mislead.",
+        "A cookbook that was tested on its own authors, with half the recipes printed twice, says little about your kitchen.",
+    ),
+)

@@ -1,0 +1,547 @@
+"""The questions of chapter 06: full fine-tuning of Flan-T5.
+
+The exercise works with the twin whatever the profile, so that a mark means the same for everybody: the notebook
+asks for the offline profile, and the checks load the same tokenizer and weights themselves.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from functools import cache
+
+from course_utils import catalog, instructions
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.wire import Asset, Rows
+
+LESSONS = "lessons/06_full_fine_tuning/"
+MEET, PREPARE = LESSONS + "01_meet_flan_t5.ipynb", LESSONS + "02_prepare_the_task.ipynb"
+TRAIN, COMPARE = LESSONS + "03_train.ipynb", LESSONS + "04_before_and_after.ipynb"
+IGNORED = -100
+
+exercise = Exercise(
+    "06_full_fine_tuning",
+    title="Full fine-tuning of Flan-T5",
+    minutes=90,
+    difficulty="medium",
+    cost="about a minute and a half on two cores, most of it one training run",
+    cell_seconds=600,
+)
+
+
+@cache
+def _tokenizer():
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(catalog.model_path("flan-t5", "offline"))
+
+
+@cache
+def _twin():
+    """The untouched twin: float32, CPU, eval mode. Nothing here may change it."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    return AutoModelForSeq2SeqLM.from_pretrained(
+        catalog.model_path("flan-t5", "offline"), dtype=torch.float32
+    ).eval()
+
+
+# q1: rows to examples
+
+
+@exercise.question(
+    "q1",
+    title="Turn conversations into examples",
+    points=4,
+    difficulty=1,
+    needs=("encode",),
+    lesson=PREPARE,
+    hints=(
+        "The model reads one text and writes another, so the tokenizer is called twice.",
+        "The first call reads PREFIX + conversation, the second gets text_target=summaries and gives the labels. "
+        "Both need max_length= and truncation=True, and neither needs padding=.",
+        "For translation it would be:\n"
+        'pairs = tokenizer(["Translate to French: " + text for text in rows["en"]], max_length=40, truncation=True)\n'
+        'pairs["labels"] = tokenizer(text_target=rows["fr"], max_length=40, truncation=True)["input_ids"]',
+    ),
+)
+def encode(answer, draw):
+    rows = draw.rows("dialogues", 6)
+    columns = {name: [row[name] for row in rows] for name in ("dialogue", "summary")}
+    call = "encode(rows, tokenizer, 512, 128)"
+    found = _lists_of_tokens(answer.call("encode", columns, Asset("flan-t5", "tokenizer"), 512, 128), call, 6)
+    prompts = _tokenizer()([instructions.prompt("summary", row) for row in rows])["input_ids"]
+    targets = _tokenizer()(text_target=columns["summary"])["input_ids"]
+    with part("the prompt is the instruction and the conversation", points=1):
+        _same_tokens(_unpadded(found["input_ids"]), prompts, "input_ids")
+    with part("the labels are the summary and its end mark", points=1):
+        _same_tokens(_unpadded(found["labels"]), targets, "labels")
+    with part("nothing is padded yet", points=1):
+        for name in ("input_ids", "labels"):
+            padded = sum(row[-1:] in ([0], [IGNORED]) for row in found[name])
+            expect.true(
+                not padded,
+                f"no padding in {name}: the collator pads each batch to its own longest row",
+                f"{padded} of 6 rows end in padding",
+            )
+    with part("long texts are cut", points=1):
+        longest = {"input_ids": draw.random.randrange(20, 40), "labels": draw.random.randrange(6, 12)}
+        cut = _lists_of_tokens(
+            answer.call("encode", columns, Asset("flan-t5", "tokenizer"), *longest.values()),
+            "encode(rows, tokenizer, {input_ids}, {labels})".format(**longest),
+            6,
+        )
+        for name, most in longest.items():
+            expect.at_most(max(map(len, cut[name])), most, f"the longest row of {name}")
+            ended = all(row[-1] == _tokenizer().eos_token_id for row in cut[name])
+            expect.true(
+                ended,
+                f"the last token of each row of {name} to be the end mark, cut or not",
+                "a row without it",
+            )
+
+
+def _lists_of_tokens(found, call, count):
+    """`found` as {"input_ids": …, "labels": …} of lists of tokens, or a failure that says what it is instead."""
+    expect.keys(found, ("input_ids", "labels"), call)
+    for name in ("input_ids", "labels"):
+        what = f"{call}[{name!r}]"
+        expect.each_of(found[name], (list, tuple), what)
+        expect.length(found[name], count, what)
+        for row in found[name]:
+            expect.each_of(row, int, f"a row of {what}")
+            expect.true(len(row) > 0, f"every row of {what} to hold tokens", "an empty row")
+    return found
+
+
+def _unpadded(rows):
+    return [[token for token in row if token not in (0, IGNORED)] for row in rows]
+
+
+def _same_tokens(found, wanted, name):
+    """Token lists are equal; the message shows them as text, which is what a learner can read."""
+    for mine, theirs in zip(wanted, found, strict=True):
+        if mine != theirs:
+            texts = [_readable(tokens) for tokens in (mine, theirs)]
+            raise Failed(Rung.WRONG_VALUE, f"{name} that read: {texts[0]}", f"{texts[1]}")
+
+
+def _readable(tokens):
+    known = [token for token in tokens if 0 <= token < len(_tokenizer())]
+    return expect.show(_tokenizer().decode(known))
+
+
+# q2: find the bug, padding in the labels
+
+
+@exercise.question(
+    "q2",
+    title="Find the bug: a loss that looks too good",
+    points=3,
+    difficulty=2,
+    needs=("collate",),
+    lesson=PREPARE,
+    hints=(
+        "Count how many labels of the batch are padding. What does the model learn from them?",
+        "Cross-entropy skips the label -100. The inputs stay padded with tokenizer.pad_token_id; only what was added "
+        "to the labels has to change, and the end mark was not added.",
+        "Times of runners who did not finish, made equally long with None:\n"
+        "longest = max(map(len, laps))\n"
+        "table = [row + [None] * (longest - len(row)) for row in laps]",
+    ),
+)
+def collate(answer, draw):
+    rows = draw.rows("dialogues", 5)
+    tokenizer = _tokenizer()
+    prompts = [tokenizer(instructions.prompt("summary", row))["input_ids"] for row in rows]
+    # topics and summaries by turns: the shortest labels must be padded a lot
+    targets = [row["summary"] if number % 2 else row["topic"] for number, row in enumerate(rows)]
+    labels = [tokenizer(text_target=target)["input_ids"] for target in targets]
+    examples = [{"input_ids": mine, "labels": theirs} for mine, theirs in zip(prompts, labels, strict=True)]
+    batch = answer.call("collate", examples, Asset("flan-t5", "tokenizer"))
+    widths = {"input_ids": max(map(len, prompts)), "labels": max(map(len, labels))}
+    expect.keys(batch, ("input_ids", "attention_mask", "labels"), "collate(examples, tokenizer)")
+    for name, width in (
+        ("input_ids", widths["input_ids"]),
+        ("attention_mask", widths["input_ids"]),
+        ("labels", widths["labels"]),
+    ):
+        expect.shape(batch[name], (5, width), f"collate(examples, tokenizer)[{name!r}]")
+    found = {name: batch[name].tolist() for name in ("input_ids", "attention_mask", "labels")}
+    with part("no padding among the labels", points=1):
+        pads = [
+            token for row, real in zip(found["labels"], labels, strict=True) for token in row[len(real) :]
+        ]
+        wrong = sum(token != IGNORED for token in pads)
+        expect.true(
+            not wrong, f"-100 at all {len(pads)} places where labels were padded", f"{wrong} other values"
+        )
+    with part("every real label is kept, the end mark too", points=1):
+        for row, real in zip(found["labels"], labels, strict=True):
+            expect.equal(row[: len(real)], real, "the labels of an example before its padding")
+    with part("the inputs are padded and masked as before", points=1):
+        for ids, mask, real in zip(found["input_ids"], found["attention_mask"], prompts, strict=True):
+            padding = widths["input_ids"] - len(real)
+            expect.equal(ids, real + [tokenizer.pad_token_id] * padding, "a row of input_ids")
+            expect.equal(mask, [1] * len(real) + [0] * padding, "a row of attention_mask")
+
+
+# q3: arithmetic
+
+
+@exercise.question(
+    "q3",
+    title="Plan a run before you pay for it",
+    points=4,
+    difficulty=1,
+    needs=("plan", "learning_rate"),
+    lesson=TRAIN,
+    hints=(
+        "A step is one update of the weights. How many examples go into one?",
+        "An epoch ends with a smaller batch if it must, so both divisions (rows into batches, batches into steps) "
+        "round up. The rate climbs to its peak in warmup_steps and then falls in a straight line to 0 at the end.",
+        "Boxes of eggs: 100 eggs, 6 a box, 4 boxes a crate:\n"
+        "boxes = math.ceil(100 / 6)      # 17, the last one not full\n"
+        "crates = math.ceil(boxes / 4)   # 5",
+    ),
+)
+def plan(answer, draw):
+    pick = draw.random
+    cases = [
+        (
+            pick.randrange(500, 9000),
+            pick.choice([4, 8, 12, 16]),
+            pick.choice([2, 3, 4]),
+            pick.choice([1, 2]),
+            pick.choice([1, 2, 3]),
+            pick.choice([0.03, 0.06, 0.1]),
+        )
+        for _ in range(6)
+    ]
+    cases += [(97, 8, 4, 1, 3, 0.1)]  # 13 batches: the last one and the last step of an epoch are not full
+    plans = [(case, answer.call("plan", *case)) for case in cases]
+    for case, found in plans:
+        expect.keys(found, ("effective_batch", "steps", "warmup_steps"), f"plan{case}")
+    with part("the effective batch", points=1):
+        for case, found in plans:
+            expect.equal(found["effective_batch"], _plan(*case)[0], f'plan{case}["effective_batch"]')
+    with part("the steps", points=1):
+        for case, found in plans:
+            expect.equal(found["steps"], _plan(*case)[1], f'plan{case}["steps"]')
+    with part("the warm-up", points=1):
+        for case, found in plans:
+            expect.equal(found["warmup_steps"], _plan(*case)[2], f'plan{case}["warmup_steps"]')
+    with part("the learning rate at a step", points=1):
+        steps, warmup, peak = (
+            pick.randrange(200, 900),
+            pick.randrange(10, 90),
+            pick.choice([1e-4, 3e-4, 2e-3]),
+        )
+        for step in (
+            0,
+            1,
+            warmup // 2,
+            warmup,
+            warmup + 1,
+            *sorted(draw.sample(range(warmup, steps), 4)),
+            steps,
+        ):
+            wanted = peak * min(step / warmup, (steps - step) / (steps - warmup))
+            what = f"learning_rate({step}, {peak}, {steps}, {warmup})"
+            expect.close(
+                answer.call("learning_rate", step, peak, steps, warmup), wanted, what, tolerance=peak / 1e6
+            )
+
+
+def _plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
+    """As transformers.Trainer counts (`set_initial_training_values`, `get_warmup_steps`, version 5.23)."""
+    batches = math.ceil(rows / (batch_size * devices))
+    steps = epochs * math.ceil(batches / accumulation)
+    return batch_size * accumulation * devices, steps, math.ceil(steps * warmup_share)
+
+
+# q4: new tokens under a head of its own
+
+
+@exercise.question(
+    "q4",
+    title="New words without breaking the head",
+    points=3,
+    difficulty=2,
+    needs=("add_tokens",),
+    lesson=MEET,
+    hints=(
+        "Compare model.lm_head.weight with model.shared.weight before and after your function.",
+        "resize_token_embeddings ties head and embedding again if model.config.tie_word_embeddings is true, and the "
+        "T5 configuration always says that it is.",
+        "Two layers that share a matrix, and the way to part them before anything ties them again:\n"
+        "second.weight = first.weight                                          # one matrix, two names\n"
+        "second.weight = torch.nn.Parameter(first.weight.detach().clone())     # two matrices\n"
+        "config.share = False                                                  # and nobody may join them later",
+    ),
+)
+def add_tokens(answer, draw):
+    import torch
+
+    tokenizer, twin = _tokenizer(), _twin()
+    rows, width = twin.shared.weight.shape
+    generator = torch.Generator().manual_seed(draw.seed)
+    head = torch.randn(rows, width, generator=generator) / width**0.5
+    tokens = [
+        f"<{kind}-{draw.random.randrange(10_000)}>" for kind in draw.sample(("customer", "shop", "order"), 2)
+    ]
+    inputs = (Asset("flan-t5", "model"), Asset("flan-t5", "tokenizer"), head, tokens)
+    with part("each new token is one piece", points=1):
+        pieces = answer.call("pieces_of_new_tokens", *inputs)
+        wanted = {token: [len(tokenizer) + number] for number, token in enumerate(tokens)}
+        expect.type_of(pieces, dict, "the pieces of the new tokens")
+        got = sorted(ids for ids in pieces.values() if type(ids) is list)
+        expect.equal(got, sorted(wanted.values()), f"the pieces of {tokens}, one new number each")
+    model = answer.built("with_new_tokens", *inputs)
+    expect.shape(model.get_input_embeddings().weight, (rows + 2, width), "the embedding, grown by two rows")
+    expect.shape(model.get_output_embeddings().weight, (rows + 2, width), "the head, grown by two rows")
+    with part("what the model said before, it still says", points=2):
+        texts = [instructions.prompt("summary", row) for row in draw.rows("dialogues", 4)]
+        batch = tokenizer(texts, padding=True, return_tensors="pt")
+        start = torch.tensor([[0, 7, 11, 5]] * 4)
+        whole = copy.deepcopy(twin)
+        whole.lm_head.weight = torch.nn.Parameter(head)
+        with torch.inference_mode():
+            wanted = whole(**batch, decoder_input_ids=start).logits
+            found = model(**batch, decoder_input_ids=start).logits[..., :rows]
+        difference = (wanted - found).abs().max().item()
+        expect.true(
+            difference <= 1e-5,
+            "the logits of the old tokens to stay as they were, within 1e-5",
+            f"a difference of {difference:.3g}; has the head become the embedding?",
+        )
+
+
+# q5: find the bug, loss scaling under gradient accumulation
+
+LEARNING_RATE = 0.1  # of the one SGD step; any size would do, as the step is divided by it
+
+
+@exercise.question(
+    "q5",
+    title="Find the bug: eight small batches are not one large one",
+    points=4,
+    difficulty=3,
+    needs=("make_trainer",),
+    lesson=TRAIN,
+    hints=(
+        "Print the logged loss for accumulation 1 and 8. By which factor do they differ, and who should have divided?",
+        "T5 takes num_items_in_batch and ignores it. Either say so (model.accepts_loss_kwargs = False), which leaves a "
+        "mean of means, or give the Trainer compute_loss_func=, which is told how many tokens the whole batch has.",
+        "Mean height of two classes of 10 and 30 pupils: not (mean_a + mean_b) / 2, but\n"
+        "(sum(heights_a) + sum(heights_b)) / 40\n"
+        "so each class must know of the 40.",
+    ),
+    seconds=120,
+)
+def make_trainer(answer, draw):
+    examples = _uneven_examples(draw)
+    wanted = _gradient(examples)
+    columns = {name: [row[name] for row in examples] for name in ("input_ids", "labels")}
+    model = answer.built("one_update", Asset("flan-t5", "path"), Rows(columns), 2, 8)
+    arguments = [
+        answer.value(f"last_trainer.args.{name}")
+        for name in ("per_device_train_batch_size", "gradient_accumulation_steps")
+    ]
+    expect.equal(arguments, [2, 8], "batch size and accumulation of your trainer, which were given")
+    # one SGD step moves the weights by learning rate times gradient
+    before = dict(_twin().named_parameters())
+    steps = {name: (before[name] - value) / LEARNING_RATE for name, value in model.named_parameters()}
+    found = _flat(steps[name] for name in before)
+    factor = (found.norm() / wanted.norm()).item()
+    with part("the gradient has the right size", points=2):
+        expect.true(
+            0.5 <= factor <= 2,
+            "8 batches of 2 to give a gradient as large as 1 batch of 16 (0.5 to 2 times)",
+            f"{factor:.2f} times as large",
+        )
+    with part("it is the same gradient, for texts of any length", points=2):
+        error = ((found - wanted).norm() / wanted.norm()).item()
+        expect.true(
+            error <= 0.01,
+            "8 batches of 2 to give the gradient of 1 batch of 16, each token weighing the same (within 1 %)",
+            f"a difference of {error:.1%}: a mean of means, perhaps?",
+        )
+
+
+def _uneven_examples(draw):
+    """16 examples whose targets are a word or a sentence, so that batches of 2 hold unequal numbers of tokens."""
+    examples = []
+    for number, row in enumerate(draw.rows("dialogues", 16)):
+        target = row["summary"] if number % 2 else row["topic"]
+        examples.append(
+            {
+                "input_ids": _tokenizer()(instructions.prompt("summary", row))["input_ids"],
+                "labels": _tokenizer()(text_target=target)["input_ids"],
+            }
+        )
+    return examples
+
+
+def _gradient(examples):
+    """The gradient of the mean loss per token over all examples at once, flat, without dropout."""
+    import torch
+    from transformers import DataCollatorForSeq2Seq
+
+    model = _twin()
+    batch = DataCollatorForSeq2Seq(_tokenizer(), model=model)([dict(example) for example in examples])
+    gradients = torch.autograd.grad(model(**batch).loss, list(model.parameters()))
+    return _flat(gradients)
+
+
+def _flat(tensors):
+    import torch
+
+    return torch.cat([tensor.detach().flatten() for tensor in tensors])
+
+
+# q6: the training
+
+EVALUATED = 200
+LEAST_GAIN = 0.10  # of ROUGE-L, absolute
+SHARE_OF_GAP = 0.40  # of the way from the untouched twin's ROUGE-L to 1
+
+
+@exercise.question(
+    "q6",
+    title="Fine-tune the whole model",
+    points=6,
+    difficulty=2,
+    needs=("fine_tune", "original", "trained"),
+    lesson=TRAIN,
+    hints=(
+        "Put questions 1, 2 and 5 together: examples, a collator, a trainer. Print the loss: does it still fall at the "
+        "end?",
+        "A model of this size takes a far larger learning rate than the Hub's (3e-3 to 1e-2), with a short warm-up. "
+        "If `original` moved with the training, look for two names of one object.",
+        "two = one gives one model two names; copy.deepcopy(one), or from_pretrained once more, gives two models.",
+    ),
+    seconds=120,
+)
+def fine_tune(answer, draw):
+    trained, original = answer.model("trained"), answer.model("original")
+    for name, model in (("trained", trained), ("original", original)):
+        expect.true(
+            _shapes(model) == _shapes(_twin()),
+            f'`{name}` to be a flan-t5 twin, as course.model("flan-t5") is in the offline profile',
+            "a model of another shape",
+        )
+    with part("the original is untouched", points=1):
+        expect.true(
+            _equal_weights(original, _twin()),
+            "`original` to have the weights it was loaded with",
+            "weights that have changed; is it the object that was trained?",
+        )
+    rows = draw.rows("dialogues", EVALUATED)
+    before, after = (_rouge(model, rows) for model in (_twin(), trained))
+    what = f"ROUGE-L on {EVALUATED} fresh conversations (the untouched model has {before:.2f})"
+    with part("it learned to summarise", points=2):
+        expect.at_least(after, before + LEAST_GAIN, what)
+    with part("it learned it well", points=3):
+        expect.at_least(after, before + SHARE_OF_GAP * (1 - before), what)
+
+
+def _shapes(model):
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+
+
+def _equal_weights(one, other):
+    weights = other.state_dict()
+    return all(value.equal(weights[name]) for name, value in one.state_dict().items())
+
+
+def _rouge(model, rows):
+    from course_utils.measure import evaluate
+
+    return evaluate.task_score(model, _tokenizer(), "summary", rows, batch_size=64).value
+
+
+# q7: before and after
+
+
+@exercise.question(
+    "q7",
+    title="Report a gain that can be believed",
+    points=3,
+    difficulty=2,
+    needs=("compare",),
+    lesson=COMPARE,
+    hints=(
+        "Both models wrote a text for the same conversation. What can you subtract before you average?",
+        "rouge_l keeps one value per example in .values, and difference(after, before) resamples their differences.",
+        "Weights of twelve people before and after a month: the interval of the mean of (after - before), person by "
+        "person, is far narrower than the two intervals of the means.",
+    ),
+)
+def compare(answer, draw):
+    before, after, references = _texts(draw)
+    found = answer.call("compare", before, after, references)
+    expect.keys(found, ("n", "before", "after", "gain", "low", "high"), "compare(before, after, references)")
+    for name in ("before", "after", "gain", "low", "high"):
+        expect.number(found[name], f"the report's {name!r}")
+    scores = [_rouge_values(texts, references) for texts in (before, after)]
+    means = [math.fsum(values) / len(values) for values in scores]
+    with part("the two scores and their n", points=1):
+        expect.equal(found["n"], len(references), "the report's 'n'")
+        expect.close(found["before"], means[0], "the report's 'before' (ROUGE-L, 0 to 1)", tolerance=1e-3)
+        expect.close(found["after"], means[1], "the report's 'after' (ROUGE-L, 0 to 1)", tolerance=1e-3)
+    with part("the gain", points=1):
+        expect.close(found["gain"], means[1] - means[0], "the report's 'gain'", tolerance=1e-3)
+    with part("its interval, example by example", points=1):
+        low, high = _paired_interval(*scores)
+        tolerance = 0.2 * (high - low)  # another seed or method of resampling moves the ends a little
+        expect.close(
+            found["low"], low, "the report's 'low' (95 %, of the paired differences)", tolerance=tolerance
+        )
+        expect.close(
+            found["high"], high, "the report's 'high' (95 %, of the paired differences)", tolerance=tolerance
+        )
+
+
+def _texts(draw):
+    """Texts before and after, and references: easy and hard examples, and a small gain on each."""
+    rows = draw.rows("dialogues", draw.random.randrange(220, 280))
+    references = [row["summary"] for row in rows]
+    before, after = [], []
+    for reference in references:
+        words = reference.split()
+        kept = words[: max(2, int(len(words) * draw.random.uniform(0.15, 0.85)))]
+        before.append(" ".join(kept))
+        after.append(" ".join(words[: len(kept) + draw.random.choice((0, 1, 1, 2))]))
+    return before, after, references
+
+
+def _rouge_values(texts, references):
+    from course_utils.measure import evaluate
+
+    return evaluate.rouge_l(texts, references).values
+
+
+def _paired_interval(before, after):
+    """95 % of the mean difference, by the normal approximation: n is above 200."""
+    gains = [new - old for new, old in zip(after, before, strict=True)]
+    mean = math.fsum(gains) / len(gains)
+    deviation = math.sqrt(math.fsum((gain - mean) ** 2 for gain in gains) / (len(gains) - 1))
+    half = 1.96 * deviation / math.sqrt(len(gains))
+    return mean - half, mean + half
+
+
+exercise.manual(
+    "q8",
+    title="Would you put it to work?",
+    points=3,
+    difficulty=2,
+    lesson=COMPARE,
+    hints=(
+        "Read ten summaries next to their conversations before you look at the score.",
+        "Which mistakes would a customer notice, and does ROUGE-L notice them?",
+        "A weather report with one wrong digit has nearly the same words as the right one.",
+    ),
+)

@@ -1,0 +1,785 @@
+"""The questions of chapter 01: publishing on a Hub, and what others can and cannot do with it.
+
+The learner's notebook runs a Hub of its own (`hub`). A check lets the learner's functions work on it, under names that
+are drawn, and then reads the state of that Hub on this side: what was typed to get there is nobody's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import tokenize
+from functools import cache
+
+from course_utils import catalog, instructions
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.hub.store.errors import StoreError
+from course_utils.hub.store.snapshot import open_store
+from course_utils.wire import Asset, Rows, Variable
+from course_utils.wire.codec import CodecError
+from course_utils.wire.references import Folder
+
+LESSONS = "lessons/01_the_hub/"
+READ, PUBLISH, RELEASE = (
+    LESSONS + name
+    for name in (
+        "01_what_lies_on_the_hub.ipynb",
+        "02_publish_and_version.ipynb",
+        "03_who_may_and_a_release.ipynb",
+    )
+)
+COMMIT_ID = re.compile(r"[0-9a-f]{40}")
+TOKEN = re.compile(rb"hf_[A-Za-z0-9]{20,}")
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+exercise = Exercise(
+    "01_the_hub",
+    title="The Hub",
+    minutes=100,
+    difficulty="medium",
+    cost="about half a minute on two cores",
+)
+
+
+# What is on the learner's Hub
+
+
+def _named(draw, *words):
+    """Ids under "me/" that nobody has used, one for each word."""
+    return [f"me/{word}-{draw.random.randrange(10**6)}" for word in words]
+
+
+def _forget(answer, repo_id, kind="model"):
+    """An earlier check may have left a repository of this name."""
+    answer.call("huggingface_hub.delete_repo", repo_id, repo_type=kind, missing_ok=True)
+
+
+def _published(answer, repo_id, kind="model"):
+    """The view of a repository of the learner's Hub; a failure where it is not there or not sound."""
+    try:
+        repository = open_store(answer.call("hub.snapshot", [repo_id])).repo(repo_id, kind)
+    except StoreError as error:
+        raise Failed(Rung.WRONG_VALUE, "a Hub whose files are sound", str(error)) from None
+    expect.true(repository.exists, f"a {kind} repository {repo_id} on the Hub", "nothing of that name")
+    return repository
+
+
+@contextlib.contextmanager
+def _reading(repository):
+    """What cannot be read of a repository is a failure of the answer: a branch that is gone, a text that is none."""
+    try:
+        yield
+    except (LookupError, StoreError, UnicodeDecodeError) as error:
+        raise Failed(Rung.WRONG_VALUE, f"{repository.id} to be readable", str(error)) from None
+
+
+def _folder(repository, revision="main"):
+    """{path: bytes} of a revision."""
+    with _reading(repository):
+        return repository.folder(revision)
+
+
+def _read(repository, path, revision="main"):
+    with _reading(repository):
+        return repository.read(path, revision)
+
+
+def _commits(repository):
+    with _reading(repository):
+        return repository.commits()
+
+
+def _holds(repository, paths, revision="main"):
+    """The repository has these files at a revision."""
+    with _reading(repository):
+        there = repository.files(revision)
+    for path in paths:
+        expect.true(
+            path in there, f"{path} in {repository.id} at {revision}", f"only {expect.show(list(there))}"
+        )
+
+
+def _tagged(repository, tag):
+    there = repository.tags
+    expect.true(tag in there, f"the tag {tag!r} in {repository.id}", f"the tags {list(there)}")
+
+
+def _json(content, what):
+    """Parsed JSON from a stranger."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be JSON", expect.show(content[:80])) from None
+
+
+def _card(repository, revision="main"):
+    with _reading(repository):
+        card = repository.card(revision)
+    expect.true(card is not None, f"a README.md in {repository.id}", "none")
+    return card
+
+
+def _listed(value):
+    return (
+        [value] if isinstance(value, str) else list(value or ()) if isinstance(value, (list, tuple)) else []
+    )
+
+
+@cache
+def _weights(name):
+    """{tensor: value} of a twin, as its file has them."""
+    from safetensors.torch import load_file
+
+    return load_file(f"{catalog.model_path(name, 'offline')}/{WEIGHTS}")
+
+
+@cache
+def _flan():
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    path = catalog.model_path("flan-t5", "offline")
+    model = AutoModelForSeq2SeqLM.from_pretrained(path, dtype=torch.float32).eval()
+    return model, AutoTokenizer.from_pretrained(path)
+
+
+# q1: a model in shards
+
+
+@exercise.question(
+    "q1",
+    title="A model in shards",
+    points=3,
+    difficulty=1,
+    needs=("hub", "publish_shards"),
+    lesson=READ,
+    hints=(
+        "save_pretrained has an argument for the size of a file, and push_to_hub takes the same.",
+        'max_shard_size="2MB" is a text. The tokenizer is published by a call of its own, into the same repository. '
+        "A repository that is there already is no reason to stop: exist_ok=True.",
+        "Cutting a list into pieces, with an index of what lies where:\n"
+        "pieces = [names[start : start + 3] for start in range(0, len(names), 3)]\n"
+        "index = {name: number for number, piece in enumerate(pieces) for name in piece}",
+    ),
+)
+def publish_shards(answer, draw):
+    (repo_id,) = _named(draw, "shards")
+    most = draw.random.choice((2, 3))
+    _forget(answer, repo_id)
+    answer.call("publish_shards", Asset("bert", "model"), Asset("bert", "tokenizer"), repo_id, most)
+    files = _folder(_published(answer, repo_id))
+    shards = {path: content for path, content in files.items() if path.endswith(".safetensors")}
+    with part("configuration, tokenizer, and weights in small files", points=1):
+        for path in ("config.json", "tokenizer.json"):
+            expect.true(path in files, f"{path} in {repo_id}", f"only {expect.show(sorted(files))}")
+        expect.true(len(shards) >= 2, "at least two .safetensors files", f"{sorted(shards)}")
+        for path, content in shards.items():
+            expect.at_most(len(content) / 1e6, most + 0.1, f"the megabytes of {path}")
+    tensors = {path: _tensors(path, content) for path, content in shards.items()}
+    with part("an index that is right", points=1):
+        expect.true(
+            INDEX in files, f"{INDEX}, which says what lies where", f"only {expect.show(sorted(files))}"
+        )
+        index = _json(files[INDEX], INDEX)
+        expect.keys(index, ("metadata", "weight_map"), INDEX)
+        right = {name: path for path, names in tensors.items() for name in names}
+        expect.equal(index["weight_map"], right, "the index's weight_map, compared with what the files hold")
+    with part("every weight as it was", points=1):
+        found = {name: value for each in tensors.values() for name, value in each.items()}
+        expect.equal(sorted(found), sorted(_weights("bert")), "the names of the tensors")
+        changed = [name for name, value in _weights("bert").items() if not _same_tensor(value, found[name])]
+        expect.true(
+            not changed, "the weights of the model that was given", f"other numbers in {expect.show(changed)}"
+        )
+
+
+def _same_tensor(one, other):
+    return one.dtype == other.dtype and one.equal(other)
+
+
+def _tensors(path, content):
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise Failed(Rung.WRONG_TYPE, f"{path} to be a safetensors file", str(error)) from None
+
+
+# q2: choosing
+
+
+@exercise.question(
+    "q2",
+    title="Choose a model",
+    points=4,
+    difficulty=2,
+    needs=("hub", "stock", "choose"),
+    lesson=READ,
+    hints=(
+        "Let the Hub filter what it can filter (the task), and look at the rest one by one.",
+        "api.model_info(id, files_metadata=True) has card_data (with .license and .eval_results), gated, and siblings with "
+        "their sizes. An eval result has dataset_type, metric_type and metric_value. min() of tuples settles ties.",
+        "The fastest runner, and of equally fast ones the youngest, if there is any:\n"
+        "runners = [(time, age, name) for …]\n"
+        "return min(runners)[2] if runners else None",
+    ),
+)
+def choose(answer, draw):
+    shelves = {
+        kind: _shelf(draw, kind) for kind in ("plain", "licence", "size", "gate", "silent", "tie", "empty")
+    }
+    for models, _, _ in shelves.values():
+        answer.call("stock", Variable("hub"), [_as_repository(model) for model in models])
+    with part("the best one", points=1):
+        _same_choice(answer, *shelves["plain"])
+    with part("that one may use, download and carry", points=1):
+        for kind in ("licence", "size", "gate"):
+            _same_choice(answer, *shelves[kind])
+    with part("ties go to the smaller one, and silence counts for nothing", points=1):
+        _same_choice(answer, *shelves["tie"])
+        _same_choice(answer, *shelves["silent"])
+    with part("none is an answer", points=1):
+        _same_choice(answer, *shelves["empty"])
+
+
+LICENCES = ("apache-2.0", "mit", "cc-by-nc-4.0", "other")
+DATASET, METRIC = "town/notices", "accuracy"
+
+
+def _shelf(draw, kind):
+    """(models, task, most bytes): a shelf with a task of its own, where the best model has a flaw of that kind."""
+    pick = draw.random
+    task = f"{kind}-classification-{pick.randrange(10**6)}"
+    accuracies = sorted(draw.sample(range(600, 950), 6), reverse=True)
+    sizes = draw.sample(range(2000, 9000), 6)
+    models = [
+        {"id": f"{owner}/{task}-{number}", "task": task, "licence": pick.choice(LICENCES[:2]), "accuracy": accuracy / 1000,
+         "bytes": size, "gated": False}
+        for number, (owner, accuracy, size) in enumerate(zip(draw.sample(_OWNERS, 6), accuracies, sizes, strict=True))
+    ]  # fmt: skip
+    best, second = models[:2]
+    most = 9_500
+    if kind == "licence":
+        best["licence"] = "cc-by-nc-4.0"
+    if kind == "size":
+        best["bytes"] = 20_000
+    if kind == "gate":
+        best["gated"] = "manual"
+    if kind == "silent":
+        best["accuracy"] = None
+        models[2]["other"] = 0.99  # a fine number, on other data
+    if kind == "tie":
+        second["accuracy"] = best["accuracy"]
+        # neither the order of the names nor that of the sizes gives the right one away
+        best["id"], second["id"] = sorted((best["id"], second["id"]))
+        second["bytes"], best["bytes"] = sorted((best["bytes"], second["bytes"]))
+    if kind == "empty":
+        most = 1_000
+    pick.shuffle(models)
+    return models, task, most
+
+
+_OWNERS = ("anna", "boats-inc", "coast-lab", "dora", "east-mill", "fred", "greta", "harbour-ai")
+
+
+def _as_repository(model):
+    results = ""
+    for dataset, value in ((DATASET, model["accuracy"]), ("town/weather", model.get("other"))):
+        if value is not None:
+            results += (
+                f"  - task: {{type: {model['task']}}}\n    dataset: {{type: {dataset}, name: {dataset}}}\n"
+                f"    metrics: [{{type: {METRIC}, value: {value}}}]\n"
+            )
+    index = f"model-index:\n- name: {model['id']}\n  results:\n{results}" if results else ""
+    card = f"---\nlicense: {model['licence']}\npipeline_tag: {model['task']}\n{index}---\n# {model['id']}\n"
+    weights = b"\x00" * model["bytes"]
+    return {
+        "identifier": model["id"],
+        "files": {"README.md": card, WEIGHTS: weights},
+        "gated": model["gated"],
+    }
+
+
+def _same_choice(answer, models, task, most):
+    allowed = list(LICENCES[:2])
+    found = answer.call("choose", task, allowed, DATASET, most)
+    fit = [
+        (-model["accuracy"], model["bytes"], model["id"])
+        for model in models
+        if model["licence"] in allowed
+        and model["bytes"] <= most
+        and not model["gated"]
+        and model["accuracy"] is not None
+    ]
+    wanted = min(fit)[2] if fit else None
+    call = f"choose({task!r}, {allowed}, {DATASET!r}, {most})"
+    told = ", ".join(f"{model['id']}: {_told(model)}" for model in models)
+    if type(found) is not type(wanted):
+        expect.equal(found, wanted, f"{call} among {told}")
+    expect.true(found == wanted, f"{call} to be {wanted!r}", f"{found!r}; there were {told}")
+
+
+def _told(model):
+    gate = ", gated" if model["gated"] else ""
+    return f"{model['licence']}, {model['accuracy']}, {model['bytes']} bytes{gate}"
+
+
+# q3: a card whose metric is true
+
+
+@exercise.question(
+    "q3",
+    title="A card whose metric is true",
+    points=4,
+    difficulty=2,
+    needs=("hub", "publish_card"),
+    lesson=PUBLISH,
+    hints=(
+        "Measure first, then write. The number in the card is the variable that you measured.",
+        "ModelCardData(license=…, base_model=…, datasets=[…], model_name=…, eval_results=[EvalResult(…)]).to_yaml() between "
+        "two lines of ---, then the text. Upload it as README.md.",
+        "A label whose weight is true:\n"
+        'label = f"{basket.weigh():.1f} kg, {len(basket)} apples"     # and not "about 3 kg"',
+    ),
+    seconds=120,
+)
+def publish_card(answer, draw):
+    (repo_id,) = _named(draw, "card")
+    rows = _disputed_reviews(draw, draw.random.randrange(20, 26))
+    facts = {
+        "license": draw.random.choice(("apache-2.0", "mit", "cc-by-4.0")),
+        "base_model": "course/mini-flan-t5",
+        "dataset": f"me/rows-{draw.random.randrange(10**6)}",
+    }
+    _forget(answer, repo_id)
+    answer.call("publish_card", repo_id, *_flan_parts(), rows, facts)
+    card = _card(_published(answer, repo_id))
+    with part("the facts", points=1):
+        expect.equal(card.data.get("license"), facts["license"], "the card's license")
+        for field, value in (("base_model", facts["base_model"]), ("datasets", facts["dataset"])):
+            expect.true(
+                value in _listed(card.data.get(field)),
+                f"the card's {field} to name {value}",
+                expect.show(card.data.get(field)),
+            )
+    with part("the metric, for machines", points=2):
+        value = _metric(card.data, facts["dataset"], "exact_match")
+        expect.close(value, _sentiment(rows).value, "the exact match, measured again", tolerance=0.006)
+    with part("how many, and what it cannot do, for people", points=1):
+        count = len(rows.table["text"])
+        expect.true(
+            re.search(rf"\b{count}\b", card.text) is not None,
+            f"the text to say that the number rests on {count} reviews", expect.show(card.text),
+        )  # fmt: skip
+        expect.true(
+            re.search(r"^#+ .*limit.*\n+[^#\s]", card.text, re.IGNORECASE | re.MULTILINE) is not None,
+            'a heading "Limits" with a sentence under it', expect.show(card.text),
+        )  # fmt: skip
+
+
+def _disputed_reviews(draw, count):
+    """Reviews of which some bear the other label, so that no score can be guessed."""
+    rows = draw.rows("reviews", count)
+    for row in draw.sample(rows, draw.random.randrange(4, 9)):
+        row["label"] = 1 - row["label"]
+    return Rows({name: [row[name] for row in rows] for name in ("text", "label")})
+
+
+def _flan_parts():
+    return Asset("flan-t5", "model"), Asset("flan-t5", "tokenizer")
+
+
+def _metric(data, dataset, kind):
+    """The value of a metric on a data set in a card's model-index; a failure where there is none."""
+    found = []
+    for entry in _dicts(data.get("model-index")):
+        for result in _dicts(entry.get("results")):
+            on = result.get("dataset")
+            if isinstance(on, dict) and on.get("type") == dataset:
+                found += [
+                    each.get("value") for each in _dicts(result.get("metrics")) if each.get("type") == kind
+                ]
+    what = f"one {kind} on {dataset} in the card's model-index"
+    expect.true(len(found) == 1, what, f"{len(found)}: {expect.show(data.get('model-index'))}")
+    expect.number(found[0], what)
+    return found[0]
+
+
+def _dicts(value):
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _sentiment(rows):
+    from course_utils.measure import evaluate
+
+    columns = rows.table
+    examples = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return evaluate.task_score(*_flan(), "sentiment", examples)
+
+
+# q4: versions
+
+
+@exercise.question(
+    "q4",
+    title="A version that stays",
+    points=3,
+    difficulty=2,
+    needs=("hub", "publish_twice"),
+    lesson=PUBLISH,
+    hints=(
+        "When exactly must the tag be made? And what becomes of a file that the second set no longer has?",
+        "CommitOperationAdd and CommitOperationDelete go into one create_commit. list_repo_files says what is there. "
+        "The full id of what a tag points to is in model_info(…, revision=tag).sha.",
+        "Laying the table again for other guests: take away what nobody needs, put what is missing:\n"
+        "away = set(table) - set(guests)",
+    ),
+)
+def publish_twice(answer, draw):
+    (repo_id,) = _named(draw, "twice")
+    first, second = _two_versions(draw)
+    tag = f"v{draw.random.randrange(1, 9)}.{draw.random.randrange(10)}"
+    _forget(answer, repo_id)
+    found = answer.call("publish_twice", repo_id, first, second, tag)
+    repository = _published(answer, repo_id)
+    with part("the tag holds the first version", points=1):
+        _tagged(repository, tag)
+        _same_files(repository, first, tag)
+    with part("main holds the second, and nothing else", points=1):
+        _same_files(repository, second, "main")
+    with part("the id to pin", points=1):
+        expect.type_of(found, str, "what publish_twice(…) returns")
+        expect.true(
+            COMMIT_ID.fullmatch(found) is not None, "the full commit id, 40 characters", expect.show(found)
+        )
+        expect.equal(found, repository.tags.get(tag), f"the commit id that {tag} points to")
+
+
+def _two_versions(draw):
+    names = draw.sample(("guide.md", "labels.txt", "notes/harbour.md", "rules.txt", "prices.csv"), 4)
+    first = {name: f"{name} as it was, {draw.random.randrange(10**6)}\n" for name in names[:3]}
+    second = {
+        names[0]: first[names[0]],
+        names[1]: f"changed {draw.random.randrange(10**6)}\n",
+        names[3]: "new\n",
+    }
+    return first, second
+
+
+def _same_files(repository, wanted, revision):
+    """The repository holds these texts at a revision; .gitattributes comes with every repository."""
+    found = {
+        path: content for path, content in _folder(repository, revision).items() if path != ".gitattributes"
+    }
+    expect.equal(sorted(found), sorted(wanted), f"the files at {revision}")
+    for path, text in wanted.items():
+        expect.equal(found[path].decode(errors="replace"), text, f"{path} at {revision}")
+
+
+# q5: find the bug
+
+
+@exercise.question(
+    "q5",
+    title="Find the bug: the token that went along",
+    points=3,
+    difficulty=2,
+    needs=("hub", "upload_without_tokens"),
+    lesson=RELEASE,
+    hints=(
+        "Look at the list of commits that hers leaves behind. Who can read the first one?",
+        "What was committed once can be had as long as the repository exists. So decide before anything is sent: "
+        r're.search(r"hf_[A-Za-z0-9]{20,}", text).',
+        "Letters that must not be posted are sorted out before the post box, not fished out of it:\n"
+        "held_back = sorted(name for name, letter in letters.items() if is_secret(letter))",
+    ),
+)
+def upload_without_tokens(answer, draw):
+    (repo_id,) = _named(draw, "clean")
+    files, secret = _files_with_tokens(draw)
+    _forget(answer, repo_id)
+    found = answer.call("upload_without_tokens", files, repo_id)
+    repository = _published(answer, repo_id)
+    with part("no token in any commit", points=1):
+        for commit in _commits(repository):
+            for path, content in _folder(repository, commit.id).items():
+                expect.true(
+                    TOKEN.search(content) is None,
+                    "no token in any file of any commit",
+                    f"one in {path} of {commit.title!r}",
+                )
+    with part("everything else is there", points=1):
+        _same_files(repository, {path: text for path, text in files.items() if path not in secret}, "main")
+    with part("a list of what was held back", points=1):
+        expect.equal(found, secret, "what upload_without_tokens(…) returns, sorted")
+
+
+def _files_with_tokens(draw):
+    """({path: text}, the paths that hold a token, sorted)."""
+    letters = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+    def token():
+        return "hf_" + "".join(draw.random.choice(letters) for _ in range(34))
+
+    places = {
+        ".env": f"HF_TOKEN={token()}\n",
+        "settings/prod.json": json.dumps({"hub": {"token": token()}}) + "\n",
+        "lesson.py": f'login(token="{token()}")\n',
+        "notes.md": f"Ada's old one was {token()}.\n",
+    }
+    secret = draw.sample(places, 3)
+    harmless = {
+        "README.md": "---\nlicense: mit\n---\n# Tokens begin with hf_ and are long\n",
+        "download.py": "from huggingface_hub import hf_hub_download_from_somewhere_else\n",
+        "env/example.env": "HF_TOKEN=hf_...\n",
+        "token.txt": "the word token, and no token\n",
+    }
+    files = {**{path: places[path] for path in secret}, **harmless}
+    order = draw.sample(files, len(files))
+    return {path: files[path] for path in order}, sorted(secret)
+
+
+# q6: predict, then ask
+
+ANSWERS = {
+    "public, nobody": 200,
+    "private, nobody": 401,
+    "private, a stranger": 404,
+    "gated, nobody": 401,
+    "gated, a stranger": 403,
+    "no such repository, a stranger": 404,
+}
+
+
+@exercise.question(
+    "q6",
+    title="Predict, then ask",
+    points=3,
+    difficulty=2,
+    needs=("hub", "stock", "predicted", "diagnose"),
+    lesson=RELEASE,
+    hints=(
+        "To a stranger, how does a private repository differ from none at all?",
+        "GatedRepoError is a kind of RepositoryNotFoundError, so look for it first; error.response.status_code tells 401 from "
+        "the rest. And ask with an empty cache_dir, or the disk answers.",
+        "Why does nobody open? The order of the questions matters:\n"
+        "try: ring()\n"
+        "except BrokenBell: …        # a kind of NoAnswer, so it comes first\n"
+        "except NoAnswer: …",
+    ),
+)
+def diagnose(answer, draw):
+    with part("what you predicted", points=1):
+        predicted = answer.call("predicted")
+        expect.keys(predicted, ANSWERS, "predicted()")
+        wrong = sum(
+            type(predicted[case]) is not int or predicted[case] != status for case, status in ANSWERS.items()
+        )
+        expect.true(
+            not wrong,
+            f"the {len(ANSWERS)} statuses that a Hub answers",
+            f"{wrong} of them are others; what `diagnose` meets tells which",
+        )
+    open_, closed, gate = (
+        f"ada/{word}-{draw.random.randrange(10**6)}" for word in ("open", "closed", "gate")
+    )
+    stock = [_small(open_), _small(closed, private=True), _small(gate, gated="manual")]
+    answer.call("stock", Variable("hub"), stock)
+    tokens = {who: answer.call("hub.add_user", who) for who in ("ada", "stranger")} | {"nobody": False}
+    branch = f"v{draw.random.randrange(2, 9)}"
+    with part("files and revisions", points=1):
+        _same_diagnoses(answer, tokens, [
+            ((open_, "note.txt", "main", "nobody"), "there"),
+            ((closed, "note.txt", "main", "ada"), "there"),
+            ((open_, "other.txt", "main", "stranger"), "no such file"),
+            ((open_, "note.txt", branch, "stranger"), "no such revision"),
+        ])  # fmt: skip
+    with part("repositories and gates, also after somebody else has downloaded", points=1):
+        _same_diagnoses(answer, tokens, [
+            ((closed, "note.txt", "main", "stranger"), "no such repository for you"),
+            ((open_ + "x", "note.txt", "main", "stranger"), "no such repository for you"),
+            ((closed, "note.txt", "main", "nobody"), "sign in"),
+            ((gate, "note.txt", "main", "ada"), "there"),
+            ((gate, "note.txt", "main", "stranger"), "ask for access"),
+            ((gate, "note.txt", "main", "nobody"), "sign in"),
+        ])  # fmt: skip
+
+
+def _small(identifier, **settings):
+    return {"identifier": identifier, "files": {"note.txt": "hello\n"}, **settings}
+
+
+def _same_diagnoses(answer, tokens, cases):
+    for (repo_id, path, revision, who), wanted in cases:
+        found = answer.call("diagnose", repo_id, path, revision, tokens[who])
+        kind = repo_id.partition("/")[2].partition("-")[0]
+        expect.equal(
+            found,
+            wanted,
+            f"diagnose({repo_id!r}, {path!r}, {revision!r}, token of {who}), a repository that is {kind},",
+        )
+
+
+# q7: two people, one file
+
+
+@exercise.question(
+    "q7",
+    title="Two people, one file",
+    points=3,
+    difficulty=3,
+    needs=("hub", "colleague", "append_line"),
+    lesson=PUBLISH,
+    hints=(
+        "What did you read, and at which commit? Say so when you write.",
+        "sha = api.model_info(repo_id).sha, download at revision=sha, then upload with parent_commit=sha. On a 412 begin "
+        "again, reading included.",
+        "Two clerks and one ledger:\n"
+        "while True:\n"
+        "    page, number = read_ledger()\n"
+        "    try: return write_ledger(page + entry, only_if=number)\n"
+        "    except SomebodyWasFaster: continue",
+    ),
+)
+def append_line(answer, draw):
+    for title, times in (
+        ("nobody else writes", 0),
+        ("somebody is faster once", 1),
+        ("somebody is faster three times", 3),
+    ):
+        with part(title, points=1):
+            _appended(answer, draw, times)
+
+
+def _appended(answer, draw, times):
+    (repo_id,) = _named(draw, f"ledger-{times}")
+    _forget(answer, repo_id)
+    old = [f"entry {draw.random.randrange(10**6)}" for _ in range(2)]
+    theirs = [f"theirs {draw.random.randrange(10**6)}" for _ in range(times)]
+    mine = f"mine {draw.random.randrange(10**6)}"
+    files = {"ledger.txt": "".join(f"{line}\n" for line in old)}
+    answer.call("stock", Variable("hub"), [{"identifier": repo_id, "files": files}])
+    answer.call("colleague.plan", repo_id, "ledger.txt", theirs)
+    answer.call("append_line", repo_id, "ledger.txt", mine, Variable("colleague"))
+    found = _read(_published(answer, repo_id), "ledger.txt").decode(errors="replace").splitlines()
+    what = "the lines of ledger.txt: what was there, then what the colleague added, then yours"
+    expect.equal(found, [*old, *theirs, mine], what)
+
+
+# q8: a release of three
+
+
+@exercise.question(
+    "q8",
+    title="A release of three",
+    points=4,
+    difficulty=3,
+    needs=("hub", "release"),
+    lesson=RELEASE,
+    hints=(
+        "Three repositories, three cards, one tag: which of the three must be complete before it is tagged?",
+        "rows.to_json(path) writes JSON lines. evaluate.generate(model, tokenizer, prompts) gives the answers. "
+        'create_repo(…, repo_type=…), for a Space with space_sdk="gradio"; create_tag(…, repo_type=…) for each.',
+        "A book, its audio and its web page, first edition:\n"
+        "for part in (book, audio, page):\n"
+        '    part.name_the_others()\n    part.stamp("1st")',
+    ),
+    seconds=120,
+)
+def release(answer, draw):
+    names = dict(zip(("dataset", "model", "space"), _named(draw, "rows", "judge", "demo"), strict=True))
+    tag = f"v{draw.random.randrange(1, 9)}.0"
+    rows = draw.dataset("reviews", draw.random.randrange(8, 12))
+    for kind, repo_id in names.items():
+        _forget(answer, repo_id, kind)
+    answer.call("release", names, *_flan_parts(), rows, tag)
+    found = {kind: _published(answer, repo_id, kind) for kind, repo_id in names.items()}
+    for repository in found.values():
+        _tagged(repository, tag)
+    with part("the data", points=1):
+        _same_rows(found["dataset"], rows.table.to_pylist(), tag)
+    with part("the model, and its recorded answers", points=2):
+        _same_answers(found["model"], rows.table.to_pylist(), tag)
+    with part("cards that name each other, and an app that can be read", points=1):
+        _cards_agree(found, names, tag)
+
+
+def _same_rows(repository, rows, tag):
+    _holds(repository, ["data/test.jsonl"], tag)
+    lines = _read(repository, "data/test.jsonl", tag).splitlines()
+    expect.length(lines, len(rows), f"data/test.jsonl at {tag}")
+    for line, row in zip(lines, rows, strict=True):
+        expect.equal(_json(line, "a line of data/test.jsonl"), row, "a line of data/test.jsonl")
+
+
+def _same_answers(repository, rows, tag):
+    from course_utils.measure import evaluate
+    from course_utils.wire import models
+
+    _holds(repository, ["config.json", WEIGHTS, "tokenizer.json", "predictions.json"], tag)
+    recorded = _json(_read(repository, "predictions.json", tag), "predictions.json")
+    expect.each_of(recorded, str, "predictions.json")
+    expect.length(recorded, len(rows), "predictions.json")
+    files = {
+        path: content for path, content in _folder(repository, tag).items() if path in models.MODEL_FILES
+    }
+    try:
+        model = models.rebuild(Folder(files))
+    except CodecError as error:
+        raise Failed(Rung.WRONG_VALUE, f"a model that can be loaded at {tag}", str(error)) from None
+    prompts = [instructions.prompt("sentiment", row) for row in rows]
+    again = evaluate.generate(model, _flan()[1], prompts)
+    expect.equal(recorded, again, f"predictions.json, compared with what the model answers at {tag},")
+
+
+def _cards_agree(found, names, tag):
+    for kind, field, other in (
+        ("model", "datasets", "dataset"),
+        ("space", "models", "model"),
+        ("space", "datasets", "dataset"),
+    ):
+        data = _card(found[kind], tag).data
+        what = f"the card of {names[kind]} to name {names[other]} under {field}"
+        expect.true(names[other] in _listed(data.get(field)), what, expect.show(data.get(field)))
+    for kind in ("model", "dataset"):
+        data = _card(found[kind], tag).data
+        expect.true(
+            isinstance(data.get("license"), str), f"a license in the card of {names[kind]}", expect.show(data)
+        )
+    _holds(found["space"], ["app.py"], tag)
+    texts = _texts_in(_read(found["space"], "app.py", tag))
+    for needed in (names["model"], tag):
+        expect.true(
+            needed in texts,
+            f"app.py to hold the text {needed!r}: it loads the model at the tag",
+            expect.show(texts),
+        )
+
+
+def _texts_in(source):
+    """The string literals of a Python source, without running or compiling it."""
+    try:
+        tokens = list(tokenize.tokenize(io.BytesIO(source[:100_000]).readline))
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError) as error:
+        raise Failed(Rung.WRONG_TYPE, "app.py to be Python", str(error)) from None
+    return [token.string.strip("rbfuRBFU").strip("\"'") for token in tokens if token.type == tokenize.STRING]
+
+
+exercise.manual(
+    "q9",
+    title="May this be released?",
+    points=3,
+    difficulty=2,
+    lesson=RELEASE,
+    hints=(
+        "List everything that the model comes from. What does each of these allow?",
+        "A gate says who gets it, a licence what they may do, a card what they should know. Which of your worries is which?",
+        "A photograph of a crowd: who took it, who is in it, who wants to print it, and where? Four people, four permissions.",
+    ),
+)

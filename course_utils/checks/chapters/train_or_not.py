@@ -1,0 +1,552 @@
+"""The questions of chapter 05: prompts, the arithmetic of memory and money, learning curves, and the decision."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from course_utils.checks import expect
+from course_utils.checks.framework import Exercise, part
+
+LESSONS = "lessons/05_train_or_not/"
+ASK = LESSONS + "01_ask_before_you_train.ipynb"
+COST = LESSONS + "02_what_a_run_costs.ipynb"
+DATA = LESSONS + "03_how_much_data_is_enough.ipynb"
+
+exercise = Exercise(
+    "05_train_or_not",
+    title="Should you train at all?",
+    minutes=75,
+    difficulty="medium",
+    cost="half a minute on two cores; nothing is trained",
+)
+
+
+# q1: a few-shot prompt
+
+
+@exercise.question(
+    "q1",
+    title="Build a few-shot prompt",
+    points=4,
+    difficulty=2,
+    needs=("few_shot",),
+    lesson=ASK,
+    hints=(
+        "Three things can go wrong: one label is shown more often, the question's own text is among the examples, and "
+        "the prompt is too long. Which lines of yours see to each?",
+        "Go through the labels round by round, one example of each, in random order; leave out an example whose text "
+        "is the question's. Then drop whole examples from the end until the count of words is at most `longest`.",
+        "Choosing two apples and two pears from a basket at random:\n"
+        'kinds = {"apple": [...], "pear": [...]}\n'
+        "dice = random.Random(seed)\n"
+        "picked = [fruit for kind in kinds for fruit in dice.sample(kinds[kind], 2)]\n"
+        "dice.shuffle(picked)",
+    ),
+)
+def few_shot(answer, draw):
+    pool, question, labels = _notices(draw)
+    seeds = draw.sample(range(1000), 6)
+    prompts = [answer.call("few_shot", pool, question, 2 * len(labels), 10_000, seed) for seed in seeds]
+    for prompt in prompts:
+        expect.type_of(prompt, str, "few_shot(…)")
+    known = {f"Text: {row['text']}\nLabel: {row['label']}": row for row in pool}
+    shown = [_shown(prompt, known, question) for prompt in prompts]
+    with part("each label is shown equally often, and no answer is given away", points=1):
+        for rows in shown:
+            counts = Counter(row["label"] for row in rows)
+            expect.equal(
+                dict(sorted(counts.items())),
+                dict.fromkeys(sorted(labels), 2),
+                "how often each label is shown",
+            )
+            expect.true(
+                question not in [row["text"] for row in rows],
+                "examples that are not the question itself",
+                "the question's own text, with its label, among the examples",
+            )
+    with part("the order of the labels is random", points=1):
+        orders = {tuple(row["label"] for row in rows) for rows in shown}
+        expect.at_least(len(orders), 4, "the number of different orders of labels, for 6 seeds")
+        again = answer.call("few_shot", pool, question, 2 * len(labels), 10_000, seeds[0])
+        expect.equal(again, prompts[0], "few_shot(…) with the same seed, asked again")
+    with part("it fits", points=2):
+        for longest in (60, 90, 12):
+            what = f"few_shot(…) with longest={longest}"
+            prompt = answer.call("few_shot", pool, question, 2 * len(labels), longest, seeds[1])
+            expect.type_of(prompt, str, what)
+            rows = _shown(prompt, known, question)
+            least = len(_prompt([], question).split())
+            expect.at_most(len(prompt.split()), max(longest, least), f"the words of {what}")
+            # the longest example of the pool would still go in: then too much was dropped
+            room = longest - len(prompt.split())
+            widest = max(len(text.split()) for text in known)
+            dropped = 2 * len(labels) - len(rows)
+            expect.true(
+                rows == shown[1][: len(rows)],
+                f"{what} to begin like the whole prompt with this seed, and to leave out examples from the end",
+                "other examples, or another order",
+            )
+            expect.true(
+                not dropped or room < widest,
+                f"{what} to leave out no more examples than it must",
+                f"{room} words to spare and {dropped} examples dropped",
+            )
+
+
+def _prompt(rows, question):
+    """The format of the question, written out."""
+    examples = "".join(f"Text: {row['text']}\nLabel: {row['label']}\n\n" for row in rows)
+    return f"{examples}Text: {question}\nLabel:"
+
+
+def _shown(prompt, known, question):
+    """The examples in a prompt; outside a part, so that a prompt of another form ends the question."""
+    *examples, last = prompt.split("\n\n")
+    expect.equal(last, _prompt([], question), "the end of the prompt")
+    for example in examples:
+        expect.true(
+            example in known,
+            'examples of the form "Text: …\\nLabel: …", as they are in the pool',
+            expect.show(example),
+        )
+    expect.equal(len(set(examples)), len(examples), "the number of different examples")
+    return [known[example] for example in examples]
+
+
+def _notices(draw):
+    """A pool in which one label is far more common, a question that is in the pool too, and the labels."""
+    from course_utils.world import TOPIC_LABELS
+
+    labels = draw.sample(TOPIC_LABELS, 4)
+    rows = [{"text": row["text"], "label": TOPIC_LABELS[row["label"]]} for row in draw.rows("topics", 160)]
+    rows = list({row["text"]: row for row in rows if row["label"] in labels}.values())
+    counts = Counter()
+    pool = []
+    for row in rows:  # three of each label, and all there are of the first
+        counts[row["label"]] += 1
+        if row["label"] == labels[0] or counts[row["label"]] <= 3:
+            pool.append(row)
+    rare = next(row for row in pool if row["label"] == labels[1])
+    return draw.sample(pool, len(pool)), rare["text"], labels
+
+
+# q2: parameters and bytes
+
+
+@exercise.question(
+    "q2",
+    title="Count a GPT-2 without loading it",
+    points=4,
+    difficulty=2,
+    needs=("gpt2_parameters", "training_bytes"),
+    lesson=COST,
+    hints=(
+        "Build a tiny GPT2LMHeadModel from a GPT2Config and print the names and shapes of its parameters. What belongs "
+        "to every layer, and what is there once?",
+        "A layer has: two norms (weight and bias), the attention in one matrix of width × 3·width and one of width × "
+        "width, the feed-forward part of width × 4·width and back; each matrix with a bias. Once: tokens, places, a "
+        "last norm. The head shares its matrix with the tokens.",
+        "A bookcase: 5 shelves of 3 boards each, 2 sides, 1 top:\n"
+        "5 * 3 + 2 + 1\n"
+        "The shelves grow with their number, sides and top do not.",
+    ),
+)
+def count_gpt2(answer, draw):
+    pick = draw.random
+    shapes = [
+        (
+            pick.randrange(100, 3000),
+            pick.randrange(32, 300),
+            heads * pick.randrange(4, 20),
+            pick.randrange(1, 7),
+        )
+        for heads in (2, 2, 2)
+    ]
+    with part("the parameters, exactly", points=2):
+        for shape in [*shapes, (50257, 1024, 768, 12)]:
+            expect.equal(answer.call("gpt2_parameters", *shape), _gpt2(*shape), f"gpt2_parameters{shape}")
+    with part("the bytes of a training step without activations", points=2):
+        for precision, size in (("float32", 4), ("bfloat16", 2)):
+            for trained in (1.0, 0.01):
+                count = pick.randrange(1, 9) * 10**9
+                what = f"training_bytes({count}, {precision!r}, {trained})"
+                expected = size * count * (1 + 3 * trained)
+                expect.close(
+                    answer.call("training_bytes", count, precision, trained),
+                    expected,
+                    what,
+                    tolerance=1e-6 * expected,
+                )
+
+
+def _gpt2(vocabulary, places, width, layers):
+    """Counted on a model without memory, built from its config."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=vocabulary, n_positions=places, n_embd=width, n_layer=layers, n_head=2)
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in GPT2LMHeadModel(config).parameters())
+
+
+# q3: a forecast
+
+GROWTH = {  # what is changed in the network of the question: (rows, width, layers) before and after
+    "twice the rows": ((16, 64, 4), (32, 64, 4)),
+    "twice the width": ((16, 64, 4), (16, 128, 4)),
+    "twice the layers": ((16, 64, 4), (16, 64, 8)),
+}
+QUANTITIES = ("weights", "saved", "operations")
+
+
+@exercise.question(
+    "q3",
+    title="Foretell what grows",
+    points=3,
+    difficulty=1,
+    needs=("forecast",),
+    lesson=COST,
+    hints=(
+        "Take a single layer: how many numbers are in its matrix, how many go in, and how many products are there?",
+        "A layer of width w has about w·w weights; for r rows about r·w numbers are kept, and r·w·w products are "
+        "computed. Double one of them at a time.",
+        "A field of length l and breadth b, fenced and sown: the fence grows with l + b, the seed with l · b. Double "
+        "both: twice the fence, four times the seed.",
+    ),
+)
+def foretell(answer, draw):
+    found = answer.call("forecast")
+    expect.keys(found, GROWTH, "forecast()")
+    for change, (before, after) in GROWTH.items():
+        with part(change, points=1):
+            expect.keys(found[change], QUANTITIES, f"forecast()[{change!r}]")
+            measured = [new / old for new, old in zip(_measured(*after), _measured(*before), strict=True)]
+            shown = ", ".join(
+                f"{name} × {factor:.2f}" for name, factor in zip(QUANTITIES, measured, strict=True)
+            )
+            for name, factor in zip(QUANTITIES, measured, strict=True):
+                guess = found[change][name]
+                expect.number(guess, f"forecast()[{change!r}][{name!r}]")
+                expect.true(
+                    abs(guess - factor) <= 0.15 * factor,
+                    f"{change} to agree with the measurement, roughly: {shown}",
+                    f"{name} × {guess:g}",
+                )
+
+
+def _network(width, layers):
+    """Linear layers without bias, each with a tanh behind it: the network of questions 3 and 4."""
+    import torch
+
+    return torch.nn.Sequential(
+        *(
+            part
+            for _ in range(layers)
+            for part in (torch.nn.Linear(width, width, bias=False), torch.nn.Tanh())
+        )
+    )
+
+
+def _measured(rows, width, layers):
+    """(weights, bytes saved for the backward pass, operations of forward and backward)."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from course_utils.measure.memory import count_parameters, saved_bytes
+
+    network = _network(width, layers)
+    inputs = torch.zeros(rows, width, requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        network(inputs).sum().backward()
+    return (
+        count_parameters(network).total,
+        saved_bytes(lambda: network(inputs), network),
+        counter.get_total_flops(),
+    )
+
+
+# q4: saved bytes and operations
+
+
+@exercise.question(
+    "q4",
+    title="Activations and operations of a network",
+    points=4,
+    difficulty=2,
+    needs=("saved_by_network", "operations_of_network"),
+    lesson=COST,
+    hints=(
+        "Hang the hook of the lesson into the network with 3 rows and width 5, and print the shapes it sees.",
+        "A linear layer keeps what goes in, a tanh keeps what comes out, and that is what goes into the next layer: "
+        "one tensor, counted once. Operations: 2abc for a product, three products per layer (forward, towards the "
+        "inputs, towards the weights).",
+        "A chain of five people who pass a note and each keep a copy of what they got, the last one also of what they "
+        "gave away: six copies, not ten.",
+    ),
+)
+def network_costs(answer, draw):
+    pick = draw.random
+    shapes = [(pick.randrange(2, 60), pick.randrange(8, 90), pick.randrange(1, 7)) for _ in range(5)]
+    measured = {shape: _measured(*shape) for shape in shapes}
+    with part("saved bytes, within 2 %", points=2):
+        for shape, (_, saved, _) in measured.items():
+            expect.close(
+                answer.call("saved_by_network", *shape),
+                saved,
+                f"saved_by_network{shape}",
+                tolerance=0.02 * saved,
+            )
+    with part("operations, exactly", points=2):
+        for shape, (_, _, operations) in measured.items():
+            expect.equal(
+                answer.call("operations_of_network", *shape), operations, f"operations_of_network{shape}"
+            )
+
+
+# q5: find the bug in an offer
+
+
+@exercise.question(
+    "q5",
+    title="Find the bug: an offer that is too cheap",
+    points=4,
+    difficulty=2,
+    needs=("offer",),
+    lesson=COST,
+    hints=(
+        "Take one card, one row, one epoch, and calculate by hand. Which factors are missing?",
+        "Three are wrong: a step is more than its forward pass; a card reaches only a part of the data sheet's speed; "
+        "and a run that does not fit into one card needs several, which share the hours and all cost money.",
+        "Painting a house: 60 square metres, two coats, 10 square metres an hour by the brochure, of which a painter "
+        "reaches half: 60 * 2 / (10 * 0.5) hours. Two painters need half the hours and send two bills.",
+    ),
+)
+def honest_offer(answer, draw):
+    pick = draw.random
+    cases = []
+    for number in range(6):
+        cards = [_card(pick, name) for name in draw.sample(("Amber", "Basalt", "Chalk", "Dune", "Ember"), 3)]
+        gigabytes = (5, 15, 240)[number] if number < 3 else pick.randrange(60, 400)  # 240: full to the brim
+        cases.append(
+            (
+                pick.randrange(10**9, 10**12),
+                pick.randrange(1000, 90_000),
+                pick.randrange(1, 5),
+                gigabytes,
+                cards,
+                pick.choice([0.3, 0.4, 0.5]),
+            )
+        )
+    # one card at a time first, so that a wrong choice among three does not cost the other points too
+    alone = [(*case[:4], case[4][:1], case[5]) for case in cases]
+    for name, title, asked in (
+        ("count", "how many cards", alone),
+        ("hours", "the hours", alone),
+        ("dollars", "the dollars", alone),
+        ("card", "the cheapest of three cards", cases),
+    ):
+        with part(title, points=1):
+            for case in asked:
+                mine, wanted = answer.call("offer", *case), _offer(*case)
+                expect.keys(mine, ("card", "count", "hours", "dollars"), f"offer{case}")
+                what = f"offer{case}[{name!r}]"
+                if isinstance(wanted[name], float):
+                    expect.close(mine[name], wanted[name], what, tolerance=1e-6 * wanted[name])
+                else:
+                    expect.equal(mine[name], wanted[name], what)
+
+
+def _card(pick, name):
+    return {
+        "name": name,
+        "memory_gb": pick.choice([16, 24, 40, 80]),
+        "peak_tflops": pick.randrange(50, 900),
+        "dollars_per_hour": pick.randrange(30, 400) / 100,
+    }
+
+
+def _offer(forward_flops, rows, epochs, gigabytes, cards, utilisation):
+    """The cheapest offer, by the rules of the question."""
+    offers = []
+    for card in cards:
+        count = math.ceil(gigabytes / card["memory_gb"])
+        hours = 3 * forward_flops * rows * epochs / (card["peak_tflops"] * 1e12 * utilisation * count) / 3600
+        offers.append(
+            {
+                "card": card["name"],
+                "count": count,
+                "hours": hours,
+                "dollars": hours * count * card["dollars_per_hour"],
+            }
+        )
+    return min(offers, key=lambda offer: offer["dollars"])
+
+
+# q6: learning curves
+
+REAL_SIZES, REAL_TARGET, REAL_TOLERANCE = (500, 1000, 2000, 4000), 8000, 0.05
+
+
+@exercise.question(
+    "q6",
+    title="Continue a learning curve",
+    points=4,
+    difficulty=2,
+    needs=("error_at",),
+    lesson=DATA,
+    hints=(
+        "Draw the points on logarithmic axes. What is a straight line there?",
+        "numpy.polyfit(log(rows), log(errors), 1) gives slope and intercept; points whose error is above `useless` "
+        "have not begun to learn and are left out first.",
+        "A phone's battery, halved every so many hours, continued to hour 12:\n"
+        "slope, start = np.polyfit(hours, np.log(charge), 1)\n"
+        "np.exp(start + slope * 12)",
+    ),
+)
+def learning_curve(answer, draw):
+    pick = draw.random
+    with part("a curve that follows the law", points=1):
+        for _ in range(3):
+            a, b = pick.uniform(0.8, 2), pick.uniform(0.2, 0.5)
+            sizes = [100, 200, 400, 800]
+            errors = [a * size**-b for size in sizes]
+            found = answer.call("error_at", sizes, errors, 3200, 0.99)
+            expect.close(
+                found,
+                a * 3200**-b,
+                f"error_at({sizes}, {[round(error, 4) for error in errors]}, 3200, 0.99)",
+                tolerance=1e-4,
+            )
+    with part("points that have not begun to learn are left out", points=1):
+        a, b = pick.uniform(1.5, 2), pick.uniform(0.25, 0.35)
+        sizes = [10, 20, 40, 400, 800, 1600]
+        errors = [0.5, 0.49, 0.5] + [a * size**-b for size in sizes[3:]]
+        found = answer.call("error_at", sizes, errors, 3200, 0.45)
+        expect.close(
+            found,
+            a * 3200**-b,
+            f"error_at({sizes}, {[round(error, 4) for error in errors]}, 3200, 0.45)",
+            tolerance=1e-4,
+        )
+    with part("a real curve, measured now", points=2):
+        errors = _real_curve(draw)
+        found = answer.call(
+            "error_at", list(REAL_SIZES), [errors[size] for size in REAL_SIZES], REAL_TARGET, 0.45
+        )
+        what = f"the error after {REAL_TARGET} rows, continued from {[(size, round(errors[size], 3)) for size in REAL_SIZES]}"
+        expect.close(found, errors[REAL_TARGET], what, tolerance=REAL_TOLERANCE)
+
+
+def _real_curve(draw):
+    """The errors of a logistic regression on words, pairs and triples of fresh reviews, by number of rows."""
+    import numpy as np
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    train, test = draw.rows("reviews", REAL_TARGET, split="train"), draw.rows("reviews", 1500)
+    errors = {}
+    for size in (*REAL_SIZES, REAL_TARGET):
+        words = CountVectorizer(ngram_range=(1, 3), token_pattern=r"\w+|[.,;]")
+        seen = words.fit_transform([row["text"] for row in train[:size]])
+        fitted = LogisticRegression(max_iter=300).fit(seen, [row["label"] for row in train[:size]])
+        guesses = fitted.predict(words.transform([row["text"] for row in test]))
+        errors[size] = float(np.mean(guesses != np.array([row["label"] for row in test])))
+    return errors
+
+
+# q7: the decision
+
+
+@exercise.question(
+    "q7",
+    title="Decide by the rubric",
+    points=4,
+    difficulty=2,
+    needs=("decide",),
+    lesson=DATA,
+    hints=(
+        "Go through the rubric from top to bottom and stop at the first line that applies.",
+        "Mind the words: *at least* includes the limit, *fewer than* does not. Compute the two costs once, at the "
+        "beginning.",
+        "Umbrella, coat or neither, first line that applies:\n"
+        'if rain >= 0.5: return "umbrella"\n'
+        'if degrees < 10: return "coat"\n'
+        'return "neither"',
+    ),
+)
+def decide(answer, draw):
+    cases = {choice: [] for choice in CHOICES}
+    while min(map(len, cases.values())) < 4:
+        case = _case(draw.random)
+        if abs(case["needed_score"] - case["expected_score"] - 0.05) < 0.001:
+            continue  # 0.80 - 0.75 is not quite 0.05 in binary, and that is not what is asked here
+        cases[_decided(case)].append(case)
+    with part("the limits themselves", points=1):
+        for case in EDGES:
+            expect.equal(answer.call("decide", case), _decided(case), f"decide({case})")
+    for titles, points in ((("prompt", "train"), 2), (("collect", "stop"), 1)):
+        with part(" and ".join(titles), points=points):
+            for choice in titles:
+                for case in cases[choice][:4]:
+                    expect.equal(answer.call("decide", case), choice, f"decide({case})")
+
+
+CHOICES = ("prompt", "train", "collect", "stop")
+_EDGE = {
+    "prompt_score": 0.8,
+    "needed_score": 0.8,
+    "expected_score": 0.8,
+    "rows": 200,
+    "may_leave": True,
+    "prompt_dollars": 300,
+    "training_dollars": 100,
+}
+EDGES = (
+    _EDGE,
+    _EDGE | {"prompt_dollars": 299},
+    _EDGE | {"may_leave": False},
+    _EDGE | {"may_leave": False, "rows": 199},
+    _EDGE | {"prompt_score": 0.7, "expected_score": 0.76},
+    _EDGE | {"prompt_score": 0.7, "expected_score": 0.74},
+)
+
+
+def _case(pick):
+    return {
+        "prompt_score": pick.randrange(50, 100) / 100,
+        "needed_score": pick.randrange(70, 95) / 100,
+        "expected_score": pick.randrange(55, 100) / 100,
+        "rows": pick.choice([50, 150, 250, 900, 4000]),
+        "may_leave": pick.random() < 0.6,
+        "prompt_dollars": pick.randrange(10, 2000),
+        "training_dollars": pick.randrange(10, 800),
+    }
+
+
+def _decided(case):
+    """The rubric of the question."""
+    prompt_works = case["may_leave"] and case["prompt_score"] >= case["needed_score"]
+    training_works = case["rows"] >= 200 and case["expected_score"] >= case["needed_score"]
+    if prompt_works and not (training_works and case["prompt_dollars"] >= 3 * case["training_dollars"]):
+        return "prompt"
+    if training_works:
+        return "train"
+    if case["rows"] < 200 or case["needed_score"] - case["expected_score"] <= 0.05:
+        return "collect"
+    return "stop"
+
+
+exercise.manual(
+    "q8",
+    title="Advise somebody",
+    points=3,
+    difficulty=2,
+    lesson=DATA,
+    hints=(
+        "Which number do you not have, and who could give it to you in a day?",
+        "Work out both bills first, then ask what would have to change for the other decision to win.",
+        "Rent or buy a bicycle: it depends on how often you ride, and the honest answer names the number of rides at "
+        "which it turns.",
+    ),
+)

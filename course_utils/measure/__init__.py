@@ -1,0 +1,1 @@
+"""What is measured: scores with their n and interval, forgetting, memory, time and cost."""

@@ -1,0 +1,92 @@
+"""Catastrophic forgetting, measured: is the baseline still the baseline, and what did each stage cost?"""
+
+import hashlib
+
+from course_utils.measure.scores import Score, difference, mean_of
+
+
+def fingerprint(model):
+    """A name for the exact weights of a model: the SHA-256 of its state, as 64 hexadecimal digits.
+
+    Two fingerprints are equal only when every name, shape, type and bit of the weights is. Take it before and
+    after: `get_peft_model` and training change a model in place, and a baseline with it.
+    """
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+class ForgettingMatrix:
+    """Scores of every task (column) after every stage of training (row).
+
+    The first row is the baseline. Use the same examples of a task for every stage, so that a fall can be
+    computed example by example.
+    """
+
+    def __init__(self):
+        self._scores = {}  # stage -> task -> Score
+
+    def add(self, stage, task, score):
+        """Enter a `Score`; a stage and a task can be entered once."""
+        if not isinstance(score, Score):
+            raise TypeError(f"The matrix takes a Score, with its n and interval, and not {score!r}.")
+        row = self._scores.setdefault(stage, {})
+        if task in row:
+            raise ValueError(
+                f"{task!r} after {stage!r} is in the matrix already. Did two stages get one name?"
+            )
+        row[task] = score
+
+    @property
+    def stages(self):
+        return list(self._scores)
+
+    @property
+    def tasks(self):
+        return list(dict.fromkeys(task for row in self._scores.values() for task in row))
+
+    def __getitem__(self, place):
+        """matrix[stage, task] is the `Score` entered there; KeyError says what is there."""
+        stage, task = place
+        if task not in self._scores.get(stage, {}):
+            raise KeyError(
+                f"No score of {task!r} after {stage!r}. Stages: {self.stages}; tasks: {self.tasks}."
+            )
+        return self._scores[stage][task]
+
+    def forgetting(self, stage, task, since=None):
+        """How far `task` fell from `since` (the first stage unless told otherwise) to `stage`, as a `Score`.
+
+        Above 0 is a loss; an interval that lies wholly above 0 is forgetting and not chance.
+        """
+        before = self[since if since is not None else self.stages[0], task]
+        return difference(before, self[stage, task])
+
+    def mean(self, stage, tasks):
+        """The mean `Score` of some tasks after a stage, each task with the same weight."""
+        return mean_of([self[stage, task] for task in tasks], name=f"{stage}: mean")
+
+    def table(self):
+        """A pandas DataFrame of texts "0.87 [0.84, 0.90] n=500": one row a stage, one column a task."""
+        import pandas
+
+        cells = {
+            task: [str(self._scores[stage].get(task, "")) for stage in self.stages] for task in self.tasks
+        }
+        return pandas.DataFrame(cells, index=pandas.Index(self.stages, name="stage"))
+
+    def plot(self, title="Score of each task after each stage (whiskers: 95 % interval)"):
+        """One group of bars a task, one bar a stage; returns a matplotlib Figure."""
+        from course_utils.plots import grouped_bars
+
+        return grouped_bars(self._scores, title=title, y_label="score, 0 to 1")
+
+    def heat_map(self, title="Score of each task after each stage, with its 95 % interval"):
+        """One row a stage, one column a task, light where much is known; returns a matplotlib Figure."""
+        from course_utils.plots import heat_map
+
+        return heat_map(self._scores, title=title)

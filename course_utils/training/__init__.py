@@ -1,0 +1,1 @@
+"""The short trainings that lessons, benches and model recipes share."""

@@ -1,0 +1,47 @@
+"""A training of a minute at most, for lessons whose subject is what the trained model does. Chapter 06 is about training."""
+
+import random
+
+from course_utils.measure.progress import Progress
+
+WARM_UP_STEPS = 10
+
+
+def train_briefly(model, examples, collate, *, steps, batch_size=16, learning_rate=1e-3, seed=0):
+    """Train the model's unfrozen weights for some steps of AdamW and leave it in eval mode; returns the losses.
+
+    examples: a list of anything; collate: makes a batch, a dict of tensors with labels, of a list of examples. The rate rises
+    over ten steps and then falls in a straight line. Returns [(step, loss)], one pair a step, for `plots.curves`.
+    """
+    import torch
+
+    if batch_size > len(examples):
+        raise ValueError(
+            f"A batch of {batch_size} can't be drawn from {len(examples)} examples: give more, or batch_size=."
+        )
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    if not trained:
+        raise ValueError(
+            "Every weight of this model is frozen: set requires_grad to True where it should learn."
+        )
+    shuffler, losses = random.Random(seed), []
+    torch.manual_seed(seed)  # dropout
+    optimizer = torch.optim.AdamW(trained, lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_rate(step, steps))
+    model.train()
+    with Progress("Training", steps) as progress:
+        for step in range(1, steps + 1):
+            batch = collate(shuffler.sample(examples, batch_size))
+            loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).loss
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            losses.append((step, loss.item()))
+            progress.step()
+    model.eval()
+    return losses
+
+
+def _share_of_rate(step, steps):
+    return min(1.0, (step + 1) / WARM_UP_STEPS) * (1 - step / steps)

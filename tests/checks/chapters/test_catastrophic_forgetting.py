@@ -1,0 +1,323 @@
+"""Exercise 07: its solution, its stub, plausible wrong answers and other right ones, question by question."""
+
+import copy
+from functools import partial
+
+import pytest
+
+from course_utils.checks.chapters.catastrophic_forgetting import _backward_transfer, _forgetting, exercise
+from course_utils.checks.testing import (
+    given_cells,
+    judge_namespace,
+    judge_source,
+    judged_objects_well,
+    judged_well,
+    namespace,
+)
+
+EXERCISE = "07_catastrophic_forgetting"
+cells = partial(given_cells, EXERCISE)
+
+
+def test_the_points_are_few_enough_for_an_afternoon():
+    assert 15 <= exercise.points <= 25
+    assert len([question for question in exercise.questions.values() if not question.manual]) >= 4
+
+
+def test_the_measures_of_the_check_are_those_of_the_papers():
+    scores = [
+        [0.9, 0.1, 0.0],
+        [0.7, 0.8, 0.1],
+        [0.5, 0.6, 0.9],
+    ]  # worked out by hand: falls 0.4, 0.2; changes -0.4, -0.2
+    assert _forgetting(scores) == pytest.approx(0.3)
+    assert _backward_transfer(scores) == pytest.approx(-0.3)
+
+
+# Question 1
+
+FORGETTING = """
+def average_forgetting(scores):
+    return sum(max(row[task] for row in scores[:-1]) - scores[-1][task] for task in range(len(scores) - 1)) / (len(scores) - 1)
+"""
+BACKWARD = """
+def backward_transfer(scores):
+    return sum(scores[-1][task] - scores[task][task] for task in range(len(scores) - 1)) / (len(scores) - 1)
+"""
+WITH_LAST_TASK = FORGETTING.replace("range(len(scores) - 1)", "range(len(scores))") + BACKWARD
+SINCE_LEARNED = "def average_forgetting(scores):\n    return -backward_transfer(scores)\n" + BACKWARD
+WITH_LAST_STAGE = FORGETTING.replace("scores[:-1]", "scores") + BACKWARD
+SIGN_TURNED = FORGETTING + BACKWARD.replace(
+    "scores[-1][task] - scores[task][task]", "scores[task][task] - scores[-1][task]"
+)
+ROWS_FOR_COLUMNS = FORGETTING.replace("row[task] for row in scores[:-1]", "scores[task]") + BACKWARD
+WITH_NUMPY = """
+import numpy as np
+
+def average_forgetting(scores):
+    scores = np.array(scores)
+    return float((scores[:-1, :-1].max(axis=0) - scores[-1, :-1]).mean())
+
+def backward_transfer(scores):
+    scores = np.array(scores)
+    return float((scores[-1] - scores.diagonal())[:-1].mean())
+"""
+
+
+def test_measures():
+    judged_well(
+        EXERCISE,
+        "q1",
+        wrong={
+            WITH_LAST_TASK: "the last task has no part in it",
+            SINCE_LEARNED: "best one stage after its own",
+            WITH_LAST_STAGE: "ends better than ever",
+            SIGN_TURNED: "last row minus diagonal",
+            ROWS_FOR_COLUMNS: "average_forgetting",
+            FORGETTING: "`backward_transfer` to be defined",
+        },
+        right=[FORGETTING + BACKWARD, WITH_NUMPY],
+    )
+
+
+def test_half_of_the_measures_earns_some_of_the_points():
+    report = judge_source(EXERCISE, "q1", SINCE_LEARNED)
+    assert 0 < report.points < report.max_points
+
+
+# Question 2
+
+MIX = """
+import random
+
+def mix(new, old, share, seed):
+    rng = random.Random(seed)
+    wanted = round(len(new) * share / (1 - share))
+    replay = []
+    while len(replay) < wanted:
+        for task in old:
+            used = len(replay) // len(old)
+            replay.append(old[task][used % len(old[task])])
+    mixed = list(new) + replay[:wanted]
+    rng.shuffle(mixed)
+    return mixed
+"""
+WITH_NUMPY_ORDER = """
+import numpy as np
+
+def mix(new, old, share, seed):
+    rng = np.random.default_rng(seed)
+    wanted = int(round(len(new) / (1 - share) * share))
+    counts = [len(part) for part in np.array_split(range(wanted), len(old))]
+    replay = [rows[i % len(rows)] for rows, count in zip(old.values(), counts) for i in range(count)]
+    examples = new + replay
+    return [examples[i] for i in rng.permutation(len(examples))]
+"""
+SHARE_OF_NEW = MIX.replace("round(len(new) * share / (1 - share))", "round(len(new) * share)")
+NOT_SHUFFLED = MIX.replace("    rng.shuffle(mixed)\n", "")
+NO_SEED = MIX.replace("random.Random(seed)", "random.Random()")
+SEED_IGNORED = MIX.replace("random.Random(seed)", "random.Random(0)")
+IN_PROPORTION = """
+import random
+
+def mix(new, old, share, seed):
+    rng = random.Random(seed)
+    pool = [row for rows in old.values() for row in rows]
+    mixed = list(new) + rng.sample(pool, min(len(pool), round(len(new) * share / (1 - share))))
+    rng.shuffle(mixed)
+    return mixed
+"""
+NO_SECOND_USE = MIX.replace("old[task][used % len(old[task])]", "old[task][used]")
+IN_PLACE_OF_NEW = MIX.replace("list(new) + replay[:wanted]", "list(new)[wanted:] + replay[:wanted]")
+
+
+def test_mixing():
+    result = judged_well(
+        EXERCISE,
+        "q2",
+        before="import random",
+        wrong={
+            SHARE_OF_NEW: "share of old examples among all",
+            NOT_SHUFFLED: "first half",
+            NO_SEED: "another one on the second call",
+            SEED_IGNORED: "the same order",
+            IN_PROPORTION: "as many examples of each old task",
+            NO_SECOND_USE: "IndexError",
+            IN_PLACE_OF_NEW: "each of the 1200 new examples once",
+        },
+        right=[MIX, WITH_NUMPY_ORDER],
+    )
+    assert "another order from another seed" in result.wrong[1].text()
+
+
+# Question 3
+
+LINE = """
+def interpolate(before, after, weight):
+    return {name: torch.lerp(before[name], after[name], weight) if after[name].is_floating_point() else after[name] for name in after}
+"""
+STEP_BY_STEP = """
+def interpolate(before, after, weight):
+    state = {}
+    for name in before:
+        if before[name].dtype in (torch.int64, torch.int32, torch.bool):
+            state[name] = after[name]
+        else:
+            state[name] = (before[name] + weight * (after[name] - before[name])).to(before[name].dtype)
+    return state
+"""
+ENDS_SWAPPED = LINE.replace(
+    "torch.lerp(before[name], after[name], weight)", "torch.lerp(after[name], before[name], weight)"
+)
+ALWAYS_HALF = LINE.replace("weight) if", "0.5) if")
+NUMBERS_BLENDED = "def interpolate(before, after, weight):\n    return {n: (1 - weight) * before[n] + weight * after[n] for n in after}\n"
+TYPE_LOST = "def interpolate(before, after, weight):\n    return {n: before[n].double() + weight * (after[n].double() - before[n].double()) if after[n].is_floating_point() else after[n] for n in after}\n"
+LERP_OF_ALL = "def interpolate(before, after, weight):\n    return {n: torch.lerp(before[n], after[n], weight) for n in after}\n"
+ONLY_WEIGHTS = LINE.replace("for name in after}", "for name in after if name.endswith('weight')}")
+
+
+def test_interpolation():
+    result = judged_well(
+        EXERCISE,
+        "q3",
+        before="import torch",
+        wrong={
+            ENDS_SWAPPED: "at weight 0.0, which is the 'before' model",
+            ALWAYS_HALF: "at weight",
+            NUMBERS_BLENDED: "'positions' to stay int64",
+            TYPE_LOST: "'half.weight' to stay float16",
+            ONLY_WEIGHTS: "to have the key 'layer.0.bias'",
+            LERP_OF_ALL: "to take whole numbers too",
+        },
+        right=[LINE, STEP_BY_STEP],
+    )
+    assert result.wrong[2].points == result.wrong[5].points == 2
+
+
+# Question 4
+
+
+COPY = """
+def compare(model, batch):
+    before = losses(model.eval(), batch)
+    tuned = get_peft_model(copy.deepcopy(model), LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
+    learn(tuned, batch)
+    return {"before": before, "after": losses(tuned.eval(), batch)}
+"""
+UNLOADED = """
+def compare(model, batch):
+    model.eval()
+    before = losses(model, batch)
+    tuned = get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
+    learn(tuned, batch)
+    tuned.eval()
+    after = losses(tuned, batch)
+    tuned.unload()
+    return {"before": before, "after": after}
+"""
+AS_HERS = COPY.replace("copy.deepcopy(model)", "model").replace("tuned.eval()", "tuned")
+STILL_IN_PLACE = COPY.replace("copy.deepcopy(model)", "model")
+DROPOUT_ON = COPY.replace("tuned.eval()", "tuned")
+NOT_TRAINED = COPY.replace("    learn(tuned, batch)\n", "")
+MEASURED_AFTER = """
+def compare(model, batch):
+    tuned = get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
+    learn(tuned, batch)
+    return {"before": losses(model.eval(), batch), "after": losses(tuned.eval(), batch)}
+"""
+
+
+@pytest.mark.slow
+def test_the_moving_baseline(course):
+    before = "import copy\nimport torch\n" + cells("q4-helpers", "q4-ask-again")
+    result = judged_well(
+        EXERCISE,
+        "q4",
+        before=before,
+        course=course,
+        wrong={
+            AS_HERS: "asked once more afterwards",
+            STILL_IN_PLACE: "asked once more afterwards",
+            DROPOUT_ON: "each loss should come twice",
+            NOT_TRAINED: "the fall of the mean loss",
+            MEASURED_AFTER: "the losses of the model as it came",
+        },
+        right=[COPY, UNLOADED],
+    )
+    assert result.wrong[1].points == result.wrong[2].points == 3
+
+
+# Question 5: judged on models made without training, so that the test is quick
+
+
+@pytest.fixture(scope="module")
+def twin(course):
+    from transformers import AutoModelForSeq2SeqLM
+
+    return AutoModelForSeq2SeqLM.from_pretrained(course.model("flan-t5"))
+
+
+def specialist_report(model, course):
+    return judge_namespace(exercise, "q5", {"specialist": model}, course=course)
+
+
+@pytest.mark.slow
+def test_models_that_gained_nothing_or_forgot_everything(twin, course):
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    broken = copy.deepcopy(twin)
+    with torch.no_grad():
+        broken.shared.weight.zero_()
+    small = T5Config(
+        vocab_size=50, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, decoder_start_token_id=0
+    )
+    reports = judged_objects_well(
+        EXERCISE,
+        "q5",
+        course=course,
+        wrong={
+            "untrained": ({"specialist": twin}, "the gain in ROUGE-L"),
+            "forgot everything": ({"specialist": broken}, "the gain in ROUGE-L"),
+            "another architecture": (
+                {"specialist": T5ForConditionalGeneration(small)},
+                "offline course's flan-t5",
+            ),
+            "a text": ({"specialist": "a text"}, "the path of an existing folder"),
+        },
+    )
+    assert [report.points for report in reports.values()] == [3, 0, 0, 0]
+
+
+def test_a_missing_specialist_is_not_started(course):
+    report = specialist_report(None, course)
+    assert report.points == 0
+    assert report.rung == "not started"
+
+
+def test_no_model_at_all_is_a_wrong_type(course):
+    assert specialist_report([1, 2], course).rung == "wrong type"
+
+
+REPLAYED = "mix(new, old, 0.2, seed=0)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("examples", [REPLAYED, "mix(new, old, 0.3, seed=1)"], ids=["replay", "more replay"])
+def test_training_with_replay(examples, course):
+    judged_objects_well(EXERCISE, "q5", right={examples: trained_on(examples, course)}, course=course)
+
+
+@pytest.mark.slow
+def test_training_on_summaries_alone(course):
+    wrong = {"no replay": (trained_on("new", course), "the kept share of the old tasks' scores")}
+    reports = judged_objects_well(EXERCISE, "q5", wrong=wrong, course=course)
+    assert reports["no replay"].points == 2
+
+
+def trained_on(examples, course):
+    """The notebook after the specialist was trained on these examples."""
+    before = cells("setup", "q2-answer", "q4-data", "q4-run-collator", "q5-data", "q5-trainer")
+    training = cells("q5-answer", "q5-train")
+    assert REPLAYED in training
+    return namespace(before, training.replace(REPLAYED, examples), course=course)

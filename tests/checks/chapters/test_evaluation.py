@@ -1,0 +1,349 @@
+"""Every question of exercise 04: the solution, the stub, wrong answers with the message they get, other right ways."""
+
+from functools import partial
+
+import pytest
+
+from course_utils.checks.chapters import evaluation
+from course_utils.checks.testing import (
+    answer_source,
+    given_cell_with,
+    judge_source,
+    judged_well,
+)
+
+EXERCISE = "04_evaluation"
+given = partial(given_cell_with, EXERCISE)
+IMPORTS = """
+import random, re, string, tempfile
+from collections import Counter
+from pathlib import Path
+import numpy as np
+"""
+
+
+def judged(question, *, wrong, right, before="", **options):
+    return judged_well(EXERCISE, question, wrong=wrong, right=right, before=IMPORTS + before, **options)
+
+
+BY_HAND = """
+def cleaned(text):
+    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    return [word for word in text.split() if word not in {"a", "an", "the"}]
+
+def token_f1(prediction, reference):
+    mine, theirs = cleaned(prediction), cleaned(reference)
+    if not mine and not theirs:
+        return 1.0
+    shared = 0
+    for word in mine:
+        if word in theirs:
+            theirs.remove(word)
+            shared += 1
+    return 2 * shared / (len(mine) + len(cleaned(reference)))
+
+def macro_f1(predictions, references):
+    from sklearn.metrics import f1_score
+    return float(f1_score(references, predictions, average="macro"))
+"""
+
+
+def test_metrics_by_hand():
+    result = judged(
+        "q1",
+        before=given("def exact_match("),
+        wrong={
+            BY_HAND.replace(".lower()", ""): "exact_match(",
+            BY_HAND.replace('"a", "an", "the"', ""): "exact_match(",
+            BY_HAND.replace("theirs.remove(word)", "pass"): "token_f1('the the anchor",
+            BY_HAND.replace("if not mine and not theirs:", "if not mine or not theirs:"): "token_f1('',",
+            BY_HAND.replace('"macro"', '"micro"'): "macro_f1(",
+            BY_HAND.replace("average=", "labels=sorted(set(references)), average="): "macro_f1(",
+            BY_HAND.replace("return 2 * shared /", "2 * shared /"): "to be a whole number or a number",
+        },
+        right=[
+            BY_HAND,
+            BY_HAND.replace("    return [word for", "    text = text.strip()\n    return [word for").replace(
+                'return float(f1_score(references, predictions, average="macro"))',
+                "return sum(f1_score(references, predictions, average=None)) / len(set(references + predictions))",
+            ),
+        ],
+    )
+    assert [report.points for report in result.wrong[:2]] == [1, 1], (
+        "macro F1 does not depend on the cleaning"
+    )
+
+
+ROUGE = """
+def rouge_l(prediction, reference):
+    a, b = (re.findall(r"[a-z0-9]+", text.lower()) for text in (prediction, reference))
+    if not a or not b:
+        return 0.0
+    table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i in range(len(a)):
+        for j in range(len(b)):
+            table[i + 1][j + 1] = table[i][j] + 1 if a[i] == b[j] else max(table[i][j + 1], table[i + 1][j])
+    return 2 * table[-1][-1] / (len(a) + len(b))
+"""
+
+
+def test_rouge():
+    result = judged(
+        "q2",
+        wrong={
+            ROUGE.replace("max(table[i][j + 1], table[i + 1][j])", "0"): "rouge_l(",
+            ROUGE.replace('re.findall(r"[a-z0-9]+", text.lower())', "text.split()"): "rouge_l(",
+            ROUGE.replace("2 * table[-1][-1] / (len(a) + len(b))", "table[-1][-1] / len(b)"): "rouge_l(",
+            "def rouge_l(p, r):\n    a, b = Counter(p.lower().split()), Counter(r.lower().split())\n"
+            "    return 2 * (a & b).total() / max(1, a.total() + b.total())": "rouge_l(",
+        },
+        right=[
+            ROUGE,
+            "def rouge_l(prediction, reference):\n    from rouge_score.rouge_scorer import RougeScorer\n"
+            '    return RougeScorer(["rougeL"]).score(reference, prediction)["rougeL"].fmeasure',
+        ],
+    )
+    assert result.wrong[1].points == 2, "only the real texts are wrong there"
+
+
+FORECAST = """
+def forecast():
+    return {"in capitals": [], "without articles": ["rouge_l"], "backwards": ["exact_match", "rouge_l"],
+            "another name": ["exact_match", "token_f1", "rouge_l"]}
+"""
+
+
+def test_forecast():
+    result = judged(
+        "q3",
+        wrong={
+            FORECAST.replace('"in capitals": []', '"in capitals": ["rouge_l"]'): "rouge_l 1.00",
+            FORECAST.replace('["rouge_l"], "back', '[], "back'): "exact_match 1.00, token_f1 1.00",
+            FORECAST.replace(
+                '["exact_match", "rouge_l"]', '["exact_match", "token_f1", "rouge_l"]'
+            ): "token_f1 1.00",
+            FORECAST.replace('"in capitals": [], ', ""): "the key 'in capitals'",
+            FORECAST.replace('["rouge_l"]', '["rouge"]'): "to be one of",
+            FORECAST.replace('["rouge_l"]', '"rouge_l"'): "to be a list",
+        },
+        right=[
+            FORECAST.replace('["exact_match", "rouge_l"]', '("rouge_l", "exact_match")'),
+            FORECAST.replace(
+                '["exact_match", "token_f1", "rouge_l"]', '{"exact_match", "token_f1", "rouge_l"}'
+            ),
+        ],
+    )
+    assert result.wrong[0].points == 3, "each damage counts for itself"
+
+
+MODULE = """
+def write_metric(folder):
+    lines = '''
+import datasets
+import evaluate
+
+class Any(evaluate.Metric):
+    def _info(self):
+        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=datasets.Features({
+            "predictions": datasets.Value("string"), "references": [datasets.Value("string")]}))
+
+    def _compute(self, predictions, references):
+        return {"any_match": sum(p in r for p, r in zip(predictions, references)) / len(predictions)}
+'''
+    with open(folder + "/any_match.py", "w") as file:
+        file.write(lines)
+"""
+
+
+def test_own_module():
+    judged(
+        "q4",
+        before=given("def asked(predictions"),
+        wrong={
+            MODULE.replace("p in r for", "p == r[0] for"): "any_match",
+            MODULE.replace("p in r for", "any(p.lower() == x for x in r) for"): "any_match",
+            MODULE.replace('{"any_match"', '{"accuracy"'): "the key 'any_match'",
+            MODULE.replace("/any_match.py", "/metric.py"): "FileNotFoundError",
+            MODULE.replace("import datasets\nimport evaluate", "import datasets, evaluate"): "ImportError",
+            MODULE.replace('[datasets.Value("string")]', 'datasets.Value("string")'): "crashed",
+        },
+        right=[MODULE, MODULE.replace('[datasets.Value("string")]', 'datasets.List(datasets.Value("string"))')],
+    )  # fmt: skip
+
+
+SCORES = """
+def token_scores(logits, labels):
+    guesses, truths = [], []
+    for row, line in zip(logits, labels):
+        for scores, label in zip(row, line):
+            if label != -100:
+                guesses.append(int(scores.argmax()))
+                truths.append(int(label))
+    return {"accuracy": sum(g == t for g, t in zip(guesses, truths)) / len(truths), "f1": macro_f1(guesses, truths)}
+"""
+
+
+def test_without_padding():
+    result = judged(
+        "q5",
+        before=BY_HAND,
+        wrong={
+            SCORES.replace("if label != -100:", "if True:"): "real tokens",
+            SCORES.replace("if label != -100:", "label = max(label, 0)\n            if True:"): "real tokens",
+            SCORES.replace("if label != -100:", "if label > 0:"): "real tokens",
+            SCORES.replace("/ len(truths)", "/ labels.size"): "after more padding",
+            SCORES.replace("macro_f1(guesses, truths)", "0.5"): "the macro F1",
+            SCORES.replace('"f1": macro', '"macro": macro'): "the key 'f1'",
+        },
+        right=[
+            SCORES,
+            """
+def token_scores(logits, labels):
+    from sklearn.metrics import accuracy_score, f1_score
+    real = labels.ravel() != -100
+    guesses, truths = logits.reshape(-1, logits.shape[-1]).argmax(1)[real], labels.ravel()[real]
+    return {"accuracy": accuracy_score(truths, guesses), "f1": f1_score(truths, guesses, average="macro")}
+""",
+        ],
+    )
+    assert result.wrong[4].points == 2, "the accuracy counts for itself"
+
+
+PAIRED = """
+def paired_interval(before, after, seed):
+    dice = np.random.default_rng(seed)
+    before, after = np.array(before), np.array(after)
+    means = []
+    for _ in range(500):
+        places = dice.integers(0, len(before), len(before))
+        means.append((after[places] - before[places]).mean())
+    return {"difference": float((after - before).mean()), "low": float(np.quantile(means, 0.025)), "high": float(np.quantile(means, 0.975))}
+"""
+
+
+def test_paired_interval():
+    result = judged(
+        "q6",
+        wrong={
+            PAIRED.replace(
+                "before[places]).mean()", "dice.choice(before, len(before))).mean()"
+            ): "row by row",
+            PAIRED.replace("(after - before).mean()", "(before - after).mean()"): '"difference"',
+            PAIRED.replace("0.025", "0.25").replace(
+                "0.975", "0.75"
+            ): "simulations whose interval holds the truth",
+            PAIRED.replace(
+                "dice.integers(0, len(before), len(before))", "dice.integers(0, len(before), 8)"
+            ): "row by row",
+            PAIRED.replace("default_rng(seed)", "default_rng()"): "asked again",
+            PAIRED.replace(
+                "(after[places] - before[places]).mean()", "(after[places] - before[places])[0]"
+            ): "row by row",
+            PAIRED.replace('"low": ', '"lower": '): "the key 'low'",
+        },
+        right=[
+            PAIRED,
+            """
+def paired_interval(before, after, seed):
+    gains = [new - old for new, old in zip(after, before)]
+    mean = sum(gains) / len(gains)
+    error = (sum((gain - mean) ** 2 for gain in gains) / (len(gains) - 1) / len(gains)) ** 0.5
+    return {"difference": mean, "low": mean - 1.96 * error, "high": mean + 1.96 * error}
+""",
+        ],
+    )
+    assert result.wrong[0].points == 4, "too wide an interval does hold the truth"
+    assert result.wrong[4].points == 4
+
+
+TABLE = """
+def ablation_table(scores):
+    full, lines = scores["full"], []
+    for name, values in scores.items():
+        if name == "full":
+            continue
+        gain = np.array(values) - np.array(full)
+        error = gain.std(ddof=1) / len(gain) ** 0.5
+        lines.append({"variant": name, "change": float(gain.mean()), "matters": bool(abs(gain.mean()) > 1.96 * error)})
+    lines.sort(key=lambda line: line["change"])
+    return lines
+"""
+
+
+def test_ablation_table():
+    result = judged(
+        "q7",
+        before=PAIRED,
+        wrong={
+            TABLE.replace(
+                "np.array(values) - np.array(full)", "np.array(full) - np.array(values)"
+            ): "the change of",
+            TABLE.replace("    lines.sort", "    return lines\n    lines.sort"): "the order",
+            TABLE.replace(
+                "    lines.sort(key=lambda line: line", "    lines.sort(key=lambda line: -line"
+            ): "the order",
+            TABLE.replace("gain.std(ddof=1)", "np.array(full).std()"): '"matters"',
+            TABLE.replace('if name == "full":', "if False:"): "without the full system",
+            TABLE.replace("bool(abs(gain.mean()) > 1.96 * error)", "float(error)"): "to be True or False",
+        },
+        right=[TABLE, TABLE.replace("1.96", "2")],
+    )
+    assert result.wrong[3].points == 2
+
+
+ARGUMENTS = """
+def arguments_for(folder, metric, less_is_better, steps):
+    from transformers import TrainingArguments
+    return TrainingArguments(
+        folder, max_steps=steps, eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1, save_total_limit=2,
+        load_best_model_at_end=True, metric_for_best_model=metric, greater_is_better=not less_is_better,
+        disable_tqdm=True, use_cpu=True, report_to="none")
+"""
+
+
+@pytest.mark.slow
+def test_best_checkpoint():
+    result = judged(
+        "q8",
+        before=given("def kept("),
+        wrong={
+            ARGUMENTS.replace("greater_is_better=not less_is_better,", ""): "less is better",
+            ARGUMENTS.replace("metric_for_best_model=metric, greater_is_better=not less_is_better,", ""): "more is better",
+            ARGUMENTS.replace("load_best_model_at_end=True", "load_best_model_at_end=False"): "loaded at the end",
+            ARGUMENTS.replace("save_total_limit=2,", ""): "the number of checkpoints",
+            ARGUMENTS.replace("eval_steps=1", "eval_steps=2"): "crashed",
+            ARGUMENTS.replace("_steps=1", "_steps=2"): "how often the Trainer evaluated",
+        },
+        right=[
+            ARGUMENTS,
+            ARGUMENTS.replace('save_strategy="steps", save_steps=1,', 'save_strategy="best",').replace("model=metric", 'model="eval_" + metric'),
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 2
+
+
+@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q5", "q6", "q7"])
+def test_the_solution_is_right_on_many_draws(question):
+    """Thresholds leave room: twelve more draws, and every one must give full points."""
+    before = IMPORTS + given("def exact_match(") + "\n"
+    before += "\n".join(answer_source(EXERCISE, name) for name in ("q1", "q6"))
+    for number in range(12):
+        report = judge_source(
+            EXERCISE, question, answer_source(EXERCISE, question), before=before, secret=b"%d" % number
+        )
+        assert report.points == report.max_points, report.text()
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "exact", "shared"),
+    [
+        ("The cat!", "cat", 1, 1),
+        ("a cat sat", "the cat", 0, 2 / 3),
+        ("theatre", "re", 0, 0),
+        ("", "", 1, 1),
+        ("the", "", 1, 1),
+    ],
+)
+def test_the_checks_own_metrics(prediction, reference, exact, shared):
+    assert evaluation.exact_match(prediction, reference) == exact
+    assert evaluation.token_f1(prediction, reference) == pytest.approx(shared)

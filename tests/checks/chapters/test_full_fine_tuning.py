@@ -1,0 +1,379 @@
+"""Every question of exercise 06: the solution, the stub, wrong answers with the message they get, other right ways."""
+
+import copy
+import random
+from functools import partial
+
+import pytest
+
+from course_utils.checks.chapters import full_fine_tuning
+from course_utils.checks.testing import (
+    given_cells,
+    judge_namespace,
+    judged_objects_well,
+    judged_well,
+    namespace,
+)
+
+EXERCISE = "06_full_fine_tuning"
+given = partial(given_cells, EXERCISE)
+
+
+ENCODE = """
+def encode(rows, tokenizer, longest_prompt, longest_target):
+    examples = tokenizer([PREFIX + text for text in rows["dialogue"]], max_length=longest_prompt, truncation=True)
+    examples["labels"] = tokenizer(text_target=rows["summary"], max_length=longest_target, truncation=True)["input_ids"]
+    return examples
+"""
+
+
+def test_encode(course):
+    result = judged_well(
+        EXERCISE,
+        "q1",
+        course=course,
+        before='PREFIX = "Summarise the conversation: "',
+        wrong={
+            ENCODE.replace("PREFIX + text", "text"): "input_ids that read: 'Summarise the conversation:",
+            ENCODE.replace('text_target=rows["summary"]', 'text_target=rows["dialogue"]'): "labels that read",
+            ENCODE.replace("truncation=True", "truncation=True, padding=True"): "the collator pads",
+            ENCODE.replace("max_length=longest_target, truncation=True", ""): "the longest row of labels",
+            ENCODE.replace("text_target=rows", "add_special_tokens=False, text_target=rows"): "</s>",
+            ENCODE.replace("return examples", 'return examples["input_ids"]'): "to be a dict",
+            ENCODE.replace("return examples", 'return {"input_ids": examples["input_ids"]}'): "'labels'",
+            ENCODE.replace(
+                "truncation=True)", 'truncation=True, padding=True, return_tensors="pt")'
+            ): "to be a list",
+        },
+        right=[
+            ENCODE,
+            """
+def encode(rows, tokenizer, longest_prompt, longest_target):
+    examples = {"input_ids": [], "attention_mask": [], "labels": []}
+    for dialogue, summary in zip(rows["dialogue"], rows["summary"], strict=True):
+        prompt = tokenizer(PREFIX + dialogue, truncation=True, max_length=longest_prompt)
+        examples["input_ids"].append(prompt.input_ids)
+        examples["attention_mask"].append(prompt.attention_mask)
+        target = tokenizer(summary, add_special_tokens=False).input_ids[: longest_target - 1]
+        examples["labels"].append(target + [tokenizer.eos_token_id])
+    return examples
+""",
+        ],
+    )
+    assert result.wrong[2].points == 3, "only the padding is wrong there"
+
+
+COLLATE = """
+def collate(examples, tokenizer):
+    inputs = tokenizer.pad([{"input_ids": example["input_ids"]} for example in examples], return_tensors="pt")
+    labels = tokenizer.pad([{"input_ids": example["labels"]} for example in examples], return_tensors="pt").input_ids
+    CHANGE
+    return {**inputs, "labels": labels}
+"""
+
+
+def test_collate(course):
+    judged_well(
+        EXERCISE,
+        "q2",
+        course=course,
+        before=given("imports"),
+        wrong={
+            COLLATE.replace("CHANGE", ""): "-100 at all",
+            COLLATE.replace("CHANGE", "labels[labels <= 1] = -100"): "the labels of an example before its padding",
+            COLLATE.replace("CHANGE", "labels[:, 3:] = -100"): "the labels of an example before its padding",
+            COLLATE.replace("CHANGE", 'labels = inputs["input_ids"]'): "to have the shape",
+            COLLATE.replace(
+                "CHANGE", "labels[labels == 0] = -100; inputs['input_ids'][inputs['input_ids'] == 0] = -100"
+            ): "a row of input_ids",
+            COLLATE.replace("CHANGE", "labels[labels == 0] = -100; labels = labels.tolist()"): "a tensor",
+        },
+        right=[
+            COLLATE.replace("CHANGE", "labels[labels == tokenizer.pad_token_id] = -100"),
+            "def collate(examples, tokenizer): return DataCollatorForSeq2Seq(tokenizer)(examples)",
+            '''
+def collate(examples, tokenizer):
+    def padded(rows, filler):
+        longest = max(map(len, rows))
+        return torch.tensor([row + [filler] * (longest - len(row)) for row in rows])
+    prompts = [example["input_ids"] for example in examples]
+    return {
+        "input_ids": padded(prompts, tokenizer.pad_token_id),
+        "attention_mask": padded([[1] * len(row) for row in prompts], 0),
+        "labels": padded([example["labels"] for example in examples], -100),
+    }
+''',
+        ],
+    )  # fmt: skip
+
+
+PLAN = """
+def plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
+    batches = math.ceil(rows / batch_size / devices)
+    steps = epochs * -(-batches // accumulation)
+    warmup = math.ceil(warmup_share * steps)
+    return {"effective_batch": batch_size * accumulation * devices, "steps": steps, "warmup_steps": warmup}
+
+def learning_rate(step, peak, steps, warmup_steps):
+    return peak * min(step / warmup_steps, (steps - step) / (steps - warmup_steps))
+"""
+
+
+def test_plan(course):
+    judged_well(
+        EXERCISE,
+        "q3",
+        course=course,
+        before="import math",
+        wrong={
+            PLAN.replace("math.ceil(rows / batch_size / devices)", "rows // batch_size // devices"): "steps",
+            PLAN.replace("-(-batches // accumulation)", "(batches // accumulation)"): "steps",
+            PLAN.replace("epochs * -(-batches // accumulation)", "math.ceil(epochs * batches / accumulation)"): "steps",
+            PLAN.replace('"effective_batch": batch_size *', '"effective_batch": 1 *'): "effective_batch",
+            PLAN.replace("math.ceil(warmup_share * steps)", "int(warmup_share * steps)"): "warmup_steps",
+            PLAN.replace("(steps - step) / (steps - warmup_steps)", "1"): "learning_rate(",
+            PLAN.replace("min(step / warmup_steps, ", "min(1, "): "learning_rate(",
+            PLAN.replace("return {", "return [").replace("warmup}", "warmup]").replace('": ', '", '): "a dict",
+        },
+        right=[
+            PLAN,
+            '''
+def plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
+    class Loader:
+        batches, rest = divmod(rows, batch_size * devices)
+        length = batches + bool(rest)
+    steps, rest = divmod(Loader.length, accumulation)
+    steps = (steps + (rest > 0)) * epochs
+    return dict(steps=steps, warmup_steps=math.ceil(steps * warmup_share), effective_batch=accumulation * batch_size * devices)
+
+def learning_rate(step, peak, steps, warmup_steps):
+    if step <= warmup_steps:
+        return step / warmup_steps * peak
+    return (1 - (step - warmup_steps) / (steps - warmup_steps)) * peak
+''',
+        ],
+    )  # fmt: skip
+
+
+def test_the_plan_is_the_trainers_own(course, tmp_path):
+    """The formulas in the check are held against the Trainer that is installed."""
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    def tokens(rows):
+        return [{"input_ids": torch.zeros(1)} for _ in range(rows)]
+
+    for rows, batch_size, accumulation, epochs, share in (
+        (97, 8, 4, 3, 0.1),
+        (100, 10, 2, 2, 0.03),
+        (33, 4, 3, 1, 0.5),
+    ):
+        arguments = TrainingArguments(
+            str(tmp_path), per_device_train_batch_size=batch_size, gradient_accumulation_steps=accumulation,
+            num_train_epochs=epochs, warmup_steps=share, learning_rate=1.0, use_cpu=True,
+        )  # fmt: skip
+        trainer = Trainer(torch.nn.Linear(1, 1), arguments, train_dataset=tokens(rows))
+        steps = trainer.set_initial_training_values(arguments, trainer.get_train_dataloader())[-1]
+        plan = full_fine_tuning._plan(rows, batch_size, accumulation, 1, epochs, share)
+        assert plan == (batch_size * accumulation, steps, arguments.get_warmup_steps(steps))
+
+
+ADD = """
+def add_tokens(model, tokenizer, tokens):
+    model.config.tie_word_embeddings = False
+    tokenizer.add_tokens(tokens)
+    model.resize_token_embeddings(len(tokenizer))
+    return model
+"""
+
+
+def test_add_tokens(course):
+    judged_well(
+        EXERCISE,
+        "q4",
+        course=course,
+        before=given("imports", "q4-given", "q4-glue"),
+        wrong={
+            ADD.replace("model.config.tie_word_embeddings = False", ""): "has the head become the embedding?",
+            ADD.replace("model.resize_token_embeddings(len(tokenizer))", "model.tie_weights()"): "grown by two rows",
+            ADD.replace("tokenizer.add_tokens(tokens)", ""): "the pieces of",
+            ADD.replace("add_tokens(tokens)\n", "add_tokens(tokens[:1])\n"): "the pieces of",
+            ADD.replace("return model", "return tokenizer"): "Transformers",
+            ADD.replace("return model", "model.tie_weights()\n    model.lm_head = torch.nn.Linear(128, len(tokenizer), bias=False)\n    return model"): "the logits of the old tokens",
+        },
+        right=[
+            ADD.replace("add_tokens(tokens)\n", "add_tokens(tokens, special_tokens=True)\n"),
+            '''
+def add_tokens(model, tokenizer, tokens):
+    head = model.lm_head.weight.detach().clone()
+    tokenizer.add_tokens(tokens)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    new = torch.cat([head, torch.zeros(len(tokens), head.shape[1])])
+    model.lm_head.weight = torch.nn.Parameter(new)
+    return model
+''',
+        ],
+    )  # fmt: skip
+
+
+MAKE = """
+def make_trainer(model, arguments, examples, collator):
+    CHANGE
+    return Seq2SeqTrainer(model=model, args=arguments, train_dataset=examples, data_collator=collator)
+"""
+LOSS = """
+def make_trainer(model, arguments, examples, collator):
+    def loss(outputs, labels, num_items_in_batch):
+        logits = outputs.logits.reshape(-1, outputs.logits.shape[-1])
+        return torch.nn.functional.cross_entropy(logits, labels.reshape(-1), reduction="sum") / num_items_in_batch
+    return Seq2SeqTrainer(model=model, args=arguments, train_dataset=examples, data_collator=collator, compute_loss_func=loss)
+"""
+
+
+@pytest.mark.slow
+def test_make_trainer(course):
+    result = judged_well(
+        EXERCISE,
+        "q5",
+        course=course,
+        before=given("imports", "q5-colleague") + f"""
+tokenizer = AutoTokenizer.from_pretrained({course.model("flan-t5")!r})
+""",
+        wrong={
+            MAKE.replace("CHANGE", "pass"): "times as large",
+            MAKE.replace("CHANGE", "model.accepts_loss_kwargs = False"): "a mean of means",
+            MAKE.replace("CHANGE", "arguments.max_grad_norm = 1.0"): "times as large",
+            LOSS.replace('reduction="sum"', 'reduction="mean"'): "times as large",
+            MAKE.replace("CHANGE", "arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps = 16, 1"): "which were given",
+        },
+        right=[
+            LOSS,
+            '''
+def make_trainer(model, arguments, examples, collator):
+    class PerToken(Seq2SeqTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            outputs = model(**inputs)
+            loss = outputs.loss * (inputs["labels"] != -100).sum() / num_items_in_batch
+            return (loss, outputs) if return_outputs else loss
+    return PerToken(model=model, args=arguments, train_dataset=examples, data_collator=collator)
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 0
+    assert result.wrong[1].points == 2, "dividing by the number of pieces is worth half"
+
+
+def models(course):
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    return AutoModelForSeq2SeqLM.from_pretrained(course.model("flan-t5"), dtype=torch.float32)
+
+
+@pytest.mark.slow
+def test_training_that_did_nothing_or_harm_is_not_paid_for(course, monkeypatch):
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    monkeypatch.setattr(full_fine_tuning, "EVALUATED", 40)
+    twin = models(course)
+    torch.manual_seed(0)
+    random_weights = AutoModelForSeq2SeqLM.from_config(twin.config)
+    small = copy.deepcopy(twin.config)
+    small.d_model = 64
+
+    def trained(model, original=twin):
+        return {"fine_tune": len, "original": original, "trained": model}
+
+    reports = judged_objects_well(
+        EXERCISE,
+        "q6",
+        course=course,
+        wrong={
+            "not trained": (trained(copy.deepcopy(twin)), "ROUGE-L on 40 fresh conversations (the untouched model has"),
+            "in place": (trained(random_weights, random_weights), "is it the object that was trained?"),
+            "another shape": (trained(AutoModelForSeq2SeqLM.from_config(small)), "a model of another shape"),
+            "random weights": (trained(random_weights), "ROUGE-L on 40 fresh conversations"),
+        },
+    )  # fmt: skip
+    idle = reports["not trained"]
+    assert (idle.points, idle.parts[0].points) == (1, 1)
+    assert reports["in place"].points == reports["another shape"].points == 0
+
+
+def test_training_that_is_still_to_do_is_not_started(course):
+    notebook = {"fine_tune": len, "original": models(course), "trained": None}
+    report = judge_namespace(full_fine_tuning.exercise, "q6", notebook, course=course)
+    assert (report.points, report.rung) == (0, "not started")
+    assert judge_namespace(full_fine_tuning.exercise, "q6", {}, course=course).rung == "missing"
+
+
+@pytest.mark.slow
+def test_the_solutions_training_gets_full_points_on_other_data(course):
+    cells = ("imports", "materials", "q1-answer", "q1-use", "q5-answer", "q6-answer", "q6-use")
+    notebook = namespace(*map(given, cells), course=course)
+    judged_objects_well(EXERCISE, "q6", right={"the solution": notebook}, course=course)
+
+
+COMPARE = """
+def compare(before, after, references):
+    old, new = evaluate.rouge_l(before, references), evaluate.rouge_l(after, references)
+    gain = evaluate.difference(new, old)
+    return {"n": new.n, "before": old.value, "after": new.value, "gain": gain.value, "low": gain.low, "high": gain.high}
+"""
+
+
+def test_compare(course):
+    result = judged_well(
+        EXERCISE,
+        "q7",
+        course=course,
+        before=given("imports"),
+        wrong={
+            COMPARE.replace("gain.low", "new.low - old.high").replace("gain.high", "new.high - old.low"): "paired",
+            COMPARE.replace("difference(new, old)", "difference(old, new)"): "'gain'",
+            COMPARE.replace("rouge_l", "exact_match"): "'before' (ROUGE-L",
+            COMPARE.replace("evaluate.rouge_l(before, references)", "evaluate.rouge_l(before[:10], references[:10])")
+            .replace("difference(new, old)", "rouge_l(after, references)"): "'before'",
+            COMPARE.replace("new.n", "10"): "'n'",
+            COMPARE.replace('"low": gain.low, ', ""): "'low'",
+            COMPARE.replace('"before": old.value', '"before": old'): "'before'",
+        },
+        right=[
+            COMPARE,
+            '''
+def compare(before, after, references):
+    import statistics
+    from rouge_score.rouge_scorer import RougeScorer
+    scorer = RougeScorer(["rougeL"])
+    def values(texts):
+        return [scorer.score(right, text)["rougeL"].fmeasure for right, text in zip(references, texts)]
+    old, new = values(before), values(after)
+    gains = [b - a for a, b in zip(old, new)]
+    gain, half = statistics.mean(gains), 1.96 * statistics.stdev(gains) / len(gains) ** 0.5
+    return {"n": len(gains), "before": statistics.mean(old), "after": statistics.mean(new), "gain": gain,
+            "low": gain - half, "high": gain + half}
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 2, "only the interval is wrong there"
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_a_resampled_interval_always_passes(number):
+    """The tolerance of question 7 leaves room for any seed of the bootstrap, on any draw."""
+    from course_utils.checks.draw import Draw
+    from course_utils.measure import evaluate
+
+    before, after, references = full_fine_tuning._texts(Draw(bytes([number])))
+    scores = [evaluate.rouge_l(texts, references) for texts in (after, before)]
+    gain = evaluate.difference(*scores, seed=random.Random(number).randrange(100))
+    low, high = full_fine_tuning._paired_interval(scores[1].values, scores[0].values)
+    assert max(abs(gain.low - low), abs(gain.high - high)) < 0.15 * (high - low)
+
+
+def test_the_card():
+    exercise = full_fine_tuning.exercise
+    assert exercise.points == 30
+    assert len([question for question in exercise.questions.values() if not question.manual]) >= 6
+    assert all(len(question.hints) == 3 for question in exercise.questions.values())

@@ -1,0 +1,624 @@
+"""Exercise 10: its solution, its stub, plausible wrong answers with the words they get, and other right ones."""
+
+import copy
+from functools import partial
+
+import pytest
+
+from course_utils.checks.chapters.lora_and_peft import FOUND, exercise
+from course_utils.checks.testing import (
+    given_cells,
+    judge_source,
+    judged_objects_well,
+    judged_well,
+    namespace,
+    replaced,
+)
+
+EXERCISE = "10_lora_and_peft"
+given = partial(given_cells, EXERCISE)
+TORCH = "import torch"
+
+
+def test_the_card():
+    assert exercise.points == 30
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 10
+
+
+# q1
+
+FORWARD = """
+def lora_forward(x, W, A, B, alpha):
+    return x @ W.T + alpha / A.shape[0] * x @ A.T @ B.T
+
+def lora_merge(W, A, B, alpha):
+    return W + alpha / A.shape[0] * B @ A
+
+def lora_unmerge(W, A, B, alpha):
+    return W - alpha / A.shape[0] * B @ A
+"""
+THROUGH_THE_MERGED = """
+def lora_merge(W, A, B, alpha):
+    return W.add(B.mm(A), alpha=alpha / A.size(0))
+
+def lora_forward(x, W, A, B, alpha):
+    return torch.nn.functional.linear(x, lora_merge(W, A, B, alpha))
+
+def lora_unmerge(W, A, B, alpha):
+    return lora_merge(W, A, B, -alpha)
+"""
+
+
+def test_forward_and_merge():
+    judged_well(
+        EXERCISE,
+        "q1",
+        before=TORCH,
+        wrong={
+            FORWARD.replace("alpha / A.shape[0]", "alpha"): "of a layer with a detour of rank",
+            FORWARD.replace("A.shape[0]", "A.shape[1]"): "with alpha",
+            FORWARD.replace("return x @ W.T +", "return"): "the output for x",
+            FORWARD.replace("W - alpha", "W + alpha"): "before a detour",
+            FORWARD.replace("B @ A", "A.T @ B.T"): "lora_merge",
+            FORWARD.replace(
+                "x @ A.T @ B.T", "torch.mm(torch.mm(x, A.T), B.T)"
+            ): "lora_forward",  # no batch of sequences
+        },
+        right=[FORWARD, THROUGH_THE_MERGED],
+    )
+
+
+def test_a_wrong_way_back_costs_one_point():
+    report = judge_source(EXERCISE, "q1", FORWARD.replace("W - alpha", "W + alpha"), before=TORCH)
+    assert report.points == 2
+
+
+# q2
+
+BUDGET = """
+def trainable(shapes, r):
+    return sum(r * out + r * into for out, into in shapes)
+
+def largest_rank(shapes, budget):
+    r = 0
+    while trainable(shapes, r + 1) <= budget:
+        r += 1
+    return r
+"""
+COUNTED = """
+def trainable(shapes, r):
+    return sum(torch.empty(r, i).numel() + torch.empty(o, r).numel() for o, i in shapes)
+
+def largest_rank(shapes, budget):
+    return max([r for r in range(1, 40) if trainable(shapes, r) <= budget], default=0)
+"""
+
+
+def test_budget():
+    judged_well(
+        EXERCISE,
+        "q2",
+        before=TORCH,
+        wrong={
+            BUDGET.replace("r * out + r * into", "r * out * into"): "trainable([",
+            BUDGET.replace("r * out + r * into", "r * out"): "trainable([",
+            BUDGET.replace("<= budget", "< budget"): "which is hit exactly",
+            BUDGET.replace("r = 0", "r = 1"): "too little for rank 1",
+            BUDGET.replace("return r\n", "return r + 1\n"): "largest_rank([",
+        },
+        right=[BUDGET, COUNTED],
+    )
+
+
+# q3
+
+DETOUR = """
+class Detour(torch.nn.Module):
+    def __init__(self, base, r, alpha):
+        super().__init__()
+        self.base = base
+        for value in base.parameters():
+            value.requires_grad = False
+        self.scale = alpha / r
+        self.A = torch.nn.Parameter(torch.empty(r, base.in_features))
+        self.B = torch.nn.Parameter(torch.zeros(base.out_features, r))
+        torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)
+
+    def forward(self, x):
+        return self.base(x) + self.scale * (x @ self.A.T @ self.B.T)
+"""
+B_AT_RANDOM = """
+class Detour(torch.nn.Module):
+    def __init__(self, base, r, alpha):
+        super().__init__()
+        base.weight.requires_grad_(False)
+        self.base, self.r, self.alpha = base, r, alpha
+        self.A = torch.nn.Parameter(torch.zeros(r, base.in_features))
+        self.B = torch.nn.Parameter(torch.randn(base.out_features, r) * 0.1)
+
+    def forward(self, x):
+        change = self.B @ self.A * self.alpha / self.r
+        return torch.nn.functional.linear(x, self.base.weight + change)
+"""
+
+
+def test_find_the_bugs():
+    probe = given("q3-probe")
+    judged_well(
+        EXERCISE,
+        "q3",
+        before=f"{TORCH}\n{probe}",
+        wrong={
+            given("q3-colleague").replace(
+                "ColleaguesDetour", "Detour"
+            ): "the names of the trained parameters",
+            DETOUR.replace(
+                "torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)", "torch.nn.init.zeros_(self.A)"
+            ): "no movement at all",
+            DETOUR.replace("value.requires_grad = False", "pass"): "'base.weight'",
+            DETOUR.replace("alpha / r", "r / alpha"): "the output with given A and B",
+            DETOUR.replace(
+                "torch.zeros(base.out_features, r)", "torch.ones(base.out_features, r)"
+            ): "the output at the start",
+            DETOUR.replace("self.base(x) + ", ""): "the output at the start",
+        },
+        right=[DETOUR, B_AT_RANDOM],
+    )
+
+
+# q4
+
+
+@pytest.fixture(scope="module")
+def adapted(course):
+    """The solution's adapter, trained once."""
+    held = namespace(
+        TORCH, given("q4-data"), given("q4-given"), given("q4-answer"), given("q4-train"), course=course
+    )
+    return held["adapted"], held
+
+
+def untrained(held, course, config=None, **settings):
+    """An adapter that has not seen a row: LoRA of these settings, or what `config` says."""
+    import torch
+
+    torch.manual_seed(0)
+    kind = held["AutoModelForSequenceClassification"]
+    base = kind.from_pretrained(course.model("bert"), num_labels=len(held["desks"]))
+    return held["get_peft_model"](base, config or held["LoraConfig"](task_type="SEQ_CLS", **settings))
+
+
+@pytest.mark.slow
+def test_adapter(course, adapted):
+    import torch
+    from peft import IA3Config, LNTuningConfig, PrefixTuningConfig, PromptTuningConfig
+
+    model, held = adapted
+    moved = copy.deepcopy(model)
+    with torch.no_grad():
+        moved.get_base_model().bert.embeddings.word_embeddings.weight[5] += 1
+    plain = copy.deepcopy(model).merge_and_unload()
+    wide = untrained(held, course, r=16, target_modules=["query", "key", "value"])
+    with_biases = untrained(held, course, r=1, target_modules=["query"], modules_to_save=["dense"])
+    larger = untrained(held, course, r=6, lora_alpha=24, target_modules=["query", "value"])
+    held["train"](larger, held["notices"], steps=110, learning_rate=1e-2)
+    scaled = untrained(held, course, IA3Config(task_type="SEQ_CLS"))
+    held["train"](scaled, held["notices"], learning_rate=1e-1)
+    prompt, long_prompt = (
+        untrained(held, course, PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=count))
+        for count in (10, 140)
+    )
+    prefix = untrained(held, course, PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=20))
+    norms = untrained(held, course, LNTuningConfig(task_type="SEQ_CLS", target_modules=["LayerNorm"]))
+    reports = judged_objects_well(
+        EXERCISE,
+        "q4",
+        course=course,
+        right={
+            "the solution": {"adapted": model},
+            "a larger rank": {"adapted": larger},
+            "IA3": {"adapted": scaled},
+        },
+        wrong={
+            "not trained": (
+                {"adapted": untrained(held, course, r=4, target_modules=["query", "value"])},
+                "the accuracy on 300",
+            ),
+            "merged": ({"adapted": plain}, "without an adapter"),
+            "over the budget": ({"adapted": wide}, "the share of the adapter and the head"),
+            "whole layers saved": ({"adapted": with_biases}, "the share of the adapter and the head"),
+            "a base that moved": ({"adapted": moved}, "that have moved"),
+            "not a model": ({"adapted": "adapter"}, "adapted"),
+            "a prompt that was not trained": ({"adapted": prompt}, "the accuracy on 300"),
+            "a prompt longer than the positions": ({"adapted": long_prompt}, "to read notices"),
+            "a prefix over the budget": ({"adapted": prefix}, "the share of the adapter and the head"),
+            "a method that is not rebuilt": ({"adapted": norms}, "only LORA, IA3"),
+        },
+    )
+    assert reports["a prompt that was not trained"].points == 1
+    assert reports["not trained"].points == 1
+    assert reports["a base that moved"].points == 2
+
+
+def test_an_adapter_that_is_still_to_do(course):
+    assert judge_source(EXERCISE, "q4", "adapted = None", course=course).rung == "not started"
+
+
+# q5
+
+QUANTISE = """
+def quantise(weights, levels, block):
+    codes, scales = [], []
+    for part in weights.split(block):
+        scale = part.abs().max()
+        relative = part / scale if scale > 0 else part
+        codes.append((relative[:, None] - levels).abs().argmin(1))
+        scales.append(scale)
+    return torch.cat(codes), torch.stack(scales)
+
+def dequantise(codes, scales, levels, block):
+    return torch.cat([levels[part.long()] * scale for part, scale in zip(codes.split(block), scales)])
+"""
+SEARCHED = """
+def quantise(weights, levels, block):
+    scales = torch.stack([part.abs().max() for part in weights.split(block)])
+    each = scales.clamp_min(1e-30).repeat_interleave(block)[: len(weights)]
+    return torch.bucketize(weights / each, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), scales
+
+def dequantise(codes, scales, levels, block):
+    each = scales[torch.arange(len(codes)) // block]
+    return each * levels[codes.long()]
+"""
+
+
+def test_four_bits():
+    judged_well(
+        EXERCISE,
+        "q5",
+        before=TORCH,
+        wrong={
+            QUANTISE.replace("part.abs().max()", "part.max()"): "the scales",
+            QUANTISE.replace("part.abs().max()", "weights.abs().max()"): "the scales",
+            QUANTISE.replace("part.abs().max()\n", "part.abs().max() or torch.tensor(1.0)\n"): "the scales",
+            SEARCHED.replace("(levels[1:] + levels[:-1]) / 2", "levels[1:]"): "whose level is farther off",
+            QUANTISE.replace(
+                "for part in weights.split(block)",
+                "for part in weights[: len(weights) // block * block].split(block)",
+            ): "the shape",
+            QUANTISE.replace(
+                "levels[part.long()] * scale", "levels[part.long()]"
+            ): "that given codes and scales stand for",
+        },
+        right=[QUANTISE, SEARCHED],
+    )
+
+
+# q6
+
+BYTES = """
+def qlora_bytes(weights, trained, block, scale_block):
+    scales = weights // block
+    return {"frozen": weights / 2 + scales + 4 * (scales // scale_block), "adapter": 16 * trained}
+"""
+
+
+def test_memory():
+    judged_well(
+        EXERCISE,
+        "q6",
+        wrong={
+            BYTES.replace("weights / 2", "4 * weights"): '["frozen"] in bytes',
+            BYTES.replace("+ scales +", "+ 4 * scales +"): '["frozen"] in bytes',
+            BYTES.replace("+ 4 * (scales // scale_block)", ""): '["frozen"] in bytes',
+            BYTES.replace("16 * trained", "4 * trained"): '["adapter"] in bytes',
+            BYTES.replace("16 * trained", "12 * trained"): '["adapter"] in bytes',
+            BYTES.replace('"adapter": 16 * trained', '"total": 1'): "'adapter'",
+        },
+        right=[BYTES, BYTES.replace("weights / 2", "0.5 * weights").replace("16 *", "(4 + 4 + 8) *")],
+    )
+
+
+# q7
+
+FAKE = """
+def fake_quant(x, step, low, high):
+    rounded = torch.round(x / step).clamp(low, high) * step
+    cut = x.detach().clamp(low * step, high * step) != x.detach()
+    passing = torch.where(cut, x.detach(), x)
+    return passing + (rounded - passing).detach()
+"""
+FUNCTION = """
+class Rounding(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x, step, low, high):
+        codes = torch.round(x / step)
+        context.save_for_backward((codes >= low) & (codes <= high))
+        return codes.clamp(low, high) * step
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * context.saved_tensors[0], None, None, None
+
+def fake_quant(x, step, low, high):
+    return Rounding.apply(x, step, low, high)
+"""
+LIBRARY = """
+def fake_quant(x, step, low, high):
+    return torch.fake_quantize_per_tensor_affine(x, step, 0, low, high)
+"""
+BOTH_WAYS = given("q7-probe").split("try:")[0]
+
+
+def test_rounding():
+    result = judged_well(
+        EXERCISE,
+        "q7",
+        before=f"{TORCH}\n{BOTH_WAYS}",
+        wrong={
+            FAKE.replace("passing + (rounded - passing).detach()", "rounded"): "only rounded",
+            FAKE.replace("torch.where(cut, x.detach(), x)", "x"): "cut off",
+            FAKE.replace(".clamp(low, high)", ""): "the values of fake_quant",
+            FAKE.replace("torch.round", "torch.floor"): "the values of fake_quant",
+            FAKE.replace(") * step\n    cut", ")\n    cut"): "the values of fake_quant",
+            FAKE.replace("return passing +", "return x.detach() +"): "does not require grad",
+        },
+        right=[FAKE, FUNCTION, LIBRARY],
+    )
+    assert [report.points for report in result.wrong[:3]] == [1, 1, 1]
+
+
+# q8
+
+
+def answers(**other):
+    return f"def predictions():\n    return {FOUND | other}"
+
+
+def test_predictions():
+    wrong = {
+        answers(linear=True): "all six",
+        answers(activations=True): "all six",
+        answers(decoder=False, prompt=True): "the number of right predictions",
+        answers(off="yes"): "to be True or False",
+        "def predictions():\n    return {'off': True}": "'prompt'",
+    }
+    judged_well(
+        EXERCISE,
+        "q8",
+        wrong=wrong,
+        right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"],
+    )
+    assert judge_source(EXERCISE, "q8", answers(linear=True)).points == 1
+
+
+def test_the_predictions_are_what_is_measured(course):
+    held = namespace(
+        TORCH,
+        "from peft import LoraConfig, get_peft_model",
+        given("q8-answer"),
+        given("q8-measure"),
+        given("q8-mixed"),
+        given("q8-run"),
+        course=course,
+    )
+    assert held["measure"]() == FOUND
+
+
+# q9
+
+MIX = """
+def mix(adapters, weights):
+    r = sum(len(one["A"]) for one in adapters)
+    B = [w * one["alpha"] / len(one["A"]) * one["B"] for w, one in zip(weights, adapters)]
+    return {"A": torch.vstack([one["A"] for one in adapters]), "B": torch.hstack(B), "alpha": r}
+"""
+SCALED_A = """
+def mix(adapters, weights):
+    A = [w * one["alpha"] / one["A"].shape[0] * one["A"] for w, one in zip(weights, adapters)]
+    A, B = torch.cat(A, 0), torch.cat([one["B"] for one in adapters], 1)
+    return {"A": A * 2, "B": B, "alpha": A.shape[0] / 2}
+"""
+DECOMPOSED = """
+def mix(adapters, weights):
+    change = sum(w * one["alpha"] / len(one["A"]) * one["B"] @ one["A"] for w, one in zip(weights, adapters))
+    U, S, V = torch.linalg.svd(change.double())
+    r = sum(len(one["A"]) for one in adapters)
+    return {"A": V[:r].float(), "B": (U[:, :r] * S[:r]).float(), "alpha": r}
+"""
+
+
+def test_mixing():
+    judged_well(
+        EXERCISE,
+        "q9",
+        before=TORCH,
+        wrong={
+            MIX.replace('w * one["alpha"] / len(one["A"]) * one["B"]', 'w * one["B"]'): "the change that",
+            MIX.replace('"alpha": r', '"alpha": 1'): "the change that",
+            MIX.replace("w * one", "abs(w) * one"): "the change that",
+            MIX.replace('one["alpha"] / len(one["A"])', 'one["alpha"] / r'): "the change that",
+            MIX.replace("return {", 'return {"W": 0} if r else {'): "'A'",
+            DECOMPOSED.replace("V[:r]", "V[:14]")
+            .replace("U[:, :r] * S[:r]", "U[:, :14] * S[:14]")
+            .replace('"alpha": r', '"alpha": 14'): "the rank of a mix",
+        },
+        right=[MIX, SCALED_A, DECOMPOSED],
+    )
+
+
+# q11
+
+HOOKED = """
+def bottleneck(hidden, down, up):
+    return hidden + torch.nn.functional.linear(torch.nn.functional.linear(hidden, down).clamp_min(0), up)
+
+class Adapter(torch.nn.Module):
+    def __init__(self, size, width):
+        super().__init__()
+        self.down = torch.nn.Parameter(torch.randn(width, size) * 0.02)
+        self.up = torch.nn.Parameter(torch.zeros(size, width))
+
+    def forward(self, hidden):
+        return bottleneck(hidden, self.down, self.up)
+
+def add_adapters(model, width, parallel=False):
+    model.requires_grad_(False)
+    layers = model.bert.encoder.layer
+    adapters = torch.nn.ModuleList(Adapter(model.config.hidden_size, width) for layer in layers)
+    model.adapters = adapters
+    for layer, adapter in zip(layers, adapters):
+        def hook(layer, inputs, output, adapter=adapter):
+            if parallel:
+                return output + adapter(inputs[0]) - inputs[0]
+            return adapter(output)
+        layer.register_forward_hook(hook)
+    return model
+"""
+WRAPPED = """
+def bottleneck(hidden, down, up):
+    return torch.relu(hidden @ down.mT) @ up.mT + hidden
+
+class WithAdapter(torch.nn.Module):
+    def __init__(self, layer, size, width, parallel):
+        super().__init__()
+        self.layer, self.parallel = layer, parallel
+        self.into = torch.nn.Linear(size, width, bias=False)
+        self.back = torch.nn.Linear(width, size, bias=False)
+        torch.nn.init.zeros_(self.back.weight)
+
+    def forward(self, hidden, *others, **named):
+        output = self.layer(hidden, *others, **named)
+        return output + self.back(torch.relu(self.into(hidden if self.parallel else output)))
+
+def add_adapters(model, width, parallel=False):
+    for weight in model.parameters():
+        weight.requires_grad = False
+    layers = model.bert.encoder.layer
+    for place in range(len(layers)):
+        layers[place] = WithAdapter(layers[place], model.config.hidden_size, width, parallel)
+    return model
+"""
+FUNCTIONAL = """
+import copy, functools
+
+def bottleneck(hidden, down, up):
+    return hidden + torch.einsum("...w,sw->...s", torch.einsum("...s,ws->...w", hidden, down).relu(), up)
+
+def passed(forward, down, up, parallel, hidden, *others, **named):
+    output = forward(hidden, *others, **named)
+    return output + bottleneck(hidden, down, up) - hidden if parallel else bottleneck(output, down, up)
+
+def add_adapters(model, width, parallel=False):
+    model = copy.deepcopy(model).requires_grad_(False)
+    size = model.config.hidden_size
+    for layer in model.bert.encoder.layer:
+        layer.down = torch.nn.Parameter(torch.nn.init.xavier_uniform_(torch.empty(width, size)))
+        layer.up = torch.nn.Parameter(torch.zeros(size, width))
+        layer.forward = functools.partial(passed, layer.forward, layer.down, layer.up, parallel)
+    return model
+"""
+FROZEN_FIRST = "    model.requires_grad_(False)\n"
+
+
+def changed(*pairs):
+    """HOOKED with a mistake in it."""
+    return replaced(HOOKED, *pairs)
+
+
+MISTAKES = {
+    "up is not zero": changed(("torch.zeros(size, width)", "torch.randn(size, width)")),
+    "no residual": changed(("return hidden +", "return")),
+    "no residual in the function only": replaced(WRAPPED, (" + hidden\n", "\n")),
+    "no bend": changed((".clamp_min(0)", "")),
+    "a base that is not frozen": changed((FROZEN_FIRST, "")),
+    "everything frozen": changed((FROZEN_FIRST, ""), ("    return model", FROZEN_FIRST + "    return model")),
+    "in front of the layer": changed(
+        ("def hook(layer, inputs, output,", "def hook(layer, inputs,"),
+        ("            return adapter(output)", "            return adapter(inputs[0]), *inputs[1:]"),
+        ("register_forward_hook", "register_forward_pre_hook"),
+        ("if parallel:", "if False:"),
+    ),
+    "the hook returns nothing": changed(("return adapter(output)", "adapter(output)")),
+    "the last adapter only": changed((", adapter=adapter", "")),
+    "not part of the model": changed(("    model.adapters = adapters\n", "")),
+    "one adapter for all": changed(
+        ("Adapter(model.config.hidden_size, width) for layer in layers", "[Adapter(128, width)] * 6")
+    ),
+    "down is zero, not up": changed(
+        (
+            ".clamp_min(0)",
+            ".relu()",
+        ),  # whose gradient at 0 is 0; that of clamp_min is 1, and there it would learn
+        ("torch.randn(width, size) * 0.02", "torch.zeros(width, size)"),
+        ("torch.zeros(size, width)", "torch.randn(size, width)"),
+    ),
+    "never parallel": changed(("if parallel:", "if False:")),
+    "parallel with the input twice": changed((" - inputs[0]", "")),
+    "always parallel": changed(("if parallel:", "if True:")),
+    "the model is not returned": changed(("    return model", "    return")),
+    "biases": replaced(WRAPPED, ("torch.nn.Linear(size, width, bias=False)", "torch.nn.Linear(size, width)")),
+    "one layer only": changed(("zip(layers, adapters)", "list(zip(layers, adapters))[-1:]")),
+}
+SAYS = {
+    "up is not zero": "which should be those of the model without any",
+    "no residual": "what comes without adding the adapter's input",
+    "no residual in the function only": "what comes without adding the adapter's input",
+    "no bend": "what comes without the bend",
+    "a base that is not frozen": "others that moved",
+    "everything frozen": "does not require grad",
+    "in front of the layer": "in front of the layers",
+    "the hook returns nothing": "does each hook return something",
+    "the last adapter only": "no movement of 5",
+    "not part of the model": "does model.parameters() find the matrices",
+    "one adapter for all": "one for each layer",
+    "down is zero, not up": "no movement of 6",
+    "never parallel": "behind the layers",
+    "parallel with the input twice": "the layer's input is added, too",
+    "always parallel": "beside the layers",
+    "the model is not returned": "'NoneType'",
+    "biases": "nothing to move in five steps but matrices",
+    "one layer only": "the logits with given matrices",
+}
+#: Of the four points: the bottleneck itself, only the adapters learn, behind the layers, and beside them.
+EARNS = {
+    "up is not zero": 2,
+    "no residual": 0,  # nothing is left of the hidden states, so nothing can learn either
+    "no residual in the function only": 3,
+    "no bend": 1,
+    "a base that is not frozen": 3,
+    "everything frozen": 3,
+    "the last adapter only": 3,
+    "never parallel": 3,
+    "parallel with the input twice": 3,
+    "the model is not returned": 1,
+    "biases": 1,
+}
+
+
+def test_an_adapter_of_your_own(course):
+    result = judged_well(
+        EXERCISE,
+        "q11",
+        before=f"{TORCH}\n{given('q11-probe', 'q11-steps')}",
+        wrong={source: SAYS[name] for name, source in MISTAKES.items()},
+        right=[HOOKED, WRAPPED, FUNCTIONAL],
+        course=course,
+    )
+    points = dict(zip(MISTAKES, (report.points for report in result.wrong), strict=True))
+    assert {name: points[name] for name in EARNS} == EARNS, points
+
+
+def test_what_the_notebook_gives_is_not_believed_blindly(course):
+    """Somebody may change the cell that looks: odd data from it are an answer like any other, and get words."""
+    looks = (
+        "None",
+        "{'sizes': [], 'moved': {}}",
+        "{'sizes': {}, 'moved': {'a': 'far'}}",
+        "{'start': 1, 'given': 2}",
+    )
+    for odd in looks:
+        source = f"{HOOKED}\ndef placed(*given): return {odd}\ndef five_steps(*given): return {odd}"
+        report = judge_source(
+            EXERCISE, "q11", source, before=f"{TORCH}\n{given('q11-probe', 'q11-steps')}", course=course
+        )
+        assert report.points == 1, odd

@@ -1,0 +1,323 @@
+"""Every question of exercise 05: the solution, the stub, wrong answers with the message they get, other right ways."""
+
+import pytest
+
+from course_utils.checks.chapters import train_or_not
+from course_utils.checks.testing import answer_source, judge_source, judged_well
+
+EXERCISE = "05_train_or_not"
+IMPORTS = "import math, random\nimport numpy as np\nimport torch\n"
+
+
+def judged(question, *, wrong, right):
+    return judged_well(EXERCISE, question, wrong=wrong, right=right, before=IMPORTS)
+
+
+@pytest.fixture(autouse=True)
+def measure_each_curve_once(monkeypatch):
+    """The real curve takes two seconds and depends on the draw alone."""
+    curves, measure = {}, train_or_not._real_curve
+
+    def once(draw):
+        if draw.seed not in curves:
+            curves[draw.seed] = measure(draw)
+        return curves[draw.seed]
+
+    monkeypatch.setattr(train_or_not, "_real_curve", once)
+
+
+FEW_SHOT = """
+def few_shot(pool, question, shots, longest, seed):
+    dice = random.Random(seed)
+    labels = sorted({row["label"] for row in pool})
+    rest = [row for row in pool if row["text"] != question]
+    dice.shuffle(rest)
+    chosen = []
+    for label in labels:
+        chosen += [row for row in rest if row["label"] == label][: shots // len(labels)]
+    dice.shuffle(chosen)
+    blocks = [f"Text: {row['text']}\\nLabel: {row['label']}" for row in chosen]
+    last = f"Text: {question}\\nLabel:"
+    while blocks and len(" ".join([*blocks, last]).split()) > longest:
+        del blocks[-1]
+    return "\\n\\n".join([*blocks, last])
+"""
+
+
+def test_few_shot():
+    result = judged(
+        "q1",
+        wrong={
+            FEW_SHOT.replace('row["text"] != question', "True").replace("dice.shuffle(rest)", "rest.sort(key=lambda row: row['text'] != question)"): "the question's own text",
+            FEW_SHOT.replace('if row["label"] == label][: shots // len(labels)]', "][:2]"): "the number of different examples",
+            FEW_SHOT.replace("for label in labels:\n        chosen += [row for row in rest if row[\"label\"] == label][: shots // len(labels)]", "chosen = rest[:shots]"): "how often each label is shown",
+            FEW_SHOT.replace("    dice.shuffle(chosen)\n", ""): "different orders of labels",
+            FEW_SHOT.replace("random.Random(seed)", "random.Random()"): "asked again",
+            FEW_SHOT.replace("> longest", "> 10 ** 9"): "the words of few_shot",
+            FEW_SHOT.replace("del blocks[-1]", "blocks = []"): "no more examples than it must",
+            FEW_SHOT.replace("del blocks[-1]", "del blocks[0]"): "leave out examples from the end",
+            FEW_SHOT.replace("\\nLabel:\"\n", "\"\n"): "the end of the prompt",
+            FEW_SHOT.replace('return "\\n\\n"', 'return "\\n"'): "the end of the prompt",
+        },
+        right=[
+            FEW_SHOT,
+            '''
+def few_shot(pool, question, shots, longest, seed):
+    generator = np.random.default_rng(seed)
+    rows = [pool[place] for place in generator.permutation(len(pool)) if pool[place]["text"] != question]
+    left = dict.fromkeys({row["label"] for row in pool}, shots // len({row["label"] for row in pool}))
+    examples = []
+    for row in rows:  # the order of the pool is random already
+        if left[row["label"]]:
+            left[row["label"]] -= 1
+            examples.append(row)
+    words = lambda rows: sum(2 + len(row["text"].split()) + len(row["label"].split()) for row in rows)
+    while examples and words(examples) + len(question.split()) + 2 > longest:
+        examples = examples[:-1]
+    return "".join("Text: %s\\nLabel: %s\\n\\n" % (row["text"], row["label"]) for row in examples) + "Text: " + question + "\\nLabel:"
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[5].points == 2, "only the length is wrong there"
+
+
+PARAMETERS = """
+def gpt2_parameters(vocabulary, places, width, layers):
+    return vocabulary * width + places * width + layers * (12 * width**2 + 13 * width) + 2 * width
+
+def training_bytes(parameters, precision, trained):
+    each = 4 if precision == "float32" else 2
+    return each * parameters + 3 * each * trained * parameters
+"""
+
+
+def test_count_gpt2():
+    result = judged(
+        "q2",
+        wrong={
+            PARAMETERS.replace("13 * width", "12 * width"): "gpt2_parameters(",
+            PARAMETERS.replace(" + 2 * width", ""): "gpt2_parameters(",
+            PARAMETERS.replace("vocabulary * width +", "2 * vocabulary * width +"): "gpt2_parameters(",
+            PARAMETERS.replace("places * width", "0"): "gpt2_parameters(",
+            PARAMETERS.replace("* trained *", "*"): "training_bytes(",
+            PARAMETERS.replace("3 * each", "2 * each"): "training_bytes(",
+            PARAMETERS.replace('4 if precision == "float32" else 2', "4"): "'bfloat16'",
+        },
+        right=[PARAMETERS, PARAMETERS.replace("12 * width**2 + 13 * width", "width * (12 * width + 13)")],
+    )
+    assert result.wrong[0].points == 2
+
+
+GROWTH = """
+def forecast():
+    return {"twice the rows": dict(weights=1, saved=2, operations=2), "twice the width": dict(weights=4, saved=2, operations=4),
+            "twice the layers": dict(weights=2, saved=2, operations=2)}
+"""
+
+
+def test_foretell():
+    result = judged(
+        "q3",
+        wrong={
+            GROWTH.replace("weights=1", "weights=2"): "weights × 1.00",
+            GROWTH.replace("saved=2, operations=4", "saved=4, operations=4"): "saved × 2.00",
+            GROWTH.replace("operations=4", "operations=2"): "operations × 4.00",
+            GROWTH.replace("weights=2, saved=2", "weights=1, saved=2"): "weights × 2.00",
+            GROWTH.replace("weights=1, ", ""): "the key 'weights'",
+            GROWTH.replace("weights=1", "weights='same'"): "to be a whole number or a number",
+        },
+        right=[GROWTH, GROWTH.replace("weights=2, saved=2", "weights=2, saved=9 / 5")],
+    )
+    assert [report.points for report in result.wrong[:4]] == [2, 2, 2, 2]
+
+
+NETWORK = """
+def saved_by_network(rows, width, layers):
+    return rows * width * 4 * (1 + layers)
+
+def operations_of_network(rows, width, layers):
+    return 6 * rows * width ** 2 * layers
+"""
+
+
+def test_network_costs():
+    result = judged(
+        "q4",
+        wrong={
+            NETWORK.replace("(1 + layers)", "layers"): "saved_by_network(",
+            NETWORK.replace("(1 + layers)", "2 * layers"): "saved_by_network(",
+            NETWORK.replace("width * 4", "width"): "saved_by_network(",
+            NETWORK.replace("6 * rows", "2 * rows"): "operations_of_network(",
+            NETWORK.replace("6 * rows", "3 * rows"): "operations_of_network(",
+            NETWORK.replace("width ** 2", "width"): "operations_of_network(",
+        },
+        right=[
+            NETWORK,
+            '''
+def built(width, layers):
+    return torch.nn.Sequential(*[part for _ in range(layers) for part in (torch.nn.Linear(width, width, bias=False), torch.nn.Tanh())])
+
+def saved_by_network(rows, width, layers):
+    from course_utils.measure.memory import saved_bytes
+    model, inputs = built(width, layers), torch.zeros(rows, width, requires_grad=True)
+    return saved_bytes(lambda: model(inputs), model)
+
+def operations_of_network(rows, width, layers):
+    from torch.utils.flop_counter import FlopCounterMode
+    with FlopCounterMode(display=False) as counter:
+        built(width, layers)(torch.zeros(rows, width, requires_grad=True)).sum().backward()
+    return counter.get_total_flops()
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 2
+
+
+OFFER = """
+def offer(forward_flops, rows, epochs, gigabytes, cards, utilisation):
+    best = None
+    for card in cards:
+        count = -(-gigabytes // card["memory_gb"])
+        seconds = 3 * forward_flops * rows * epochs / (card["peak_tflops"] * 1e12 * utilisation)
+        dollars = seconds / 3600 * card["dollars_per_hour"]
+        if best is None or dollars < best["dollars"]:
+            best = {"card": card["name"], "count": count, "hours": seconds / 3600 / count, "dollars": dollars}
+    return best
+"""
+
+
+def test_honest_offer():
+    result = judged(
+        "q5",
+        wrong={
+            OFFER.replace("3 * forward_flops", "forward_flops"): "['hours']",
+            OFFER.replace(" * utilisation)", ")"): "['hours']",
+            OFFER.replace('-(-gigabytes // card["memory_gb"])', "1"): "['count']",
+            OFFER.replace(
+                '-(-gigabytes // card["memory_gb"])', 'gigabytes // card["memory_gb"] + 1'
+            ): "['count']",
+            OFFER.replace("seconds / 3600 / count", "seconds / 3600"): "['hours']",
+            OFFER.replace('"]\n        if', '"] * count\n        if'): "['dollars']",
+            OFFER.replace("dollars < best", "dollars > best"): "['card']",
+            OFFER.replace("return best", "return best['dollars']"): "to be a dict",
+        },
+        right=[
+            OFFER,
+            """
+def offer(forward_flops, rows, epochs, gigabytes, cards, utilisation):
+    def cost(card):
+        count = 1
+        while count * card["memory_gb"] < gigabytes:
+            count += 1
+        work = (1 + 2) * forward_flops * rows * epochs
+        hours = work / (1e12 * card["peak_tflops"] * utilisation) / count / 3600
+        return {"dollars": hours * count * card["dollars_per_hour"], "hours": hours, "count": count, "card": card["name"]}
+    return sorted(map(cost, cards), key=lambda one: one["dollars"])[0]
+""",
+        ],
+    )
+    assert result.wrong[4].points == 3, "hours that are not shared cost one point"
+
+
+CURVE = """
+def error_at(sizes, errors, target, useless):
+    points = [(math.log(size), math.log(error)) for size, error in zip(sizes, errors) if error <= useless]
+    mean_x, mean_y = (sum(values) / len(points) for values in zip(*points))
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, y in points)
+    return math.exp(mean_y + slope * (math.log(target) - mean_x))
+"""
+
+
+def test_learning_curve():
+    result = judged(
+        "q6",
+        wrong={
+            CURVE.replace("error <= useless", "True"): "0.45)",
+            CURVE.replace(
+                "math.exp(mean_y + slope * (math.log(target) - mean_x))", "errors[-1]"
+            ): "error_at(",
+            CURVE.replace("math.log(error)", "error").replace("math.exp(", "("): "error_at(",
+            CURVE.replace("(math.log(size), ", "(size, ").replace(
+                "(math.log(target) -", "(target -"
+            ): "error_at(",
+            CURVE.replace("error <= useless", "error > useless"): "crashed",
+            CURVE.replace("return math.exp(", "return ("): "error_at(",
+        },
+        right=[
+            CURVE,
+            """
+def error_at(sizes, errors, target, useless):
+    sizes, errors = np.array(sizes, dtype=float), np.array(errors)
+    kept = errors <= useless
+    table = np.column_stack([np.ones(kept.sum()), np.log10(sizes[kept])])
+    start, slope = np.linalg.lstsq(table, np.log10(errors[kept]), rcond=None)[0]
+    return float(10 ** (start + slope * np.log10(target)))
+""",
+        ],
+    )
+    assert result.wrong[0].points == 3
+
+
+DECIDE = """
+def decide(case):
+    good_prompt = case["may_leave"] and case["prompt_score"] >= case["needed_score"]
+    good_model = case["rows"] >= 200 and case["expected_score"] >= case["needed_score"]
+    if good_prompt:
+        if good_model and case["prompt_dollars"] >= 3 * case["training_dollars"]:
+            return "train"
+        return "prompt"
+    if good_model:
+        return "train"
+    if case["rows"] < 200:
+        return "collect"
+    return "collect" if case["expected_score"] + 0.05 >= case["needed_score"] else "stop"
+"""
+
+
+def test_decide():
+    result = judged(
+        "q7",
+        wrong={
+            DECIDE.replace('case["may_leave"] and ', ""): "to be 'train'",
+            DECIDE.replace('["prompt_score"] >=', '["prompt_score"] >'): "decide(",
+            DECIDE.replace('["rows"] >= 200', '["rows"] > 200'): "decide(",
+            DECIDE.replace(">= 3 *", "> 3 *"): "decide(",
+            DECIDE.replace("+ 0.05 >=", ">="): "to be 'collect'",
+            DECIDE.replace('if case["rows"] < 200:', "if False:"): "to be 'collect'",
+            DECIDE.replace('"stop"', '"leave it"'): "to be 'stop'",
+        },
+        right=[
+            DECIDE,
+            """
+def decide(case):
+    short_of = lambda name: case["needed_score"] - case[name]
+    prompt = case["may_leave"] and short_of("prompt_score") <= 0
+    train = case["rows"] > 199 and short_of("expected_score") <= 0
+    if prompt and train:
+        return "train" if case["prompt_dollars"] / 3 >= case["training_dollars"] else "prompt"
+    if prompt or train:
+        return "prompt" if prompt else "train"
+    return "stop" if case["rows"] >= 200 and short_of("expected_score") > 0.05 else "collect"
+""",
+        ],
+    )
+    assert all(report.points < 4 for report in result.wrong)
+
+
+@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q4", "q5", "q7"])
+def test_the_solution_is_right_on_many_draws(question):
+    for number in range(10):
+        report = judge_source(
+            EXERCISE, question, answer_source(EXERCISE, question), before=IMPORTS, secret=b"%d" % number
+        )
+        assert report.points == report.max_points, report.text()
+
+
+@pytest.mark.exhaustive
+def test_a_real_curve_is_forecast_on_many_draws():
+    """Measured on twenty draws when the tolerance was set: off by -0.01 to +0.03, allowed 0.05."""
+    for number in range(12):
+        report = judge_source(
+            EXERCISE, "q6", answer_source(EXERCISE, "q6"), before=IMPORTS, secret=b"%d" % number
+        )
+        assert report.points == report.max_points, report.text()

@@ -1,0 +1,484 @@
+"""Exercise 08: its solution, its stub, plausible wrong answers with the words they get, and other right ones."""
+
+import copy
+import json
+import multiprocessing
+import shutil
+from functools import partial
+
+import pytest
+
+from course_utils.checks.chapters import transfer_learning
+from course_utils.checks.chapters.transfer_learning import FOUND, exercise
+from course_utils.checks.testing import (
+    given_cells,
+    judge_source,
+    judged_objects_well,
+    judged_well,
+    namespace,
+)
+
+EXERCISE = "08_transfer_learning"
+given = partial(given_cells, EXERCISE)
+TORCH = "import torch"
+
+
+def test_the_card():
+    assert 20 <= exercise.points <= 30
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 9
+
+
+# q1
+
+FREEZE = """
+def freeze(model, depth):
+    for weight in model.parameters():
+        weight.requires_grad = True
+    parts = [model.distilbert.embeddings] + list(model.distilbert.transformer.layer)
+    for part in parts[:depth]:
+        for weight in part.parameters():
+            weight.requires_grad = False
+    return model
+"""
+BY_NAME = """
+def freeze(model, depth):
+    starts = ["distilbert.embeddings."] + [f"distilbert.transformer.layer.{number}." for number in range(12)]
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(not name.startswith(tuple(starts[:depth])))
+    return model
+"""
+
+
+def test_freezing():
+    judged_well(
+        EXERCISE,
+        "q1",
+        before=f"{TORCH}\n{given('q1-probe')}",
+        wrong={
+            FREEZE.replace("[:depth]", "[depth:]"): "the parts with trained weights",
+            FREEZE.replace("[:depth]", "[:depth - 1]"): "the parts with trained weights",
+            FREEZE.replace(
+                "weight.requires_grad = True", "pass"
+            ): "of a model that came with a frozen encoder",
+            FREEZE.replace("[model.distilbert.embeddings] + ", ""): "the parts with trained weights",
+            FREEZE.replace("requires_grad = False", "data.zero_()"): "the parts with trained weights",
+            "def freeze(model, depth):\n    model.distilbert.requires_grad_(False)\n    return model": "depth 0",
+        },
+        right=[FREEZE, BY_NAME],
+    )
+
+
+# q2
+
+LOSS = """
+def soft_loss(student, teacher, T):
+    p = (teacher / T).softmax(-1)
+    apart = p * ((teacher / T).log_softmax(-1) - (student / T).log_softmax(-1))
+    return T ** 2 * apart.sum(-1).mean()
+
+def mixed_loss(student, teacher, labels, T, share):
+    return share * soft_loss(student, teacher, T) + (1 - share) * torch.nn.functional.cross_entropy(student, labels)
+"""
+TORCHS = """
+def soft_loss(student, teacher, T):
+    q, p = torch.log_softmax(student / T, 1), torch.softmax(teacher / T, 1)
+    return torch.nn.functional.kl_div(q, p, reduction="sum") / len(student) * T * T
+
+def mixed_loss(student, teacher, labels, T, share):
+    hard = -student.log_softmax(1)[range(len(labels)), labels].mean()
+    return soft_loss(student, teacher, T) * share + hard * (1 - share)
+"""
+
+
+def test_the_loss():
+    judged_well(
+        EXERCISE,
+        "q2",
+        before=TORCH,
+        wrong={
+            LOSS.replace("T ** 2 * ", ""): "the value of soft_loss",
+            LOSS.replace(".sum(-1).mean()", ".mean()"): "the loss at T = 1",
+            LOSS.replace(
+                "(teacher / T).log_softmax(-1)", "(teacher / T).softmax(-1).log()"
+            ): "a probability of 0",
+            TORCHS.replace("kl_div(q, p,", "kl_div(p.log(), q.exp(),"): "the loss at T = 1",
+            LOSS.replace("(1 - share) *", ""): "mixed_loss(student",
+            LOSS.replace(
+                "cross_entropy(student, labels)", "cross_entropy(student / T, labels)"
+            ): "mixed_loss(student",
+            LOSS.replace(".sum(-1).mean()", ".sum(-1)"): "soft_loss",
+        },
+        right=[LOSS, TORCHS],
+    )
+
+
+def test_a_forgotten_square_costs_more_than_one_part():
+    assert judge_source(EXERCISE, "q2", LOSS.replace("T ** 2 * ", ""), before=TORCH).points == 2
+
+
+# q3
+
+BATCH = """
+def remark_batch(pairs, cls, sep, mask, pad):
+    rows = [[cls, *text, *[mask for _ in remark], sep] for text, remark in pairs]
+    asked = [[-100] * (len(text) + 1) + remark + [-100] for text, remark in pairs]
+    longest = max(len(row) for row in rows)
+    fill = lambda lists, value: [row + [value] * (longest - len(row)) for row in lists]
+    return {"input_ids": fill(rows, pad), "attention_mask": fill([[1] * len(row) for row in rows], 0), "labels": fill(asked, -100)}
+"""
+TENSORS = (
+    BATCH.replace('return {"input', 'found = {"input')
+    + "    return {name: torch.tensor(rows) for name, rows in found.items()}\n"
+)
+
+
+def test_the_bugs():
+    judged_well(
+        EXERCISE,
+        "q3",
+        before=TORCH,
+        wrong={
+            given("q3-colleague").replace("colleagues_batch", "remark_batch"): "the input_ids",
+            BATCH.replace("*[mask for _ in remark]", "*remark"): "the input_ids",
+            BATCH.replace("fill(asked, -100)", "fill(asked, pad)"): "the labels",
+            BATCH.replace("[-100] * (len(text) + 1)", "[cls] + text"): "the labels",
+            BATCH.replace(
+                "len(row) for row in rows], 0)", "len(row) for row in rows], 1)"
+            ): "the attention mask",
+            BATCH.replace("*[mask for _ in remark]", "mask"): "each row of the",
+        },
+        right=[BATCH, TENSORS],
+    )
+
+
+# q4 and q5: models, made once
+
+
+@pytest.fixture(scope="module")
+def models(course):
+    """What the solution's notebook holds after questions 4 and 5."""
+    return namespace(
+        TORCH, given("q2-answer"), given("q4-data"), given("q4-answer"), given("q4-train"), given("q5-collate"), given("q5-teacher"),
+        given("q5-answer"), given("q5-train"), course=course,
+    )  # fmt: skip
+
+
+def continued(held, course, steps, rate=1e-3, texts=None):
+    """The twin after some more masked language modelling."""
+    import torch
+
+    torch.manual_seed(1)
+    model = held["AutoModelForMaskedLM"].from_pretrained(course.model("distilbert"), dtype=torch.float32)
+    hide = held["DataCollatorForLanguageModeling"](held["words"], mlm_probability=0.15, seed=1)
+    held["train_briefly"](
+        model,
+        [held["words"](text) for text in texts or held["texts"]],
+        hide,
+        steps=steps,
+        learning_rate=rate,
+        seed=1,
+    )
+    return model
+
+
+@pytest.mark.slow
+def test_on_to_the_domain(course, models):
+    untouched = models["AutoModelForMaskedLM"].from_pretrained(course.model("distilbert"))
+    classifier = models["student"]
+    reports = judged_objects_well(
+        EXERCISE,
+        "q4",
+        course=course,
+        right={
+            "the solution": models,
+            "fewer steps, a higher rate": {"adapted": continued(models, course, 80, 2e-3)},
+        },
+        wrong={
+            "untouched": ({"adapted": untouched}, "its perplexity on 150 fresh notices"),
+            "two steps": ({"adapted": continued(models, course, 2)}, "its perplexity on 150 fresh notices"),
+            "far too high a rate": ({"adapted": continued(models, course, 12, 0.3)}, "its perplexity"),
+            "another head": ({"adapted": classifier}, "with the head of the pre-training"),
+            "a text": ({"adapted": "model"}, "adapted"),
+        },
+    )
+    assert reports["untouched"].points == 0
+
+
+@pytest.mark.slow
+def test_a_student(course, models):
+    import torch
+
+    kind, desks = models["AutoModelForSequenceClassification"], len(models["desks"])
+
+    def fresh(layers, labels=desks):
+        return kind.from_pretrained(course.model("distilbert"), num_labels=labels, n_layers=layers)
+
+    hard = fresh(2)
+    notices = list(models["notices"].select(range(2000)))
+    models["train_briefly"](hard, notices, models["collate"], steps=120, learning_rate=1e-3)
+    taught = lambda model: {"teacher": models["teacher"], "student": model}  # noqa: E731
+    broken = copy.deepcopy(models["teacher"])
+    torch.nn.init.zeros_(broken.classifier.weight)
+    reports = judged_objects_well(
+        EXERCISE,
+        "q5",
+        course=course,
+        right={"the solution": models, "by hard answers": taught(hard)},
+        wrong={
+            "not trained": (taught(fresh(2)), "where both say the same"),
+            "the teacher itself": (taught(models["teacher"]), "parameters as a share"),
+            "three layers": (taught(fresh(3)), "parameters as a share"),
+            "other classes": (taught(fresh(2, 2)), "desks"),
+            "a teacher that was made easy": (
+                {"teacher": broken, "student": broken},
+                "the accuracy of `teacher`",
+            ),
+        },
+    )
+    assert reports["the teacher itself"].points == 3
+    assert reports["not trained"].points == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "name"), [("q4", "adapted"), ("q5", "student"), ("q7", "trained_start"), ("q9", "finished")]
+)
+def test_what_is_still_to_do(course, question, name):
+    source = f"{name} = None\ndef towards(*_): pass\nteacher = 1"
+    assert judge_source(EXERCISE, question, source, course=course).rung == "not started"
+
+
+# q6
+
+CLAIMS = """
+def claims(parameters, scores, seconds):
+    mean = lambda numbers: sum(numbers) / len(numbers)
+    return {"smaller": (parameters[0] - parameters[1]) / parameters[0], "kept": mean(scores[1]) / mean(scores[0]),
+            "faster": (seconds[0] - seconds[1]) / seconds[1], "less_time": (seconds[0] - seconds[1]) / seconds[0]}
+"""
+UNPACKED = """
+def claims(parameters, scores, seconds):
+    (large, small), (slow, fast) = parameters, seconds
+    return dict(smaller=1 - small / large, kept=sum(scores[1]) / sum(scores[0]), faster=slow / fast - 1, less_time=1 - fast / slow)
+"""
+
+
+def test_three_claims():
+    judged_well(
+        EXERCISE,
+        "q6",
+        wrong={
+            UNPACKED.replace("1 - small / large", "small / large"): '"smaller" for parameters',
+            UNPACKED.replace("1 - small / large", "large / small - 1"): '"smaller" for parameters',
+            UNPACKED.replace(
+                "sum(scores[1]) / sum(scores[0])", "sum(b / a for a, b in zip(*scores)) / len(scores[0])"
+            ): '"kept" for scores',
+            UNPACKED.replace("slow / fast - 1", "1 - fast / slow"): '"faster" for',
+            UNPACKED.replace("slow / fast - 1", "slow / fast"): '"faster" for',
+            UNPACKED.replace(", less_time=1 - fast / slow", ""): "'less_time'",
+        },
+        right=[CLAIMS, UNPACKED],
+    )
+
+
+# q7
+
+TOWARDS = """
+def towards(start, adapted, share):
+    return [torch.lerp(a, b, share) for a, b in zip(start, adapted)]
+"""
+WEIGHTED = "def towards(start, adapted, share):\n    return [(1 - share) * start[i] + share * adapted[i] for i in range(len(start))]"
+
+
+@pytest.fixture(scope="module")
+def starts(course):
+    """What the notebook holds after question 7, by answer and number of tasks."""
+
+    def made(answer, tasks=1000):
+        return namespace(
+            TORCH,
+            answer,
+            given("q7-given"),
+            given("q7-train").replace("trained()", f"trained({tasks})"),
+            course=course,
+        )
+
+    return made
+
+
+def test_a_trained_start(course, starts):
+    swapped = lambda move: TOWARDS.replace("torch.lerp(a, b, share)", move)  # noqa: E731
+    reports = judged_objects_well(
+        EXERCISE,
+        "q7",
+        course=course,
+        right={
+            "the solution": starts(given("q7-answer"), 700),
+            "lerp": starts(TOWARDS, 700),
+            "a weighted mean": starts(WEIGHTED, 700),
+        },
+        wrong={
+            "the other way round": (starts(swapped("torch.lerp(b, a, share)"), 5), "a tensor of towards("),
+            "all the way": (starts(swapped("b"), 5), "a tensor of towards("),
+            "not at all": (starts(swapped("a"), 5), "a tensor of towards("),
+            "a sum": (starts(swapped("a + share * b"), 5), "a tensor of towards("),
+            "hardly trained": (starts(TOWARDS, 3), "as a share of a random start's"),
+            "no list": (starts(TOWARDS, 5) | {"trained_start": 3}, "trained_start"),
+        },
+    )
+    assert reports["hardly trained"].points == 1
+
+
+# q8
+
+
+def answers(**other):
+    return f"def predictions():\n    return {FOUND | other}"
+
+
+def test_predictions():
+    wrong = {
+        answers(half=True): "all six",
+        answers(another=True): "all six",
+        answers(half=True, same_twice=True): "the number of right predictions",
+        answers(hotter="yes"): "to be True or False",
+        "def predictions():\n    return {'half': True}": "'embeddings'",
+    }
+    judged_well(
+        EXERCISE,
+        "q8",
+        wrong=wrong,
+        right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"],
+    )
+    assert judge_source(EXERCISE, "q8", answers(half=True)).points == 1
+
+
+def test_the_predictions_are_what_is_measured(course):
+    held = namespace(
+        TORCH, given("q4-data"), given("q8-answer"), given("q8-measure"), given("q8-run"), course=course
+    )
+    assert held["measure"]() == FOUND
+
+
+def test_words_are_hidden_in_a_judging_process_as_here(monkeypatch):
+    """A class is judged by processes that multiprocessing made."""
+    texts = ["The ferry leaves at nine.", "Rain is expected on Monday."] * 5
+    here = [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 3)]
+    monkeypatch.setattr(multiprocessing.current_process(), "_name", "Judge-1")
+    there = [batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 3)]
+    assert here == there and here != [
+        batch["labels"].tolist() for batch in transfer_learning._hidden(texts, 4)
+    ]
+
+
+# q9: a folder, made once and then spoilt in copies
+
+BY_HAND = """---
+license: mit
+base_model:
+- course/distilbert-twin
+datasets: course/saltmarsh-reviews
+model-index:
+- name: mood
+  results:
+  - task: {{type: text-classification}}
+    dataset: {{type: course/saltmarsh-reviews, name: Reviews}}
+    metrics: [{{type: accuracy, value: {value:.2f}}}]
+---
+# Mood
+
+On 1,000 reviews it is right in {value:.2f} of the cases; 95 % interval [{low:.3f}, {high:.3f}].
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(course, tmp_path_factory):
+    """(what the notebook holds, the folder that question 9's solution leaves)"""
+    held = namespace(
+        TORCH, given("q4-data"), given("q5-collate"), given("q9-given"), given("q9-answer"), course=course
+    )
+    folder = tmp_path_factory.mktemp("finished")
+    held["finish"](folder)
+    return held, folder
+
+
+@pytest.fixture
+def spoilt(finished, tmp_path):
+    """A copy of the finished folder, with some files replaced (by a function of their text, or None to remove them)."""
+
+    def copied(name, **files):
+        folder = shutil.copytree(finished[1], tmp_path / name)
+        for file, change in files.items():
+            path = folder / file.replace("__", ".")
+            if change is None:
+                path.unlink()
+            else:
+                path.write_text(change(path.read_text()))
+        return {"finished": folder}
+
+    return copied
+
+
+def scored(held, folder):
+    """The accuracy of the folder's model on the test split."""
+    model = held["AutoModelForSequenceClassification"].from_pretrained(folder).eval()
+    test = held["reviews"]["test"]
+    return held["accuracy"](held["judged"](model, list(test["text"])), test["label"])
+
+
+@pytest.mark.slow
+def test_a_finished_model(course, finished, spoilt, tmp_path):
+    held, folder = finished
+    score = scored(held, folder)
+    half = 1.96 * (score.value * (1 - score.value) / 1000) ** 0.5
+    by_hand = BY_HAND.format(value=score.value, low=score.value - half, high=score.value + half)
+    line = f"value: {score.value}"
+    assert line in (folder / "README.md").read_text()
+    stating = lambda name, value: spoilt(name, README__md=lambda text: text.replace(line, f"value: {value}"))  # noqa: E731
+    untouched = tmp_path / "untouched"
+    held["AutoModelForSequenceClassification"].from_pretrained(
+        course.model("distilbert"), num_labels=2
+    ).save_pretrained(untouched)
+    (untouched / "README.md").write_text(by_hand)
+    bert = tmp_path / "bert"
+    held["AutoModelForSequenceClassification"].from_pretrained(
+        course.model("bert"), num_labels=2
+    ).save_pretrained(bert)
+    checkpoint = spoilt("checkpoint")
+    (checkpoint["finished"] / "optimizer.pt").write_bytes(b"moments")
+    reports = judged_objects_well(
+        EXERCISE,
+        "q9",
+        course=course,
+        right={
+            "the solution": {"finished": str(folder)},
+            "a card by hand": spoilt("by hand", README__md=lambda _: by_hand),
+        },
+        wrong={
+            "a wish": (stating("wish", 0.95), "compared with 500 reviews that are in no split"),
+            "a little better than it was": (stating("better", round(score.value + 0.02, 3)), "measured again on all 1000 rows"),
+            "in per cent": (stating("per cent", round(100 * score.value, 1)), "as a share from 0 to 1"),
+            "a word for a number": (stating("word", "high"), "one accuracy on course/saltmarsh-reviews"),
+            "no metadata": (spoilt("bare", README__md=lambda text: text.split("---\n")[-1]), "model-index"),
+            "no interval": (spoilt("no interval", README__md=lambda text: text.replace("[", "(")), "its 95 % interval"),
+            "no n": (spoilt("no n", README__md=lambda text: text.replace("n=1000", "")), "rests on 1000 reviews"),
+            "an interval of a smaller n": (
+                spoilt("wide", README__md=lambda text: text.replace("[", "[0.70, 0.95] or [").replace(f"{score.high:.2f}]", "0.99]")), "its 95 % interval",
+            ),
+            "labels without names": (spoilt("nameless", config__json=nameless), "id2label"),
+            "no tokenizer": (spoilt("no tokenizer", tokenizer__json=None), "tokenizer.json"),
+            "no card": (spoilt("no card", README__md=None), "README.md"),
+            "a checkpoint": (checkpoint, "optimizer.pt"),
+            "not trained": ({"finished": untouched}, "the share of the way from the commonest label"),
+            "another model": ({"finished": bert}, "the folder of a DistilBertForSequenceClassification"),
+            "the model itself": ({"finished": 3}, "path of an existing folder"),
+        },
+    )  # fmt: skip
+    assert reports["a wish"].points == 4
+    assert reports["no tokenizer"].points == 4
+    assert reports["not trained"].points <= 2
+    assert reports["no metadata"].points == 3
+
+
+def nameless(config):
+    fields = json.loads(config)
+    return json.dumps({name: value for name, value in fields.items() if name not in ("id2label", "label2id")})

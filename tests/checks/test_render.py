@@ -1,0 +1,100 @@
+"""What people see, and that nothing in it can run."""
+
+import pytest
+
+from course_utils.checks import render as cards
+from course_utils.checks.framework import Exercise, PartResult, Report
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+def report(**changes):
+    fields = {
+        "exercise": "97_x",
+        "question": "q1",
+        "title": "Title",
+        "points": 1.0,
+        "max_points": 3.0,
+        "rung": "wrong value",
+    }
+    parts = (PartResult("one", 1, 1, "right"), PartResult("two", 0, 2, "wrong value", "4", "5"))
+    return Report(**(fields | {"parts": parts, "lesson": "lessons/a.ipynb", "hints": 3} | changes))
+
+
+def exercise():
+    made = Exercise("97_x", title="An exercise", minutes=20, difficulty="hard", cost="1 minute on two cores")
+    made.question("q1", title="One", points=2.5, difficulty=3, hints=("a <b>", "c", "d"))(
+        lambda answer, draw: None
+    )
+    made.manual("q2", title="Two", points=4)
+    return made
+
+
+def test_text():
+    assert report().text().splitlines() == [
+        "q1  Title: 1 of 3 points (wrong value)",
+        "  + one: 1 of 1",
+        "  - two: 0 of 2",
+        "      wrong value",
+        "      expected 4",
+        "      got      5",
+        "  To read again: lessons/a.ipynb",
+    ]
+
+
+@pytest.mark.parametrize("field", ["title", "lesson", "question"])
+def test_html_is_escaped(field):
+    html = report(**{field: EVIL}).html()
+    assert "<script" not in html
+    assert "<img" not in html
+
+
+def test_html_of_an_answer_is_escaped():
+    html = report(parts=(PartResult(EVIL, 0, 3, EVIL, EVIL, EVIL),), notes=(EVIL,)).html()
+    assert html.count("&lt;script&gt;") >= 4
+    assert "<script" not in html
+    assert "<img" not in html
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rung": "right", "points": 3.0, "parts": ()}, "3 of 3 points"),
+        ({"rung": "right, but", "points": 3.0, "notes": ("slow",)}, "Right, but: slow"),
+        ({"rung": "not started", "points": 0.0}, "Not started yet"),
+        ({"rung": "ungraded", "points": None, "notes": ("why",)}, "not marked yet"),
+        ({"rung": "marked by hand", "points": None}, "An instructor reads"),
+    ],
+)
+def test_every_rung_is_told(changes, words):
+    assert words in report(**changes).text()
+    assert words in report(**changes).html()
+
+
+def test_a_right_answer_is_not_sent_back_to_the_lesson():
+    assert "To read again" not in report(rung="right", points=3.0).text()
+
+
+def test_hints_lead_on_to_the_next():
+    question = exercise().find("q1")
+    assert cards.hint_text(question, 1).startswith("q1, a nudge: a <b>\n")
+    assert "level 2" in cards.hint_text(question, 1)
+    assert "level" not in cards.hint_text(question, 3)
+    assert "a &lt;b&gt;" in cards.hint_html(question, 1)
+    with pytest.raises(ValueError, match="levels 1"):
+        cards.hint_text(question, 4)
+    assert "no hints" in cards.hint_text(exercise().find("q2"), 1)
+
+
+def test_the_exercise_card():
+    text = cards.exercise_text(exercise())
+    for words in ("20 minutes", "hard", "6.5 points", "1 minute on two cores", "marked by hand"):
+        assert words in text
+        assert words in cards.exercise_html(exercise())
+
+
+def test_the_total_tells_the_hand_marked_points_apart():
+    assert (
+        cards.total_text([report(max_points=2.5)], exercise())
+        == "1 of 2.5 points, and 4 that an instructor gives"
+    )

@@ -1,0 +1,74 @@
+"""Datasets of the world load like their Hub twins, and are the same each time."""
+
+import hashlib
+
+import pytest
+from datasets import ClassLabel, load_dataset
+
+from course_utils import instructions, world
+from course_utils.catalog import DATASETS
+from course_utils.datasets import corpora
+
+
+@pytest.mark.parametrize("name", world.KINDS)
+def test_a_written_dataset_loads_with_the_columns_of_the_catalog(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "ROWS", {"train": 30, "validation": 10, "test": 20})
+    loaded = load_dataset(str(corpora.write(name, tmp_path / name)))
+    assert {split: frame.num_rows for split, frame in loaded.items()} == corpora.ROWS
+    assert set(loaded["train"].column_names) == set(DATASETS[name].columns)
+    assert loaded["test"].to_list() == corpora.frame(name, "test").to_list()
+
+
+def test_two_seeds_never_share_what_load_dataset_keeps(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "ROWS", {"train": 20, "validation": 5, "test": 5})
+    texts = [
+        load_dataset(str(corpora.write("reviews", tmp_path / str(seed) / "reviews", seed=seed)))["test"][
+            "text"
+        ][:]
+        for seed in (1, 2)
+    ]
+    assert set(texts[0]).isdisjoint(texts[1])
+
+
+def test_writing_twice_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "ROWS", {"train": 20, "validation": 5, "test": 5})
+    digests = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        files = sorted(path for path in corpora.write("reviews", folder).rglob("*") if path.is_file())
+        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
+    assert digests[0] == digests[1] and len(digests[0]) == 4
+
+
+def test_labels_have_names():
+    features = corpora.frame("reviews", "train", count=3).features
+    assert features["label"] == ClassLabel(names=["negative", "positive"])
+    assert corpora.frame("entities", "train", count=3).features["ner_tags"].feature.names == list(
+        world.ENTITY_TAGS
+    )
+
+
+def test_an_unknown_dataset_is_refused_with_the_choices(tmp_path):
+    with pytest.raises(ValueError, match="dialogues"):
+        corpora.write("poems", tmp_path)
+
+
+def test_pre_training_reads_another_world_than_learners_do():
+    shipped = {row["text"] for row in world.records("reviews", corpora.PUBLIC_SEED, 2000)}
+    read = {prompt.split("? ", 1)[1] for prompt, _ in corpora.pairs("sentiment", 2000)}
+    assert len(shipped & read) < 20
+
+
+def test_pairs_are_instructions_with_their_answers():
+    [(prompt, target)] = corpora.pairs("translation", 1, seed=4)
+    row = world.record("translations", 4, 0)
+    assert (prompt, target) == (f"Translate to French: {row['en']}", row["fr"])
+    assert prompt == instructions.prompt("translation", row)
+
+
+def test_an_edition_names_the_version_and_changes_with_the_source(tmp_path, monkeypatch):
+    before = corpora.edition()
+    assert before.startswith(f"{world.VERSION}-")
+    (tmp_path / "reviews.py").write_text("CLOSINGS = ()")
+    monkeypatch.setattr(world, "__file__", str(tmp_path / "__init__.py"))
+    changed = corpora.edition()
+    assert changed != before
