@@ -11,6 +11,7 @@ import pytest
 from course_utils.grading import executor
 from course_utils.grading.executor import Limits, Ungradable, cleaned, read_submission
 from course_utils.grading.warm import SandboxError
+from course_utils.install import ROOT
 from tests.grading import toy
 
 HALF = {"q1": toy.ANSWERS["q1"]}
@@ -327,4 +328,4 @@ def test_a_child_that_does_not_start_is_nobodys_zero(released_path, error, tries
 
 def test_no_release():
     with pytest.raises(Ungradable, match="course release"):
-        executor.read_released(executor.ROOT / "exercises" / "none.ipynb")
+        executor.read_released(ROOT / "exercises" / "none.ipynb")

@@ -7,10 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course_utils.grading import executor, warm, zygote
+from course_utils.grading import warm, zygote
 from course_utils.grading.sandbox import canaries
 from course_utils.grading.sandbox.confine import Caps
 from course_utils.grading.warm import Nursery, SandboxError
+from course_utils.install import ROOT
 from course_utils.wire import codec
 from course_utils.wire.pipes import RUN
 
@@ -385,4 +386,4 @@ def test_the_environment_of_a_child_is_made_and_not_inherited(monkeypatch, tmp_p
     assert "secret" not in environment.values()
     assert not {"PYTHONPATH", "HF_TOKEN"} & set(environment)
     assert environment["PATH"].split(os.pathsep)[0] == str(Path(os.sys.executable).parent)
-    assert executor.ROOT not in map(Path, environment["PATH"].split(os.pathsep))
+    assert ROOT not in map(Path, environment["PATH"].split(os.pathsep))

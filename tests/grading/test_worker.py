@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from course_utils.grading import executor
 from course_utils.grading.executor import Limits, Notebook
 from course_utils.grading.worker import MOST_OUTPUTS, OUTPUT_CHARACTERS, Outputs
+from course_utils.install import ROOT
 
 
 @pytest.fixture
@@ -119,14 +119,14 @@ def test_a_local_file_shadows_no_module(child):
 def test_the_child_uses_our_copy_of_the_package_and_nothing_beside_it(child):
     source = "import sys, course_utils; print(course_utils.__file__); print([p for p in sys.path if p == sys.argv[1]])"
     assert child.run(source)[0]["text"].splitlines() == [
-        str(executor.ROOT / "course_utils" / "__init__.py"),
+        str(ROOT / "course_utils" / "__init__.py"),
         "[]",
     ]
 
 
 def test_importing_the_worker_is_light():
     code = "import sys, course_utils.grading.worker; print([m for m in ('torch', 'nbgrader', 'course_utils.checks') if m in sys.modules])"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=executor.ROOT).strip() == "[]"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).strip() == "[]"
 
 
 def test_a_child_starts_soon():

@@ -39,7 +39,7 @@ def test_what_a_notebook_needs_is_seen(root):
         package / "__init__.py",
         package / "course.py",
         package / "models" / "assets",
-        package / "teach" / "evaluate.py",
+        package / "measure" / "evaluate.py",
         package / "grading" / "worker.py",
         Path("/usr/bin"),
         Path("/somewhere/data/file"),
