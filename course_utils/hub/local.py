@@ -14,7 +14,7 @@ from pathlib import Path
 
 from course_utils.hub import seeding
 from course_utils.hub.activation import Activation
-from course_utils.hub.server import application, page_routes
+from course_utils.hub.server import application, pages
 from course_utils.hub.server.http import Server
 from course_utils.hub.server.service import Failure
 from course_utils.hub.store import disk, snapshot
@@ -187,7 +187,7 @@ class LocalHub:
     @property
     def page(self):
         """The address of the web page, signed in as the present user: whoever has it sees what they may see."""
-        key = "" if self.user is None else f"?key={page_routes.sign_in_key(self._service, self.user)}"
+        key = "" if self.user is None else f"?key={pages.sign_in_key(self._service, self.user)}"
         return f"{self.url}/{key}"
 
     # People

@@ -4,7 +4,7 @@ from course_utils.hub.server import (
     account_routes,
     community_routes,
     file_routes,
-    page_routes,
+    pages,
     repository_routes,
     space_routes,
     upload_routes,
@@ -18,7 +18,7 @@ TABLES = (
     file_routes,
     upload_routes,
     community_routes,
-    page_routes,
+    pages,
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import socketserver
 import threading
@@ -25,6 +26,7 @@ IDLE_SECONDS = 60
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 2**20, 5
 WAIT_FOR_ALL = getattr(socket, "MSG_WAITALL", 0)  # fewer and larger pieces: half the processor time
 LOCAL_NAMES = ("127.0.0.1", "localhost")
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 PORT_IN_NAME = 9  # "discard": nobody listens there, and nobody is asked to
 
 
@@ -189,6 +191,8 @@ class Request:
         raw = self.body.read(most)
         try:
             value = json.loads(raw) if raw else {}
+            if _HALF_CHARACTER.search(raw):  # JSON can write it, and no file can hold it
+                json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise bad_request("The request's body is not JSON.") from None
         if not isinstance(value, dict):

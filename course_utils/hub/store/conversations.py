@@ -128,6 +128,8 @@ class Conversations:
         history, lines, size = self.repository.history, [], 0
         for path, (before, after) in history.changed(row["from"], self.head(row)).items():
             lines.append(f"diff --git a/{path} b/{path}\n")
+            if before is None or after is None:
+                lines.append(f"{'new' if before is None else 'deleted'} file mode 100644\n")
             if any(side is not None and (side.large or side.size > DIFF_BYTES) for side in (before, after)):
                 lines.append("Binary files differ\n")
                 continue

@@ -1,0 +1,63 @@
+"""What a change did to files, line by line, for commits and for pull requests."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+TEXT_BYTES, LINES = 200_000, 2000
+WHAT = {"new file": "added", "deleted file": "deleted"}
+KINDS = {"+": "added", "-": "deleted", "@": "place"}
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A changed file. what: "added", "deleted" or "changed". lines: (kind, mark, text) each, None where they can't be shown."""
+
+    path: str
+    what: str
+    lines: tuple | None
+
+
+def changed_file(repository, path, before, after, may_read):
+    """The `Changed` of a pair of `File` or None; without lines for who may not read them, and for large or binary files."""
+    what = "added" if before is None else "deleted" if after is None else "changed"
+    sides = [_lines_of(repository, each) for each in (before, after)] if may_read else [None]
+    if None in sides:
+        return Changed(path, what, None)
+    lines = list(difflib.unified_diff(*sides, lineterm="", n=2))[2:]
+    return Changed(path, what, tuple(map(marked, lines[:LINES])))
+
+
+def of_text(diff):
+    """The `Changed` files of a unified diff as git writes it."""
+    files = []
+    for part in ("\n" + diff).split("\ndiff --git ")[1:]:
+        head, *lines = part.removesuffix("\n").split("\n")
+        path = head.partition(" b/")[2]
+        what = next(
+            (word for start, word in WHAT.items() if lines[:1] and lines[0].startswith(start)), "changed"
+        )
+        start = next((place for place, line in enumerate(lines) if line.startswith("@@")), None)
+        shown = None if start is None else tuple(map(marked, lines[start : start + LINES]))
+        files.append(Changed(path, what, shown if lines else ()))
+    return files
+
+
+def marked(line):
+    """(kind, mark, text) of a line of a diff."""
+    kind = KINDS.get(line[:1], "same")
+    if kind == "place":
+        return kind, " ", line
+    return kind, line[:1] or " ", line[1:]
+
+
+def _lines_of(repository, file):
+    if file is None:
+        return []
+    if file.large or file.size > TEXT_BYTES:
+        return None
+    try:
+        return repository.read(file).decode().splitlines()
+    except UnicodeDecodeError:
+        return None

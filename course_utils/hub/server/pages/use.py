@@ -1,0 +1,130 @@
+""" "Use it": the lines that load a repository, with the class that fits it."""
+
+from __future__ import annotations
+
+import json
+
+from course_utils.hub.store.errors import StoreError
+
+CONFIG_BYTES = 2**20
+AUTO_CLASSES = {
+    "audio-classification": "AutoModelForAudioClassification",
+    "automatic-speech-recognition": "AutoModelForSpeechSeq2Seq",
+    "feature-extraction": "AutoModel",
+    "fill-mask": "AutoModelForMaskedLM",
+    "image-classification": "AutoModelForImageClassification",
+    "image-segmentation": "AutoModelForImageSegmentation",
+    "image-text-to-text": "AutoModelForImageTextToText",
+    "multiple-choice": "AutoModelForMultipleChoice",
+    "object-detection": "AutoModelForObjectDetection",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "sentence-similarity": "AutoModel",
+    "summarization": "AutoModelForSeq2SeqLM",
+    "text2text-generation": "AutoModelForSeq2SeqLM",
+    "text-classification": "AutoModelForSequenceClassification",
+    "text-generation": "AutoModelForCausalLM",
+    "token-classification": "AutoModelForTokenClassification",
+    "translation": "AutoModelForSeq2SeqLM",
+    "zero-shot-classification": "AutoModelForSequenceClassification",
+}
+# How the name of an architecture in config.json ends; it knows better than the card what the weights are
+ARCHITECTURES = {
+    "ForCausalLM": "AutoModelForCausalLM",
+    "ForConditionalGeneration": "AutoModelForSeq2SeqLM",
+    "ForMaskedLM": "AutoModelForMaskedLM",
+    "ForMultipleChoice": "AutoModelForMultipleChoice",
+    "ForQuestionAnswering": "AutoModelForQuestionAnswering",
+    "ForSequenceClassification": "AutoModelForSequenceClassification",
+    "ForTokenClassification": "AutoModelForTokenClassification",
+    "LMHeadModel": "AutoModelForCausalLM",
+}
+ADAPTER_CLASSES = {
+    "CAUSAL_LM": "AutoPeftModelForCausalLM",
+    "FEATURE_EXTRACTION": "AutoPeftModelForFeatureExtraction",
+    "QUESTION_ANS": "AutoPeftModelForQuestionAnswering",
+    "SEQ_2_SEQ_LM": "AutoPeftModelForSeq2SeqLM",
+    "SEQ_CLS": "AutoPeftModelForSequenceClassification",
+    "TOKEN_CLS": "AutoPeftModelForTokenClassification",
+}
+METRICS = "evaluate-metric"  # the organisation whose Spaces evaluate.load finds by their short names
+
+
+def how_to_use(repository, here, card):
+    """Python that loads the repository. What lies in its files is asked only if the visitor may read them."""
+    if repository.kind == "dataset":
+        return _dataset(repository.id, card.data)
+    if repository.kind == "space":
+        return _space(repository)
+    return _model(repository, here, card.data)
+
+
+def _dataset(identifier, data):
+    configs = data.get("configs")
+    names = (
+        [each.get("config_name") for each in configs if isinstance(each, dict)]
+        if isinstance(configs, list)
+        else []
+    )
+    names = [each for each in names if isinstance(each, str) and each != "default"]
+    chosen = f', "{names[0]}"' if names and names[0].isprintable() and '"' not in names[0] else ""
+    return f'from datasets import load_dataset\n\ndata = load_dataset("{identifier}"{chosen})'
+
+
+def _space(repository):
+    if repository.owner == METRICS:
+        return f'import evaluate\n\nmetric = evaluate.load("{repository.id.partition("/")[2]}")'
+    return _download(repository.id, ', repo_type="space"')
+
+
+def _download(identifier, kind=""):
+    return (
+        f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{identifier}"{kind})'
+    )
+
+
+def _model(repository, here, data):
+    config = _json(repository, here, "config.json")
+    adapter = _json(repository, here, "adapter_config.json")
+    if adapter is not None or data.get("library_name") == "peft":
+        chosen = ADAPTER_CLASSES.get(_text((adapter or {}).get("task_type")), "AutoPeftModel")
+        return _load("peft", chosen, repository.id)
+    chosen = _auto_class(config or {}, data)
+    if chosen is None or data.get("library_name", "transformers") != "transformers":
+        return _download(repository.id)
+    return _load("transformers", chosen, repository.id)
+
+
+def _auto_class(config, data):
+    """By the weights' architecture, then by the card's tag; None where neither says that transformers can load it."""
+    architectures = config.get("architectures")
+    for name in architectures if isinstance(architectures, list) else ():
+        for ending, chosen in ARCHITECTURES.items():
+            if _text(name).endswith(ending):
+                return chosen
+    return AUTO_CLASSES.get(_text(data.get("pipeline_tag")), "AutoModel" if "model_type" in config else None)
+
+
+def _text(value):
+    return value if isinstance(value, str) else ""
+
+
+def _load(library, chosen, identifier):
+    model = f"model = {chosen}.from_pretrained(name)"
+    if library == "peft":
+        return f'from peft import {chosen}\n\nname = "{identifier}"\n{model}'
+    tokenizer = "tokenizer = AutoTokenizer.from_pretrained(name)"
+    return f'from transformers import {chosen}, AutoTokenizer\n\nname = "{identifier}"\n{tokenizer}\n{model}'
+
+
+def _json(repository, here, path):
+    """A small JSON file of the repository as a dict; {} if it is there but can't be read, None if it isn't."""
+    file = repository.history.file(here.commit, path)
+    if file is None:
+        return None
+    if not here.may_read or file.size > CONFIG_BYTES:
+        return {}
+    try:
+        value = json.loads(repository.read(file))
+    except (ValueError, StoreError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
