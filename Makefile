@@ -2,7 +2,7 @@
 # make test         installs the same, then runs the tests       (two cores: under 40 minutes)
 # make test-quick   the tests that take seconds                  (two cores: under 5 minutes)
 # make test-all     with the long forms of attacks, fuzzing and benches
-# make lint         what Ruff says of the code and the notebooks
+# make lint         what Ruff says of the code and the notebooks, and mypy of the types
 # make constraints  writes the versions that are installed now into constraints.txt
 #
 # PORT=8890         the port JupyterLab listens on
@@ -38,9 +38,11 @@ test-all: install
 	$(PYTEST)
 
 lint:
-	@$(BIN)/python -m ruff --version >/dev/null 2>&1 || { echo "Ruff is among the tools of development:" \
+	@$(BIN)/python -c "import ruff, mypy" 2>/dev/null || { echo "Ruff and mypy are tools of development:" \
 		"$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'"; exit 1; }
 	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
 constraints:
 	$(BIN)/python course_utils/install.py --resolve

@@ -5,11 +5,20 @@ Importing this package is cheap on purpose: nothing heavy (PyTorch, transformers
 `setup` or a helper that needs it is called.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from course_utils.course import Course
+
 __all__ = ["setup"]
 __version__ = "0.1.0"
 
 
-def setup(exercise=None, *, profile=None, device=None, seed=0):
+def setup(
+    exercise: str | None = None, *, profile: str | None = None, device: str | None = None, seed: int = 0
+) -> Course:
     """Start a notebook: choose profile and device, set seeds and threads, quiet the libraries.
 
     exercise: the name of the exercise's folder, such as "06_full_fine_tuning"; lessons leave it out.

@@ -1,7 +1,10 @@
 """The `course` command: one verb a task. Each verb lives in its own module, imported only when it is called."""
 
+from __future__ import annotations
+
 import difflib
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 # verb, or two words of one -> the function that does it, given the rest of the command line; and a line for --help
@@ -58,12 +61,12 @@ VERBS = {
 USAGE = "usage: course VERB [...]        course VERB --help tells more\n"
 
 
-def help_text():
+def help_text() -> str:
     width = max(map(len, VERBS))
     return USAGE + "".join(f"\n  {verb:<{width}}  {line}" for verb, (_, line) in VERBS.items())
 
 
-def find(words):
+def find(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
     """Split a command line into its verb and the verb's own arguments; (None, words) when it has no known verb."""
     for length in (2, 1):
         verb = " ".join(words[:length])
@@ -72,7 +75,7 @@ def find(words):
     return None, words
 
 
-def complaint(words):
+def complaint(words: Sequence[str]) -> str:
     """Why the command line could not be understood, and the nearest verb."""
     groups = {verb.split()[0] for verb in VERBS if " " in verb}
     if words[0] in groups:
@@ -82,12 +85,12 @@ def complaint(words):
     return f"course has no verb {words[0]!r}." + (f" Did you mean course {near[0]}?" if near else "")
 
 
-def call(verb, arguments):
+def call(verb: str, arguments: Sequence[str]) -> int | None:
     module, function = VERBS[verb][0].split(":")
     return getattr(import_module(module), function)(arguments)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns its exit code. 2 means that the command line was not understood."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in {"-h", "--help", "help"}:

@@ -1,5 +1,7 @@
 """`course doctor`: one line a check, ok, warn or fail, each with what to do. Its output is what a bug report asks for."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -7,6 +9,7 @@ import platform
 import re
 import shutil
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,7 +34,7 @@ class Check:
     advice: str = ""
 
 
-def check_python():
+def check_python() -> Check:
     version, where = platform.python_version(), f"Python {platform.python_version()} at {sys.executable}"
     if sys.version_info < NEEDED_PYTHON:
         return Check(
@@ -47,22 +50,26 @@ def check_python():
     return Check("python", "ok", f"{where} on {platform.platform()}")
 
 
-def installed_versions():
+def installed_versions() -> dict[str, str]:
     """Versions of the installed packages by normalised name, without build suffixes such as `+cpu`."""
-    found = {}
+    found: dict[str, str] = {}
     for each in metadata.distributions():
         # where a name is found twice, the first on the path is what is imported
         found.setdefault(normalised(each.name), each.version.partition("+")[0])
     return found
 
 
-def direct_dependencies():
+def direct_dependencies() -> set[str]:
     """Normalised names of what the workbook itself asks for, optional groups left out."""
     asked = metadata.requires("course-workbook") or []
-    return {normalised(re.match(r"[\w.-]+", line)[0]) for line in asked if "extra ==" not in line}
+    return {normalised(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in asked if "extra ==" not in line}
 
 
-def check_versions(installed=None, wanted=None, direct=None):
+def check_versions(
+    installed: Mapping[str, str] | None = None,
+    wanted: Mapping[str, str] | None = None,
+    direct: set[str] | None = None,
+) -> Check:
     installed = installed_versions() if installed is None else installed
     wanted = read_constraints() if wanted is None else wanted
     missing = sorted((direct_dependencies() if direct is None else direct) - installed.keys())
@@ -89,7 +96,7 @@ def check_versions(installed=None, wanted=None, direct=None):
     return Check("versions", "ok", f"{len(wanted.keys() & installed.keys())} packages as in constraints.txt")
 
 
-def check_device():
+def check_device() -> Check:
     try:
         choice = session.choose_device()
     except ValueError as error:
@@ -105,13 +112,13 @@ def check_device():
     return Check("device", "ok", detail)
 
 
-def graded(name, amount, tight, least, what, advice):
+def graded(name: str, amount: float, tight: float, least: float, what: str, advice: str) -> Check:
     """ok, warn or fail for an amount in bytes that should not be small."""
     status = "fail" if amount < least else "warn" if amount < tight else "ok"
     return Check(name, status, f"{amount / 1e9:.1f} GB {what}", "" if status == "ok" else advice)
 
 
-def check_memory():
+def check_memory() -> Check:
     import psutil
 
     memory = psutil.virtual_memory()
@@ -126,10 +133,10 @@ def check_memory():
     )
 
 
-def check_disk():
+def check_disk() -> Check:
     folder = next(each for each in (cache_folder(), *cache_folder().parents) if each.exists())
     free = {place: shutil.disk_usage(place).free for place in {folder, ROOT}}
-    tightest = min(free, key=free.get)
+    tightest = min(free, key=free.__getitem__)
     return graded(
         "disk",
         free[tightest],
@@ -140,7 +147,7 @@ def check_disk():
     )
 
 
-def check_network(reachable=None):
+def check_network(reachable: bool | None = None) -> Check:
     host, port = session.hub_address()
     if session.network_reachable(host, port) if reachable is None else reachable:
         return Check("network", "ok", f"{host} answers")
@@ -154,7 +161,7 @@ def check_network(reachable=None):
     return Check("network", "ok", f"{host} does not answer; nothing here needs it")
 
 
-def check_profile():
+def check_profile() -> Check:
     try:
         choice = session.choose_profile()
     except ValueError as error:
@@ -162,7 +169,7 @@ def check_profile():
     return Check("profile", "ok", f"{choice.value}, because {choice.reason}")
 
 
-def check_models(folder=ASSETS):
+def check_models(folder: Path = ASSETS) -> Check:
     """The shipped weights are there and whole: a safetensors file states its own length."""
     weights = sorted(folder.glob("*/model.safetensors"))
     if not weights:
@@ -181,7 +188,7 @@ def check_models(folder=ASSETS):
     return Check("models", "ok", f"{', '.join(path.parent.name for path in weights)} ({size:.0f} MB)")
 
 
-def whole_safetensors(path):
+def whole_safetensors(path: Path) -> bool:
     """Whether the file has the length that its header states (8 bytes of header length, header, tensors)."""
     try:
         with open(path, "rb") as file:
@@ -195,7 +202,7 @@ def whole_safetensors(path):
     return path.stat().st_size == 8 + length + max(ends, default=0)
 
 
-def try_walls():
+def try_walls() -> str:
     """The wall that grading would put around learners' code here, with how many of its canaries were held.
 
     It is put up, and its canaries fly. Raises `SandboxError` when none holds.
@@ -210,7 +217,7 @@ def try_walls():
         nursery.close()
 
 
-def check_sandbox():
+def check_sandbox() -> Check:
     from course_utils.grading.sandbox.landlock import version
     from course_utils.grading.warm import SandboxError
 
@@ -228,7 +235,7 @@ def check_sandbox():
     return Check("sandbox", "ok", detail) if name == "bwrap" else Check("sandbox", "warn", detail, advice)
 
 
-def check_jupyter():
+def check_jupyter() -> Check:
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     version = metadata.version("jupyterlab")
@@ -255,12 +262,12 @@ CHECKS = (
 )  # fmt: skip
 
 
-def examine(checks=CHECKS):
+def examine(checks: Iterable[Callable[[], Check]] = CHECKS) -> list[Check]:
     """Run every check; one that breaks is reported as failed and does not stop the others."""
     return [attempt(check) for check in checks]
 
 
-def attempt(check):
+def attempt(check: Callable[[], Check]) -> Check:
     try:
         return check()
     except Exception as error:
@@ -270,7 +277,7 @@ def attempt(check):
         )
 
 
-def as_text(checks):
+def as_text(checks: Iterable[Check]) -> str:
     lines = []
     for check in checks:
         lines.append(f"{check.status:<5} {check.name:<9} {check.detail}")
@@ -279,7 +286,7 @@ def as_text(checks):
     return "\n".join(lines)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the report; returns 1 when a check failed, else 0."""
     parser = argparse.ArgumentParser(prog="course doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="a list of name, status, detail, advice")

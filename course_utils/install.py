@@ -6,6 +6,8 @@ say what to install, so that the next run has nothing to do; without the stamp p
 an interrupted run left.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import os
@@ -17,6 +19,7 @@ import sysconfig
 import threading
 import time
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,19 +33,19 @@ class InstallError(Exception):
     """Something the reader can act on: the message says what to do."""
 
 
-def read_constraints(path=ROOT / "constraints.txt"):
+def read_constraints(path: str | Path = ROOT / "constraints.txt") -> dict[str, str]:
     """The resolved versions as a dict from normalised package name to version."""
     lines = (line.partition("#")[0].strip() for line in Path(path).read_text().splitlines())
     pairs = (line.split("==") for line in lines if line)
     return {normalised(name): version for name, version in pairs}
 
 
-def normalised(name):
+def normalised(name: str) -> str:
     """A package name as PEP 503 compares it: lower case, one dash for any run of `-`, `_` and `.`."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def fingerprint(root, extras, torch_build):
+def fingerprint(root: Path, extras: str, torch_build: str) -> str:
     """What the stamp holds: the same text means that the same things would be installed again."""
     digest = hashlib.sha256()
     for name in ("pyproject.toml", "constraints.txt"):
@@ -50,7 +53,7 @@ def fingerprint(root, extras, torch_build):
     return f"{digest.hexdigest()} python {sys.version_info[0]}.{sys.version_info[1]} [{extras}] {torch_build}"
 
 
-def check_python(version=sys.version_info):
+def check_python(version: Sequence = sys.version_info) -> None:
     if tuple(version[:2]) < OLDEST_PYTHON:
         raise InstallError(
             f"This is Python {version[0]}.{version[1]}; the workbook needs {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} "
@@ -59,7 +62,7 @@ def check_python(version=sys.version_info):
         )
 
 
-def check_disk(folder, needed_gigabytes, free_bytes=None):
+def check_disk(folder: Path, needed_gigabytes: float, free_bytes: float | None = None) -> None:
     free = (shutil.disk_usage(folder).free if free_bytes is None else free_bytes) / 1e9
     if free < needed_gigabytes:
         raise InstallError(
@@ -68,7 +71,7 @@ def check_disk(folder, needed_gigabytes, free_bytes=None):
         )
 
 
-def explain(log):
+def explain(log: str) -> str:
     """Turn the end of pip's log into advice for the reader."""
     if "No space left on device" in log:
         return "The disk is full. Free some space, then run the same command again; it goes on from here."
@@ -89,11 +92,11 @@ def explain(log):
     )
 
 
-def bin_folder(environment):
+def bin_folder(environment: Path) -> Path:
     return environment / ("Scripts" if os.name == "nt" else "bin")
 
 
-def make_environment(environment):
+def make_environment(environment: Path) -> Path:
     """Create the virtual environment unless a working one is there."""
     python = bin_folder(environment) / ("python.exe" if os.name == "nt" else "python")
     works = (
@@ -115,13 +118,13 @@ def make_environment(environment):
 class Counter(threading.Thread):
     """pip is silent while it unpacks; this says every few seconds how many packages are in place."""
 
-    def __init__(self, environment, total, seconds=10):
+    def __init__(self, environment: Path, total: int, seconds: float = 10) -> None:
         super().__init__(daemon=True)
         self.packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
         self.total, self.seconds = total, seconds
         self.finished = threading.Event()
 
-    def run(self):
+    def run(self) -> None:
         seen = 0
         while not self.finished.wait(self.seconds):
             count = len(list(self.packages.glob("*.dist-info")))
@@ -130,11 +133,20 @@ class Counter(threading.Thread):
                 seen = count
 
 
-def pip_install(python, environment, arguments, root, total):
+def pip_install(python: Path, environment: Path, arguments: Sequence[str], root: Path, total: int) -> None:
     """Run pip in the open, so that its progress is seen, and turn a failure into advice."""
     log = environment / "pip-log.txt"
     log.unlink(missing_ok=True)
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--log", log, *arguments]
+    command = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--log",
+        str(log),
+        *arguments,
+    ]
     counter = Counter(environment, total)
     counter.start()
     try:
@@ -146,7 +158,7 @@ def pip_install(python, environment, arguments, root, total):
         raise InstallError(explain(text[-20_000:]))
 
 
-def install(root=ROOT, extras="dev", torch_build=""):
+def install(root: Path = ROOT, extras: str = "dev", torch_build: str = "") -> bool:
     """Bring `.venv` to what pyproject.toml and constraints.txt say; return True if there was anything to do.
 
     `torch_build` names a folder of PyTorch's own package index ("cpu", "cu126", "cu130", "cu132");
@@ -171,7 +183,7 @@ def install(root=ROOT, extras="dev", torch_build=""):
     return True
 
 
-def resolve(root=ROOT):
+def resolve(root: Path = ROOT) -> None:
     """Rewrite constraints.txt: the versions installed here, and those that the optional groups would add to them."""
     import json
     import tomllib
@@ -195,7 +207,7 @@ def resolve(root=ROOT):
     path.write_text("\n".join([*header, *entries]) + "\n")
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--extras", default="dev", help="optional groups of pyproject.toml, comma-separated")
     parser.add_argument(

@@ -1,8 +1,11 @@
 """`course lab`: JupyterLab, opened on the workbook's first page, with the settings the workbook wants."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from course_utils.install import ROOT
@@ -11,14 +14,16 @@ FIRST_PAGE = "lessons/index.ipynb"
 SETTINGS = Path(__file__).parent / "jupyter"
 
 
-def has_display(environment=os.environ, platform=sys.platform):
+def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
     """Whether a browser can show a window: a Linux machine without a display server has none."""
     if platform.startswith("linux"):
         return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
     return True
 
 
-def lab_arguments(page, port=None, browser=True, root=ROOT, superuser=False):
+def lab_arguments(
+    page: str, port: int | None = None, browser: bool = True, root: Path = ROOT, superuser: bool = False
+) -> list[str]:
     """JupyterLab's command line. The page's address, with the access token, is what JupyterLab prints."""
     arguments = [
         f"--ServerApp.root_dir={root}",
@@ -34,7 +39,7 @@ def lab_arguments(page, port=None, browser=True, root=ROOT, superuser=False):
     return arguments
 
 
-def prepare_environment(environment=os.environ):
+def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
     """What JupyterLab and its kernels inherit: our settings, and this environment's programs first on the path."""
     programs = str(Path(sys.executable).parent)
     environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", "")])
@@ -42,7 +47,7 @@ def prepare_environment(environment=os.environ):
     environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(SETTINGS)] + ([others] if others else []))
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course lab", description=__doc__)
     parser.add_argument(
         "page", nargs="?", default=FIRST_PAGE, help=f"a file of the workbook (default {FIRST_PAGE})"

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +30,14 @@ class Run:
     stated: float | None
     fault: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         stated = "" if self.stated is None else f"{self.stated:.0f}"
         return f"{self.seconds:7.0f} s {stated:>7}  {self.name}" + (
             f"\n{'':19}{self.fault}" if self.fault else ""
         )
 
 
-def chosen(words, root=ROOT):
+def chosen(words: Iterable[str], root: Path = ROOT) -> list[Path]:
     """The notebooks below `words`, folders or notebooks of the workbook, in their order.
 
     Raises:
@@ -59,7 +60,7 @@ def chosen(words, root=ROOT):
     return found
 
 
-def run(path, scratch, root=ROOT):
+def run(path: Path, scratch: str | Path, root: Path = ROOT) -> Run:
     """Run a copy of one notebook from top to bottom in `scratch`; an error in a cell becomes the run's fault."""
     import nbformat
     from nbclient import NotebookClient
@@ -95,7 +96,7 @@ def run(path, scratch, root=ROOT):
     )
 
 
-def summary(runs):
+def summary(runs: Sequence[Run]) -> str:
     """The last lines: how long everything took, what failed, and what took longer than it states."""
     lines = [
         f"{len(runs)} notebooks, {sum(each.seconds for each in runs) / 60:.1f} minutes on {os.cpu_count()} cores"
@@ -108,7 +109,7 @@ def summary(runs):
     return "\n".join(lines)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course rehearse", description=__doc__)
     parser.add_argument(
         "what", nargs="*", default=["lessons"], help="folders or notebooks (default: lessons)"

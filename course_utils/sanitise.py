@@ -53,6 +53,9 @@ _TEX = re.compile(
 _JOINER = "\u2060"  # a letter without a body: the text looks the same, and the command is none
 
 
+Address = Callable[[str], str | None]  # what an address becomes, None for nothing
+
+
 class TooTangled(ValueError):
     """HTML that is too long, or too deeply nested, to be taken apart in a reasonable time."""
 
@@ -64,8 +67,8 @@ def _none(address: str) -> str | None:
 def sanitised(
     html: str,
     *,
-    link: Callable[[str], str | None] = _none,
-    picture: Callable[[str], str | None] = _none,
+    link: Address = _none,
+    picture: Address = _none,
     lower: int = 0,
 ) -> str:
     """The same HTML with nothing in it that runs, and with every tag closed.
@@ -93,9 +96,9 @@ def without_commands(text: str) -> str:
     return _TEX.sub("\\\\" + _JOINER, text)
 
 
-def _check_size(html):
+def _check_size(html: str) -> None:
     """The parser's time grows with the square of the nesting, so that is bounded first."""
-    open_tags = Counter()
+    open_tags: Counter[str] = Counter()
     if len(html) > MOST_CHARACTERS:
         raise TooTangled(f"the text has more than {MOST_CHARACTERS:,} characters")
     for count, match in enumerate(_TAG.finditer(html), 1):
@@ -108,7 +111,7 @@ def _check_size(html):
             )
 
 
-def _without_unseen(html):
+def _without_unseen(html: str) -> str:
     """Without scripts and styles, as far as they are closed."""
     kept, place = [], 0
     while begin := _UNSEEN.search(html, place):
@@ -120,7 +123,7 @@ def _without_unseen(html):
     return "".join([*kept, html[place:]])
 
 
-def _allowed(tag, name, value):
+def _allowed(tag: str, name: str, value: str) -> bool:
     """Whether an attribute stays."""
     if name not in _ATTRIBUTES["*"] and name not in _ATTRIBUTES.get(tag, ()):
         return False
@@ -132,10 +135,10 @@ def _allowed(tag, name, value):
 # html5lib's tokens, on their way from the parser to the text
 
 
-def _rewritten(source: Iterable[dict], link, picture, lower) -> Iterator[dict]:
+def _rewritten(source: Iterable[dict], link: Address, picture: Address, lower: int) -> Iterator[dict]:
     """The tokens with their addresses, names and headings changed. Only what is on the list comes here."""
     for token in source:
-        name = token.get("name")
+        name = token.get("name", "")
         if name in _HEADINGS:
             token["name"] = f"h{min(int(name[1]) + lower, 6)}"
         if token["type"] in ("StartTag", "EmptyTag"):
@@ -148,14 +151,14 @@ def _rewritten(source: Iterable[dict], link, picture, lower) -> Iterator[dict]:
         yield token
 
 
-def _read(token):
+def _read(token: dict) -> dict[str, str]:
     """{name: value} of a tag, as a browser reads it."""
     from bleach.html5lib_shim import convert_entities
 
     return {name: convert_entities(value) for (_, name), value in token["data"].items()}
 
 
-def _values(tag, values, link, picture):
+def _values(tag: str, values: dict[str, str], link: Address, picture: Address) -> dict[str, str] | None:
     """What becomes of a tag's values, or None where the tag goes."""
     values = {name: PREFIX + value if name in ("id", "name") else value for name, value in values.items()}
     if tag == "img":
@@ -169,12 +172,12 @@ def _values(tag, values, link, picture):
     return values
 
 
-def _description(values):
+def _description(values: dict[str, str]) -> str:
     words = values.get("alt", "").strip()
     return f"[{words}]" if words else ""
 
 
-def _leading(target, link):
+def _leading(target: str, link: Address) -> dict[str, str]:
     """The values of a link that leads to `target`, none if it leads nowhere."""
     if target.startswith("#"):
         return {"href": "#" + PREFIX + target[1:]}
@@ -182,7 +185,7 @@ def _leading(target, link):
     return {} if place is None else {"href": place, "rel": "nofollow noopener noreferrer"}
 
 
-def _leads_out(address):
+def _leads_out(address: str) -> bool:
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -190,16 +193,17 @@ def _leads_out(address):
     return parts.scheme == "mailto" or (parts.scheme in ("http", "https") and bool(parts.netloc))
 
 
-def _plain(address):
+def _plain(address: str) -> str:
     """An address as a browser reads it: line ends and tabs in it count for nothing."""
     return re.sub(r"[\x00-\x1f\x7f]", "", address).strip()
 
 
 def _without_commands(source: Iterable[dict]) -> Iterator[dict]:
     """The tokens with TeX commands broken up in all text but code, which MathJax leaves alone."""
-    words, code = [], 0
+    words: list[str] = []
+    code = 0
 
-    def text():
+    def text() -> dict:
         whole = "".join(words)
         words.clear()
         return {"type": "Characters", "data": whole if code else without_commands(whole)}

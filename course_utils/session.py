@@ -4,13 +4,17 @@ The choice is made once, by `begin`, and always comes with its reason. Order of 
 COURSE_PROFILE and COURSE_DEVICE, then what the notebook asks for, then what is found on this machine.
 """
 
+from __future__ import annotations
+
 import os
 import random
 import socket
 import sys
 import threading
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 PROFILES = ("offline", "hub")
@@ -36,7 +40,9 @@ OTHERS_BUSINESS = (
 )
 NO_NETWORK = {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"}
 
-_set_by_course = set()  # so that a second setup() does not mistake our own settings for the learner's
+_set_by_course: set[str] = (
+    set()
+)  # so that a second setup() does not mistake our own settings for the learner's
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,10 @@ class Session:
     seed: int
 
     @property
-    def budget(self):
+    def budget(self) -> Budget:
         return budget(self.profile.value, self.device.value)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"profile {self.profile.value}, because {self.profile.reason}\n"
             f"device {self.device.value}, because {self.device.reason}\n"
@@ -100,19 +106,18 @@ class Session:
         )
 
 
-def begin(profile=None, device=None, seed=0):
+def begin(profile: str | None = None, device: str | None = None, seed: int = 0) -> Session:
     """Choose profile and device, silence the libraries, set threads and seeds; returns a `Session`."""
     check_seed(seed)
     _forget_own_settings()
-    profile = choose_profile(profile)
-    quiet(profile.value)  # before the libraries are imported, where that is still possible
-    device = choose_device(device)
-    session = Session(profile, device, set_threads(profile.value), seed)
+    where = choose_profile(profile)
+    quiet(where.value)  # before the libraries are imported, where that is still possible
+    session = Session(where, choose_device(device), set_threads(where.value), seed)
     seed_everything(seed)
     return session
 
 
-def budget(profile, device):
+def budget(profile: str, device: str) -> Budget:
     """The `Budget` of a profile and a device such as "cuda:1"."""
     return BUDGETS[profile, device.partition(":")[0]]
 
@@ -120,7 +125,7 @@ def budget(profile, device):
 # Profile
 
 
-def choose_profile(requested=None):
+def choose_profile(requested: str | None = None) -> Choice:
     """The profile as a `Choice`; offline wherever the Hub can't be reached."""
     asked = _asked("COURSE_PROFILE", requested, "profile")
     if asked:
@@ -139,7 +144,7 @@ def choose_profile(requested=None):
     return Choice("offline", f"{host} does not answer")
 
 
-def network_reachable(host, port, seconds=None):
+def network_reachable(host: str, port: int, seconds: float | None = None) -> bool:
     """Whether a TCP connection opens within `seconds` (PROBE_SECONDS), name look-up included.
 
     The look-up has no time-out of its own, so it runs in a thread that is left behind when it takes too long.
@@ -147,7 +152,7 @@ def network_reachable(host, port, seconds=None):
     seconds = PROBE_SECONDS if seconds is None else seconds
     answered = threading.Event()
 
-    def connect():
+    def connect() -> None:
         try:
             socket.create_connection((host, port), timeout=seconds).close()
         except Exception:  # whatever stops us, a firewall or a blocked socket, means "not reachable"
@@ -160,7 +165,7 @@ def network_reachable(host, port, seconds=None):
     return answered.is_set()
 
 
-def hub_address():
+def hub_address() -> tuple[str, int]:
     """(host, port) of what a download would connect to first: the proxy where there is one, else the Hub."""
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
     address = urlsplit(proxy or os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
@@ -170,7 +175,7 @@ def hub_address():
 # Device
 
 
-def choose_device(requested=None):
+def choose_device(requested: str | None = None) -> Choice:
     """The device as a `Choice` whose value PyTorch takes as it is: "cpu", "cuda", "cuda:1" or "mps"."""
     asked = _asked("COURSE_DEVICE", requested, "device")
     if asked:
@@ -185,7 +190,7 @@ def choose_device(requested=None):
     return Choice("cpu", "PyTorch sees no GPU")
 
 
-def _check_device(asked):
+def _check_device(asked: Choice) -> None:
     kind, _, index = asked.value.partition(":")
     if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
         raise ValueError(
@@ -201,13 +206,13 @@ def _check_device(asked):
         raise ValueError(f"There is no device 'mps' ({asked.reason}): PyTorch sees no Apple GPU.")
 
 
-def _cuda_count():
+def _cuda_count() -> int:
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _mps_available():
+def _mps_available() -> bool:
     import torch
 
     return torch.backends.mps.is_available()
@@ -216,7 +221,7 @@ def _mps_available():
 # Threads and seeds
 
 
-def set_threads(profile):
+def set_threads(profile: str) -> int:
     """Set PyTorch's CPU threads and return their number.
 
     COURSE_THREADS decides, else OMP_NUM_THREADS, else the CPUs this process may use.
@@ -235,14 +240,14 @@ def set_threads(profile):
     return threads
 
 
-def usable_cpus():
+def usable_cpus() -> int:
     """CPUs this process may run on (a container often has fewer than the machine)."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def seed_everything(seed):
+def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and PyTorch's generators (PyTorch seeds its GPUs along)."""
     import numpy
     import torch
@@ -253,7 +258,7 @@ def seed_everything(seed):
     torch.manual_seed(seed)
 
 
-def check_seed(seed):
+def check_seed(seed: object) -> None:
     """Raise ValueError unless `seed` is a whole number that all three generators take."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
         raise ValueError(f"The seed is {seed!r}; give a whole number from 0 to {LARGEST_SEED}.")
@@ -262,7 +267,7 @@ def check_seed(seed):
 # Quiet
 
 
-def quiet(profile):
+def quiet(profile: str) -> None:
     """Silence progress bars, warnings and telemetry, and, offline, every look-up on the Hub.
 
     The libraries read most of these variables once, at import. So the variables are set for what is
@@ -278,27 +283,28 @@ def quiet(profile):
     tell_imported_libraries()
 
 
-def _forget_own_settings():
+def _forget_own_settings() -> None:
     for name in _set_by_course:
         os.environ.pop(name, None)
     _set_by_course.clear()
 
 
-def tell_imported_libraries():
+def tell_imported_libraries() -> None:
     """Repeat the variables' meaning to libraries that were imported before us."""
+    loaded: Mapping[str, Any] = sys.modules
     # huggingface_hub loads its parts when they are first used: what is not there yet reads the variables itself
-    if constants := sys.modules.get("huggingface_hub.constants"):
+    if constants := loaded.get("huggingface_hub.constants"):
         constants.HF_HUB_OFFLINE = _is_on("HF_HUB_OFFLINE")
         constants.HF_HUB_DISABLE_TELEMETRY = _is_on("HF_HUB_DISABLE_TELEMETRY")
-    if (utils := sys.modules.get("huggingface_hub.utils")) and _is_on("HF_HUB_DISABLE_PROGRESS_BARS"):
+    if (utils := loaded.get("huggingface_hub.utils")) and _is_on("HF_HUB_DISABLE_PROGRESS_BARS"):
         utils.disable_progress_bars()
-    if datasets := sys.modules.get("datasets"):
+    if datasets := loaded.get("datasets"):
         datasets.config.HF_HUB_OFFLINE = datasets.config.HF_DATASETS_OFFLINE = _is_on("HF_HUB_OFFLINE")
         if _is_on("HF_DATASETS_DISABLE_PROGRESS_BARS"):
             datasets.disable_progress_bars()
-    if evaluate := sys.modules.get("evaluate"):
+    if evaluate := loaded.get("evaluate"):
         evaluate.config.HF_EVALUATE_OFFLINE = _is_on("HF_EVALUATE_OFFLINE")
-    if transformers := sys.modules.get("transformers"):
+    if transformers := loaded.get("transformers"):
         if os.environ["TRANSFORMERS_VERBOSITY"] == "error":
             transformers.logging.set_verbosity_error()
         if _is_on("HF_HUB_DISABLE_PROGRESS_BARS"):
@@ -308,7 +314,7 @@ def tell_imported_libraries():
 # Reading the environment
 
 
-def _asked(variable, requested, keyword):
+def _asked(variable: str, requested: str | None, keyword: str) -> Choice | None:
     """What the variable or, failing that, the notebook asks for, as a `Choice`; None when neither does."""
     if value := os.environ.get(variable, "").strip().lower():
         return Choice(value, f"the variable {variable} says so")
@@ -317,5 +323,5 @@ def _asked(variable, requested, keyword):
     return None
 
 
-def _is_on(variable):
+def _is_on(variable: str) -> bool:
     return os.environ.get(variable, "").strip().upper() in {"1", "ON", "YES", "TRUE"}

@@ -12,7 +12,7 @@ SECONDS = 120
 NOISE = ("UserWarning", "warnings.warn", "FutureWarning")
 
 
-def terminal(command, show=True, seconds=SECONDS):
+def terminal(command: str, show: bool = True, seconds: float = SECONDS) -> int:
     """Run one command, `hf upload …` or `python …`, print it with its output, and return its exit code.
 
     It finds the programs of this environment first, and no shell reads it: no pipes, no wildcards. Lines that only
@@ -41,5 +41,5 @@ def terminal(command, show=True, seconds=SECONDS):
     return done.returncode
 
 
-def _is_noise(line):
+def _is_noise(line: str) -> bool:
     return any(word in line for word in NOISE)

@@ -32,7 +32,7 @@ def make(root, *arguments, **variables):
         ),
         (["test-quick"], ["not slow and not exhaustive"], []),
         (["test-all"], ["pytest"], [' -m "not']),
-        (["lint"], ["ruff check ."], ["pytest"]),
+        (["lint"], ["ruff check .", "ruff format --check .", "mypy"], ["pytest"]),
     ],
 )
 def test_a_target_runs_what_it_says(root, arguments, present, absent):

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from course_utils import catalog
 from course_utils.measure.evaluate import generate
@@ -49,7 +50,7 @@ def twin_folder() -> Path:
 
 
 @cache
-def tokenizer():
+def tokenizer() -> Any:
     """The twin's tokenizer, which all models here share."""
     from transformers import AutoTokenizer
 
@@ -112,7 +113,7 @@ def _without_scratch(error: Exception) -> str:
     return re.sub(rf"{re.escape(tempfile.gettempdir())}/(\S*/)?", "", str(error))
 
 
-def _check_kind(model, called: str) -> None:
+def _check_kind(model: Any, called: str) -> None:
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
     if type(core).__name__ != "T5ForConditionalGeneration" or core.config.vocab_size != base_vocabulary():
         raise Unusable(

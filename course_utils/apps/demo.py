@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from course_utils import instructions
 from course_utils.apps import contestants, exam, page
 from course_utils.apps.contestants import Contestant, Unusable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STEPS, ROWS, SEED = 150, 50, 2026
 METHODS = {"fully tuned": "full", "adapter": "LoRA"}  # shown by this name; one of peft_methods.METHODS
@@ -40,7 +44,9 @@ def compared(shelf: Sequence[Contestant], request: str, text: str) -> list[conte
     return [contestants.answer(one, prompt) for one in shelf]
 
 
-def measured(shelf: Sequence[Contestant], rows: int, seed: int = SEED, progress=None):
+def measured(
+    shelf: Sequence[Contestant], rows: int, seed: int = SEED, progress: Callable | None = None
+) -> tuple[str, Figure]:
     """(HTML table, Figure) of what each model scores and forgot on `rows` fresh rows a task; the first is the baseline."""
     from course_utils.plots.intervals import intervals
 
@@ -68,7 +74,7 @@ def measured(shelf: Sequence[Contestant], rows: int, seed: int = SEED, progress=
     return page.table(f"{rows} fresh rows of each task, drawn with seed {seed}", columns, lines), figure
 
 
-def build(shelf: Sequence[Contestant]):
+def build(shelf: Sequence[Contestant]) -> Any:
     """The page as gradio Blocks. shelf: the models, the baseline first."""
     import gradio as gr
 
@@ -95,20 +101,20 @@ def build(shelf: Sequence[Contestant]):
         measure = gr.Button("Measure")
         result, figure = gr.HTML(), gr.Plot(label="Scores with intervals", visible=False, **page.FIGURE)
 
-        def on_ask(text, request, folder):
+        def on_ask(text: str, request: str, folder: str) -> list:
             with_own = [*shelf, *_own(folder)]
             answers = _or_error(gr, lambda: compared(with_own, request, text))
             shown = [part for answer in answers for part in (answer.text, _timing(answer))]
             blank = ["", ""] * (len(shelf) + 1 - len(answers))
             return [*shown, *blank, gr.update(visible=not blank)]
 
-        def on_measure(rows, folder, progress=gr.Progress()):
+        def on_measure(rows: float, folder: str, progress: Callable = gr.Progress()) -> tuple[str, Any]:
             table, plot = _or_error(
                 gr, lambda: measured([*shelf, *_own(folder)], int(rows), progress=progress)
             )
             return table, gr.update(value=plot, visible=True)
 
-        def _own(folder):
+        def _own(folder: str) -> list[Contestant]:
             return _or_error(
                 gr, lambda: [contestants.read(folder.strip(), OWN)] if (folder or "").strip() else []
             )
@@ -119,11 +125,11 @@ def build(shelf: Sequence[Contestant]):
     return blocks
 
 
-def _timing(answer) -> str:
+def _timing(answer: contestants.Answer) -> str:
     return f"{answer.seconds:.2f} s, {answer.tokens} tokens"
 
 
-def _or_error(gr, action):
+def _or_error(gr: Any, action: Callable[[], Any]) -> Any:
     """What the action gives; what can't be used becomes a message on the page."""
     try:
         return action()
@@ -143,7 +149,7 @@ def trained_folder(method: str, steps: int) -> Path:
     from course_utils.catalog.paths import cache_folder, kept
     from course_utils.datasets import corpora
 
-    def train(scratch):
+    def train(scratch: Path) -> None:
         print(f"Training {method}, {steps} steps; kept for the next time …", flush=True)
         peft_methods.trained(method, steps=steps).model.save_pretrained(scratch)
 

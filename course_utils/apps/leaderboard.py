@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from course_utils.apps import contestants, exam, page
 from course_utils.apps.contestants import Unusable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = 50
 MOST_ENTRIES = 200
@@ -51,7 +55,9 @@ def entries(folder: str | Path) -> list[Path]:
     return found
 
 
-def evaluated(folder: str | Path, rows: int = ROWS, seed: int | None = None, progress=None) -> Board:
+def evaluated(
+    folder: str | Path, rows: int = ROWS, seed: int | None = None, progress: Callable | None = None
+) -> Board:
     """Let the base and every model in `folder` sit one exam.
 
     Args:
@@ -97,7 +103,7 @@ def as_html(board: Board) -> str:
     return text
 
 
-def _line(standing: exam.Standing, first: exam.Marks):
+def _line(standing: exam.Standing, first: exam.Marks) -> tuple:
     marks = standing.marks
     better = (
         "yes"
@@ -109,7 +115,7 @@ def _line(standing: exam.Standing, first: exam.Marks):
     return (standing.place, marks.name, marks.overall, marks.new, marks.known, better if marks is not first else "(the base)", f"{marks.kept_bytes / 1e3:,.0f} kB")  # fmt: skip
 
 
-def as_figure(board: Board):
+def as_figure(board: Board) -> Figure:
     """All entries' means with their intervals, first place on top."""
     from course_utils.plots.intervals import intervals
 
@@ -139,7 +145,7 @@ def seed_of(text: str) -> int | None:
     return int(text)
 
 
-def build(folder: str | Path):
+def build(folder: str | Path) -> Any:
     """The page as gradio Blocks for the models in `folder`."""
     import gradio as gr
 
@@ -151,7 +157,7 @@ def build(folder: str | Path):
         evaluate = gr.Button("Evaluate everybody on fresh rows", variant="primary")
         result, figure = gr.HTML(), gr.Plot(label="Means with intervals", visible=False, **page.FIGURE)
 
-        def on_evaluate(rows, seed, progress=gr.Progress()):
+        def on_evaluate(rows: float, seed: str, progress: Callable = gr.Progress()) -> tuple[str, Any]:
             try:
                 board = evaluated(folder, int(rows), seed_of(seed), progress)
             except Unusable as error:

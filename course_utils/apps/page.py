@@ -7,6 +7,7 @@ import os
 import threading
 import webbrowser
 from collections.abc import Sequence
+from typing import Any
 
 from course_utils import session
 
@@ -39,7 +40,7 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
     return f'<table class="course"><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _cells(columns, row):
+def _cells(columns: Sequence[str], row: Sequence[object]) -> str:
     cells = []
     for number, (column, value) in enumerate(zip(columns, row, strict=True)):
         tag, scope = ("th", ' scope="row"') if number == 0 else ("td", "")
@@ -54,7 +55,7 @@ def prepare() -> None:
     session.quiet("offline")
 
 
-def launch(blocks, port: int | None = None) -> str:
+def launch(blocks: Any, port: int | None = None) -> str:
     """Serve a page at the loopback address, in threads of this process; returns its address.
 
     Raises OSError where the port is taken.
@@ -72,7 +73,7 @@ def launch(blocks, port: int | None = None) -> str:
     return address
 
 
-def serve(blocks, port: int | None, browser: bool) -> int:
+def serve(blocks: Any, port: int | None, browser: bool) -> int:
     """Serve a page until Ctrl-C; returns an exit code."""
     try:
         address = launch(blocks, port)
@@ -86,3 +87,4 @@ def serve(blocks, port: int | None, browser: bool) -> int:
         threading.Event().wait()
     finally:
         blocks.close(verbose=False)
+    return 0

@@ -256,7 +256,8 @@ class Adjective(NamedTuple):
 
 
 def _adjectives(table: str, before_noun: bool) -> list[Adjective]:
-    return [Adjective(*line.split("|"), before_noun) for line in table.strip().splitlines()]
+    lines = (line.split("|") for line in table.strip().splitlines())
+    return [Adjective(english, masculine, feminine, before_noun) for english, masculine, feminine in lines]
 
 
 ADJECTIVES = _adjectives(

@@ -144,7 +144,7 @@ def _filled(draw: Draw, person: str) -> dict[str, str]:
 def _attempt(draw: Draw) -> dict | None:
     first = draw.choice(FIRST_NAMES)
     subject = f"{first} {draw.partner(first, SURNAMES)}"
-    facts = []
+    facts: list[tuple[str, dict[str, str]]] = []
     while len(facts) < 3:
         fact = draw.choice(_FACTS)
         if fact not in facts:
