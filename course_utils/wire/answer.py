@@ -9,6 +9,8 @@ so what a check sees is the same in both places.
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -113,13 +115,25 @@ class Answer:
     checks let those pass, the framework turns them into messages.
     """
 
-    def __init__(self, transport: Transport, seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, transport: Transport, seconds: float = CALL_SECONDS, code: str = "") -> None:
         self._transport = transport
         self._seconds = seconds
+        self._code = code
 
     def within(self, seconds: float) -> Answer:
         """The same answer, whose calls may take up to ``seconds`` each."""
-        return Answer(self._transport, seconds)
+        return Answer(self._transport, seconds, self._code)
+
+    def given(self, *functions: Callable) -> Answer:
+        """The same answer, with these functions of the course's beside the learner's names.
+
+        They are sent as source and defined afresh for each request, so what the notebook holds
+        under their names does not matter. They see the learner's names as their globals, and have
+        to import what else they use. They run where the learner's code runs, so what they return
+        is a claim like any other: judge it by values that nobody has without the work.
+        """
+        code = "\n\n".join(textwrap.dedent(inspect.getsource(function)) for function in functions)
+        return Answer(self._transport, self._seconds, code)
 
     def state(self, path: str) -> str | None:
         """``None`` if nothing has that name, ``"empty"`` if it is ``None``, else its type's name."""
@@ -170,7 +184,7 @@ class Answer:
             raise Refused(path, str(error)) from error
 
     def _ask(self, path: str, call: tuple | None, deliver: str, limits: Limits = codec.DATA) -> object:
-        request = codec.encode({"path": path, "call": call, "deliver": deliver})
+        request = codec.encode({"path": path, "call": call, "deliver": deliver, "code": self._code})
         try:
             reply = codec.decode(self._transport.ask(request, self._seconds, limits), limits)
         except TimeoutError:

@@ -3,9 +3,10 @@
 A request says where to look, whether to call what is found there, and how to
 deliver the result::
 
-    {"path": "mask_padding", "call": ([[5, 1, 0]], {"pad": 0}), "deliver": "value"}
+    {"path": "mask_padding", "call": ([[5, 1, 0]], {"pad": 0}), "deliver": "value", "code": ""}
 
-The reply is ``{"status": "ok", "value": ...}``, or a status that says why there
+``code`` is the course's own: functions that are defined for this request alone, beside the
+learner's names. The reply is ``{"status": "ok", "value": ...}``, or a status that says why there
 is no value: ``missing``, ``not started``, ``crashed``, ``refused``, or ``unavailable``
 when something of the course's own could not be loaded. This side runs where the
 learner's code runs, so nothing here is trusted by the other side.
@@ -81,6 +82,9 @@ def _short(error: BaseException) -> str:
 
 
 def _deliver(request: dict, namespace: dict, load_asset: Callable[[Asset], object]) -> object:
+    if code := request.get("code"):
+        namespace = dict(namespace)  # what the code defines is gone with the request
+        exec(compile(code, "<given>", "exec"), namespace)
     found = _find(request["path"], namespace)
     if request["call"] is not None:
         arguments, keywords = _resolved(request["call"], namespace, load_asset)

@@ -119,3 +119,29 @@ def test_a_reply_of_another_kind_is_refused():
 def test_a_lost_process():
     with pytest.raises(Lost, match="gone"):
         Answer(Says(ConnectionError("gone"))).value("x")
+
+
+def probed(number):
+    """What the learner's function makes of a number; the tests below send this function along."""
+    import math
+
+    return math.sqrt(double(number))  # noqa: F821  (the learner's)
+
+
+def test_given_code_is_the_courses_own_whatever_the_notebook_holds_under_its_name():
+    namespace = {"double": lambda n: 2 * n, "probed": lambda n: "all is well"}
+    mine = Answer(LocalTransport(namespace, None), seconds=300)
+    assert mine.given(probed).call("probed", 8) == 4.0
+    assert mine.given(probed).within(600).call("probed", 2) == 2.0
+    assert mine.call("probed", 8) == "all is well"
+    assert namespace.keys() == {"double", "probed"}, "what was sent along is gone"
+
+
+def test_given_code_meets_a_missing_name_and_a_stub_like_any_other():
+    def double(n):
+        raise NotImplementedError
+
+    with pytest.raises(Crashed, match="double"):
+        answer().given(probed).call("probed", 8)
+    with pytest.raises(NotStarted):
+        answer(double=double).given(probed).call("probed", 8)
