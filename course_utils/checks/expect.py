@@ -11,9 +11,11 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from course_utils.checks.framework import Failed, Rung, note
+from course_utils.wire.references import Record
 
 SHOWN_CHARACTERS = 160
 _NAMES = {
@@ -28,7 +30,7 @@ _NAMES = {
     "set": "a set",
     "ndarray": "a numpy array",
     "Tensor": "a torch tensor",
-    "Table": "a dataset",
+    "Table": "a table (a dataset or a data frame)",
 }
 
 
@@ -48,6 +50,13 @@ def _beginning(value: object) -> object:
     return value
 
 
+def _came(got: object) -> str:
+    """What came, with its type; a function that printed in place of returning is told so."""
+    if got is None:
+        return "None; a function without `return`, or one that prints its result, gives None"
+    return f"{_named(type(got))}: {show(got)}"
+
+
 def _named(kind: type) -> str:
     return _NAMES.get(kind.__name__, f"a {kind.__name__}")
 
@@ -58,7 +67,7 @@ def type_of(got: object, kinds: type | tuple[type, ...], what: str) -> None:
     boolean_as_number = isinstance(got, bool) and bool not in kinds
     if boolean_as_number or not isinstance(got, kinds):
         wanted = " or ".join(_named(kind) for kind in kinds)
-        raise Failed(Rung.WRONG_TYPE, f"{what} to be {wanted}", f"{_named(type(got))}: {show(got)}")
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be {wanted}", _came(got))
 
 
 def number(got: object, what: str) -> None:
@@ -78,7 +87,7 @@ def each_of(got: object, kinds: type | tuple[type, ...], what: str) -> None:
 def length(got: object, count: int, what: str) -> None:
     """``got`` has ``count`` items."""
     if not hasattr(got, "__len__"):
-        raise Failed(Rung.WRONG_TYPE, f"{what} to hold {count} items", f"{_named(type(got))}: {show(got)}")
+        raise Failed(Rung.WRONG_TYPE, f"{what} to hold {count} items", _came(got))
     if len(got) != count:
         raise Failed(Rung.WRONG_SHAPE, f"{what} to hold {count} items", f"{len(got)}")
 
@@ -86,9 +95,7 @@ def length(got: object, count: int, what: str) -> None:
 def shape(got: object, sides: tuple[int | None, ...], what: str) -> None:
     """``got`` is an array or tensor of that shape; ``None`` stands for any size."""
     if not hasattr(got, "shape"):
-        raise Failed(
-            Rung.WRONG_TYPE, f"{what} to be an array or a tensor", f"{_named(type(got))}: {show(got)}"
-        )
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be an array or a tensor", _came(got))
     found = tuple(got.shape)
     if len(found) != len(sides) or any(side not in (None, size) for side, size in zip(sides, found)):
         wanted = "(" + ", ".join("any" if side is None else str(side) for side in sides) + ")"
@@ -104,7 +111,7 @@ def keys(got: object, names: Iterable[str], what: str) -> None:
 
 
 def equal(got: object, expected: object, what: str) -> None:
-    """``got`` equals ``expected``, types included: ``1`` is not ``True``, a tuple is not a list."""
+    """``got`` equals ``expected``: ``1`` is not ``True``, but a list, a tuple and an array hold the same."""
     difference = _difference(got, expected, what)
     if difference is not None:
         raise difference
@@ -114,17 +121,14 @@ def _difference(got: object, expected: object, what: str) -> Failed | None:
     """The first place where two values differ."""
     if hasattr(expected, "shape") and hasattr(expected, "tolist"):
         return _array_difference(got, expected, what)
+    got = _in_the_form_of(expected, got)
     numeric = _is_number(got) and _is_number(expected)
     if type(got) is not type(expected) and not numeric:
-        return Failed(
-            Rung.WRONG_TYPE,
-            f"{what} to be {_named(type(expected))}: {show(expected)}",
-            f"{_named(type(got))}: {show(got)}",
-        )
+        return Failed(Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}: {show(expected)}", _came(got))
     if isinstance(expected, (list, tuple)):
         if len(got) != len(expected):
             return Failed(
-                Rung.WRONG_SHAPE, f"{what} to hold {len(expected)} items", f"{len(got)}: {show(got)}"
+                Rung.WRONG_SHAPE, f"{what} to hold {len(expected)} items", _other_length(got, expected)
             )
         pairs = ((index, got[index], item) for index, item in enumerate(expected))
         found = (_difference(one, other, f"item {index} of {what}") for index, one, other in pairs)
@@ -141,11 +145,33 @@ def _difference(got: object, expected: object, what: str) -> Failed | None:
     return None
 
 
+def _in_the_form_of(expected: object, got: object) -> object:
+    """``got`` as a list, a tuple or a dict, where it is another container of the same things."""
+    if isinstance(expected, (list, tuple)):
+        if hasattr(got, "shape") and hasattr(got, "tolist"):
+            got = got.tolist()
+        return type(expected)(got) if isinstance(got, (list, tuple)) else got
+    if isinstance(expected, dict) and isinstance(got, Record):
+        return got.fields
+    return got
+
+
+def _other_length(got: Collection, expected: Collection) -> str:
+    """How many items came, the first of the expected ones that is missing and the first that came too much."""
+    text = f"{len(got)}: {show(got)}"
+    for words, some, others in (("missing", expected, got), ("not expected", got, expected)):
+        left = Counter(map(show, others))
+        for item in map(show, some):
+            left[item] -= 1
+            if left[item] < 0:
+                text += f"; {words}: {item}"
+                break
+    return text
+
+
 def _array_difference(got: object, expected, what: str) -> Failed | None:
-    if type(got) is not type(expected):
-        return Failed(
-            Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}", f"{_named(type(got))}: {show(got)}"
-        )
+    if not (hasattr(got, "shape") and hasattr(got, "tolist")):
+        return Failed(Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}", _came(got))
     if tuple(got.shape) != tuple(expected.shape):
         return Failed(
             Rung.WRONG_SHAPE, f"{what} to have the shape {tuple(expected.shape)}", str(tuple(got.shape))
@@ -171,7 +197,7 @@ def all_close(got: object, expected: object, what: str, *, tolerance: float = 1e
     import numpy as np
 
     try:
-        mine, theirs = np.asarray(expected, dtype=float), np.asarray(got, dtype=float)
+        mine, theirs = np.asarray(_doubles(expected), dtype=float), np.asarray(_doubles(got), dtype=float)
     except (TypeError, ValueError):
         raise Failed(Rung.WRONG_TYPE, f"{what} to hold numbers only", show(got)) from None
     if mine.shape != theirs.shape:
@@ -183,6 +209,35 @@ def all_close(got: object, expected: object, what: str, *, tolerance: float = 1e
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0])
         raise Failed(Rung.WRONG_VALUE, f"{what} to be {mine[place]:.6g} at {place}", f"{theirs[place]:.6g}")
+
+
+def _doubles(value: object) -> object:
+    """A tensor in float64, as NumPy has no bfloat16; also those within lists."""
+    if isinstance(value, (list, tuple)):
+        return [_doubles(item) for item in value]
+    return value.double().numpy() if hasattr(value, "double") else value
+
+
+def tensor(got: object, what: str, sides: tuple[int | None, ...] | None = None):
+    """``got`` as a tensor, whether it came as a tensor, an array or lists of numbers: float64, int64 or bool.
+
+    ``sides`` is the shape it has to have, if given; ``None`` in it stands for any size.
+    """
+    import numpy as np
+    import torch
+
+    if isinstance(got, torch.Tensor):
+        found = got
+    else:
+        try:
+            found = torch.from_numpy(np.array(_doubles(got)))
+        except (TypeError, ValueError):
+            raise Failed(Rung.WRONG_TYPE, f"{what} to hold numbers only", _came(got)) from None
+    if sides is not None:
+        shape(found, sides, what)
+    if found.is_floating_point():
+        return found.double()
+    return found if found.dtype is torch.bool else found.long()
 
 
 def one_of(got: object, choices: Collection, what: str) -> None:

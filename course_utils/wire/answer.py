@@ -19,7 +19,7 @@ from course_utils.wire import codec
 from course_utils.wire.codec import CodecError, Limits
 from course_utils.wire.learner import respond
 from course_utils.wire.pipes import ASK, Pipe
-from course_utils.wire.references import Asset, Folder
+from course_utils.wire.references import Asset, Folder, Record
 
 CALL_SECONDS = 60.0
 
@@ -144,7 +144,7 @@ class Answer:
 
     def value(self, path: str) -> object:
         """The plain data at ``path``, a variable's name or a dotted path such as ``"args.learning_rate"``."""
-        return self._ask(path, None, "value")
+        return _scalars(self._ask(path, None, "value"))
 
     def call(self, path: str, /, *arguments: object, **keywords: object) -> object:
         """What the function at ``path`` returns for these arguments, as plain data.
@@ -152,7 +152,7 @@ class Answer:
         Arguments are plain data or references (:class:`~course_utils.wire.Asset`,
         ``Variable``, ``Rows``); the function gets its own copy of each.
         """
-        return self._ask(path, (arguments, keywords), "value")
+        return _scalars(self._ask(path, (arguments, keywords), "value"))
 
     def model(self, path: str):
         """The model at ``path``, rebuilt here from its config and weights: float32, CPU, eval mode.
@@ -222,3 +222,19 @@ class Answer:
         if type(value) is not kind:
             raise Refused(path, f"the reply holds a {type(value).__name__}, not a {kind.__name__}")
         return value
+
+
+def _scalars(value: object) -> object:
+    """The same value with each array or tensor of no dimension as the number that it holds.
+
+    To a learner a 0-d tensor is a number, and so it is to a check.
+    """
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    if type(value) is dict:
+        return {key: _scalars(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_scalars, value))
+    if type(value) is Record:
+        return Record(value.name, _scalars(value.fields))
+    return value

@@ -21,8 +21,9 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping, ValuesView
 from functools import cache
+from pathlib import PurePath
 from typing import ClassVar
 
 import numpy as np
@@ -207,7 +208,7 @@ class _Writer:
             return self._integer(int(value))
         if isinstance(value, (float, np.floating)):
             return self._float(float(value))
-        if isinstance(value, str):
+        if isinstance(value, (str, PurePath)):
             return self._text(str(value))
         return self._container(value, depth + 1)
 
@@ -246,6 +247,8 @@ class _Writer:
         if isinstance(value, Mapping):
             return ["dict", [[self._key(key), self.node(item, depth)] for key, item in value.items()]]
         if isinstance(value, list) or _is_a(value, "datasets", "Column"):
+            return ["list", [self.node(item, depth) for item in value]]
+        if isinstance(value, (range, KeysView, ValuesView)) or _is_a(value, "pandas", "Series"):
             return ["list", [self.node(item, depth) for item in value]]
         if isinstance(value, tuple):
             return ["tuple", [self.node(item, depth) for item in value]]

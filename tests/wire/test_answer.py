@@ -1,6 +1,11 @@
 """An Answer brings plain data or an error that says which rung it stands on."""
 
+from pathlib import Path
+
+import numpy as np
+import pandas
 import pytest
+import torch
 
 from course_utils.wire import codec
 from course_utils.wire.answer import (
@@ -145,3 +150,29 @@ def test_given_code_meets_a_missing_name_and_a_stub_like_any_other():
         answer().given(probed).call("probed", 8)
     with pytest.raises(NotStarted):
         answer(double=double).given(probed).call("probed", 8)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (torch.tensor(2), 2),
+        (np.array(0.5), 0.5),
+        (torch.tensor(0.5, dtype=torch.bfloat16), 0.5),
+        ([torch.tensor(True), {"a": np.float32(0.25)}], [True, {"a": 0.25}]),
+        (Path("a") / "b", "a/b"),
+        ({"a": 1}.keys(), ["a"]),
+        (range(2), [0, 1]),
+        (pandas.Series([1, 2]), [1, 2]),
+    ],
+    ids=repr,
+)
+def test_what_is_a_plain_value_to_a_learner_is_one_to_a_check(value, plain):
+    got = answer(f=lambda: value, x=value)
+    assert got.call("f") == got.value("x") == plain
+    assert type(got.call("f")) is type(plain)
+
+
+def test_weights_stay_tensors():
+    module = torch.nn.Module()
+    module.register_buffer("steps", torch.tensor(3))
+    assert answer(net=module).weights("net")["steps"].shape == ()
