@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "course_utils"
 
 # A room may import rooms of its own floor and of those below. Within a floor there must be no circle.
 FLOORS = [
-    {"session", "wire", "install", "sanitise", "terminal", "world"},
+    {"closure", "session", "wire", "install", "sanitise", "terminal", "world"},
     {"datasets", "instructions", "metrics"},
     {"catalog", "hub", "measure", "models", "plots", "training"},
     {"course"},
