@@ -6,6 +6,6 @@ process of its own, the checks outside it.
 
 from pathlib import Path
 
-from course_utils.grading.nbgrader_steps import configure
+from course_utils.grading.gradebook.nbgrader_steps import configure
 
 configure(get_config(), Path(__file__).parent, source="solutions", release="exercises")  # noqa: F821

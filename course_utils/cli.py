@@ -13,7 +13,7 @@ VERBS = {
     "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
     "rehearse": ("course_utils.rehearse:main", "run the lessons in order here, and how long each took"),
     "check": (
-        "course_utils.grading.shell:main",
+        "course_utils.grading.desk.shell:main",
         "check an exercise from the shell: course check exercises/NAME",
     ),
     "hint": (
@@ -22,17 +22,20 @@ VERBS = {
     ),
     "progress": ("course_utils.checks.learner.progress:main", "your points by chapter, and what is next"),
     "release": (
-        "course_utils.grading.release:main",
+        "course_utils.grading.gradebook.release:main",
         "build exercises/ from solutions/ (--check: only compare)",
     ),
-    "grade": ("course_utils.grading.autograde:main", "grade submitted/ and write marks and feedback"),
+    "grade": ("course_utils.grading.desk.autograde:main", "grade submitted/ and write marks and feedback"),
     "feedback": (
-        "course_utils.grading.feedback:main",
+        "course_utils.grading.desk.feedback:main",
         "the learners' pages once more, with what a person gave",
     ),
-    "submit": ("course_utils.grading.submit:main", "pack an exercise to hand it in, with a receipt"),
-    "collect": ("course_utils.grading.collect:main", "take handed-in packages to where `course grade` looks"),
-    "export": ("course_utils.grading.exports:main", "marks as a file that Canvas or Moodle imports"),
+    "submit": ("course_utils.grading.desk.submit:main", "pack an exercise to hand it in, with a receipt"),
+    "collect": (
+        "course_utils.grading.desk.collect:main",
+        "take handed-in packages to where `course grade` looks",
+    ),
+    "export": ("course_utils.grading.desk.exports:main", "marks as a file that Canvas or Moodle imports"),
     "demo": ("course_utils.apps.demo:main", "compare base, tuned and adapter models on your own text"),
     "leaderboard": (
         "course_utils.apps.leaderboard:main",

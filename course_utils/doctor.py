@@ -207,7 +207,7 @@ def try_walls() -> str:
 
     It is put up, and its canaries fly. Raises `SandboxError` when none holds.
     """
-    from course_utils.grading.warm import Nursery
+    from course_utils.grading.run.warm import Nursery
 
     nursery = Nursery("auto", secrets=(str(ROOT / "solutions"),))
     try:
@@ -218,8 +218,8 @@ def try_walls() -> str:
 
 
 def check_sandbox() -> Check:
+    from course_utils.grading.run.warm import SandboxError
     from course_utils.grading.sandbox.landlock import version
-    from course_utils.grading.warm import SandboxError
 
     advice = "only grading needs it; on Debian or Ubuntu: apt install bubblewrap, elsewhere grade in a Linux container"
     if platform.system() != "Linux":

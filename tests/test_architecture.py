@@ -40,7 +40,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def room(module):
-    """The room of a dotted module: "grading" for course_utils.grading.worker, "course_utils" for the package itself."""
+    """The room of a dotted module: "grading" for course_utils.grading.run.worker, "course_utils" for the package itself."""
     parts = module.split(".")[1:]
     return parts[0] if parts else "course_utils"
 
@@ -144,9 +144,9 @@ def test_the_language_world_imports_nothing_of_ours():
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("import course_utils.grading.worker", ("course_utils.grading.worker", False)),
+        ("import course_utils.grading.run.worker", ("course_utils.grading.run.worker", False)),
         ("from course_utils import grading", ("course_utils.grading", False)),
-        ("from ..grading import worker", ("course_utils.grading.worker", False)),
+        ("from ..grading import worker", ("course_utils.grading.run.worker", False)),
         ("from . import paths", ("course_utils.catalog.paths", False)),
         ("def f():\n    from course_utils import checks", ("course_utils.checks", True)),
         ("if TYPE_CHECKING:\n    from course_utils import checks", ("course_utils.checks", True)),

@@ -8,7 +8,7 @@ import pytest
 
 from course_utils import doctor
 from course_utils.doctor import Check
-from course_utils.grading.warm import SandboxError
+from course_utils.grading.run.warm import SandboxError
 
 
 def test_the_report_has_a_line_for_every_check(capsys):

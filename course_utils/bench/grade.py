@@ -31,8 +31,8 @@ import psutil
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, register
-from course_utils.grading.journal import Entry, Journal
-from course_utils.grading.release import ROOT
+from course_utils.grading.gradebook.release import ROOT
+from course_utils.grading.run.journal import Entry, Journal
 
 TRAINING = "06_full_fine_tuning"
 COMPUTING = "97_computing"
@@ -362,7 +362,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None:
         argv = sys.argv[1:]
     if argv[:1] == ["--ours"]:
-        from course_utils.grading import autograde
+        from course_utils.grading.desk import autograde
 
         return autograde.main(argv[1:])
     parser = argparse.ArgumentParser(prog="course bench grade", description=__doc__.split("\n\n")[0])

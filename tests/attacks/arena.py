@@ -21,8 +21,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from course_utils.grading import autograde
-from course_utils.grading.nbgrader_steps import read_secret
+from course_utils.grading.desk import autograde
+from course_utils.grading.gradebook.nbgrader_steps import read_secret
 from tests.attacks import assignment
 from tests.attacks.assignment import HONEST, NAME, SCORES, answered, write
 from tests.attacks.attack import Attack

@@ -251,7 +251,7 @@ except Exception as error:
     print(type(error).__name__)
 """),
     lie("patched-grader", "the executor's own functions, if they can be had", PATCH + """
-for name in ("executor", "autograde", "batch", "reports", "nbgrader_steps"):
+for name in ("run.executor", "desk.autograde", "run.batch", "gradebook.reports", "gradebook.nbgrader_steps"):
     try:
         module = __import__("course_utils.grading." + name, fromlist=["x"])
         module.grade = lambda *a, **k: None

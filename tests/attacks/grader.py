@@ -2,7 +2,7 @@
 
 import sys
 
-from course_utils.grading.autograde import main
+from course_utils.grading.desk.autograde import main
 from tests.attacks import assignment  # registers the exercise
 
 assert assignment.exercise

@@ -136,7 +136,7 @@ FLOODS = [
 FLOODS.append(
     hang("flood-forged", "outputs that no cell made, as many and as long as the wire takes", NOTHING + """
 import sys
-worker = sys.modules["course_utils.grading.worker"]
+worker = sys.modules["course_utils.grading.run.worker"]
 text = ("\\x1b[31m" + "<b>x</b>" * 12) * 900
 run_cell = worker.run_cell
 def forged(shell, source):

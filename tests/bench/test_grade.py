@@ -6,9 +6,9 @@ import pytest
 
 from course_utils.bench import grade as bench
 from course_utils.checks.framework import load_exercise
-from course_utils.grading import release
-from course_utils.grading.batch import Submission, notebook_of
-from course_utils.grading.executor import read_submission
+from course_utils.grading.gradebook import release
+from course_utils.grading.run.batch import Submission, notebook_of
+from course_utils.grading.run.executor import read_submission
 
 
 def test_submissions_are_of_the_kinds_asked_for(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 from nbgrader.api import Gradebook
 
-from course_utils.grading import feedback
+from course_utils.grading.desk import feedback
 from tests.attacks import assignment
 from tests.attacks.make_class import make_class
 from tests.attacks.markup import CORPUS

@@ -6,8 +6,10 @@ import shutil
 import pytest
 
 from course_utils.checks.framework import Rung, _Sheet
-from course_utils.grading import autograde, executor, release
-from course_utils.grading.journal import Entry, Stamp
+from course_utils.grading.desk import autograde
+from course_utils.grading.gradebook import release
+from course_utils.grading.run import executor
+from course_utils.grading.run.journal import Entry, Stamp
 from tests.grading import toy
 
 

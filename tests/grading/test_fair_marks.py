@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from course_utils.grading import autograde
-from course_utils.grading.release import build
+from course_utils.grading.desk import autograde
+from course_utils.grading.gradebook.release import build
 from tests.attacks import assignment
 from tests.attacks.assignment import HONEST, find, solution_notebook, write
 

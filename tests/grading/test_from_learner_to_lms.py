@@ -2,7 +2,7 @@
 
 import json
 
-from course_utils.grading import autograde, collect, exports, submit
+from course_utils.grading.desk import autograde, collect, exports, submit
 from tests.grading import toy
 
 

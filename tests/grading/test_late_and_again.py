@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from course_utils.grading import exports
+from course_utils.grading.desk import exports
 from tests.grading import toy
-from tests.grading.test_autograde import Class
+from tests.grading.desk.test_autograde import Class
 
 PLUGIN = """
 from nbgrader.plugins import BasePlugin

@@ -6,8 +6,8 @@ import nbformat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from course_utils.grading import executor
-from course_utils.grading.executor import Ungradable
+from course_utils.grading.run import executor
+from course_utils.grading.run.executor import Ungradable
 from tests.grading import toy
 
 JSON = st.recursive(

@@ -76,7 +76,7 @@ def signals_parent(_: list[str]) -> str:
 def _is_first_process() -> bool:
     """Whether process 1 is the one that forked us, and not a machine's init."""
     with suppress(OSError), open("/proc/1/cmdline", "rb") as file:
-        return b"course_utils.grading.zygote" in file.read()
+        return b"course_utils.grading.run.zygote" in file.read()
     return False
 
 

@@ -16,8 +16,9 @@ ROOT = PACKAGE.parent
 HIDDEN = frozenset(["checks", "grading", "__pycache__"])
 INSIDE = (
     "grading/__init__.py",
-    "grading/worker.py",
-    "grading/zygote.py",
+    "grading/run/__init__.py",
+    "grading/run/worker.py",
+    "grading/run/zygote.py",
     "grading/sandbox/__init__.py",
     "grading/sandbox/canaries.py",
     "grading/sandbox/confine.py",

@@ -40,7 +40,7 @@ def test_what_a_notebook_needs_is_seen(root):
         package / "course.py",
         package / "models" / "assets",
         package / "measure" / "evaluate.py",
-        package / "grading" / "worker.py",
+        package / "grading" / "run" / "worker.py",
         Path("/usr/bin"),
         Path("/somewhere/data/file"),
     ]

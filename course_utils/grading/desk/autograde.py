@@ -1,0 +1,296 @@
+"""``course grade SUBMITTED --out DIR``: grade a class into nbgrader's gradebook.
+
+``DIR`` becomes an nbgrader course folder: source, release, submitted (cleaned),
+autograded and feedback, gradebook.db, and a nbgrader_config.py with which formgrader
+and the exporters work there. A submission that cannot be graded is "ungraded" with
+its reason; nothing that is wrong with one stops the rest. Killed at any moment, the
+same command with ``--resume`` goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from course_utils.checks.framework import load_exercise
+from course_utils.grading.gradebook import reports
+from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
+from course_utils.grading.gradebook.release import ROOT, ReleaseError, exercise_names
+from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, handed_in, only_writer
+from course_utils.grading.run import batch, executor
+from course_utils.grading.run.batch import Grader, Judged, Submission
+from course_utils.grading.run.journal import Entry, Journal
+from course_utils.grading.run.warm import SANDBOXES, SandboxError
+from course_utils.grading.run.zygote import warm_up
+from course_utils.grading.sandbox.confine import Caps
+
+_STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}\Z")
+
+
+class GradeError(Exception):
+    """The whole run cannot go on; the message says what to do."""
+
+
+def find_submissions(
+    submitted: Path, wanted: str | None, known: list[str]
+) -> tuple[list[Submission], list[str]]:
+    """All submissions in nbgrader's layout, and a line for each folder that is none."""
+    found, skipped = [], []
+    for student in sorted(path for path in submitted.iterdir() if not path.name.startswith(".")):
+        if student.is_symlink() or not student.is_dir() or not _STUDENT.match(student.name):
+            skipped.append(f"{student.name!r}: not a student's folder")
+            continue
+        for folder in sorted(path for path in student.iterdir() if not path.name.startswith(".")):
+            if wanted is not None and folder.name != wanted:
+                continue
+            if folder.is_symlink() or not folder.is_dir() or folder.name not in known:
+                skipped.append(f"{student.name}/{folder.name!r}: no exercise of that name")
+            else:
+                found.append(Submission(student.name, folder.name, folder))
+    return found, skipped
+
+
+class Run:
+    """One run over a class: who is judged, what is written, what is left to do."""
+
+    def __init__(self, out: Path, grader: Grader) -> None:
+        self.writer = Writer(out)
+        self.journal = Journal(out / "journal")
+        self.grader = grader
+        self.done: list[Entry] = []
+
+    def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
+        """Judge and write every submission; with ``resume``, what the journal holds already is only written."""
+        if not resume:
+            for submission in submissions:
+                self.journal.forget(submission.student, submission.assignment)
+        kept, wanted = self._sorted_out(submissions)
+        with self.writer.open(), self._bar(len(submissions), len(kept)) as bar:
+            for entry in kept:
+                self._write(entry)
+            for judged in batch.judge_all(wanted, self.grader, jobs, _announce):
+                bar.set_postfix_str(str(judged.submission), refresh=False)
+                self._write(self._entered(judged))
+                bar.update()
+
+    def _bar(self, total: int, kept: int) -> tqdm:
+        tqdm.monitor_interval = 0  # no thread of its own: judging processes are forked while the bar runs
+        return tqdm(total=total, initial=kept, desc="grading", unit="notebook", disable=None)
+
+    def _sorted_out(self, submissions: list[Submission]) -> tuple[list[Entry], list[Submission]]:
+        """What an earlier run has judged, from the same submission, seed and checks; and what is to be judged."""
+        kept, wanted = [], []
+        for submission in submissions:
+            entry = self.journal.find(submission.student, submission.assignment)
+            if entry is None or entry.again or entry.stamp != self.grader.stamp(submission):
+                wanted.append(submission)
+            else:
+                kept.append(entry)
+        return kept, wanted
+
+    def _entered(self, judged: Judged) -> Entry:
+        submission, graded = judged.submission, judged.graded
+        entry = Entry(
+            student=submission.student,
+            assignment=submission.assignment,
+            stamp=judged.stamp,
+            reports=graded.reports,
+            notebook=graded.notebook,
+            seconds=round(graded.seconds, 2),
+            cells=round(graded.cells, 2),
+            learner=round(graded.used.seconds, 2),
+            own=round(graded.own, 2),
+            memory=graded.used.memory,
+            sandbox=graded.sandbox or self.grader.sandbox,
+            handed_in=handed_in(submission.folder),
+            why=judged.why,
+            again=judged.again,
+        )
+        self.journal.put(entry)
+        return entry
+
+    def _write(self, entry: Entry) -> None:
+        """Bring an entry to its places, unless it is there already."""
+        if entry.notebook is not None:
+            begun = time.process_time()
+            try:
+                self.writer.write(entry)
+            except WriteError as error:
+                entry = self._unwritten(entry, str(error))
+            self._feedback(entry)
+            entry.own = round(entry.own + time.process_time() - begun, 2)
+            self.journal.written(entry)
+        if entry.why:
+            tqdm.write(f"ungraded {entry.student} {entry.assignment}: {entry.why}", file=sys.stderr)
+        entry.notebook = None
+        self.done.append(entry)
+
+    def _unwritten(self, entry: Entry, fault: str) -> Entry:
+        """No mark may be left over from before, and none may be made up."""
+        entry.why, entry.again = f"the marks could not be written ({fault})", True
+        exercise = load_exercise(entry.assignment)
+        stand_in = executor.ungraded(entry.notebook, exercise, entry.why)
+        entry.reports, entry.notebook = stand_in.reports, stand_in.notebook
+        return entry
+
+    def _feedback(self, entry: Entry) -> None:
+        try:
+            self.writer.write_feedback(entry)
+        except Exception as error:
+            tqdm.write(f"{entry.student} {entry.assignment}: no feedback ({error})", file=sys.stderr)
+
+    def results(self) -> list[reports.Result]:
+        """One result a question, of everything this run has brought to its place."""
+        return [result for entry in self.done for result in _results(entry)]
+
+
+def _results(entry: Entry) -> list[reports.Result]:
+    by_hand = [
+        question.run(None)
+        for question in load_exercise(entry.assignment).questions.values()
+        if question.manual
+    ]
+    record = {
+        "memory": entry.memory,
+        "sandbox": entry.sandbox,
+        "submission": entry.stamp.submission,
+        "checks": entry.stamp.checks,
+        "seed": entry.stamp.seed,
+    }
+    found = [*entry.reports.values(), *by_hand]
+    return [reports.result_of(entry.student, report, entry.seconds, **record) for report in found]
+
+
+def _announce(level: str, reached: dict[str, str]) -> None:
+    """Say which wall stands, and what was tried to get through it."""
+    tqdm.write(
+        f"sandbox: {level}" + ("" if reached else ", as asked: learners' code runs as you"), file=sys.stderr
+    )
+    for claim in reached:
+        tqdm.write(f"  held: {claim}", file=sys.stderr)
+
+
+def grade_class(
+    submitted: Path,
+    out: Path,
+    *,
+    assignment: str | None = None,
+    secret_file: Path | None = None,
+    jobs: int = 1,
+    solutions: Path = ROOT / "solutions",
+    sandbox: str = "auto",
+    resume: bool = False,
+) -> list[dict]:
+    """Grade every submission under ``submitted`` into ``out``; returns all results as plain rows.
+
+    Raises :class:`GradeError` when there is nothing to grade, the exercises cannot be
+    released, or no sandbox of the kind asked for holds, and :class:`Busy` while another run writes there.
+    """
+    submitted, out, solutions = submitted.resolve(), out.resolve(), solutions.resolve()
+    submissions = _wanted(submitted, assignment, exercise_names(solutions))
+    names = sorted({submission.assignment for submission in submissions})
+    with only_writer(out):
+        secret_file = (secret_file or out / SECRET_FILE).resolve()
+        secret = read_secret(secret_file)
+        try:
+            Writer(out).prepare(solutions, names)
+        except ReleaseError as error:
+            raise GradeError(f"the exercises could not be released: {error}") from error
+        imports = _imports(out / "release", names)
+        executor.settle()
+        warm_up(list(imports))  # the checks need the same; judging processes are forked from here
+        secrets = (submitted, out, secret_file, solutions, ROOT / "course_utils" / "checks" / "framework.py")
+        grader = Grader(
+            out / "release",
+            secret,
+            sandbox,
+            imports,
+            tuple(map(str, secrets)),
+            Caps(memory=batch.fair_memory(jobs)),
+        )
+        return _grade(Run(out, grader), submissions, jobs, resume)
+
+
+def _wanted(submitted: Path, assignment: str | None, known: list[str]) -> list[Submission]:
+    if not submitted.is_dir():
+        raise GradeError(f"there is no folder {submitted}")
+    if assignment is not None and assignment not in known:
+        raise GradeError(f"there is no exercise {assignment!r}; there are {', '.join(known)}")
+    submissions, skipped = find_submissions(submitted, assignment, known)
+    for line in skipped:
+        print(f"skipped {line}", file=sys.stderr)
+    if not submissions:
+        raise GradeError(
+            f"no submissions in {submitted}; they lie in <student>/<assignment>/<assignment>.ipynb"
+        )
+    return submissions
+
+
+def _imports(release: Path, names: list[str]) -> tuple[str, ...]:
+    notebooks = [executor.read_released(release / name / f"{name}.ipynb") for name in names]
+    return tuple(dict.fromkeys(line for notebook in notebooks for line in batch.imports_of(notebook)))
+
+
+def _grade(run: Run, submissions: list[Submission], jobs: int, resume: bool) -> list[dict]:
+    out = run.writer.out
+    try:
+        run.grade(submissions, jobs, resume)
+    except SandboxError as error:
+        raise GradeError(str(error)) from error
+    rows = reports.write_results(out / "results.jsonl", run.results())
+    reports.write_grades(out / "grades.csv", run.writer.database, rows)
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The ``course grade`` command; exit code 0 when every submission has a result, faulty ones included."""
+    parser = argparse.ArgumentParser(
+        prog="course grade", description="Grade a class into nbgrader's gradebook."
+    )
+    parser.add_argument("submitted", type=Path, help="submitted/<student>/<assignment>/<assignment>.ipynb")
+    parser.add_argument("--out", type=Path, required=True, help="the class's folder; made if it is not there")
+    parser.add_argument("--assignment", metavar="NAME", help="only this exercise")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at a time (1)")
+    parser.add_argument(
+        "--seed-file", type=Path, help=f"the grader's secret (DIR/{SECRET_FILE}, made on first use)"
+    )
+    parser.add_argument(
+        "--sandbox",
+        choices=SANDBOXES,
+        default="auto",
+        help="the wall around learners' code: the best that holds (auto), or this one and no other",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where a run into the same folder was stopped"
+    )
+    parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.jobs < 1:
+        parser.error("--jobs takes a whole number from 1")
+    try:
+        grade_class(
+            options.submitted,
+            options.out,
+            assignment=options.assignment,
+            secret_file=options.seed_file,
+            jobs=options.jobs,
+            solutions=options.solutions,
+            sandbox=options.sandbox,
+            resume=options.resume,
+        )
+    except (GradeError, Busy, ValueError) as error:
+        print(f"course grade: {error}", file=sys.stderr)
+        return 1
+    grades = options.out / "grades.csv"
+    print(grades.read_text(encoding="utf-8"), end="")
+    print(f"\nwritten: {grades}, {options.out / 'results.jsonl'}, {options.out / 'feedback'}/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

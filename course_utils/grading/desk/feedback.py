@@ -1,0 +1,70 @@
+"""``course feedback DIR``: the learners' pages once more, from the gradebook as it is now.
+
+`course grade` writes them as soon as it has marked. What a person gives afterwards, points and comments, is in the
+gradebook alone: this puts it on the pages, nbgrader's and ours, and into grades.csv. Nothing is judged again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from course_utils.grading.gradebook import reports
+from course_utils.grading.gradebook.writer import Busy, Writer, only_writer
+from course_utils.grading.run.journal import Entry, Journal
+
+
+class FeedbackError(Exception):
+    """No page can be written; the message says what to do."""
+
+
+def write_pages(out: Path, assignment: str | None = None) -> tuple[list[Entry], list[str]]:
+    """Write the pages of every graded submission of a class anew; returns these and a line for each that failed.
+
+    Raises:
+        FeedbackError: where nothing is graded, or nothing of ``assignment``.
+        Busy: while somebody else writes into the folder.
+    """
+    if not (out / "gradebook.db").is_file():
+        raise FeedbackError(f"there is no gradebook in {out}; run `course grade … --out {out}` first")
+    entries = list(Journal(out / "journal"))
+    wanted = [entry for entry in entries if assignment in (None, entry.assignment)]
+    if not wanted:
+        known = ", ".join(sorted({entry.assignment for entry in entries})) or "nothing"
+        raise FeedbackError(f"nothing is graded of {assignment or 'any exercise'}; there is {known}")
+    writer, failed = Writer(out), []
+    with only_writer(out), writer.open():
+        for entry in tqdm(wanted, desc="pages", unit="page", disable=None):
+            try:
+                writer.write_feedback(entry)
+            except Exception as error:
+                failed.append(f"{entry.student} {entry.assignment}: {error}")
+    return wanted, failed
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The ``course feedback`` command; exit code 0 when every page was written."""
+    parser = argparse.ArgumentParser(prog="course feedback", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
+    )
+    parser.add_argument("--assignment", metavar="NAME", help="only this exercise")
+    options = parser.parse_args(argv)
+    out = options.out.resolve()
+    try:
+        written, failed = write_pages(out, options.assignment)
+    except (FeedbackError, Busy) as error:
+        print(f"course feedback: {error}", file=sys.stderr)
+        return 1
+    database, results = f"sqlite:///{out / 'gradebook.db'}", reports.read_results(out / "results.jsonl")
+    of_interest = {(entry.student, entry.assignment) for entry in written}
+    for row in reports.write_grades(out / "grades.csv", database, results):
+        if row["status"] == "needs a person" and (row["student"], row["assignment"]) in of_interest:
+            print(f"waits for a person: {row['student']} {row['assignment']}")
+    for line in failed:
+        print(f"no page for {line}", file=sys.stderr)
+    print(f"{len(written) - len(failed)} pages in {options.out / 'feedback'}/")
+    return 1 if failed else 0

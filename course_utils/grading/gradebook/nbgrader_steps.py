@@ -1,0 +1,193 @@
+"""The executor as steps of nbgrader's own conversions.
+
+With :func:`configure`, ``nbgrader autograde`` and formgrader's autograde button judge
+in the same way as ``course grade``: the submission's code runs in a child process,
+the checks outside it, and marks come from their reports, never from a cell's output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbgrader import utils
+from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
+from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, LimitOutput, NbGraderPreprocessor
+from traitlets import Unicode
+
+from course_utils.checks.framework import Report, load_exercise
+from course_utils.grading.gradebook.release import PREPROCESSORS
+from course_utils.grading.run import batch, executor
+from course_utils.grading.run.executor import Graded, Limits, Ungradable
+from course_utils.grading.run.warm import Nursery
+
+SECRET_FILE = "grading.seed"
+REPORTS = "course_reports"
+
+
+def read_secret(path: Path) -> bytes:
+    """The grader's secret; a new one of 32 random bytes (as hex) is written where there is none.
+
+    Whoever has this file can foresee every grader's draw: it belongs to the instructor alone.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)  # whole or not at all, and never in place of another
+        draft.unlink()
+    secret = path.read_bytes().strip()
+    if len(secret) < 16:
+        raise ValueError(f"the secret in {path} is too short; delete the file and a new one is made")
+    return secret
+
+
+class JudgeOutside(NbGraderPreprocessor):
+    """Replaces nbgrader's Execute: runs the answers in a child behind a wall, and the checks here."""
+
+    release_directory = Unicode("release", help="Where the released notebooks are.").tag(config=True)
+    secret_file = Unicode(SECRET_FILE, help="Where the grader's secret is.").tag(config=True)
+    sandbox = Unicode("auto", help="auto, bwrap, container or none, as for course grade.").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        student, name = resources["nbgrader"]["student"], resources["nbgrader"]["assignment"]
+        graded = self._judge(nb, student, name)
+        resources[REPORTS] = graded.reports
+        return graded.notebook, resources
+
+    def _judge(self, nb: NotebookNode, student: str, name: str) -> Graded:
+        released = executor.read_released(Path(self.release_directory) / name / f"{name}.ipynb")
+        exercise = load_exercise(name)
+        secret_file = Path(self.secret_file)
+        keys = executor.secret_keys(read_secret(secret_file), student)
+        secrets_ = (str(secret_file), str(secret_file.parent / "gradebook.db"))
+        sources, limits = executor.answer_sources(nb.cells), Limits(cell=exercise.cell_seconds)
+        nursery = _nursery(self.sandbox, secrets_, batch.imports_of(released))
+        try:
+            return executor.grade(released, sources, exercise, keys, limits, nursery=nursery)
+        except Ungradable as error:
+            return executor.ungraded(released, exercise, str(error))
+
+
+@lru_cache(maxsize=1)
+def _nursery(sandbox: str, secrets_: tuple[str, ...], imports: tuple[str, ...]) -> Nursery:
+    """Kept for the next submission of the same command; formgrader's button grades many in one process."""
+    return Nursery(sandbox, imports, secrets_)
+
+
+class SaveReports(NbGraderPreprocessor):
+    """Saves the reports' points in place of all earlier ones; stands where nbgrader has SaveAutoGrades."""
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        if REPORTS not in resources:
+            raise RuntimeError(
+                "SaveReports needs JudgeOutside before it in Autograde.autograde_preprocessors"
+            )
+        place = resources["nbgrader"]
+        with Gradebook(place["db_url"]) as gradebook:
+            names = place["notebook"], place["assignment"], place["student"]
+            submitted = gradebook.find_submission_notebook(*names)
+            put_marks(submitted, nb, resources[REPORTS])
+            gradebook.db.commit()
+        return nb, resources
+
+
+def put_marks(submitted: SubmittedNotebook, notebook: NotebookNode, reports: dict[str, Report]) -> None:
+    """Put the marks of a judged notebook into the gradebook's entry of it, in place of all earlier ones.
+
+    A mark that an instructor gave by hand stays, and is shown for another look. Nothing is
+    committed here.
+    """
+    grades = {grade.name: grade for grade in submitted.grades}
+    comments = {comment.name: comment for comment in submitted.comments}
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if utils.is_grade(cell):
+            grade, question = grades[name], executor.question_of(cell)
+            if question is None:
+                grade.auto_score, _ = utils.determine_grade(cell)
+            else:
+                grade.auto_score = _within(reports.get(question), float(cell.metadata.nbgrader["points"]))
+            _show_for_another_look(grade, keep=question is None or grade.auto_score is not None)
+        if utils.is_solution(cell):
+            untouched = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
+            comments[name].auto_comment = "No response." if untouched else None
+
+
+def take_back_marks(submitted: SubmittedNotebook) -> None:
+    """Take back every automatic mark, so that a failure leaves none behind. Nothing is committed here."""
+    for grade in submitted.grades:
+        grade.auto_score = None
+        _show_for_another_look(grade, keep=not grade.name.endswith(executor.CHECK_SUFFIX))
+
+
+def _show_for_another_look(grade: Grade, *, keep: bool) -> None:
+    """Whether a person is needed; ``keep`` keeps the mark a person gave (ungraded is never an old mark)."""
+    if not keep:
+        grade.manual_score = None
+    grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
+
+
+def _within(report: Report | None, most: float) -> float | None:
+    """A report's points if they are a number from 0 to ``most``; else no mark at all."""
+    if report is None or report.points is None or not 0 <= report.points <= most:
+        return None
+    return float(report.points)
+
+
+#: In place of nbgrader's default, which executes the notebook in a kernel beside the gradebook.
+AUTOGRADE_PREPROCESSORS = [LimitOutput, SaveReports, AssignLatePenalties, CheckCellMetadata]
+
+
+def forget_marks(database: str, assignment: str, student: str) -> None:
+    """Take back every automatic mark of a submission, if there is one."""
+    with Gradebook(database) as gradebook:
+        try:
+            submission = gradebook.find_submission(assignment, student)
+        except MissingEntry:
+            return
+        for notebook in submission.notebooks:
+            take_back_marks(notebook)
+        gradebook.db.commit()
+
+
+class _ForgetFirst:
+    """nbgrader's hook before a submission is graded."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+
+    def __call__(self, *, assignment: str, student: str, notebooks: list[str]) -> None:
+        for folder in {Path(path).parent for path in notebooks}:
+            forget_marks(self._database, folder.name, folder.parent.name)
+
+
+def configure(config, root: Path, *, source: str = "source", release: str = "release") -> None:
+    """Set nbgrader up for a course whose folder is ``root``; for a ``nbgrader_config.py``."""
+    root = root.resolve()
+    config.CourseDirectory.root = str(root)
+    config.CourseDirectory.source_directory = source
+    config.CourseDirectory.release_directory = release
+    config.GenerateAssignment.preprocessors = PREPROCESSORS
+    config.Autograde.sanitize_preprocessors = []
+    config.Autograde.autograde_preprocessors = [JudgeOutside, *AUTOGRADE_PREPROCESSORS]
+    config.Autograde.pre_convert_hook = _ForgetFirst(f"sqlite:///{root / 'gradebook.db'}")
+    config.JudgeOutside.release_directory = str(root / release)
+    config.JudgeOutside.secret_file = str(root / SECRET_FILE)
+
+
+CONFIG_FILE = '''"""nbgrader's settings for this class: formgrader and `nbgrader autograde` judge as `course grade` does."""
+
+from pathlib import Path
+
+from course_utils.grading.gradebook.nbgrader_steps import configure
+
+configure(get_config(), Path(__file__).parent{places})  # noqa: F821  (nbgrader defines get_config)
+'''

@@ -1,0 +1,262 @@
+"""The one writer of a class's folder: nbgrader's gradebook, autograded notebooks and feedback.
+
+Marks go in through nbgrader's own ``Gradebook``, one submission in one transaction; the
+notebooks lie where formgrader, feedback and the exporters look for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import fcntl
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbconvert.writers import FilesWriter
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, SubmittedAssignment, SubmittedNotebook
+from nbgrader.converters import GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import parse_utc
+from sqlalchemy.exc import SAWarning
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from course_utils.checks.framework import Exercise, load_exercise
+from course_utils.grading.gradebook import learners_page
+from course_utils.grading.gradebook.learners_page import Mark
+from course_utils.grading.gradebook.nbgrader_steps import CONFIG_FILE, configure, put_marks, take_back_marks
+from course_utils.grading.gradebook.release import LITTER, copy_source, generate, graded_cell, quiet_log
+from course_utils.grading.run.journal import Entry, write_whole
+
+
+class WriteError(Exception):
+    """Something could not be written; the message says what."""
+
+
+class Busy(Exception):
+    """Somebody else is writing into the class's folder; the message says so."""
+
+
+@contextlib.contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """One writer at a time in a class's folder; raises :class:`Busy` for the second."""
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "w") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # this process's alone: a fork does not hold it
+        except OSError:
+            raise Busy(
+                f"another `course grade` or `course feedback` is writing into {out}; wait for it to end"
+            ) from None
+        yield
+
+
+class Writer:
+    """Writes what was judged into the folder of a class, whose only writer it is."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.database = f"sqlite:///{out / 'gradebook.db'}"
+        self._feedback: _Feedback | None = None
+        self._book: Gradebook | None = None
+
+    def prepare(self, solutions: Path, names: list[str]) -> None:
+        """Release the exercises into the class's folder and its gradebook."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._make_gradebook()
+        for name in names:
+            copy_source(solutions, self.out, name)
+            generate(name, self.out, database=True)
+        settings = self.out / "nbgrader_config.py"
+        if not settings.exists():  # an instructor may have added a late penalty
+            write_whole(settings, CONFIG_FILE.format(places=""))
+
+    def _make_gradebook(self) -> None:
+        """An empty gradebook where there is none, whole or not at all."""
+        place = self.out / "gradebook.db"
+        if place.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=self.out) as folder, quiet_log():
+            Gradebook(f"sqlite:///{Path(folder) / place.name}").close()
+            os.replace(Path(folder) / place.name, place)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Writer]:
+        """Keep the gradebook open for many submissions."""
+        with quiet_log(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # nbgrader's own queries
+            self._book = Gradebook(self.database)
+            try:
+                yield self
+            finally:
+                self._book.close()
+                self._book = None
+
+    def write(self, entry: Entry) -> None:
+        """Put one submission's marks, notebook and feedback in their places, instead of what was there.
+
+        Raises :class:`WriteError` when they cannot be written; then there are no marks.
+        """
+        try:
+            self._lay_down(entry)
+            self._write_marks(entry)
+        except Exception as error:
+            self._book.db.rollback()
+            with contextlib.suppress(Exception):
+                self._take_back(entry)
+            raise WriteError(str(error)[:300]) from error
+
+    def _write_marks(self, entry: Entry) -> None:
+        submission = self._submission(entry)
+        submission.timestamp = parse_utc(entry.handed_in) if entry.handed_in else None
+        for notebook in submission.notebooks:
+            if entry.why:
+                take_back_marks(notebook)
+            else:
+                put_marks(notebook, entry.notebook, entry.reports)
+                self._penalise(submission, notebook)
+        self._book.db.commit()
+
+    def _take_back(self, entry: Entry) -> None:
+        for notebook in self._submission(entry).notebooks:
+            take_back_marks(notebook)
+        self._book.db.commit()
+
+    def _submission(self, entry: Entry) -> SubmittedAssignment:
+        self._book.update_or_create_student(entry.student)
+        return self._book.update_or_create_submission(entry.assignment, entry.student)
+
+    def _penalise(self, submission: SubmittedAssignment, notebook: SubmittedNotebook) -> None:
+        """The late penalty that the class's nbgrader_config.py asks for, by nbgrader's own rules."""
+        notebook.late_submission_penalty = None
+        if submission.total_seconds_late <= 0:
+            return
+        self._book.db.flush()
+        self._book.db.expire(notebook)
+        step = AssignLatePenalties(config=self._config())
+        step.init_plugin()
+        late = step.plugin_inst.late_submission_penalty(
+            submission.student_id, notebook.score, submission.total_seconds_late
+        )
+        if late is not None:
+            notebook.late_submission_penalty = step._check_late_penalty(notebook, late)
+
+    def _config(self) -> Config:
+        """The class's own settings for nbgrader."""
+        path = self.out / "nbgrader_config.py"
+        if path.exists():
+            return PyFileConfigLoader(path.name, path=str(self.out)).load_config()
+        config = Config()
+        configure(config, self.out)
+        return config
+
+    # --- the notebooks -----------------------------------------------------------------------------
+
+    def _lay_down(self, entry: Entry) -> None:
+        """What nbgrader sees as submitted, and as autograded: the released notebook with the answers in it."""
+        self._lay("autograded", entry, entry.notebook)
+        bare = copy.deepcopy(entry.notebook)
+        for cell in bare.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        self._lay("submitted", entry, bare)
+
+    def _lay(self, kind: str, entry: Entry, notebook: NotebookNode) -> None:
+        place = self.out / kind / entry.student / entry.assignment
+        shutil.rmtree(place, ignore_errors=True)
+        released = self.out / "release" / entry.assignment
+        shutil.copytree(released, place, ignore=shutil.ignore_patterns("*.ipynb", *LITTER))
+        write_whole(place / f"{entry.assignment}.ipynb", nbformat.writes(notebook))
+        if entry.handed_in:
+            (place / "timestamp.txt").write_text(entry.handed_in, encoding="utf-8")
+
+    def write_feedback(self, entry: Entry) -> None:
+        """nbgrader's feedback and a page of ours, from the gradebook as it is now.
+
+        Raises :class:`WriteError` with the reason if they can't be made.
+        """
+        if self._feedback is None:
+            config = Config()
+            configure(config, self.out)
+            self._feedback = _Feedback(config)
+        try:
+            self._feedback.convert(entry.student, entry.assignment)
+        except Exception as error:
+            raise WriteError(str(error)[:200]) from error
+        exercise, submission = load_exercise(entry.assignment), self._submission(entry)
+        text = learners_page.page(
+            entry.student,
+            exercise,
+            list(entry.reports.values()),
+            {} if entry.why else _marks(exercise, submission),
+            why=entry.why,
+            late_penalty=submission.late_submission_penalty or 0.0,
+        )
+        write_whole(self.out / "feedback" / entry.student / entry.assignment / "report.html", text)
+
+
+def _marks(exercise: Exercise, submission: SubmittedAssignment) -> dict[str, Mark]:
+    """What stands in the gradebook for each question: what a person gave counts before what a check did."""
+    grades = {grade.name: grade for notebook in submission.notebooks for grade in notebook.grades}
+    comments = {comment.name: comment for notebook in submission.notebooks for comment in notebook.comments}
+    marks = {}
+    for question in exercise.questions.values():
+        grade, comment = grades.get(graded_cell(question)), comments.get(question.name)
+        if grade is None:  # not in the notebook that was released to this class
+            continue
+        points = grade.auto_score if grade.manual_score is None else grade.manual_score
+        marks[question.name] = Mark(
+            None if points is None else points + (grade.extra_credit or 0.0),
+            (comment.manual_comment or "") if comment else "",
+            blank=question.manual
+            and grade.auto_score is not None,  # nbgrader marks by itself only what was left untouched
+        )
+    return marks
+
+
+class _Feedback:
+    """nbgrader's feedback pages; its exporter, whose templates take longest to read, is made once."""
+
+    def __init__(self, config: Config) -> None:
+        with quiet_log() as log:
+            self._log = log
+            self._converter = GenerateFeedback(
+                coursedir=CourseDirectory(config=config, log=log), config=config, log=log
+            )
+        converter = self._converter
+        converter.force, converter.pre_convert_hook = True, None
+        converter.writer = FilesWriter(parent=converter, config=converter.config)
+        converter.exporter = converter.exporter_class(parent=converter, config=converter.config)
+        for step in converter.preprocessors:
+            converter.exporter.register_preprocessor(step)
+
+    def convert(self, student: str, assignment: str) -> None:
+        """One submission's page; raises with the reason it failed."""
+        directory = self._converter.coursedir
+        directory.student_id, directory.assignment_id = student, assignment
+        self._log.reason = ""
+        try:
+            self._converter.init_notebooks()
+            self._converter.convert_notebooks()
+        except Exception as error:
+            raise WriteError(self._log.reason or str(error)) from error
+
+
+def handed_in(folder: Path) -> str | None:
+    """A submission's time stamp as nbgrader writes it, if there is one that can be read."""
+    path = folder / "timestamp.txt"
+    try:
+        if path.is_symlink() or not path.is_file():
+            return None
+        with open(path, encoding="utf-8") as file:
+            text = file.read(100).strip()
+        return f"{parse_utc(text).isoformat(' ')} UTC" if text else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,1 @@
+"""Running learners' code behind its walls, and judging what it answers."""

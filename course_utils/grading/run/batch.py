@@ -1,0 +1,268 @@
+"""Judge many submissions side by side, in processes of our own.
+
+Each has its own warm process, so nothing is shared but the machine. What fails by no fault
+of the submission's own (a judging process that dies, a child that does not start) is tried
+once more; what fails twice is ungraded, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import connection, get_context
+from pathlib import Path
+
+import psutil
+from nbformat import NotebookNode
+
+from course_utils.checks.framework import load_exercise
+from course_utils.grading.run import executor, journal
+from course_utils.grading.run.executor import Graded, Limits, Ungradable
+from course_utils.grading.run.journal import Stamp
+from course_utils.grading.run.warm import STACK, Nursery, SandboxError
+from course_utils.grading.sandbox.confine import Caps, die_with_parent
+
+TRIES, FALSE_STARTS = 2, 5
+PATIENCE_SECONDS = 20.0
+GRACE_SECONDS = 900.0  # of our own work on a submission, beyond the learner's clock
+_LIGHT = frozenset("copy itertools json math os random re string sys time collections functools".split())
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Who handed in what: ``SUBMITTED/<student>/<assignment>/``."""
+
+    student: str
+    assignment: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.student} {self.assignment}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A submission and what came of it.
+
+    ``why`` says why it is ungraded, if it is; ``again`` that this was a fault of ours, which
+    another run may not meet.
+    """
+
+    submission: Submission
+    graded: Graded
+    stamp: Stamp
+    why: str = ""
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Grader:
+    """What a judging process needs to know; the secret never goes further than here."""
+
+    release: Path
+    secret: bytes
+    sandbox: str = "auto"
+    imports: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    caps: Caps = field(default_factory=Caps)
+    total_seconds: float = Limits.total
+
+    def stamp(self, submission: Submission) -> Stamp:
+        """What a mark of this submission is made from."""
+        name = submission.assignment
+        released = self.release / name / f"{name}.ipynb"
+        return Stamp(
+            journal.submission_hash(submission.folder / f"{name}.ipynb", submission.folder / "timestamp.txt"),
+            journal.checks_version(load_exercise(name), released),
+            journal.seed_id(self.secret),
+        )
+
+    def judge(self, submission: Submission, nursery: Nursery) -> Judged:
+        """Run and judge one submission; never raises for what is in it."""
+        name = submission.assignment
+        exercise = load_exercise(name)
+        stamp = self.stamp(submission)
+        released = executor.read_released(self.release / name / f"{name}.ipynb")
+        again = False
+        try:
+            sources = executor.read_submission(notebook_of(submission))
+        except Ungradable as error:
+            return self.unable(submission, str(error))
+        try:
+            keys = executor.secret_keys(self.secret, submission.student)
+            limits = Limits(cell=exercise.cell_seconds, total=self.total_seconds)
+            graded = executor.grade(released, sources, exercise, keys, limits, nursery=nursery)
+            return Judged(submission, graded, stamp)
+        except Ungradable as error:
+            why, again = str(error), True
+        except Exception as error:  # a fault of ours: say so, and go on with the next
+            why, again = f"the grader failed ({type(error).__name__}: {str(error)[:300]})", True
+        return self.unable(submission, why, again)
+
+    def unable(self, submission: Submission, why: str, again: bool = False) -> Judged:
+        """What stands in for a submission without marks."""
+        name = submission.assignment
+        released = executor.read_released(self.release / name / f"{name}.ipynb")
+        graded = executor.ungraded(released, load_exercise(name), why)
+        return Judged(submission, graded, self.stamp(submission), why, again)
+
+
+def notebook_of(submission: Submission) -> Path:
+    """Where a submission's notebook lies; raises :class:`Ungradable` if there is none of that name."""
+    path = submission.folder / f"{submission.assignment}.ipynb"
+    if not path.exists():
+        others = sorted(other.name for other in submission.folder.glob("*.ipynb"))
+        found = f"; there is {others[0]}" if others else ""
+        raise Ungradable(f"there is no notebook {path.name}{found}")
+    return path
+
+
+def imports_of(notebook: NotebookNode) -> tuple[str, ...]:
+    """What to import before a notebook's learners come: its own import lines, and the whole stack if it wants any of it.
+
+    Only the cells that learners cannot change are looked at.
+    """
+    lines = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or "nbgrader" in cell.metadata:
+            continue
+        with contextlib.suppress(SyntaxError):
+            lines += [ast.unparse(node) for node in ast.parse(cell.source).body if _imports(node)]
+    roots = {line.split()[1].split(".")[0].rstrip(",") for line in lines}
+    return (*(STACK if roots - _LIGHT else ()), *lines)
+
+
+def _imports(node: ast.stmt) -> bool:
+    return isinstance(node, (ast.Import, ast.ImportFrom))
+
+
+def fair_memory(jobs: int) -> int:
+    """Bytes that a submission may hold when ``jobs`` run at once: 4 GB, less where the machine has less."""
+    share = int(0.8 * psutil.virtual_memory().total / jobs)
+    return max(2**30, min(Caps.memory, share))
+
+
+class _Judge:
+    """One judging process, as the one that hands out the work sees it."""
+
+    def __init__(self, grader: Grader) -> None:
+        context = get_context("fork")
+        self.wire, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, grader), daemon=False)
+        self.process.start()
+        theirs.close()
+        self.task: tuple[Submission, int] | None = None
+        self.deadline = float("inf")
+
+    def give(self, task: tuple[Submission, int], seconds: float) -> None:
+        self.task, self.deadline = task, time.monotonic() + seconds
+        self.wire.send(task[0])
+
+    def end(self, patience: float = 0.0) -> None:
+        """Have it end: of itself within ``patience`` seconds, or by force."""
+        with contextlib.suppress(OSError):
+            self.wire.send(None)
+        self.process.join(patience)
+        self.process.kill()
+        self.process.join()
+        self.wire.close()
+
+
+def _serve(wire: connection.Connection, grader: Grader) -> None:
+    """A judging process: put the wall up and say so, then judge what comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError, AttributeError):  # AttributeError: not Linux
+        die_with_parent()
+    nursery = Nursery(grader.sandbox, grader.imports, grader.secrets, grader.caps)
+    try:
+        nursery.open()
+    except SandboxError as error:
+        wire.send(("no wall", str(error), {}))
+        return
+    wire.send(("ready", nursery.level, nursery.reached))
+    while (submission := wire.recv()) is not None:
+        wire.send(("judged", grader.judge(submission, nursery), {}))
+    nursery.close()
+
+
+def judge_all(
+    submissions: list[Submission],
+    grader: Grader,
+    jobs: int,
+    say: Callable[[str, dict[str, str]], None] = lambda level, reached: None,
+) -> Iterator[Judged]:
+    """Judge submissions, ``jobs`` at a time, in whatever order they are done.
+
+    ``say`` is told the sandbox's level and what its canaries reached, as soon as the first
+    wall stands. Raises :class:`SandboxError` when none can.
+    """
+    waiting = deque((submission, 1) for submission in submissions)
+    judges = [_Judge(grader) for _ in range(min(jobs, len(submissions)))]
+    seconds = grader.total_seconds + GRACE_SECONDS
+    said, false_starts = False, 0
+    try:
+        while judges:
+            for judge in _ready(judges):
+                kind, found, reached = _received(judge)
+                if kind == "no wall":
+                    false_starts += 1
+                    if not said or false_starts > FALSE_STARTS:
+                        raise SandboxError(found)
+                    kind = "died"
+                if kind == "ready" and not said:
+                    said = True
+                    say(found, reached)
+                if kind == "judged":
+                    if found.again and judge.task[1] < TRIES:
+                        waiting.append((found.submission, judge.task[1] + 1))
+                    else:
+                        yield found
+                    judge.task = None
+                if kind == "died":
+                    judges.remove(judge)
+                    judge.end()
+                    yield from _again(judge.task, grader, waiting)
+                    if waiting:
+                        judges.append(_Judge(grader))
+                elif waiting:
+                    judge.give(waiting.popleft(), seconds)
+                else:
+                    judges.remove(judge)
+                    judge.end(PATIENCE_SECONDS)
+    finally:
+        for judge in judges:
+            judge.end()
+
+
+def _ready(judges: list[_Judge]) -> list[_Judge]:
+    """The judges that have something to say, or whose time is up."""
+    heard = connection.wait([judge.wire for judge in judges], timeout=5.0)
+    late = [judge for judge in judges if judge.deadline < time.monotonic() and judge.wire not in heard]
+    for judge in late:
+        judge.process.kill()
+    return [judge for judge in judges if judge.wire in heard]
+
+
+def _received(judge: _Judge) -> tuple:
+    try:
+        return judge.wire.recv()
+    except (EOFError, OSError):
+        return ("died" if judge.task else "no wall"), "the judging process ended before it began", {}
+
+
+def _again(
+    task: tuple[Submission, int] | None, grader: Grader, waiting: deque[tuple[Submission, int]]
+) -> Iterator[Judged]:
+    """What to do with the submission of a judge that died: once more, and then no more."""
+    if task is None:
+        return
+    submission, tries = task
+    if tries < TRIES:
+        waiting.append((submission, tries + 1))
+    else:
+        yield grader.unable(submission, "the process that judges it ended, twice", again=True)

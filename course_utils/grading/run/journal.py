@@ -1,0 +1,165 @@
+"""What has been judged, on disk, so that a run that was killed goes on where it was.
+
+One file a submission, replaced as a whole: first with everything that came of it, and, once
+that is in its places, without the notebook. Writing replaces what is there, so doing it
+twice does no harm; judging is not done twice for the same submission, seed and checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from course_utils.checks import framework
+from course_utils.checks.framework import Exercise, PartResult, Report
+from course_utils.grading.run.executor import SUBMISSION_BYTES
+
+_HEX = 16  # digits of a hash that people see
+
+
+def _digest(*pieces: bytes) -> str:
+    whole = hashlib.sha256()
+    for piece in pieces:
+        whole.update(len(piece).to_bytes(8, "big") + piece)
+    return whole.hexdigest()[:_HEX]
+
+
+def submission_hash(notebook: Path, *others: Path) -> str:
+    """A hash of what is taken from a submission: its notebook, and other files; a missing one counts as empty."""
+    return _digest(*(_content(path) for path in (notebook, *others)))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.is_symlink() or not path.is_file():
+            return b""
+        size = path.stat().st_size
+        return path.read_bytes() if size <= SUBMISSION_BYTES else b"%d bytes" % size  # it will be refused
+    except OSError:
+        return b""
+
+
+def seed_id(secret: bytes) -> str:
+    """A name for the grader's secret that does not give it away."""
+    return _digest(b"the name of a secret", secret)
+
+
+def checks_version(exercise: Exercise, released: Path) -> str:
+    """A hash of what the marks of an exercise depend on besides the answers: its checks and its notebook."""
+    modules = {question.check.__module__ for question in exercise.questions.values() if question.check}
+    files = sorted({sys.modules[name].__file__ for name in modules if name in sys.modules})
+    folder = Path(framework.__file__).parent
+    files += [str(folder / name) for name in ("draw.py", "expect.py", "framework.py")]
+    return _digest(*(_content(Path(file)) for file in files), _content(released))
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a mark was made from; kept with every mark."""
+
+    submission: str
+    checks: str
+    seed: str
+
+
+@dataclass
+class Entry:
+    """A submission and what came of it.
+
+    ``notebook`` is ``None`` once everything is written. ``handed_in`` is the time stamp, ``seconds``
+    are the whole notebook's and ``cells`` the learner's cells' of these; ``learner`` and ``own`` are
+    processor seconds, of the learner's processes and of judging and writing; ``memory`` in bytes, ``why`` says why it is ungraded (``again``: by no fault of its own).
+    """
+
+    student: str
+    assignment: str
+    stamp: Stamp
+    reports: dict[str, Report]
+    notebook: NotebookNode | None
+    seconds: float = 0.0
+    cells: float = 0.0
+    learner: float = 0.0
+    own: float = 0.0
+    memory: int = 0
+    sandbox: str = ""
+    handed_in: str | None = None
+    why: str = ""
+    again: bool = False
+
+
+class Journal:
+    """The entries of one class, under ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, entry: Entry) -> None:
+        """Write an entry so that a reader finds the whole of it or the one before."""
+        text = {one.name: getattr(entry, one.name) for one in fields(entry)}
+        text |= {
+            "stamp": asdict(entry.stamp),
+            "reports": [report.to_dict() for report in entry.reports.values()],
+            "notebook": None if entry.notebook is None else nbformat.writes(entry.notebook),
+        }
+        write_whole(self._path(entry.student, entry.assignment), json.dumps(text))
+
+    def written(self, entry: Entry) -> None:
+        """Note that all of an entry is in its place."""
+        self.put(replace(entry, notebook=None))
+
+    def forget(self, student: str, assignment: str) -> None:
+        """Remove a submission's entry, if there is one."""
+        self._path(student, assignment).unlink(missing_ok=True)
+
+    def _path(self, student: str, assignment: str) -> Path:
+        return self.folder / assignment / f"{student}.json"
+
+    def find(self, student: str, assignment: str) -> Entry | None:
+        """The entry of a submission, if there is one that can be read."""
+        path = self._path(student, assignment)
+        try:
+            return _entry(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # not ours, or of another version: judged again
+
+    def __iter__(self) -> Iterator[Entry]:
+        for path in sorted(self.folder.glob("*/*.json")):
+            entry = self.find(path.stem, path.parent.name)
+            if entry is not None:
+                yield entry
+
+
+def _entry(text: dict) -> Entry:
+    notebook = text["notebook"]
+    read = {
+        "stamp": Stamp(**text["stamp"]),
+        "reports": {each["question"]: _report(each) for each in text["reports"]},
+        "notebook": None if notebook is None else nbformat.reads(notebook, as_version=4),
+    }
+    return Entry(**(text | read))
+
+
+def _report(text: dict) -> Report:
+    parts = tuple(PartResult(**part) for part in text["parts"])
+    return Report(**(text | {"parts": parts, "notes": tuple(text["notes"])}))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file; whatever happens meanwhile, a reader finds the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(draft, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)

@@ -1,0 +1,137 @@
+"""Marks leave the gradebook as Canvas and Moodle read them, and only final ones do."""
+
+import csv
+import io
+import json
+import shutil
+
+import pytest
+from nbgrader.api import Gradebook
+
+from course_utils.grading.desk import exports
+from tests.grading import toy
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of nbgrader's own queries
+
+
+@pytest.fixture
+def folder(prepared, tmp_path):
+    """A class's folder with four submissions in its gradebook, marked without running anything."""
+    out = tmp_path / "class"
+    shutil.copytree(prepared, out)
+    lines = []
+    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+        for student, (points, by_hand, late) in STUDENTS.items():
+            submission = submitted(book, student, points, by_hand)
+            submission.notebooks[0].late_submission_penalty = late
+            lines += [line(student, "q1", points), line(student, "q2", 0)]
+        book.db.commit()
+    (out / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    return out
+
+
+# points for q1 (None: ungraded), for q3 by hand (None: waits), late penalty
+STUDENTS = {"ann": (4, 5, None), "bob": (1, 2, 2), "cy": (None, 5, None), "dan": (4, None, None)}
+
+
+def submitted(book, student, points, by_hand):
+    book.update_or_create_student(student)
+    submission = book.update_or_create_submission(toy.NAME, student)
+    for name, score in (("q1-check", points), ("q2-check", 0), ("q3", by_hand)):
+        grade = book.find_grade(name, toy.NAME, toy.NAME, student)
+        grade.manual_score, grade.auto_score = (score, None) if name == "q3" else (None, score)
+        grade.needs_manual_grade = score is None
+    return submission
+
+
+def line(student, question, score):
+    status = "ungraded" if score is None else "graded"
+    return {"student": student, "assignment": toy.NAME, "question": question, "score": score, "max": 4, "status": status, "message": "why"}  # fmt: skip
+
+
+def export(folder, *arguments):
+    return exports.main([str(folder), *arguments])
+
+
+def rows(text):
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_moodle(folder, capsys):
+    assert export(folder, "--to", "moodle", "--id-column", "Email address") == 0
+    out, err = capsys.readouterr()
+    assert rows(out) == [
+        ["Email address", toy.NAME, f"{toy.NAME} (feedback)"],
+        ["ann", "9", "q1 4 of 4, q2 0 of 4"],
+        ["bob", "1", "q1 1 of 4, q2 0 of 4, late: -2"],
+    ]
+    assert "left out: cy (q1: why)" in err
+    assert "left out: dan (needs a person)" in err
+    assert "2 marks exported, 2 left out" in err
+
+
+def test_canvas_without_a_template(folder, capsys):
+    assert export(folder, "--to", "canvas") == 0
+    found = rows(capsys.readouterr().out)
+    assert found[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", toy.NAME]
+    assert found[1] == ["    Points Possible", "", "", "", "", "11"]
+    assert found[2:] == [["ann", "", "", "ann", "", "9"], ["bob", "", "", "bob", "", "1"]]
+
+
+TEMPLATE = f"""Student,ID,SIS User ID,SIS Login ID,Section,Essay (7),{toy.NAME} (4711),Final Score
+    Points Possible,,,,,10,11,(read only)
+"Smith, Ann",1,S1,ann,A,9,,50
+"Jones, Bob",2,S2,bob,A,,3,20
+"Lee, Cy",3,S3,cy,B,,,
+"""
+
+
+def test_canvas_with_its_own_export_as_template(folder, tmp_path, capsys):
+    template = tmp_path / "template.csv"
+    template.write_text("\ufeff" + TEMPLATE.replace("bob", "bobby"), encoding="utf-8")
+    out = tmp_path / "import.csv"
+    assert export(folder, "--to", "canvas", "--template", str(template), "--out", str(out)) == 0
+    assert rows(out.read_text()) == [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", f"{toy.NAME} (4711)"],
+        ["    Points Possible", "", "", "", "", "11"],
+        ["Smith, Ann", "1", "S1", "ann", "A", "9"],
+    ]
+    assert "not in the template: bob" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (TEMPLATE.replace(toy.NAME, "Other"), "no column '98_toy'"),
+        (TEMPLATE.replace("Essay", toy.NAME), "more than one column"),
+        (TEMPLATE.replace("ann", "x").replace("bob", "y"), "no student of the class"),
+    ],
+)
+def test_templates_that_do_not_fit(folder, tmp_path, capsys, changed, words):
+    template = tmp_path / "template.csv"
+    template.write_text(changed)
+    assert export(folder, "--to", "canvas", "--template", str(template)) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_marks_given_by_hand_since_the_grading_are_exported(folder, capsys):
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as book:
+        for name, student, points in (("q1-check", "cy", 3), ("q3", "dan", 1)):
+            grade = book.find_grade(name, toy.NAME, toy.NAME, student)
+            grade.manual_score, grade.needs_manual_grade = points, False
+        book.db.commit()
+    export(folder, "--to", "moodle")
+    assert [row[:2] for row in rows(capsys.readouterr().out)[1:]] == [
+        ["ann", "9"],
+        ["bob", "1"],
+        ["cy", "8"],
+        ["dan", "5"],
+    ]
+    assert ",graded," in (folder / "grades.csv").read_text().splitlines()[3]
+
+
+def test_what_is_not_there(folder, tmp_path, capsys):
+    assert export(tmp_path / "none", "--to", "moodle") == 1
+    assert "there is no gradebook" in capsys.readouterr().err
+    assert export(folder, "--to", "moodle", "--assignment", "44_none") == 1
+    assert "nothing is graded of '44_none'" in capsys.readouterr().err

@@ -1,0 +1,103 @@
+"""nbgrader's own commands judge as `course grade` does."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+from nbgrader.apps import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+from course_utils.grading.gradebook import nbgrader_steps
+from course_utils.grading.gradebook.nbgrader_steps import configure, read_secret
+from tests.grading import toy
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own queries
+
+
+@pytest.fixture
+def course(tmp_path, solutions, prepared):
+    """A course folder as an instructor has it, with the toy released through nbgrader."""
+    shutil.copytree(solutions, tmp_path / "source")
+    shutil.copy(prepared / "gradebook.db", tmp_path)
+    config = Config()
+    configure(config, tmp_path)
+    api = NbGraderAPI(CourseDirectory(config=config), config=config)
+    assert api.generate_assignment(toy.NAME)["success"]
+    return tmp_path, api
+
+
+def hand_in(root, student, text):
+    path = root / "submitted" / student / toy.NAME / f"{toy.NAME}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def released(root):
+    return json.loads((root / "release" / toy.NAME / f"{toy.NAME}.ipynb").read_text())
+
+
+def score(root, student):
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as book:
+        submission = book.find_submission(toy.NAME, student)
+        return submission.score, submission.needs_manual_grade
+
+
+def test_release_through_nbgrader_is_our_release(course, released_path):
+    assert (course[0] / "release" / toy.NAME / f"{toy.NAME}.ipynb").read_bytes() == released_path.read_bytes()
+
+
+def test_the_autograde_button_judges_outside(course):
+    root, api = course
+    forged = toy.submission(
+        released(root), q2="import sys; print('noise', file=sys.stderr)\n" + toy.ANSWERS["q2"]
+    )
+    for cell in forged["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("grade") and cell["cell_type"] == "code":
+            cell["source"] = "1000"
+    hand_in(root, "ann", json.dumps(forged))
+    assert api.autograde(toy.NAME, "ann")["success"]
+    assert score(root, "ann") == (2, False)
+
+
+def test_a_broken_notebook_loses_its_old_marks(course):
+    root, api = course
+    hand_in(root, "ann", json.dumps(toy.submission(released(root), **toy.ANSWERS)))
+    assert api.autograde(toy.NAME, "ann")["success"]
+    assert score(root, "ann")[0] == 6
+    hand_in(root, "ann", "{broken")
+    assert not api.autograde(toy.NAME, "ann")["success"]
+    assert score(root, "ann") == (0, True)
+
+
+def test_saving_without_judging_is_refused(course):
+    step = nbgrader_steps.SaveReports()
+    with pytest.raises(RuntimeError, match="JudgeOutside before it"):
+        step.preprocess(None, {"nbgrader": {}})
+
+
+@pytest.mark.parametrize(
+    ("points", "mark"), [(2.0, 2.0), (0, 0.0), (None, None), (5, None), (-1, None), (float("nan"), None)]
+)
+def test_points_out_of_bounds_are_no_mark(points, mark):
+    report = toy.exercise.find("q1").ungraded("x").__class__("e", "q", "t", points, 4, "right")
+    assert nbgrader_steps._within(report, 4) == mark
+
+
+def test_a_short_secret_is_refused(tmp_path):
+    (tmp_path / "secret").write_text("abc\n")
+    with pytest.raises(ValueError, match="too short"):
+        read_secret(tmp_path / "secret")
+
+
+def test_the_course_has_this_configuration(root):
+    config = Config()
+    exec(
+        (root / "nbgrader_config.py").read_text(),
+        {"get_config": lambda: config, "__file__": str(root / "nbgrader_config.py")},
+    )
+    assert config.CourseDirectory.source_directory == "solutions"
+    assert config.Autograde.autograde_preprocessors[0] is nbgrader_steps.JudgeOutside
+    assert Path(config.JudgeOutside.release_directory) == root / "exercises"

@@ -1,0 +1,143 @@
+"""Exercises come from solutions: the same bytes each time, and nothing that should stay behind."""
+
+import json
+
+import pytest
+
+from course_utils.grading.gradebook import release
+from tests.grading import toy
+
+
+def run(solutions, exercises, *arguments):
+    return release.main([*arguments, "--solutions", str(solutions), "--exercises", str(exercises)])
+
+
+@pytest.fixture
+def course(tmp_path):
+    toy.write_solutions(tmp_path / "solutions")
+    return tmp_path / "solutions", tmp_path / "exercises"
+
+
+def released_text(exercises):
+    return (exercises / toy.NAME / f"{toy.NAME}.ipynb").read_text(encoding="utf-8")
+
+
+def edit(solutions, change):
+    path = solutions / toy.NAME / f"{toy.NAME}.ipynb"
+    notebook = json.loads(path.read_text())
+    change(notebook)
+    path.write_text(json.dumps(notebook))
+
+
+def test_the_same_bytes_each_time_and_no_residue(course, capsys):
+    assert run(*course) == 0
+    first = released_text(course[1])
+    assert run(*course) == 0
+    assert released_text(course[1]) == first
+    assert sorted(path.name for path in course[1].parent.iterdir()) == ["exercises", "solutions"]
+    assert [path.name for path in course[1].rglob("*")] == [toy.NAME, f"{toy.NAME}.ipynb"]
+    assert "released 98_toy: 11 points" in capsys.readouterr().out
+
+
+def test_solutions_and_notes_stay_behind(course):
+    run(*course)
+    text = released_text(course[1])
+    for words in ("return 2 * number", "BEGIN SOLUTION", "Give ten minutes", "Your words here"):
+        assert words not in text
+    assert text.count("raise NotImplementedError()") == 2
+
+
+def test_points_come_from_the_checks(course):
+    run(*course)
+    cells = json.loads(released_text(course[1]))["cells"]
+    points = {
+        cell["metadata"]["nbgrader"]["grade_id"]: cell["metadata"]["nbgrader"].get("points")
+        for cell in cells
+        if "nbgrader" in cell["metadata"]
+    }
+    assert points == {"q1": None, "q1-check": 4, "q2": None, "q2-check": 2, "q3": 5}
+
+
+def test_other_files_come_along_and_litter_does_not(course):
+    (course[0] / toy.NAME / "data.csv").write_text("a,b\n")
+    (course[0] / toy.NAME / ".ipynb_checkpoints").mkdir()
+    (course[0] / toy.NAME / ".ipynb_checkpoints" / "x.ipynb").write_text("{}")
+    run(*course)
+    assert sorted(path.name for path in (course[1] / toy.NAME).iterdir()) == [f"{toy.NAME}.ipynb", "data.csv"]
+    assert run(*course, "--check") == 0
+
+
+def test_check_is_content_and_then_shows_what_differs(course, capsys):
+    run(*course)
+    assert run(*course, "--check") == 0
+    path = course[1] / toy.NAME / f"{toy.NAME}.ipynb"
+    path.write_text(path.read_text().replace("# A toy", "# Another"))
+    capsys.readouterr()
+    assert run(*course, "--check") == 1
+    said = capsys.readouterr().out
+    assert '-    "# Another"' in said
+    assert '+    "# A toy"' in said
+    assert "run `course release`" in said
+
+
+def test_check_finds_missing_and_extra_files(course, capsys):
+    run(*course)
+    (course[1] / toy.NAME / "extra.txt").write_text("x")
+    (course[1] / "90_gone").mkdir()
+    assert run(*course, "--check") == 1
+    said = capsys.readouterr().out
+    assert "extra.txt: should not be there" in said
+    assert "90_gone: is in exercises/ and has no solution" in said
+    (course[1] / toy.NAME / f"{toy.NAME}.ipynb").unlink()
+    run(*course, "--check")
+    assert f"{toy.NAME}.ipynb: is missing" in capsys.readouterr().out
+
+
+def cells_without(name):
+    def change(notebook):
+        notebook["cells"] = [cell for cell in notebook["cells"] if cell["id"] != name]
+
+    return change
+
+
+def cell_with(name, **changes):
+    def change(notebook):
+        next(cell for cell in notebook["cells"] if cell["id"] == name).update(changes)
+
+    return change
+
+
+FAULTS = {
+    "no id": (cell_with("setup", id=None), "cell 2 has no id"),
+    "an id twice": (cell_with("setup", id="title"), "the same id as another"),
+    "no check cell": (cells_without("q1-check"), "q1-check: there is no graded cell"),
+    "no answer cell": (cells_without("q2-answer"), "q2: there is no answer cell"),
+    "a check of another question": (
+        cell_with("q1-check", source='course.check("q2")'),
+        "should hold course.check",
+    ),
+    "a question too many": (
+        lambda notebook: notebook["cells"].append(
+            toy.cell("code", "q9-check", 'course.check("q9")', toy.marks("q9-check", grade=True))
+        ),
+        "q9-check: there is no question of that name",
+    ),
+    "no end": (cell_with("q1-answer", source="### BEGIN SOLUTION\nx = 1"), "no end solution statement"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_of_a_solution_are_told(course, capsys, fault):
+    change, words = FAULTS[fault]
+    edit(course[0], change)
+    assert run(*course) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_an_unknown_exercise(course, capsys):
+    assert run(*course, "44_none") == 1
+    assert "there are 98_toy" in capsys.readouterr().err
+
+
+def test_one_exercise_can_be_named_by_its_folder(course):
+    assert run(*course, f"solutions/{toy.NAME}") == 0

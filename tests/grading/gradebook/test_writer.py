@@ -1,0 +1,133 @@
+"""The class's folder: the gradebook is whole, late penalties are nbgrader's, and settings are kept."""
+
+import json
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from course_utils.grading.gradebook import release, writer
+from course_utils.grading.gradebook.writer import WriteError, Writer, handed_in
+from tests.grading import toy
+
+
+def score(out, student="ann"):
+    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+        found = book.find_submission(toy.NAME, student)
+        return found.score, found.late_submission_penalty or 0
+
+
+def test_marks_notebook_and_feedback_are_in_their_places(out, entry):
+    with Writer(out).open() as each:
+        each.write(entry)
+        each.write_feedback(entry)
+    assert score(out) == (4, 0)
+    autograded = nbformat.read(out / "autograded" / "ann" / toy.NAME / f"{toy.NAME}.ipynb", as_version=4)
+    assert autograded == entry.notebook
+    submitted = nbformat.read(out / "submitted" / "ann" / toy.NAME / f"{toy.NAME}.ipynb", as_version=4)
+    assert not [cell for cell in submitted.cells if cell.get("outputs")]
+    assert [cell.source for cell in submitted.cells] == [cell.source for cell in autograded.cells]
+    pages = sorted(path.name for path in (out / "feedback" / "ann" / toy.NAME).iterdir())
+    assert {f"{toy.NAME}.html", "report.html"} <= set(pages)
+
+
+def test_writing_twice_is_writing_once(out, entry):
+    for _ in range(2):
+        with Writer(out).open() as each:
+            each.write(entry)
+    assert score(out) == (4, 0)
+
+
+def test_marks_that_cannot_all_be_written_are_not_written_at_all(out, entry, monkeypatch):
+    with Writer(out).open() as each:
+        each.write(entry)
+        put_marks = writer.put_marks
+
+        def half(submitted, notebook, reports):
+            put_marks(submitted, notebook, reports)
+            raise OSError("disk full")
+
+        monkeypatch.setattr(writer, "put_marks", half)
+        with pytest.raises(WriteError, match="disk full"):
+            each.write(entry)
+    assert score(out) == (0, 0)
+
+
+def test_a_notebook_that_cannot_be_laid_down_leaves_no_marks(out, entry, monkeypatch):
+    with Writer(out).open() as each:
+        each.write(entry)
+        monkeypatch.setattr(writer.nbformat, "writes", lambda notebook: "\ud800")
+        with pytest.raises(WriteError, match="surrogates"):
+            each.write(entry)
+    assert score(out) == (0, 0)
+
+
+def test_a_late_penalty_is_the_classes_own(out, entry):
+    settings = out / "nbgrader_config.py"
+    settings.write_text(
+        settings.read_text() + "\nc = get_config()\nc.LateSubmissionPlugin.penalty_method = 'zero'\n"
+    )
+    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+        book.update_or_create_assignment(toy.NAME, duedate="2026-11-20 10:00:00 UTC")
+    with Writer(out).open() as each:
+        entry.handed_in = "2026-11-20 09:00:00 UTC"
+        each.write(entry)
+        assert score(out) == (4, 0)
+        entry.handed_in = "2026-11-20 11:00:00 UTC"
+        each.write(entry)
+        assert score(out) == (4, 4)
+        entry.handed_in = None  # nobody is late who was not timed
+        each.write(entry)
+        assert score(out) == (4, 0)
+
+
+def test_settings_that_an_instructor_changed_are_kept(out, solutions):
+    (out / "nbgrader_config.py").write_text("# mine\n")
+    Writer(out).prepare(solutions, [])
+    assert (out / "nbgrader_config.py").read_text() == "# mine\n"
+
+
+def test_a_gradebook_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    class Fails:
+        def __init__(self, *arguments):
+            raise OSError("no space")
+
+    monkeypatch.setattr(writer, "Gradebook", Fails)
+    with pytest.raises(OSError, match="no space"):
+        Writer(tmp_path).prepare(tmp_path, [])
+    assert not (tmp_path / "gradebook.db").exists()
+
+
+def test_files_that_belong_to_the_exercise_lie_beside_the_notebook(out, entry):
+    (out / "release" / toy.NAME / "picture.png").write_bytes(b"x")
+    with Writer(out).open() as each:
+        each.write(entry)
+    assert (out / "autograded" / "ann" / toy.NAME / "picture.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2026-11-20 10:00:00 UTC", True),
+        ("yesterday", False),
+        ("", False),
+        ("\x00", False),
+        ("9" * 10**6, False),
+    ],
+)
+def test_time_stamps(tmp_path, text, found):
+    (tmp_path / "timestamp.txt").write_text(text)
+    assert bool(handed_in(tmp_path)) == found
+
+
+def test_a_time_stamp_that_is_a_link_is_none(tmp_path):
+    (tmp_path / "x").write_text("2026-11-20 10:00:00 UTC")
+    (tmp_path / "timestamp.txt").symlink_to(tmp_path / "x")
+    assert handed_in(tmp_path) is None
+
+
+def test_the_releases_points_are_the_gradebooks(out):
+    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+        assert book.find_assignment(toy.NAME).max_score == toy.exercise.points
+    assert json.loads((out / "release" / toy.NAME / f"{toy.NAME}.ipynb").read_text())["cells"]
+    assert release.exercise_names(out / "source") == [toy.NAME]
