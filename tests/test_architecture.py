@@ -144,9 +144,9 @@ def test_the_language_world_imports_nothing_of_ours():
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("import course_utils.grading.run.worker", ("course_utils.grading.run.worker", False)),
+        ("import course_utils.grading.worker", ("course_utils.grading.worker", False)),
         ("from course_utils import grading", ("course_utils.grading", False)),
-        ("from ..grading import worker", ("course_utils.grading.run.worker", False)),
+        ("from ..grading import worker", ("course_utils.grading.worker", False)),
         ("from . import paths", ("course_utils.catalog.paths", False)),
         ("def f():\n    from course_utils import checks", ("course_utils.checks", True)),
         ("if TYPE_CHECKING:\n    from course_utils import checks", ("course_utils.checks", True)),
