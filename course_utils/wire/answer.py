@@ -13,7 +13,7 @@ import inspect
 import textwrap
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from course_utils.wire import codec
 from course_utils.wire.codec import CodecError, Limits
@@ -142,11 +142,11 @@ class Answer:
         except Missing:
             return None
 
-    def value(self, path: str) -> object:
+    def value(self, path: str) -> Any:
         """The plain data at ``path``, a variable's name or a dotted path such as ``"args.learning_rate"``."""
         return _scalars(self._ask(path, None, "value"))
 
-    def call(self, path: str, /, *arguments: object, **keywords: object) -> object:
+    def call(self, path: str, /, *arguments: object, **keywords: object) -> Any:
         """What the function at ``path`` returns for these arguments, as plain data.
 
         Arguments are plain data or references (:class:`~course_utils.wire.Asset`,
@@ -154,7 +154,7 @@ class Answer:
         """
         return _scalars(self._ask(path, (arguments, keywords), "value"))
 
-    def model(self, path: str):
+    def model(self, path: str) -> Any:
         """The model at ``path``, rebuilt here from its config and weights: float32, CPU, eval mode.
 
         A Transformers model, a PEFT (LoRA) model, or the path of a folder that
@@ -162,7 +162,7 @@ class Answer:
         """
         return self._rebuilt(path, None)
 
-    def built(self, path: str, /, *arguments: object, **keywords: object):
+    def built(self, path: str, /, *arguments: object, **keywords: object) -> Any:
         """The model that the function at ``path`` returns, rebuilt here like :meth:`model`."""
         return self._rebuilt(path, (arguments, keywords))
 
@@ -174,7 +174,7 @@ class Answer:
         """The files of the folder whose path is the value at ``path``."""
         return self._expect(self._ask(path, None, "folder", codec.MODEL), Folder, path)
 
-    def _rebuilt(self, path: str, call: tuple | None):
+    def _rebuilt(self, path: str, call: tuple | None) -> Any:
         from course_utils.wire import models
 
         folder = self._expect(self._ask(path, call, "model", codec.MODEL), Folder, path)
@@ -183,7 +183,7 @@ class Answer:
         except CodecError as error:
             raise Refused(path, str(error)) from error
 
-    def _ask(self, path: str, call: tuple | None, deliver: str, limits: Limits = codec.DATA) -> object:
+    def _ask(self, path: str, call: tuple | None, deliver: str, limits: Limits = codec.DATA) -> Any:
         request = codec.encode({"path": path, "call": call, "deliver": deliver, "code": self._code})
         try:
             reply = codec.decode(self._transport.ask(request, self._seconds, limits), limits)
@@ -195,7 +195,7 @@ class Answer:
             raise Refused(path, str(error)) from error
         return self._opened(reply, path)
 
-    def _opened(self, reply: object, path: str) -> object:
+    def _opened(self, reply: Any, path: str) -> Any:
         status = reply.get("status") if type(reply) is dict else None
         if status == "ok" and "value" in reply:
             return reply["value"]
@@ -218,7 +218,7 @@ class Answer:
         text = self._expect(value, str, path)[:1000]
         return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)
 
-    def _expect(self, value: object, kind: type, path: str):
+    def _expect(self, value: object, kind: type, path: str) -> Any:
         if type(value) is not kind:
             raise Refused(path, f"the reply holds a {type(value).__name__}, not a {kind.__name__}")
         return value

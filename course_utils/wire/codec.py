@@ -21,10 +21,10 @@ import json
 import math
 import re
 import struct
-from collections.abc import KeysView, Mapping, ValuesView
+from collections.abc import Callable, KeysView, Mapping, ValuesView
 from functools import cache
 from pathlib import PurePath
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def encode(value: object, limits: Limits = DATA) -> bytes:
     return b"".join([MAGIC, _LENGTH.pack(len(header)), header, *writer.blobs])
 
 
-def decode(message: bytes, limits: Limits = DATA) -> object:
+def decode(message: bytes, limits: Limits = DATA) -> Any:
     """Return the value in ``message``; :class:`CodecError` for anything amiss."""
     try:
         header, blobs = _open(message, limits)
@@ -151,11 +151,11 @@ def _check_nesting(text: bytes, depth: int) -> None:
             level -= 1
 
 
-def _refuse_constant(name: str):
+def _refuse_constant(name: str) -> None:
     raise CodecError(f"the number {name} is not finite")
 
 
-def _integer_parser(limits: Limits):
+def _integer_parser(limits: Limits) -> Callable[[str], int]:
     longest = len(str(2**limits.integer_bits)) + 1
 
     def parse(digits: str) -> int:
@@ -167,7 +167,7 @@ def _integer_parser(limits: Limits):
 
 
 @cache
-def _torch():
+def _torch() -> Any:
     import torch
 
     return torch
@@ -194,7 +194,7 @@ class _Writer:
         self.blobs.append(data)
         return len(self.blobs) - 1
 
-    def node(self, value: object, depth: int):
+    def node(self, value: object, depth: int) -> Any:
         self.count += 1
         if self.count > self.limits.nodes:
             raise CodecError(f"the value holds more than {self.limits.nodes:,} items")
@@ -229,7 +229,7 @@ class _Writer:
             )
         return value
 
-    def _container(self, value: object, depth: int) -> list:
+    def _container(self, value: Any, depth: int) -> list:
         if isinstance(value, (bytes, bytearray)):
             return ["bytes", self.blob(bytes(value))]
         if isinstance(value, np.ndarray):
@@ -265,7 +265,7 @@ class _Writer:
             f"{_a(type(value).__name__)} is not plain data (numbers, texts, lists, dicts, arrays, tensors, tables)"
         )
 
-    def _key(self, key: object):
+    def _key(self, key: object) -> Any:
         if key is None or isinstance(key, (bool, int, float, str, np.integer, np.floating, np.bool_)):
             return self.node(key, 0)
         raise CodecError(
@@ -280,7 +280,7 @@ class _Writer:
             raise CodecError(f"an array of {value.dtype} with {value.ndim} dimensions is not plain data")
         return ["array", plain.dtype.str, list(value.shape), self.blob(plain.tobytes())]
 
-    def _tensor(self, value) -> list:
+    def _tensor(self, value: Any) -> list:
         torch = _torch()
         kind = str(value.dtype).removeprefix("torch.")
         if kind not in TENSOR_TYPES or value.dim() > self.limits.dimensions or value.is_sparse:
@@ -289,14 +289,14 @@ class _Writer:
         raw = plain.reshape(-1).view(torch.uint8) if plain.numel() else torch.empty(0, dtype=torch.uint8)
         return ["tensor", kind, list(plain.shape), self.blob(raw.numpy().tobytes())]
 
-    def _table(self, value) -> list:
+    def _table(self, value: object) -> list:
         return ["table", self.blob(_table_bytes(value))]
 
-    def _dataclass(self, value: object, depth: int) -> list:
+    def _dataclass(self, value: Any, depth: int) -> list:
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return ["record", type(value).__name__, self.node(fields, depth)]
 
-    def _reference(self, value: object, depth: int) -> list:
+    def _reference(self, value: Asset | Variable | Rows | Record | Folder, depth: int) -> list:
         if isinstance(value, Asset):
             return ["asset", value.name, value.kind, value.split]
         if isinstance(value, Variable):
@@ -328,7 +328,7 @@ class _Reader:
         self.used.add(number)
         return self.blobs[number]
 
-    def node(self, node: object, depth: int):
+    def node(self, node: object, depth: int) -> Any:
         self.count += 1
         if self.count > self.limits.nodes:
             raise CodecError(f"the value holds more than {self.limits.nodes:,} items")
@@ -338,7 +338,7 @@ class _Reader:
             return self._tagged(node, depth + 1)
         return self._scalar(node)
 
-    def _scalar(self, node: object):
+    def _scalar(self, node: object) -> Any:
         if node is None or type(node) is bool:
             return node
         if type(node) is str:
@@ -351,31 +351,31 @@ class _Reader:
             return node
         raise CodecError("a number is out of bounds")
 
-    def _tagged(self, node: list, depth: int):
+    def _tagged(self, node: list, depth: int) -> Any:
         tag, *rest = node
-        read = self._READERS.get(tag if type(tag) is str else None)
+        read = self._READERS.get(tag) if type(tag) is str else None
         if read is None:
             raise CodecError("a node has an unknown tag")
         return read(self, depth, *rest)
 
-    def _list(self, depth, items):
+    def _list(self, depth: int, items: object) -> list:
         if type(items) is not list:
             raise CodecError("a container's items are not a list")
         return [self.node(item, depth) for item in items]
 
-    def _tuple(self, depth, items):
+    def _tuple(self, depth: int, items: object) -> tuple:
         return tuple(self._list(depth, items))
 
-    def _members(self, items) -> list:
+    def _members(self, items: object) -> list:
         if type(items) is not list:
             raise CodecError("a container's items are not a list")
         self.count += len(items)
         return [self._scalar(item) for item in items]
 
-    def _set(self, depth, items):
+    def _set(self, depth: int, items: object) -> set:
         return set(self._members(items))
 
-    def _dict(self, depth, items):
+    def _dict(self, depth: int, items: object) -> dict:
         if type(items) is not list or any(type(item) is not list or len(item) != 2 for item in items):
             raise CodecError("a dict's items are not pairs")
         result = dict(
@@ -385,10 +385,10 @@ class _Reader:
             raise CodecError("a dict has a key twice")
         return result
 
-    def _bytes(self, depth, number):
+    def _bytes(self, depth: int, number: object) -> bytes:
         return bytes(self.blob(number))
 
-    def _shape(self, shape, itemsize: int, size: int) -> tuple[int, ...]:
+    def _shape(self, shape: Any, itemsize: int, size: int) -> tuple[int, ...]:
         good = type(shape) is list and len(shape) <= self.limits.dimensions
         if not good or any(type(side) is not int or not 0 <= side <= self.limits.bytes for side in shape):
             raise CodecError("an array's shape is not a short list of sizes")
@@ -396,7 +396,7 @@ class _Reader:
             raise CodecError("an array's shape does not fit its bytes")
         return tuple(shape)
 
-    def _array(self, depth, kind, shape, number):
+    def _array(self, depth: int, kind: Any, shape: object, number: object) -> np.ndarray:
         if kind not in ARRAY_TYPES:
             raise CodecError("an array has a type that may not cross")
         data = self.blob(number)
@@ -405,7 +405,7 @@ class _Reader:
             raise CodecError("an array of truth values holds other bytes")
         return np.frombuffer(bytearray(data), dtype=kind).reshape(shape)
 
-    def _tensor(self, depth, kind, shape, number):
+    def _tensor(self, depth: int, kind: Any, shape: object, number: object) -> Any:
         if kind not in TENSOR_TYPES:
             raise CodecError("a tensor has a type that may not cross")
         torch, data = _torch(), self.blob(number)
@@ -417,7 +417,7 @@ class _Reader:
             return torch.empty(shape, dtype=dtype)
         return torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape)
 
-    def _table(self, depth, number):
+    def _table(self, depth: int, number: object) -> Any:
         import pyarrow as pa
 
         data = bytes(self.blob(number))
@@ -430,25 +430,25 @@ class _Reader:
             raise CodecError("a table is larger than it may be")
         return table.replace_schema_metadata(None)
 
-    def _rows(self, depth, number):
+    def _rows(self, depth: int, number: object) -> Rows:
         return Rows(self._table(depth, number))
 
-    def _asset(self, depth, name, kind, split):
+    def _asset(self, depth: int, name: Any, kind: Any, split: Any) -> Asset:
         _checked(_CATALOG_NAME, name)
         if kind not in ASSET_KINDS or not (split is None or _checked(_CATALOG_NAME, split)):
             raise CodecError("an asset has an unknown kind or split")
         return Asset(name, kind, split)
 
-    def _variable(self, depth, path):
+    def _variable(self, depth: int, path: object) -> Variable:
         return Variable(_checked(_NAME, path))
 
-    def _record(self, depth, name, fields):
+    def _record(self, depth: int, name: object, fields: object) -> Record:
         fields = self.node(fields, depth)
         if type(fields) is not dict or any(type(key) is not str for key in fields):
             raise CodecError("a record's fields are not named")
         return Record(_checked(_NAME, name), fields)
 
-    def _folder(self, depth, items):
+    def _folder(self, depth: int, items: object) -> Folder:
         if type(items) is not list or len(items) > self.limits.files:
             raise CodecError("a folder holds too many files")
         files = {_checked(_FILE, name): bytes(self.blob(number)) for name, number in items}
@@ -456,7 +456,7 @@ class _Reader:
             raise CodecError("a folder has a file twice or outside itself")
         return Folder(files)
 
-    _READERS: ClassVar = {
+    _READERS: ClassVar[dict[str, Callable]] = {
         "list": _list,
         "tuple": _tuple,
         "set": _set,
@@ -483,7 +483,7 @@ def _a(name: str) -> str:
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _table_bytes(value: object) -> bytes:
+def _table_bytes(value: Any) -> bytes:
     """An Arrow table, Dataset, DataFrame or dict of columns as an Arrow stream."""
     import pyarrow as pa
 
@@ -530,8 +530,8 @@ def _values_of(metadata: bytes) -> int:
     start = _field(metadata, batch, _LENGTH_FIELD)
     values = struct.unpack_from("<q", metadata, start)[0] if start else 0
     place = _field(metadata, batch, _NODES)
-    nodes = _indirect(metadata, place) if place else None
-    count = struct.unpack_from("<I", metadata, nodes)[0] if nodes is not None else 0
+    nodes = _indirect(metadata, place) if place else 0
+    count = struct.unpack_from("<I", metadata, nodes)[0] if place else 0
     lengths = (struct.unpack_from("<q", metadata, nodes + 4 + 16 * number)[0] for number in range(count))
     return max(values, 0) + sum(max(length, 0) for length in lengths)
 
@@ -548,14 +548,14 @@ def _field(data: bytes, table: int, number: int) -> int:
     return table + offset if offset else 0
 
 
-def _check_schema(schema, limits: Limits) -> None:
+def _check_schema(schema: Any, limits: Limits) -> None:
     if len(schema) > limits.columns or len(set(schema.names)) != len(schema):
         raise CodecError("a table has too many columns, or two of one name")
     for column in schema:
         _check_type(column.type, 0)
 
 
-def _check_type(kind, depth: int) -> None:
+def _check_type(kind: Any, depth: int) -> None:
     """Only plain columns: no dictionaries, unions, extensions or run lengths."""
     from pyarrow import types
 

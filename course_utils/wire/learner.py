@@ -18,6 +18,7 @@ import linecache
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from course_utils.wire import codec
 from course_utils.wire.codec import CodecError
@@ -92,7 +93,7 @@ def _deliver(request: dict, namespace: dict, load_asset: Callable[[Asset], objec
     return _DELIVERIES[request["deliver"]](found)
 
 
-def _find(path: str, namespace: dict) -> object:
+def _find(path: str, namespace: dict) -> Any:
     """The object at a dotted path: a variable, then attributes."""
     first, *rest = path.split(".")
     if first not in namespace:
@@ -106,7 +107,7 @@ def _find(path: str, namespace: dict) -> object:
     return found
 
 
-def _resolved(value: object, namespace: dict, load_asset: Callable[[Asset], object]) -> object:
+def _resolved(value: Any, namespace: dict, load_asset: Callable[[Asset], object]) -> Any:
     """``value`` with every reference in it replaced by what it stands for."""
     if isinstance(value, Asset):
         return _loaded(value, load_asset)
@@ -150,7 +151,7 @@ def _model(found: object) -> Folder:
     return models.pack(found)
 
 
-def _weights(found: object) -> object:
+def _weights(found: Any) -> dict:
     if not hasattr(found, "state_dict"):
         raise CodecError(f"a {type(found).__name__} has no weights (no state_dict method)")
     return dict(found.state_dict())

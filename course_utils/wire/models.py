@@ -20,6 +20,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from course_utils.wire.codec import CodecError
 from course_utils.wire.references import Folder
@@ -107,13 +108,13 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _saved(model, names: frozenset[str], **options) -> dict[str, bytes]:
+def _saved(model: Any, names: frozenset[str], **options: Any) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder, _quiet():
         model.save_pretrained(folder, **options)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name in names}
 
 
-def _pack_adapter(model) -> Folder:
+def _pack_adapter(model: Any) -> Folder:
     """An adapter's own files at the top, the model below it under ``base/``."""
     from safetensors.torch import save
 
@@ -126,14 +127,14 @@ def _pack_adapter(model) -> Folder:
     return Folder(files)
 
 
-def _library_class(model) -> str:
+def _library_class(model: Any) -> str:
     for kind in type(model).__mro__:
         if kind.__module__.startswith("transformers.models."):
             return kind.__name__
     raise CodecError(f"it is a {type(model).__name__}, which is not one of Transformers' models")
 
 
-def _base_weights(base) -> dict:
+def _base_weights(base: Any) -> dict:
     """The weights under an adapter, by the names they had before it was put on.
 
     PEFT keeps a wrapped layer's weight as ``….base_layer.weight`` and a copied
@@ -147,7 +148,7 @@ def _base_weights(base) -> dict:
     return weights
 
 
-def rebuild(folder: Folder):
+def rebuild(folder: Folder) -> Any:
     """The model in ``folder``: float32, on the CPU, in eval mode.
 
     Raises :class:`CodecError` when files are missing, name classes that are not
@@ -172,7 +173,7 @@ def rebuild(folder: Folder):
         ) from error
 
 
-def _rebuild_in(place: Path, folder: Folder, adapted: bool):
+def _rebuild_in(place: Path, folder: Folder, adapted: bool) -> Any:
     base = _write(place / "base", folder, "base/" if adapted else "", MODEL_FILES)
     if not adapted:
         return _load_checked(base)
@@ -202,7 +203,7 @@ def _read_config(path: Path) -> dict:
     return config
 
 
-def _load_checked(place: Path):
+def _load_checked(place: Path) -> Any:
     """Load the model in ``place`` after its config and tensors were looked at."""
     import torch
 
@@ -226,7 +227,7 @@ def _load_checked(place: Path):
     )
 
 
-def _clean_config(config: dict, kind) -> dict:
+def _clean_config(config: dict, kind: Any) -> dict:
     """The fields of a config that its class has and that are a learner's to choose."""
     fields = {field.name for field in dataclasses.fields(kind.config_class)} | _MORE_FIELDS
     return {name: value for name, value in config.items() if name in fields - _FIXED_FIELDS}
@@ -258,7 +259,7 @@ def _check_sizes(config: dict) -> None:
             _check_sizes(value)
 
 
-def _model_class(config: dict):
+def _model_class(config: dict) -> Any:
     """The class the config names, if it is one of Transformers' own models."""
     import transformers
 
@@ -272,7 +273,7 @@ def _model_class(config: dict):
     return kind
 
 
-def _empty(place: Path, kind):
+def _empty(place: Path, kind: Any) -> Any:
     """The model that the config in ``place`` calls for, on the meta device, where a shape costs no memory."""
     import torch
 
@@ -280,7 +281,7 @@ def _empty(place: Path, kind):
         return kind(kind.config_class.from_pretrained(str(place), local_files_only=True))
 
 
-def _adapter_shapes(empty, place: Path) -> dict[str, tuple[int, ...]]:
+def _adapter_shapes(empty: Any, place: Path) -> dict[str, tuple[int, ...]]:
     """The tensors that an adapter of the config in ``place`` saves, put on an empty base."""
     import torch
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
@@ -355,7 +356,7 @@ def _adapted_modules(method: str, place: Path) -> dict[str, list[str]]:
     return {}
 
 
-def load(path: str):
+def load(path: str) -> Any:
     """The model that ``save_pretrained`` wrote to ``path``, by its own class: float32, CPU, eval mode."""
     import torch
 

@@ -8,6 +8,7 @@ course's catalog. A model's files come back as a :class:`Folder`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 ASSET_KINDS = ("model", "tokenizer", "dataset", "path")
 
@@ -54,7 +55,7 @@ class Record:
     name: str
     fields: dict = field(default_factory=dict)
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         # Only called when normal look-up fails, so `name` and `fields` are safe.
         fields = self.__dict__.get("fields", {})
         if name in fields:

@@ -1,5 +1,9 @@
 """Accuracy: the share of labels that are right."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 
@@ -7,7 +11,7 @@ import evaluate
 class Accuracy(evaluate.Metric):
     """compute(predictions=[…], references=[…]) with labels as whole numbers gives {"accuracy": 0 to 1}."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="The share of labels that are right.",
             citation="",
@@ -17,7 +21,7 @@ class Accuracy(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         hits = [
             prediction == reference for prediction, reference in zip(predictions, references, strict=True)
         ]

@@ -1,5 +1,9 @@
 """Exact match: the share of texts that are equal to their reference."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 
@@ -10,7 +14,7 @@ class ExactMatch(evaluate.Metric):
     Runs of white space count as one space; case and punctuation matter.
     """
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="The share of texts that are equal to their reference.",
             citation="",
@@ -20,7 +24,7 @@ class ExactMatch(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         pairs = zip(predictions, references, strict=True)
         hits = [prediction.split() == reference.split() for prediction, reference in pairs]
         return {"exact_match": sum(hits) / len(hits)}

@@ -2,6 +2,10 @@
 common one.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 
@@ -12,7 +16,7 @@ class F1(evaluate.Metric):
     Every class that is predicted or present counts; one that is never hit has an F1 of 0.
     """
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="The F1 of each class, averaged with equal weight (macro).",
             citation="",
@@ -22,13 +26,13 @@ class F1(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         pairs = list(zip(predictions, references, strict=True))
         labels = {label for pair in pairs for label in pair}
         return {"f1": sum(_f1(pairs, label) for label in labels) / len(labels)}
 
 
-def _f1(pairs, label):
+def _f1(pairs: Sequence[tuple[int, int]], label: int) -> float:
     """2 × hits / (predicted + present), the harmonic mean of precision and recall."""
     hits = sum(prediction == reference == label for prediction, reference in pairs)
     claims = sum((prediction == label) + (reference == label) for prediction, reference in pairs)

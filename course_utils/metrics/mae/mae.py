@@ -1,5 +1,9 @@
 """Mean absolute error: how far numbers are from their references, in the references' own unit. Less is better."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 
@@ -7,7 +11,7 @@ import evaluate
 class MeanAbsoluteError(evaluate.Metric):
     """compute(predictions=[…], references=[…]) with numbers gives {"mae": 0 or more}."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="The mean distance between numbers and their references.",
             citation="",
@@ -17,7 +21,7 @@ class MeanAbsoluteError(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         distances = [
             abs(prediction - reference) for prediction, reference in zip(predictions, references, strict=True)
         ]

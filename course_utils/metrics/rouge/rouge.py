@@ -1,5 +1,9 @@
 """ROUGE-L: how much of the reference's word order a text keeps (Lin 2004), by Google's rouge_score."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 from rouge_score.rouge_scorer import RougeScorer
@@ -11,7 +15,7 @@ class Rouge(evaluate.Metric):
     The F1 of the longest common subsequence of words: lower case, letters and digits only, without stemming.
     """
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="ROUGE-L: the F1 of the longest common subsequence of words.",
             citation="Lin, C.-Y. (2004). ROUGE: a package for automatic evaluation of summaries.",
@@ -21,7 +25,7 @@ class Rouge(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         scorer = RougeScorer(["rougeL"], use_stemmer=False)
         pairs = zip(predictions, references, strict=True)
         scores = [scorer.score(reference, prediction)["rougeL"].fmeasure for prediction, reference in pairs]

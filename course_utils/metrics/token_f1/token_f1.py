@@ -1,6 +1,9 @@
 """Token F1: how many words an answer and its reference share, whatever their order."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Sequence
 
 import datasets
 import evaluate
@@ -13,7 +16,7 @@ class TokenF1(evaluate.Metric):
     2016) without its clean-up of case, punctuation and articles; two empty texts agree.
     """
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="The F1 of the words that a text and its reference share.",
             citation="Rajpurkar, P. et al. (2016). SQuAD: 100,000+ questions for machine comprehension of text.",
@@ -23,13 +26,13 @@ class TokenF1(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         pairs = zip(predictions, references, strict=True)
         scores = [_f1(prediction.split(), reference.split()) for prediction, reference in pairs]
         return {"token_f1": sum(scores) / len(scores)}
 
 
-def _f1(words, reference):
+def _f1(words: list[str], reference: list[str]) -> float:
     """2 × shared / (written + wanted): the harmonic mean of precision and recall over words."""
     if not words and not reference:
         return 1.0
