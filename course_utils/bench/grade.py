@@ -30,9 +30,11 @@ from pathlib import Path
 import psutil
 
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, register
 from course_utils.grading.gradebook.release import ROOT
 from course_utils.grading.run.journal import Entry, Journal
+from course_utils.wire.answer import Answer
 
 TRAINING = "06_full_fine_tuning"
 COMPUTING = "97_computing"
@@ -58,13 +60,13 @@ computing = Exercise(COMPUTING, title="Only computing", minutes=5, difficulty="e
 
 
 @computing.question("q1", title="Mean", points=2, needs=("mean",))
-def _mean(answer, draw):
+def mean_question(answer: Answer, draw: Draw) -> None:
     numbers = [draw.random.uniform(0, 9) for _ in range(50)]
     expect.close(answer.call("mean", numbers), sum(numbers) / 50, "mean(numbers)", tolerance=1e-9)
 
 
 @computing.question("q2", title="Softmax", points=2, needs=("softmax",))
-def _softmax(answer, draw):
+def softmax_question(answer: Answer, draw: Draw) -> None:
     import torch
 
     scores = torch.randn(4, 9, generator=torch.Generator().manual_seed(draw.seed))
@@ -85,7 +87,7 @@ _CELLS = {
 
 
 def _computing_notebook() -> dict:
-    cells = []
+    cells: list[dict] = []
     for name, source in _CELLS.items():
         marks = {"grade_id": name, "schema_version": 3, "task": False}
         marks |= {"grade": name.endswith("-check"), "solution": name in ("q1", "q2")}

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,37 +45,41 @@ class Figure:
     at_least: bool = False
 
     @property
-    def reached(self):
+    def reached(self) -> bool | None:
         if self.goal is None:
             return None
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
 
 class ServerProcess:
-    def __init__(self, root):
+    """A Hub in a process of its own that says what it has used when it is asked."""
+
+    def __init__(self, root: Path) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVER, str(root)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.url, self.token = self.process.stdout.readline().split()
+        assert self.process.stdin and self.process.stdout
+        self._asked, self._said = self.process.stdin, self.process.stdout
+        self.url, self.token = self._said.readline().split()
 
-    def used(self):
+    def used(self) -> tuple[float, float]:
         """(the most memory so far in MiB, processor seconds so far) of the server."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        kilobytes, processor = self.process.stdout.readline().split()
+        self._asked.write("\n")
+        self._asked.flush()
+        kilobytes, processor = self._said.readline().split()
         return int(kilobytes) / 1024, float(processor)
 
-    def stop(self):
-        self.process.stdin.close()
+    def stop(self) -> None:
+        self._asked.close()
         self.process.wait(300)
-        self.process.stdout.close()
+        self._said.close()
 
 
 @contextlib.contextmanager
-def served(folder):
+def served(folder: Path) -> Iterator[ServerProcess]:
     """A server in a process of its own, and the client libraries pointing at it."""
     from course_utils.hub.activation import Activation
 
@@ -90,7 +95,7 @@ def served(folder):
         server.stop()
 
 
-def measure(megabytes=1024, files=FILES):
+def measure(megabytes: int = 1024, files: int = FILES) -> Iterator[Figure]:
     """Yields the `Figure`s, each as soon as it is there."""
     with tempfile.TemporaryDirectory(prefix="course-bench-hub-") as name:
         folder = Path(name)
@@ -103,24 +108,24 @@ def measure(megabytes=1024, files=FILES):
     yield from start()
 
 
-def seconds(work):
+def seconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
-def median(work, repeats=REPEATS):
+def median(work: Callable[[], object], repeats: int = REPEATS) -> float:
     return statistics.median(seconds(work) for _ in range(repeats))
 
 
-def calls(server):
+def calls(server: ServerProcess) -> Iterator[Figure]:
     import huggingface_hub as hf
 
     hf.whoami()
     yield Figure("a call (whoami)", 1000 * median(hf.whoami, 20), "ms")
 
 
-def large_file(server, folder, megabytes):
+def large_file(server: ServerProcess, folder: Path, megabytes: int) -> Iterator[Figure]:
     """One large file up and down, against `cp` of the same file before and after."""
     import huggingface_hub as hf
 
@@ -155,20 +160,20 @@ def large_file(server, folder, megabytes):
 
 
 @contextlib.contextmanager
-def processor(server):
+def processor(server: ServerProcess) -> Iterator[dict[str, float]]:
     """Fills a dict with the processor seconds that client and server spend in the block."""
-    spent = {}
+    spent: dict[str, float] = {}
     client, (_, served_before) = time.process_time(), server.used()
     yield spent
     spent["client"], spent["server"] = time.process_time() - client, server.used()[1] - served_before
 
 
-def copy_seconds(source, copy):
+def copy_seconds(source: Path, copy: Path) -> float:
     copy.unlink(missing_ok=True)
     return seconds(lambda: subprocess.run(["cp", str(source), str(copy)], check=True))
 
 
-def many_files(folder, files):
+def many_files(folder: Path, files: int) -> Iterator[Figure]:
     """A repository of many small files: sent in one commit, listed when the server has not looked at it before."""
     import huggingface_hub as hf
 
@@ -178,7 +183,7 @@ def many_files(folder, files):
     ]
     sent = seconds(lambda: hf.create_commit("me/many", operations, commit_message="Many files"))
     yield Figure(f"a commit of {files:,} files", sent, "s")
-    listed = []
+    listed: list[str] = []
     yield Figure(
         f"{files:,} files listed, the first time",
         seconds(lambda: listed.extend(hf.list_repo_files("me/many"))),
@@ -189,20 +194,17 @@ def many_files(folder, files):
     yield Figure(f"{files:,} files listed, again", median(lambda: hf.list_repo_files("me/many"), 3), "s", 1.0)
 
 
-def commits(folder):
+def commits(folder: Path) -> Iterator[Figure]:
     import huggingface_hub as hf
 
     hf.create_repo("small")
     count = iter(range(10_000))
 
-    def commit(size):
+    def commit(size: int) -> float:
         base = next(count)
-        operations = [
-            hf.CommitOperationAdd(f"{base}/{number}.txt", os.urandom(300)) for number in range(size)
-        ]
         texts = [
-            hf.CommitOperationAdd(each.path_in_repo, each.path_or_fileobj.hex().encode())
-            for each in operations
+            hf.CommitOperationAdd(f"{base}/{number}.txt", os.urandom(300).hex().encode())
+            for number in range(size)
         ]
         return seconds(lambda: hf.create_commit("me/small", texts, commit_message="A commit"))
 
@@ -215,7 +217,7 @@ def commits(folder):
     yield Figure("a commit of one file", 1000 * statistics.median(commit(1) for _ in range(REPEATS)), "ms")
 
 
-def start():
+def start() -> Iterator[Figure]:
     """How long a notebook waits for a Hub with the course's repositories, all imports done."""
     from course_utils.hub import LocalHub
 
@@ -227,14 +229,14 @@ def start():
         hub.close()
 
 
-def as_row(figure):
+def as_row(figure: Figure) -> str:
     goal = ""
     if figure.goal is not None:
         goal = f"{'>=' if figure.at_least else '<='} {figure.goal:g}  {'yes' if figure.reached else 'NO'}"
     return f"{figure.name:<42} {figure.value:>9.3g} {figure.unit:<6} {goal}"
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course bench hub", description=__doc__.partition("\n")[0])
     parser.add_argument("--megabytes", type=int, default=1024, help="of the large file (default 1024)")
     parser.add_argument(

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -28,6 +29,9 @@ from course_utils.measure.evaluate import heldout_loss, task_score
 from course_utils.measure.scores import Score, difference, mean_of
 from course_utils.training import adapters, fine_tuning, four_bits
 from course_utils.training.fine_tuning import Plan, fine_tune
+
+if TYPE_CHECKING:
+    import pandas
 
 RESULTS = Path(__file__).parent / "results" / "peft"
 LINEAR = ["q", "k", "v", "o", "wi_0", "wi_1", "wo"]  # the linear layers of a T5 block
@@ -79,7 +83,7 @@ METHODS = {
 }
 
 
-def applied(method: Method, model):
+def applied(method: Method, model: Any) -> Any:
     """The model with the method's trainable parts in it; the model that came is changed, so hand over a copy."""
     if method.four_bits:
         _squeeze(model)
@@ -99,13 +103,13 @@ def applied(method: Method, model):
 
 
 @torch.no_grad()
-def _squeeze(model) -> None:
+def _squeeze(model: Any) -> None:
     """Round the linear layers of the blocks to what NF4 can say. The arithmetic stays float32, as in QLoRA, which unpacks first."""
     for layer in _linear_layers(model):
         layer.weight.copy_(four_bits.squeeze(layer.weight))
 
 
-def _linear_layers(model) -> list[torch.nn.Linear]:
+def _linear_layers(model: Any) -> list[torch.nn.Linear]:
     return [
         layer
         for name, layer in model.named_modules()
@@ -215,11 +219,11 @@ def measured(run: Trained, rows: int = ROWS) -> Result:
 
 
 @cache
-def _original():
+def _original() -> tuple[Any, Any]:
     return fine_tuning.flan()
 
 
-def _scored(model, tokenizer, rows: int) -> tuple[dict[str, Score], Score]:
+def _scored(model: Any, tokenizer: Any, rows: int) -> tuple[dict[str, Score], Score]:
     """The score of every task, and the loss on general text."""
     fresh = lambda kind, count: list(world.records(kind, fine_tuning.FRESH_SEED, count, "test"))  # noqa: E731
     count = {task: rows * (2 if task == "summary" else 1) for task in instructions.TASKS}
@@ -233,11 +237,11 @@ def _scored(model, tokenizer, rows: int) -> tuple[dict[str, Score], Score]:
 
 
 @cache
-def _before(rows: int):
+def _before(rows: int) -> tuple[dict[str, Score], Score]:
     return _scored(*_original(), rows)
 
 
-def _memory(method: Method, model, tokenizer, plan: Plan) -> dict[str, int]:
+def _memory(method: Method, model: Any, tokenizer: Any, plan: Plan) -> dict[str, int]:
     if not plan.steps:
         return {"weights": memory.training_memory(model).weights}
     held = memory.training_memory(model)
@@ -254,7 +258,7 @@ def _memory(method: Method, model, tokenizer, plan: Plan) -> dict[str, int]:
     }
 
 
-def _file_bytes(model) -> int:
+def _file_bytes(model: Any) -> int:
     """Bytes of the safetensors file that `save_pretrained` writes; for bottlenecks, of the adapters alone."""
     from safetensors.torch import save
 
@@ -273,7 +277,7 @@ def save(result: Result, folder: Path = RESULTS) -> Path:
     return run_files.write(_without_values(asdict(result)), folder / result.file)
 
 
-def _without_values(data):
+def _without_values(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _without_values(value) for key, value in data.items() if key != "values"}
     return round(data, 6) if isinstance(data, float) else data
@@ -303,7 +307,7 @@ def by_method(found: Iterable[Result]) -> dict[str, list[Result]]:
     return groups
 
 
-def table(found: Iterable[Result]):
+def table(found: Iterable[Result]) -> pandas.DataFrame:
     """A pandas DataFrame of texts, one row a method: what it trains, holds, takes and keeps on disk, learned and forgot."""
     import pandas
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,14 +83,14 @@ def _fresh(name: str, count: int) -> list[dict]:
     return list(world.records(name, FRESH_SEED, count, "test"))
 
 
-def _scores(model, tokenizer, count: int) -> dict[str, Score]:
+def _scores(model: Any, tokenizer: Any, count: int) -> dict[str, Score]:
     return {
         task: task_score(model, tokenizer, task, _fresh(instructions.dataset_of(task), count), batch_size=64)
         for task in instructions.TASKS
     }
 
 
-def lora(model):
+def lora(model: Any) -> Any:
     """The twin with LoRA on every linear layer of its blocks, at most 3 % of the parameters trainable."""
     from peft import LoraConfig, get_peft_model
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -53,7 +54,7 @@ class Run:
     frozen: int = 0
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.start not in STARTS:
             raise ValueError(f"There is no start {self.start!r}; there are {', '.join(STARTS)}.")
         if self.frozen not in DEPTHS:
@@ -104,14 +105,14 @@ class Result:
     versions: dict
 
 
-def tokenizer():
+def tokenizer() -> Any:
     """The twin's tokenizer."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(ASSETS / "distilbert")
 
 
-def classifier(run: Run):
+def classifier(run: Run) -> Any:
     """The network at its start, with a new head; the lower parts are frozen as the run says."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -129,7 +130,7 @@ def classifier(run: Run):
     return model
 
 
-def freeze(model, depth: int) -> None:
+def freeze(model: Any, depth: int) -> None:
     """Freeze a DistilBERT classifier from below: 1 the embeddings, 2 and the first layer, and so on."""
     for part in [model.distilbert.embeddings, *model.distilbert.transformer.layer][:depth]:
         part.requires_grad_(False)
@@ -169,12 +170,12 @@ def fresh_rows(count: int = ROWS) -> list[dict]:
     return list(world.records("reviews", FRESH_SEED, count, "test"))
 
 
-def collate(words):
+def collate(words: Any) -> Callable[[list[dict]], dict[str, torch.Tensor]]:
     """For ``train_briefly``: a batch of rows with text and label."""
     return partial(fine_tuning.labelled_batch, words)
 
 
-def trained(run: Run, steps: int = STEPS):
+def trained(run: Run, steps: int = STEPS) -> Any:
     """The classifier of a run after its training, in eval mode."""
     model = classifier(run)
     train_briefly(
