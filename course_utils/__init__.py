@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from course_utils.course import Course
 
 __all__ = ["setup"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def setup(
