@@ -224,7 +224,7 @@ class Answer:
         return value
 
 
-def _scalars(value: object) -> object:
+def _scalars(value: Any) -> Any:
     """The same value with each array or tensor of no dimension as the number that it holds.
 
     To a learner a 0-d tensor is a number, and so it is to a check.
