@@ -5,7 +5,7 @@ from __future__ import annotations
 from course_utils.hub.server.pages.frame import render, repository_page, shown
 from course_utils.hub.server.pages.preview import first_table, preview
 from course_utils.hub.server.pages.prose import prose
-from course_utils.hub.server.pages.use import how_to_use
+from course_utils.hub.server.pages.use import METRICS, how_to_use
 from course_utils.hub.store import cards
 from course_utils.hub.store.history import File
 
@@ -58,14 +58,15 @@ def rows_of(repository, here):
 
 def lacks(repository, here, data):
     """(what a new repository still lacks, a command that brings it), or None if there is something to use."""
-    files = [each.path for each in repository.history.walk(here.commit) if isinstance(each, File)]
+    history = repository.history
     if repository.kind == "space":
         wanted = app_file(data, repository.settings.space.get("sdk"))
-        if wanted in files:
+        if repository.owner == METRICS or history.file(here.commit, wanted) is not None:
             return None
         sentence = f"This Space has no {wanted} yet, the file that the real Hub would run. This Hub keeps a Space and runs none."
         return sentence, f"hf upload {repository.id} {wanted} --repo-type space"
-    if set(files) - {".gitattributes", "README.md"}:
+    files = (each.path for each in history.walk(here.commit) if isinstance(each, File))
+    if any(path not in (".gitattributes", "README.md") for path in files):
         return None
     if repository.kind == "dataset":
         return (
@@ -78,6 +79,6 @@ def lacks(repository, here, data):
 def app_file(data, sdk):
     """The file that a Space begins with, as its card has it."""
     named, sdk = data.get("app_file"), data.get("sdk") or sdk
-    if isinstance(named, str) and named and sdk not in ("docker",):
+    if isinstance(named, str) and named and sdk != "docker":
         return named
     return APP_FILES.get(sdk, "app.py") if isinstance(sdk, str | None) else "app.py"

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 TEXT_BYTES, LINES = 200_000, 2000
+TEXT_LINES = 10_000  # comparing takes the square of the lines, at worst
 WHAT = {"new file": "added", "deleted file": "deleted"}
 KINDS = {"+": "added", "-": "deleted", "@": "place"}
 
@@ -58,6 +59,7 @@ def _lines_of(repository, file):
     if file.large or file.size > TEXT_BYTES:
         return None
     try:
-        return repository.read(file).decode().splitlines()
+        lines = repository.read(file).decode().splitlines()
     except UnicodeDecodeError:
         return None
+    return lines if len(lines) <= TEXT_LINES else None

@@ -18,6 +18,19 @@ ROWS, COLUMNS, CELL = 5, 20, 200
 TEXT_BYTES = 2**18
 GROUP_BYTES, FOOTER_BYTES = 2**28, 2**22
 READERS = {}
+# pyarrow's own errors are ValueError, KeyError, OSError, TypeError, MemoryError and NotImplementedError too
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    OSError,
+    ArithmeticError,
+    MemoryError,
+    NotImplementedError,
+    RecursionError,
+    StoreError,
+    csv.Error,
+)
 
 
 @dataclass(frozen=True)
@@ -48,10 +61,10 @@ def preview(repository, file):
         return None
     try:
         columns, rows, total = reader(repository, file)
-    except (ValueError, KeyError, OSError, StoreError, RecursionError, csv.Error):
+        names = columns[:COLUMNS]
+        cells = tuple(tuple(cell(row.get(name)) for name in names) for row in rows[:ROWS])
+    except UNREADABLE:
         return None
-    names = columns[:COLUMNS]
-    cells = tuple(tuple(cell(row.get(name)) for name in names) for row in rows[:ROWS])
     return (
         Preview(file.path, tuple(names), cells, total, len(columns) - len(names)) if names and cells else None
     )
@@ -106,8 +119,9 @@ def parquet(repository, file):
         names = table.schema_arrow.names
         if about.num_rows == 0 or about.row_group(0).total_byte_size > GROUP_BYTES:
             return names, [], about.num_rows
-        batch = next(table.iter_batches(ROWS, row_groups=[0], columns=names[:COLUMNS], use_threads=False))
-        return names, batch.to_pylist(), about.num_rows
+        batches = table.iter_batches(ROWS, row_groups=[0], columns=names[:COLUMNS], use_threads=False)
+        rows = [row for batch in itertools.islice(batches, 1) for row in batch.to_pylist()]
+        return names, rows, about.num_rows
 
 
 @reads("jsonl", "ndjson")
