@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from course_utils import instructions, world
+from course_utils import instructions
 from course_utils.apps.contestants import Contestant, tokenizer
+from course_utils.datasets import corpora
 from course_utils.measure.evaluate import task_score
 from course_utils.measure.scores import Score, difference, mean_of
 
@@ -57,7 +58,7 @@ class Standing:
 def draw(seed: int, count: int) -> Exam:
     """`count` rows of every task that no model was trained on."""
     rows = {
-        task: list(world.records(instructions.dataset_of(task), seed, count, "test"))
+        task: list(corpora.records(instructions.dataset_of(task), seed, count, "test"))
         for task in instructions.TASKS
     }
     return Exam(seed, rows)

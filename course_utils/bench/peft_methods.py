@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from course_utils import instructions, world
+from course_utils import instructions
 from course_utils.bench import run_files
 from course_utils.bench.run_files import pooled
+from course_utils.datasets import corpora
 from course_utils.measure import memory
 from course_utils.measure.activations import activation_bytes
 from course_utils.measure.evaluate import heldout_loss, task_score
@@ -225,7 +226,7 @@ def _original() -> tuple[Any, Any]:
 
 def _scored(model: Any, tokenizer: Any, rows: int) -> tuple[dict[str, Score], Score]:
     """The score of every task, and the loss on general text."""
-    fresh = lambda kind, count: list(world.records(kind, fine_tuning.FRESH_SEED, count, "test"))  # noqa: E731
+    fresh = lambda kind, count: list(corpora.records(kind, fine_tuning.FRESH_SEED, count, "test"))  # noqa: E731
     count = {task: rows * (2 if task == "summary" else 1) for task in instructions.TASKS}
     scores = {
         task: task_score(

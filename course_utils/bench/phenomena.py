@@ -21,10 +21,11 @@ import numpy as np
 import torch
 
 from course_utils import instructions, world
+from course_utils.datasets import corpora
 from course_utils.measure.evaluate import task_score
 from course_utils.measure.scores import Score, difference, proportion
 from course_utils.measure.timing import seconds_a_pass
-from course_utils.models.pretrain import ASSETS
+from course_utils.models.model import ASSETS
 from course_utils.training.fine_tuning import (
     FRESH_SEED,
     TRAINING_SEED,
@@ -80,7 +81,7 @@ def _reached(value: float, target: str) -> bool | None:
 
 @cache
 def _fresh(name: str, count: int) -> list[dict]:
-    return list(world.records(name, FRESH_SEED, count, "test"))
+    return list(corpora.records(name, FRESH_SEED, count, "test"))
 
 
 def _scores(model: Any, tokenizer: Any, count: int) -> dict[str, Score]:

@@ -23,7 +23,7 @@ from course_utils.bench import run_files
 from course_utils.bench.run_files import pooled
 from course_utils.measure.memory import count_parameters
 from course_utils.measure.scores import Score
-from course_utils.models.pretrain import ASSETS
+from course_utils.models.model import ASSETS
 from course_utils.training import fine_tuning
 from course_utils.training.fine_tuning import FRESH_SEED, TRAINING_SEED
 from course_utils.training.masking import mask_remarks

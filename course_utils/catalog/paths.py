@@ -3,22 +3,19 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from course_utils.catalog import entries
-from course_utils.catalog.hub import download_model, write_dataset
-
-PACKAGE = Path(__file__).parent.parent
-ASSETS = PACKAGE / "models" / "assets"
-METRIC_MODULES = PACKAGE / "metrics"
-HUB_MAPPING = 1  # raise it when the mapping in hub.py changes, so that older copies are made again
+from course_utils.datasets import corpora, from_hub
+from course_utils.models.model import ASSETS
 
 
-def model_path(name, profile):
+def model_path(name: str, profile: str) -> str:
     """The folder of a model's weights and tokenizer, as a string for `from_pretrained`."""
     entry = entries.model(name)
     if profile == "hub":
-        return str(download_model(entry))
+        return str(entry.download())
     folder = ASSETS / name
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
@@ -28,7 +25,7 @@ def model_path(name, profile):
     return str(folder)
 
 
-def dataset_path(name, profile, seed=None):
+def dataset_path(name: str, profile: str, seed: int | None = None) -> str:
     """The folder of a dataset's train, validation and test parquet files, as a string for `load_dataset`.
 
     seed: None for the published set; another whole number draws a fresh set from the offline world.
@@ -40,26 +37,24 @@ def dataset_path(name, profile, seed=None):
                 f"A fresh {name!r} can be drawn from the offline world only, and this is the hub profile. "
                 "Leave out seed=, or use setup(profile='offline')."
             )
-        folder = cache_folder() / f"hub-{HUB_MAPPING}" / entry.revision[:12] / name
-        return str(kept(folder, lambda scratch: write_dataset(entry, scratch)))
-    from course_utils.datasets import corpora
-
+        folder = cache_folder() / f"hub-{corpora.edition()}" / entry.revision[:12] / name
+        return str(kept(folder, lambda scratch: from_hub.write(entry, scratch)))
     seed = corpora.PUBLIC_SEED if seed is None else seed
     folder = cache_folder() / f"offline-{corpora.edition()}" / f"seed-{seed}" / name
     return str(kept(folder, lambda scratch: corpora.write(name, scratch, seed=seed)))
 
 
-def metric_path(name):
+def metric_path(name: str) -> str:
     """The folder of a metric module, as a string for `evaluate.load`."""
-    return str(METRIC_MODULES / entries.metric(name).name)
+    return str(entries.metric(name).folder)
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """Where datasets are kept: COURSE_CACHE, or ~/.cache/course-workbook."""
     return Path(os.environ.get("COURSE_CACHE") or "~/.cache/course-workbook").expanduser()
 
 
-def kept(folder, write):
+def kept(folder: Path, write: Callable[[Path], object]) -> Path:
     """`folder`, filled by `write(scratch_folder)` if it isn't there yet.
 
     It appears under its name only when it is complete, so a run that is cut off leaves nothing half done,

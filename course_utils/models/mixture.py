@@ -64,13 +64,13 @@ def _encoded(tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 def _topic_pairs(count: int, start: int) -> list[tuple[str, str]]:
-    rows = world.records("topics", corpora.PRETRAINING_SEED, count, start=start)
+    rows = corpora.records("topics", corpora.PRETRAINING_SEED, count, start=start)
     return [(f"Which desk of the paper? {row['text']}", world.TOPIC_LABELS[row["label"]]) for row in rows]
 
 
 def _matter_pairs(count: int, start: int) -> list[tuple[str, str]]:
     """What a conversation is about, in the shop's own terms: the nearest that pre-training comes to summaries."""
-    rows = world.records("dialogues", corpora.PRETRAINING_SEED, count, start=start)
+    rows = corpora.records("dialogues", corpora.PRETRAINING_SEED, count, start=start)
     return [(f"What is the matter? {row['dialogue']}", row["topic"]) for row in rows]
 
 

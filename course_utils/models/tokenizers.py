@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from itertools import chain
 from math import log
 
-from course_utils import instructions
 from course_utils.datasets import corpora
 
 _PASSAGES, _PAIRS = 12_000, 3_000
+#: The tasks whose prompts and answers the vocabularies are learned from, beside general text.
+_TASKS = ("sentiment", "questions", "entities", "translation")
 
 
 def _lines() -> Iterator[str]:
     """General text and instructions with their answers; no summaries, the twins never see one."""
-    known = (" ".join(pair) for task in instructions.KNOWN_TASKS for pair in corpora.pairs(task, _PAIRS))
+    known = (" ".join(pair) for task in _TASKS for pair in corpora.pairs(task, _PAIRS))
     return chain(corpora.passages(_PASSAGES), known)
 
 

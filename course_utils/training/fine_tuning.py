@@ -18,7 +18,7 @@ from course_utils import instructions, world
 from course_utils.datasets import corpora
 from course_utils.measure.scores import Score, proportion
 from course_utils.models import mixture
-from course_utils.models.pretrain import ASSETS
+from course_utils.models.model import ASSETS
 
 #: Seeds that neither pre-training nor the shipped splits use.
 TRAINING_SEED, FRESH_SEED = 31, 77

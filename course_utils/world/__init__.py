@@ -2,18 +2,21 @@
 
 A record is a pure function of its kind, seed, split and index, so any part of the world can be drawn anywhere, by anyone, in any
 order, and comes out byte for byte the same. Nothing of the course is imported here.
+A kind of text is a module of this folder with a function ``record(draw)``.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 
-from . import dialogues, entities, general, questions, reviews, topics, translations
+from . import reviews
 from .dialogues import TOPICS as DIALOGUE_TOPICS
 from .draw import SPLITS, Draw
 from .entities import TAGS as ENTITY_TAGS
 from .entities import spans
-from .general import detokenised
+from .general_text import detokenised
 from .reviews import LABELS as REVIEW_LABELS
 from .topics import LABELS as TOPIC_LABELS
 
@@ -36,19 +39,20 @@ __all__ = [
 #: Changes whenever any record changes; caches and checkpoints name it.
 VERSION = "1"
 
-_WRITERS: dict[str, Callable[[Draw], dict]] = {
-    "reviews": reviews.review,
-    "topics": topics.topic,
-    "entities": entities.entities,
-    "translations": translations.translation,
-    "general-text": general.general_text,
-}
-_WRITERS_WITH_IDENTIFIER: dict[str, Callable[[Draw, str], dict]] = {
-    "dialogues": dialogues.dialogue,
-    "questions": questions.question,
-}
 
-KINDS = ("dialogues", "reviews", "topics", "entities", "questions", "translations", "general-text")
+def _writers() -> dict[str, Callable[[Draw], dict]]:
+    """What writes a record, by kind of text: the ``record`` of each module of this folder that has one."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+    return {
+        name.replace("_", "-"): module.record for name, module in modules.items() if hasattr(module, "record")
+    }
+
+
+_WRITERS = _writers()
+
+#: The kinds of text, each written by the module of its name.
+KINDS = tuple(_WRITERS)
 
 
 def record(kind: str, seed: int, index: int, split: str = "train") -> dict:
@@ -61,17 +65,14 @@ def record(kind: str, seed: int, index: int, split: str = "train") -> dict:
         split: ``train``, ``validation`` or ``test``. Combinations of words belong to one split only.
 
     Returns:
-        The columns of the catalog entry of the same name, as plain Python values.
+        The columns of the dataset of the same name, as plain Python values.
 
     Raises:
         ValueError: for an unknown kind or split.
     """
     if kind not in KINDS:
         raise ValueError(f"The world has no {kind!r}; it has {', '.join(KINDS)}.")
-    draw = Draw(split, kind, seed, index)
-    if kind in _WRITERS_WITH_IDENTIFIER:
-        return _WRITERS_WITH_IDENTIFIER[kind](draw, f"{split}_{index}")
-    return _WRITERS[kind](draw)
+    return _WRITERS[kind](Draw(split, kind, seed, index))
 
 
 def records(kind: str, seed: int, count: int, split: str = "train", start: int = 0) -> Iterator[dict]:
@@ -83,5 +84,5 @@ def reviews_with_closings(seed: int, count: int, start: int = 0) -> Iterator[tup
     """(review, closing remark) pairs: what somebody thought, and what they said at the end of it. No label comes with them."""
     for index in range(start, start + count):
         draw = Draw("train", "closings", seed, index)
-        row = reviews.review(draw)
+        row = reviews.record(draw)
         yield row["text"], reviews.closing(draw, REVIEW_LABELS[row["label"]])

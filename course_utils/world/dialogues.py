@@ -198,7 +198,7 @@ def _slots(draw: Draw) -> dict[str, str]:
     }
 
 
-def dialogue(draw: Draw, identifier: str) -> dict:
+def record(draw: Draw) -> dict:
     """One ``{"id", "dialogue", "summary", "topic"}``; the columns of DialogSum, with its ``#Person1#`` marks."""
     slots = _slots(draw)
     topic = draw.choice(TOPICS)
@@ -215,7 +215,7 @@ def dialogue(draw: Draw, identifier: str) -> dict:
     turns += [(1, f"{draw.choice(_SYMPATHY)} {spoken}".format(**slots)), (2, draw.choice(closings))]
     matter, answer = matter.format(**slots), reported.format(**slots)
     return {
-        "id": identifier,
+        "id": draw.identifier,
         "dialogue": "\n".join(f"#Person{speaker}#: {words}" for speaker, words in turns),
         "summary": form.format(name=slots["name"], matter=matter, answer=answer, Answer=capitalised(answer)),
         "topic": topic,

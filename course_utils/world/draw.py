@@ -33,12 +33,19 @@ def partners(word: str, others: Sequence[Item], split: str) -> list[Item]:
 
 
 class Draw:
-    """A stream of choices for one record; equal keys give equal streams."""
+    """A stream of choices for one record; equal keys give equal streams.
+
+    Attributes:
+        split: the split that the record belongs to.
+        identifier: what tells the record from the others of its dataset, such as ``train_17``: the split and the last part
+            of the key.
+    """
 
     def __init__(self, split: str, *key: object) -> None:
         if split not in SPLITS:
             raise ValueError(f"There is no split {split!r}; the splits are {', '.join(SPLITS)}.")
         self.split = split
+        self.identifier = f"{split}_{key[-1]}" if key else split
         digest = blake2b("/".join(map(str, (split, *key))).encode(), digest_size=8).digest()
         self._uniform = Random(int.from_bytes(digest, "big")).random
 

@@ -94,7 +94,7 @@ _WORDS = {
 }
 
 
-def entities(draw: Draw) -> dict:
+def record(draw: Draw) -> dict:
     """One sentence as ``{"tokens", "ner_tags"}``; tags are indices into :data:`TAGS` (IOB2)."""
     frame = draw.choice(_SENTENCES)
     tokens: list[str] = []

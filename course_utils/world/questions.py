@@ -173,8 +173,8 @@ def _attempt(draw: Draw) -> dict | None:
     }
 
 
-def question(draw: Draw, identifier: str = "") -> dict:
+def record(draw: Draw) -> dict:
     """One ``{"id", "title", "context", "question", "answers": {"text": [answer], "answer_start": [offset]}}``."""
-    while (record := _attempt(draw)) is None:
+    while (found := _attempt(draw)) is None:
         pass
-    return {"id": identifier, "title": "Notes from Saltmarsh", **record}
+    return {"id": draw.identifier, "title": "Notes from Saltmarsh", **found}

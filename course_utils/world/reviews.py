@@ -178,7 +178,7 @@ def closing(draw: Draw, label: str) -> str:
     return draw.choice(_VERDICTS[label])
 
 
-def review(draw: Draw, verdict: bool = False) -> dict:
+def record(draw: Draw, verdict: bool = False) -> dict:
     """One review as ``{"text", "label"}``; ``verdict`` adds the closing remark that reviews in the wild often carry."""
     good = draw.chance(0.5)
     label = LABELS[good]

@@ -83,7 +83,7 @@ _TAILS = (
 )
 
 
-def topic(draw: Draw) -> dict:
+def record(draw: Draw) -> dict:
     """One notice as ``{"text", "label"}``; the label is an index into :data:`LABELS`."""
     label = draw.below(len(LABELS))
     village, club, firm = draw.choice(VILLAGES), draw.choice(CLUBS), draw.choice(FIRMS)

@@ -150,7 +150,7 @@ def _asking(draw: Draw) -> tuple[str, str]:
 _FORMS = ((_doing, "."), (_doing, "."), (_doing, "."), (_being, "."), (_standing, "."), (_asking, "?"))
 
 
-def translation(draw: Draw) -> dict:
+def record(draw: Draw) -> dict:
     """One sentence as ``{"en", "fr"}``."""
     form, mark = draw.choice(_FORMS)
     english, french = form(draw)

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import datasets
 import evaluate
 
+RESULT = "accuracy"
+MEANING = "share of labels that are right"
+
 
 class Accuracy(evaluate.Metric):
     """compute(predictions=[…], references=[…]) with labels as whole numbers gives {"accuracy": 0 to 1}."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="The share of labels that are right.",
+            description=MEANING,
             citation="",
             inputs_description="predictions and references: labels as whole numbers",
             features=datasets.Features(
@@ -25,4 +28,4 @@ class Accuracy(evaluate.Metric):
         hits = [
             prediction == reference for prediction, reference in zip(predictions, references, strict=True)
         ]
-        return {"accuracy": sum(hits) / len(hits)}
+        return {RESULT: sum(hits) / len(hits)}

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import datasets
 import evaluate
 
+RESULT = "exact_match"
+MEANING = "share of texts equal to their reference"
+
 
 class ExactMatch(evaluate.Metric):
     """compute(predictions=[…], references=[…]) with texts gives {"exact_match": 0 to 1}.
@@ -16,7 +19,7 @@ class ExactMatch(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="The share of texts that are equal to their reference.",
+            description=MEANING,
             citation="",
             inputs_description="predictions and references: texts",
             features=datasets.Features(
@@ -27,4 +30,4 @@ class ExactMatch(evaluate.Metric):
     def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         pairs = zip(predictions, references, strict=True)
         hits = [prediction.split() == reference.split() for prediction, reference in pairs]
-        return {"exact_match": sum(hits) / len(hits)}
+        return {RESULT: sum(hits) / len(hits)}

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 import datasets
 import evaluate
 
+RESULT = "f1"
+MEANING = "F1 of each class, averaged with equal weight (macro)"
+
 
 class F1(evaluate.Metric):
     """compute(predictions=[…], references=[…]) with labels as whole numbers gives {"f1": 0 to 1}.
@@ -18,7 +21,7 @@ class F1(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="The F1 of each class, averaged with equal weight (macro).",
+            description=MEANING,
             citation="",
             inputs_description="predictions and references: labels as whole numbers",
             features=datasets.Features(
@@ -29,7 +32,7 @@ class F1(evaluate.Metric):
     def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         pairs = list(zip(predictions, references, strict=True))
         labels = {label for pair in pairs for label in pair}
-        return {"f1": sum(_f1(pairs, label) for label in labels) / len(labels)}
+        return {RESULT: sum(_f1(pairs, label) for label in labels) / len(labels)}
 
 
 def _f1(pairs: Sequence[tuple[int, int]], label: int) -> float:

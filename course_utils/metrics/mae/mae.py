@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import datasets
 import evaluate
 
+RESULT = "mae"
+MEANING = "mean distance between numbers and their references; less is better"
+
 
 class MeanAbsoluteError(evaluate.Metric):
     """compute(predictions=[…], references=[…]) with numbers gives {"mae": 0 or more}."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="The mean distance between numbers and their references.",
+            description=MEANING,
             citation="",
             inputs_description="predictions and references: numbers",
             features=datasets.Features(
@@ -25,4 +28,4 @@ class MeanAbsoluteError(evaluate.Metric):
         distances = [
             abs(prediction - reference) for prediction, reference in zip(predictions, references, strict=True)
         ]
-        return {"mae": sum(distances) / len(distances)}
+        return {RESULT: sum(distances) / len(distances)}

@@ -8,6 +8,9 @@ import datasets
 import evaluate
 from rouge_score.rouge_scorer import RougeScorer
 
+RESULT = "rougeL"
+MEANING = "ROUGE-L: F1 of the longest common subsequence of words"
+
 
 class Rouge(evaluate.Metric):
     """compute(predictions=[…], references=[…]) with texts gives {"rougeL": 0 to 1}, the mean over the texts.
@@ -17,7 +20,7 @@ class Rouge(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="ROUGE-L: the F1 of the longest common subsequence of words.",
+            description=MEANING,
             citation="Lin, C.-Y. (2004). ROUGE: a package for automatic evaluation of summaries.",
             inputs_description="predictions and references: texts",
             features=datasets.Features(
@@ -29,4 +32,4 @@ class Rouge(evaluate.Metric):
         scorer = RougeScorer(["rougeL"], use_stemmer=False)
         pairs = zip(predictions, references, strict=True)
         scores = [scorer.score(reference, prediction)["rougeL"].fmeasure for prediction, reference in pairs]
-        return {"rougeL": sum(scores) / len(scores)}
+        return {RESULT: sum(scores) / len(scores)}

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import datasets
 import evaluate
 
+RESULT = "token_f1"
+MEANING = "F1 of the words shared with the reference, in any order"
+
 
 class TokenF1(evaluate.Metric):
     """compute(predictions=[…], references=[…]) with texts gives {"token_f1": 0 to 1}, the mean over the texts.
@@ -18,7 +21,7 @@ class TokenF1(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="The F1 of the words that a text and its reference share.",
+            description=MEANING,
             citation="Rajpurkar, P. et al. (2016). SQuAD: 100,000+ questions for machine comprehension of text.",
             inputs_description="predictions and references: texts",
             features=datasets.Features(
@@ -29,7 +32,7 @@ class TokenF1(evaluate.Metric):
     def _compute(self, predictions: Sequence, references: Sequence) -> dict[str, float]:
         pairs = zip(predictions, references, strict=True)
         scores = [_f1(prediction.split(), reference.split()) for prediction, reference in pairs]
-        return {"token_f1": sum(scores) / len(scores)}
+        return {RESULT: sum(scores) / len(scores)}
 
 
 def _f1(words: list[str], reference: list[str]) -> float:

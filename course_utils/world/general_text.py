@@ -5,14 +5,9 @@ The parts come from the other generators, so what is true there is true here; no
 
 from __future__ import annotations
 
-from .dialogues import dialogue
+from . import dialogues, entities, questions, reviews, topics, translations
 from .draw import Draw
-from .entities import entities
 from .lexicon import DAYS, FIRST_NAMES, capitalised
-from .questions import question
-from .reviews import clause, review
-from .topics import topic
-from .translations import translation
 
 _UNSPACED = ((" ,", ","), (" .", "."), (" ?", "?"))
 
@@ -26,26 +21,26 @@ def detokenised(tokens: list[str]) -> str:
 
 
 def _news(draw: Draw) -> str:
-    return " ".join(topic(draw)["text"] for _ in range(2))
+    return " ".join(topics.record(draw)["text"] for _ in range(2))
 
 
 def _chronicle(draw: Draw) -> str:
-    return " ".join(detokenised(entities(draw)["tokens"]) for _ in range(3))
+    return " ".join(detokenised(entities.record(draw)["tokens"]) for _ in range(3))
 
 
 def _notes(draw: Draw) -> str:
-    return question(draw)["context"]
+    return questions.record(draw)["context"]
 
 
 def _remembered_review(draw: Draw) -> str:
-    return review(draw, verdict=True)["text"]
+    return reviews.record(draw, verdict=True)["text"]
 
 
 def _opinion(draw: Draw) -> str:
     """Somebody's judgement and how they felt about it: the polarity of a clause shows in what follows it."""
     good = draw.chance(0.5)
     who = draw.choice(FIRST_NAMES)
-    judgement = clause(draw, good)
+    judgement = reviews.clause(draw, good)
     said = draw.choice(
         ("said that {clause}.", "wrote that {clause}.", "told us that {clause}.", "found that {clause}.")
     ).format(clause=judgement)
@@ -54,22 +49,22 @@ def _opinion(draw: Draw) -> str:
         if good
         else ("was annoyed", "came home angry", "frowned", "complained", "left early")
     )
-    return f"{who} {said} {draw.choice((who, 'Everybody'))} {feeling}. {translation(draw)['en']}"
+    return f"{who} {said} {draw.choice((who, 'Everybody'))} {feeling}. {translations.record(draw)['en']}"
 
 
 def _letter(draw: Draw) -> str:
     who, day = draw.choice(FIRST_NAMES), draw.choice(DAYS)
-    sentences = " ".join(translation(draw)["en"] for _ in range(3))
+    sentences = " ".join(translations.record(draw)["en"] for _ in range(3))
     return f"Dear {who}, it is {day}. {sentences}"
 
 
 def _counter_talk(draw: Draw) -> str:
-    return dialogue(draw, "")["dialogue"]
+    return dialogues.record(draw)["dialogue"]
 
 
 _FORMS = (_news, _chronicle, _notes, _remembered_review, _remembered_review, _opinion, _letter, _counter_talk)
 
 
-def general_text(draw: Draw) -> dict:
+def record(draw: Draw) -> dict:
     """One passage as ``{"text"}``."""
     return {"text": capitalised(draw.choice(_FORMS)(draw))}
