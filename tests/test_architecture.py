@@ -12,9 +12,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "course_utils"
 
 # A room may import rooms of its own floor and of those below. Within a floor there must be no circle.
 FLOORS = [
-    {"closure", "session", "wire", "install", "sanitise", "terminal", "world"},
-    {"datasets", "instructions", "metrics"},
-    {"catalog", "hub", "measure", "models", "plots", "training"},
+    {"closure", "discovery", "install", "pinned", "sanitise", "session", "terminal", "wire", "world"},
+    {"datasets", "metrics"},
+    {"instructions", "measure", "models", "plots", "training"},
+    {"catalog", "hub"},
     {"course"},
     {"checks"},
     {"grading"},

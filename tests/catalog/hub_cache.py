@@ -3,9 +3,6 @@
 import json
 from pathlib import Path
 
-import pyarrow
-import pyarrow.parquet
-
 # The configuration of google/flan-t5-small at the pinned revision.
 FLAN_T5_SMALL = {
     "architectures": ["T5ForConditionalGeneration"],
@@ -74,9 +71,9 @@ TEXT = [
 ]
 
 
-def snapshot(hub, entry, repo_type="model"):
-    """The (new) folder of an entry's pinned revision in the cache folder `hub`."""
-    folder = Path(hub, f"{repo_type}s--{entry.hub_id.replace('/', '--')}", "snapshots", entry.revision)
+def snapshot(hub, entry):
+    """The (new) folder of a model's pinned revision in the cache folder `hub`."""
+    folder = Path(hub, f"models--{entry.hub_id.replace('/', '--')}", "snapshots", entry.revision)
     folder.mkdir(parents=True)
     return folder
 
@@ -116,94 +113,3 @@ def put_distilbert(hub, entry):
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(TEXT)]
     DistilBertTokenizer(vocab={word: number for number, word in enumerate(words)}).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(words))
-
-
-# A few rows of every dataset, in the files and columns of the real repository
-
-
-def csv(rows):
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def dialogue(number):
-    return {
-        "id": f"train_{number}",
-        "dialogue": f'#Person1#: It is {number}, "null" they say.\n#Person2#: So, we go.',
-        "summary": "null" if number == 0 else f"They leave at {number}.",
-        "topic": "leaving",
-    }
-
-
-TAGGED = {
-    "id": "0",
-    "tokens": ["Ann", "Lee", "of", "Tide", "Bank", "saw", "Hull", "and", "Danes"],
-    "pos_tags": [1] * 9,
-    "chunk_tags": [1] * 9,
-    "ner_tags": [1, 2, 0, 3, 4, 0, 5, 0, 7],  # CoNLL's numbers: PER 1 2, ORG 3 4, LOC 5 6, MISC 7 8
-}
-
-
-def question(number):
-    return {
-        "id": f"q{number}",
-        "title": f"Article {number // 100}",
-        "context": "The ferry leaves at nine.",
-        "question": "When does it leave?",
-        "answers": {"text": ["at nine"], "answer_start": [17]},
-    }
-
-
-DATA = {
-    "dialogues": {
-        "train.csv": csv([dialogue(number) for number in range(20)]),
-        "validation.csv": csv([dialogue(number) for number in range(20, 24)]),
-        "test.csv": csv([dialogue(number) for number in range(24, 30)]),
-        "holdout.csv": "this file is not asked for",
-    },
-    "reviews": {
-        f"{split}.parquet": [{"text": f"a fine film {number}", "label": number % 2} for number in range(10)]
-        for split in ("train", "validation", "test")
-    },
-    "topics": {
-        "data/train-00000-of-00001.parquet": [{"text": f"news {n}", "label": n % 4} for n in range(5200)],
-        "data/test-00000-of-00001.parquet": [{"text": f"late news {n}", "label": n % 4} for n in range(8)],
-    },
-    "entities": {
-        f"conll2003/{split}/0000.parquet": [TAGGED] * 3 for split in ("train", "validation", "test")
-    },
-    "questions": {
-        "plain_text/train-00000-of-00001.parquet": [question(number) for number in range(6000)],
-        "plain_text/validation-00000-of-00001.parquet": [question(number) for number in range(6000, 6010)],
-    },
-    "translations": {
-        "en-fr/train-00000-of-00001.parquet": [
-            {"id": str(n), "translation": {"en": f"boat {n}", "fr": f"bateau {n}"}} for n in range(4100)
-        ],
-        "en-de/train-00000-of-00001.parquet": [{"id": "0", "translation": {"de": "Boot", "en": "boat"}}],
-    },
-    "general-text": {
-        f"wikitext-2-raw-v1/{split}-00000-of-00001.parquet": [
-            {"text": text} for text in ("", " = Ferry = \n", " A ferry is a boat . \n", "  \n")
-        ]
-        for split in ("train", "validation", "test")
-    },
-}
-
-
-def put_dataset(hub, entry):
-    """A few rows of a dataset under the real repository's file names."""
-    folder = snapshot(hub, entry, "dataset")
-    for name, content in DATA[entry.name].items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            file.write_text(content)
-        else:
-            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(content), file)

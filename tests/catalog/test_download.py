@@ -13,7 +13,8 @@ import pytest
 
 from course_utils.catalog import DATASETS, MODELS
 from tests import tiny
-from tests.catalog import hub_cache
+from tests.datasets.contract import put
+from tests.datasets.test_dialogues import HUB_FILES
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -72,8 +73,7 @@ def hub(tmp_path):
     tiny.t5().save_pretrained(weights)
     tiny.t5_tokenizer().save_pretrained(weights)
     (weights / "pytorch_model.bin").write_text("weights for another framework")
-    hub_cache.put_dataset(tmp_path, dialogues)
-    rows = next(tmp_path.glob(f"datasets--*/snapshots/{dialogues.revision}"))
+    rows = put(tmp_path, dialogues, HUB_FILES)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.asked = []
     server.repos = {

@@ -1,22 +1,14 @@
 """Datasets of the world load like their Hub twins, and are the same each time."""
 
 import hashlib
+import shutil
+from pathlib import Path
 
 import pytest
-from datasets import ClassLabel, load_dataset
+from datasets import load_dataset
 
-from course_utils import instructions, world
-from course_utils.catalog import DATASETS
+from course_utils import datasets, instructions, world
 from course_utils.datasets import corpora
-
-
-@pytest.mark.parametrize("name", world.KINDS)
-def test_a_written_dataset_loads_with_the_columns_of_the_catalog(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(corpora, "ROWS", {"train": 30, "validation": 10, "test": 20})
-    loaded = load_dataset(str(corpora.write(name, tmp_path / name)))
-    assert {split: frame.num_rows for split, frame in loaded.items()} == corpora.ROWS
-    assert set(loaded["train"].column_names) == set(DATASETS[name].columns)
-    assert loaded["test"].to_list() == corpora.frame(name, "test").to_list()
 
 
 def test_two_seeds_never_share_what_load_dataset_keeps(tmp_path, monkeypatch):
@@ -39,14 +31,6 @@ def test_writing_twice_gives_the_same_bytes(tmp_path, monkeypatch):
     assert digests[0] == digests[1] and len(digests[0]) == 4
 
 
-def test_labels_have_names():
-    features = corpora.frame("reviews", "train", count=3).features
-    assert features["label"] == ClassLabel(names=["negative", "positive"])
-    assert corpora.frame("entities", "train", count=3).features["ner_tags"].feature.names == list(
-        world.ENTITY_TAGS
-    )
-
-
 def test_an_unknown_dataset_is_refused_with_the_choices(tmp_path):
     with pytest.raises(ValueError, match="dialogues"):
         corpora.write("poems", tmp_path)
@@ -65,10 +49,20 @@ def test_pairs_are_instructions_with_their_answers():
     assert prompt == instructions.prompt("translation", row)
 
 
-def test_an_edition_names_the_version_and_changes_with_the_source(tmp_path, monkeypatch):
+@pytest.mark.parametrize("package", [world, datasets])
+def test_an_edition_names_the_version_and_changes_with_every_source(package, tmp_path, monkeypatch):
+    """A dataset's own file counts as much as the grammar."""
+    for file in Path(package.__path__[0]).glob("*.py"):
+        shutil.copy(file, tmp_path)
     before = corpora.edition()
     assert before.startswith(f"{world.VERSION}-")
-    (tmp_path / "reviews.py").write_text("CLOSINGS = ()")
-    monkeypatch.setattr(world, "__file__", str(tmp_path / "__init__.py"))
-    changed = corpora.edition()
-    assert changed != before
+    monkeypatch.setattr(package, "__path__", [str(tmp_path)])
+    assert corpora.edition() == before
+    with (tmp_path / "reviews.py").open("a") as file:
+        file.write("# another word\n")
+    assert corpora.edition() != before
+
+
+def test_records_of_an_unknown_dataset_are_refused_with_the_choices():
+    with pytest.raises(ValueError, match="reviews"):
+        corpora.records("poems", 1, 1)

@@ -7,6 +7,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 
 from course_utils.catalog import METRICS, metric_path
+from course_utils.metrics import registry
 
 WORDS = ["the", "tram", "to", "the", "old", "harbour", "was", "late", "again", "and", "nobody", "minded"]
 
@@ -97,11 +98,25 @@ def test_mean_absolute_error_agrees_with_scikit_learn(load):
     assert score == {"mae": pytest.approx(mean_absolute_error(references, predictions))}
 
 
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_module_says_of_itself_what_the_catalog_says(load, metric):
+    assert load(metric.name).description == metric.meaning
+
+
+def test_a_module_that_does_not_say_what_it_measures_is_refused(tmp_path):
+    folder = tmp_path / "vowels"
+    folder.mkdir()
+    (folder / "vowels.py").write_text('RESULT = "vowels"\n')
+    with pytest.raises(LookupError, match=r"vowels\.py must set RESULT and MEANING"):
+        registry.declared(folder)
+    (folder / "vowels.py").write_text('RESULT = "vowels"\nMEANING = "share of vowels"\n')
+    assert registry.declared(folder).meaning == "share of vowels"
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_batches_add_up_to_the_whole(load, name):
-    predictions, references = (
-        texts(3) if name in ("rouge", "exact_match", "token_f1") else labels(3, classes=3)
-    )
+    of_texts = load(name).features["predictions"].dtype == "string"
+    predictions, references = texts(3) if of_texts else labels(3, classes=3)
     whole = load(name).compute(predictions=predictions, references=references)
     parts = load(name)
     half = len(predictions) // 2

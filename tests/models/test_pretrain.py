@@ -8,6 +8,8 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, BertTokenizer
 
 from course_utils.models import mixture, pretrain
+from course_utils.models.model import ASSETS, Recipe
+from course_utils.models.registry import MODELS
 
 
 def tiny_tokenizer():
@@ -35,12 +37,12 @@ def tiny_model(tokenizer):
 def recipe(monkeypatch):
     monkeypatch.setattr(pretrain, "_SAVE_EVERY", 2)
     monkeypatch.setattr(pretrain, "_REPORT_EVERY", 2)
-    return pretrain.Recipe(
-        "tiny",
-        "a test",
-        tiny_tokenizer,
-        tiny_model,
-        lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 2)],
+    return Recipe(
+        name="tiny",
+        summary="a test",
+        make_tokenizer=tiny_tokenizer,
+        make_model=tiny_model,
+        batches=lambda step, tokenizer: [mixture.masked_batch(step, tokenizer, 2)],
         steps=6,
         learning_rate=1e-2,
         warmup_steps=2,
@@ -100,26 +102,13 @@ def test_the_learning_rate_goes_up_stays_and_goes_down():
     assert scales[70:] == sorted(scales[70:], reverse=True) and 0 < scales[99] < 0.05
 
 
-def test_a_recipe_may_begin_with_the_end_of_another(recipe, tmp_path, monkeypatch):
-    first = replace(recipe, name="first", shipped=False)
-    monkeypatch.setitem(pretrain.RECIPES, "first", first)
+def test_a_recipe_may_begin_with_the_end_of_another(recipe, tmp_path):
+    first = replace(recipe, name="first")
     beginning, *_ = pretrain.train(first, "cpu", tmp_path, report=lambda line: None)
-    second = replace(recipe, name="second", begins_with="first", steps=0)
+    second = replace(recipe, name="second", begins_with=first, steps=0)
     began, *_ = pretrain.train(second, "cpu", tmp_path, report=lambda line: None)
     for name, tensor in weights(beginning).items():
         assert torch.equal(tensor, weights(began)[name]), name
-
-
-def test_half_of_the_teacher_becomes_the_student():
-    teacher = {
-        f"bert.encoder.layer.{layer}.attention.self.query.{part}": torch.tensor(float(layer))
-        for layer in range(6)
-        for part in ("weight", "bias")
-    }
-    student = pretrain._student_state(teacher, 3)
-    assert [
-        student[f"distilbert.transformer.layer.{layer}.attention.q_lin.weight"].item() for layer in range(3)
-    ] == [0.0, 2.0, 4.0]
 
 
 def test_an_unknown_name_is_refused_with_the_choices(capsys):
@@ -128,14 +117,21 @@ def test_an_unknown_name_is_refused_with_the_choices(capsys):
     assert "flan-t5" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [name for name, recipe in pretrain.RECIPES.items() if recipe.shipped])
-def test_the_shipped_checkpoint_is_what_its_recipe_makes(name):
-    """Same tokenizer, same shapes, same number of steps: the weights are those of this recipe, to its end."""
-    record = json.loads((pretrain.ASSETS / name / "training.json").read_text())
-    recipe = pretrain.RECIPES[name]
-    assert record["steps"] == recipe.steps == record["losses"][-1][0]
-    tokenizer = AutoTokenizer.from_pretrained(pretrain.ASSETS / name)
-    model = recipe.make_model(tokenizer)
-    assert sum(parameter.numel() for parameter in model.parameters()) == record["parameters"]
-    size = sum(path.stat().st_size for path in pretrain.ASSETS.rglob("*.safetensors"))
+def test_recipes_come_after_those_that_they_need():
+    order = list(pretrain.RECIPES)
+    assert order.index("bert-general") < order.index("bert") < order.index("distilbert")
+    assert set(order) == {*MODELS, "bert-general"}
+
+
+def test_without_names_all_twins_are_built_and_no_beginning_alone(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pretrain, "build", lambda names, *rest: asked.extend(names))
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    assert pretrain.main([]) == 0
+    assert set(asked) == set(MODELS)
+    assert asked.index("bert") < asked.index("distilbert")
+
+
+def test_all_twins_together_stay_small():
+    size = sum(path.stat().st_size for path in ASSETS.rglob("*.safetensors"))
     assert size < 60e6
