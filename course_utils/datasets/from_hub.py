@@ -42,12 +42,12 @@ def carve(
     if not 0 < rows < table.num_rows:
         raise ValueError(f"Can't carve {rows} rows from {table.num_rows}.")
     groups = table[apart].to_pylist() if apart else range(table.num_rows)
-    members = {}
+    members: dict[object, list[int]] = {}
     for index, group in enumerate(groups):
         members.setdefault(group, []).append(index)
     order = list(members)
     random.Random(seed).shuffle(order)
-    drawn = []
+    drawn: list[int] = []
     while len(drawn) < rows:
         drawn += members[order.pop()]
     kept = sorted(set(range(table.num_rows)).difference(drawn))

@@ -43,9 +43,10 @@ def declared(folder: Path) -> Metric:
         for target in statement.targets
         if isinstance(target, ast.Name)
     }
-    if not (isinstance(texts.get("RESULT"), str) and isinstance(texts.get("MEANING"), str)):
+    result, meaning = texts.get("RESULT"), texts.get("MEANING")
+    if not (isinstance(result, str) and isinstance(meaning, str)):
         raise LookupError(f"{module} must set RESULT and MEANING, each to a text.")
-    return Metric(name=folder.name, result=texts["RESULT"], meaning=texts["MEANING"], folder=folder)
+    return Metric(name=folder.name, result=result, meaning=meaning, folder=folder)
 
 
 def _all() -> dict[str, Metric]:
