@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pkgutil
+
 from course_utils import datasets
 from course_utils.datasets.dataset import Dataset, Instruction
 from course_utils.discovery import entries
@@ -9,7 +11,12 @@ from course_utils.discovery import entries
 #: The modules of this folder that are no dataset.
 MACHINERY = ("corpora", "dataset", "from_hub", "pictures", "registry")
 
-DATASETS: dict[str, Dataset] = entries(datasets, "DATASET", apart=MACHINERY)
+DATASETS: dict[str, Dataset] = entries(
+    datasets.__name__,
+    (module.name for module in pkgutil.iter_modules(datasets.__path__)),
+    "DATASET",
+    apart=MACHINERY,
+)
 
 
 def _instructions() -> dict[str, tuple[Dataset, Instruction]]:

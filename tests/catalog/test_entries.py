@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from course_utils import closure
 from course_utils.catalog import DATASETS, METRICS, MODELS, entries
 
 
@@ -19,6 +20,14 @@ def test_the_catalog_has_the_names_that_lessons_use():
 def test_entries_stand_in_the_order_of_their_names(entries):
     assert list(entries) == sorted(entries)
     assert all(entry.name == name for name, entry in entries.items())
+
+
+def test_whoever_keeps_a_result_knows_that_it_depends_on_every_entrys_file():
+    """`closure` reads imports in the sources, and entries are found by looking."""
+    reached = closure.reached(["course_utils.catalog"])
+    for room, found in (("datasets", DATASETS), ("models", MODELS)):
+        files = {closure.PACKAGE / room / f"{name.replace('-', '_')}.py" for name in found}
+        assert files <= reached
 
 
 @pytest.mark.parametrize(
