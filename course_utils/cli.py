@@ -25,6 +25,10 @@ VERBS = {
         "course_utils.grading.gradebook.release:main",
         "build exercises/ from solutions/ (--check: only compare)",
     ),
+    "chapters": (
+        "course_utils.chapters.derived:main",
+        "write the tables and cards that are made from the chapters (--check: only compare)",
+    ),
     "grade": ("course_utils.grading.desk.autograde:main", "grade submitted/ and write marks and feedback"),
     "feedback": (
         "course_utils.grading.desk.feedback:main",

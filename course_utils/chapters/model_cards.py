@@ -1,10 +1,8 @@
-"""The model cards of the shipped checkpoints, written from their training records and from measured scores; nothing in them is typed."""
+"""The model cards of the shipped checkpoints, from training records and measured scores: `course chapters` writes them."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 
 from course_utils.bench import phenomena
 from course_utils.datasets import corpora
@@ -49,23 +47,3 @@ Measured by `course bench phenomena` on fresh records of the same world, with 95
 The text is far simpler than any that people write, so scores here say nothing about the Hub model. Names, places and opinions are
 invented; the world knows two sentiments and no nuance. There is no reason to use it outside the course.
 """
-
-
-def write(name: str) -> Path:
-    path = MODELS[name].assets / "README.md"
-    path.write_text(card(name), encoding="utf-8")
-    return path
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="course build cards", description="Write the model cards from what was recorded and measured."
-    )
-    parser.add_argument("names", nargs="*", default=list(MODELS))
-    for name in parser.parse_args(argv).names or list(MODELS):
-        print(write(name))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,7 +1,4 @@
-"""The measured table is sound, and the README says what it says."""
-
-import re
-from pathlib import Path
+"""The measured table is sound."""
 
 import numpy as np
 import pytest
@@ -9,8 +6,6 @@ import pytest
 from course_utils import instructions
 from course_utils.bench import phenomena
 from course_utils.measure.scores import Score
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 def score(*values):
@@ -54,15 +49,6 @@ def test_the_shipped_table_covers_what_was_to_be_reached_each_with_its_n():
     assert scored and all(row.n >= 500 and row.low < row.high for row in scored)
     assert sum(row.target != "" for row in rows.values()) >= 18
     assert all(row.reached == phenomena._reached(row.value, row.target) for row in rows.values())
-
-
-def test_the_readme_shows_the_measured_table():
-    [shown] = re.findall(
-        r"<!-- phenomena:begin -->\n(.*?)\n<!-- phenomena:end -->",
-        README.read_text(encoding="utf-8"),
-        re.DOTALL,
-    )
-    assert shown.strip() == phenomena.as_markdown(phenomena.saved_rows())
 
 
 def test_rows_measured_again_take_their_places_and_lose_none():

@@ -1,27 +1,29 @@
-"""The path through the chapters: rules on imagined chapters, times on the real ones."""
+"""The path through the chapters: rules on the day's chapters, each taking an hour."""
 
-import json
+from dataclasses import replace
 
 import pytest
 
 from course_utils.chapters import placement
-from course_utils.chapters.placement import Chapter, chapters, plan
-from course_utils.checks.framework import load_exercise
-from course_utils.install import ROOT
+from course_utils.chapters.chapter import EXPERIENCE, SITUATIONS, WORDS_A_MINUTE, Chapter, Lesson, chapters
+from course_utils.chapters.placement import goals_of, plan
 
-EVERY = [Chapter(name, reading=30, running=2, exercise=28) for name in placement.NEEDS]
+HALF_AN_HOUR = (Lesson("01_a.ipynb", "A", words=30 * WORDS_A_MINUTE, seconds=120),)
+EVERY = [
+    replace(chapter, lessons=HALF_AN_HOUR, exercise=28) for chapter in chapters() if chapter.track == "day"
+]
 
 
 def names(goals=("use models",), experience="new to this", rows=5000, hardware="gpu", **more):
-    path = plan(goals, experience, rows, hardware, available=EVERY, **more)
-    return [step.chapter.name[:2] for step in path.steps]
+    path = plan(goals, experience, rows, hardware, **({"available": EVERY} | more))
+    return [step.chapter.number for step in path.steps]
 
 
 def test_a_goal_brings_what_it_needs_in_the_order_of_the_chapters():
     assert names(["fine-tune"]) == ["00", "02", "03", "04", "06", "07"]
     assert names(["share my work"]) == ["00", "01"]
     assert names(["share my work", "use models"]) == ["00", "01", "02", "03"]
-    assert names(["everything"]) == [name[:2] for name in placement.NEEDS]
+    assert names(["everything"]) == [chapter.number for chapter in EVERY]
 
 
 def test_what_somebody_knows_is_left_out_unless_it_is_wanted():
@@ -36,6 +38,12 @@ def test_what_somebody_knows_is_left_out_unless_it_is_wanted():
 def test_few_rows_ask_whether_to_train(rows, asks):
     assert ("05" in names(["fine-tune"], rows=rows)) == asks
     assert "05" not in names(["use models"], rows=rows)
+
+
+@pytest.mark.parametrize(("rows", "why"), [(0, "no rows yet"), (300, "only 300 rows")])
+def test_the_reason_names_the_rows(rows, why):
+    path = plan(["fine-tune"], "new to this", rows, "gpu", available=EVERY)
+    assert any(step.chapter.number == "05" and why in step.why for step in path.steps)
 
 
 def test_a_laptop_brings_the_adapters():
@@ -81,31 +89,34 @@ def test_no_goal_is_no_path():
     assert placement.picture(path)
 
 
-def test_the_times_come_from_notebooks_and_cards(tmp_path):
-    folder = tmp_path / "lessons" / "06_full_fine_tuning"
-    folder.mkdir(parents=True)
-    cells = [
-        {"cell_type": "markdown", "metadata": {}, "source": ["word " * 118, "\nword"]},
-        {"cell_type": "markdown", "metadata": {"tags": ["instructor"]}, "source": "word " * 500},
-    ]
-    for name in ("01_a.ipynb", "02_b.ipynb"):
-        (folder / name).write_text(json.dumps({"cells": cells, "metadata": {"course": {"seconds": 30}}}))
-    (found,) = chapters(tmp_path)
-    assert (found.reading, found.running) == (pytest.approx(2 * 119 / placement.WORDS_A_MINUTE), 1.0)
-    assert found.exercise == load_exercise("06_full_fine_tuning").minutes
+def test_a_chapter_of_another_track_brings_a_goal_of_its_own():
+    new = Chapter(
+        "13_loops",
+        "Loops",
+        "training",
+        needs=("06_full_fine_tuning",),
+        good_for=("write the loop",),
+        trains=True,
+        left_out_by=("have trained models",),
+    )
+    more = {"available": [*EVERY, new]}
+    assert list(goals_of([*EVERY, new]))[-2:] == ["write the loop", "everything"]
+    assert names(["write the loop"], **more) == ["00", "02", "03", "04", "06", "13"]
+    assert "05" in names(["write the loop"], rows=0, **more), "it trains"
+    assert names(["everything"], **more)[-1] == "13"
+    path = plan(["fine-tune"], "have trained models", 5000, "gpu", available=[*EVERY, new])
+    assert path.left_out["13_loops"] == "you know it"
 
 
-def test_every_chapter_that_is_here_has_its_place():
-    here = {path.name for folder in ("lessons", "solutions") for path in (ROOT / folder).glob("[0-9][0-9]_*")}
-    assert here <= placement.NEEDS.keys()
-    assert {chapter.name for chapter in chapters()} <= here
-    assert all(chapter.minutes > 0 for chapter in chapters())
+def test_the_form_knows_what_the_chapters_say():
+    known = chapters()
+    assert list(placement.GOALS.items()) == list(goals_of(known).items())
+    assert set(placement.FIRST_GOALS) <= placement.GOALS.keys()
+    assert not any(EXPERIENCE[0] in chapter.left_out_by for chapter in known), "who is new leaves nothing out"
+    assert {situation for chapter in known for situation in chapter.also_for} == set(SITUATIONS)
+    assert {chapter.name for chapter in known if chapter.trains} >= set(placement.GOALS["fine-tune"])
 
 
-def test_the_table_hangs_together():
-    order = list(placement.NEEDS)
-    for name, needed in placement.NEEDS.items():
-        assert all(order.index(each) < order.index(name) for each in needed)
-    for listed in (*placement.GOALS.values(), *placement.EXPERIENCE.values()):
-        assert set(listed) <= set(order)
-    assert placement.GOALS.keys() >= placement.TRAINS
+def test_other_names_are_still_unknown():
+    with pytest.raises(AttributeError, match="NEEDS"):
+        _ = placement.NEEDS
