@@ -106,14 +106,3 @@ def test_what_cannot_be_made_is_explained_and_nothing_is_written(copy, capsys, s
     assert run(copy) == 1
     assert words in capsys.readouterr().err
     assert files(copy) == before
-
-
-@pytest.mark.parametrize("file", [file for file in derived.DERIVED if "/assets/" in file])
-def test_a_model_says_that_it_is_not_its_namesake(root, file):
-    assert "This is not" in (root / file).read_text(encoding="utf-8")
-
-
-def test_every_model_that_ships_has_its_card(root):
-    weights = (root / "course_utils/models/assets").glob("*/model.safetensors")
-    cards = {path.with_name("README.md").relative_to(root).as_posix() for path in weights}
-    assert cards and cards <= derived.DERIVED.keys()
