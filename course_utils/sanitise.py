@@ -2,7 +2,7 @@
 
 Bleach parses it as a browser does and keeps what is on the list below. What a link or a picture points at is asked of the
 caller. Names that HTML gives to its parts get a prefix, so that they never stand for a part of the page around them; and TeX
-commands that make links or markup are broken up, for the page may have MathJax.
+is shown as it was written, as some of its commands make links and markup, and the page may have MathJax.
 """
 
 from __future__ import annotations
@@ -45,11 +45,7 @@ _HALF = re.compile(r"[\ud800-\udfff]")  # of a character beyond 16 bits: alone i
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _NEVER_NESTED = frozenset("br hr img input wbr p li dd dt td th tr thead tbody tfoot caption rp rt".split())
-_TEX = re.compile(
-    r"\\(?=(?:href|url|class|cssId|style|data|require|unicode|html\w*|include\w*|input|def|let|g?x?edef|newcommand|"
-    r"renewcommand|newenvironment|csname|texttip|mathtip|mmltext|mmlToken|bbox|toggle|mathtoggle|action|Tip|tooltip)"
-    r"(?![A-Za-z]))"
-)
+_COMMAND = re.compile(r"\\(?=[A-Za-z])")  # of TeX, whichever: which of them are harmless is not for us to say
 _JOINER = "\u2060"  # a letter without a body: the text looks the same, and the command is none
 
 
@@ -92,8 +88,8 @@ def sanitised(
 
 
 def without_commands(text: str) -> str:
-    """A text in which MathJax finds no command that makes a link or markup; it looks as before."""
-    return _TEX.sub("\\\\" + _JOINER, text)
+    """A text in which MathJax finds no TeX command at all; it looks as it was written."""
+    return _COMMAND.sub("\\\\" + _JOINER, text)
 
 
 def _check_size(html: str) -> None:

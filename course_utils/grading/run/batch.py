@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from multiprocessing import connection, get_context
 from pathlib import Path
 
@@ -72,13 +73,20 @@ class Grader:
     caps: Caps = field(default_factory=Caps)
     total_seconds: float = Limits.total
 
+    @cached_property
+    def _checks(self) -> dict[str, str]:
+        """The version of each exercise's checks, found once: the code of a run is loaded and stays as it is."""
+        return {}
+
     def stamp(self, submission: Submission) -> Stamp:
         """What a mark of this submission is made from."""
         name = submission.assignment
         released = self.release / name / f"{name}.ipynb"
+        if name not in self._checks:
+            self._checks[name] = journal.checks_version(load_exercise(name), released)
         return Stamp(
             journal.submission_hash(submission.folder / f"{name}.ipynb", submission.folder / "timestamp.txt"),
-            journal.checks_version(load_exercise(name), released),
+            self._checks[name],
             journal.seed_id(self.secret),
         )
 

@@ -3,12 +3,15 @@
 It stays markdown: formgrader, nbgrader's feedback and nbconvert render it, each in its own
 way and in a page with scripts of its own. So what could run, load or lead astray there is
 taken out of the source: every tag, every link that is not plainly to the web, every picture
-(it would be fetched), and the TeX commands that make links or markup.
+(it would be fetched). TeX is shown as it was written: its commands can make links and markup, and
+references such as ``&#92;`` could spell them.
 """
 
 from __future__ import annotations
 
 import re
+
+from course_utils.sanitise import without_commands
 
 MARKDOWN_CHARACTERS = 50_000
 # Where a tag, a comment or an autolink begins.
@@ -16,10 +19,7 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _PICTURE = re.compile(r"!(?=\[)")
 # The destination of "[text](…)", and of "[name]: …"; anything but a plain web address is broken up.
 _DESTINATION = re.compile(r"\](?=\s*[(:])(?!\(\s*https?://[^\s&()<>\\]*\s*\))")
-_TEX = re.compile(
-    r"\\(?=(?:href|url|class|cssId|style|data|require|unicode|html\w*|include\w*|input|def|let|g?x?edef|newcommand|"
-    r"renewcommand|newenvironment|csname|texttip|mmltext|mmlToken|bbox|toggle|action|Tip|tooltip)(?![A-Za-z]))"
-)
+_REFERENCE = re.compile(r"&(?=#|[A-Za-z][A-Za-z0-9]*;)")
 
 
 def defused(markdown: str) -> str:
@@ -28,7 +28,8 @@ def defused(markdown: str) -> str:
     if len(text) > MARKDOWN_CHARACTERS:
         text = text[:MARKDOWN_CHARACTERS] + "\n\n*(the rest is left out: it is too long to be shown)*"
     text = "".join(letter for letter in text if letter in "\n\t" or letter.isprintable())
+    text = _REFERENCE.sub("&amp;", text)
     text = _TAG.sub("&lt;", text)
     text = _PICTURE.sub(r"\\!", text)
     text = _DESTINATION.sub(r"\\]", text)
-    return _TEX.sub(r"\\\\", text)
+    return without_commands(text)

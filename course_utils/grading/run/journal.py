@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils.checks import framework
+from course_utils import closure
 from course_utils.checks.framework import Exercise, PartResult, Report
 from course_utils.grading.run.executor import SUBMISSION_BYTES
 
@@ -52,13 +55,44 @@ def seed_id(secret: bytes) -> str:
     return _digest(b"the name of a secret", secret)
 
 
+#: What every mark depends on, whatever its chapter: how answers are placed, run and asked.
+_ALWAYS = (
+    "course_utils.checks.framework",
+    "course_utils.grading.run.executor",
+    "course_utils.grading.run.worker",
+)
+#: Not followed: how a notebook begins its session, from where everything could be reached.
+_ASIDE = ("course_utils.course",)
+#: Read by their paths and not by import: weights and tokenizers, and the modules of metrics.
+_READ = ("models/assets", "metrics")
+
+
 def checks_version(exercise: Exercise, released: Path) -> str:
-    """A hash of what the marks of an exercise depend on besides the answers: its checks and its notebook."""
+    """A hash of what the marks of an exercise depend on besides the answers and the drawn data's seed.
+
+    The code that its checks reach by import, what they read, the released notebook, and the versions of the packages
+    that the course asks for.
+    """
     modules = {question.check.__module__ for question in exercise.questions.values() if question.check}
-    files = sorted({sys.modules[name].__file__ for name in modules if name in sys.modules})
-    folder = Path(framework.__file__).parent
-    files += [str(folder / name) for name in ("draw.py", "expect.py", "framework.py")]
-    return _digest(*(_content(Path(file)) for file in files), _content(released))
+    files = set(closure.reached([*_ALWAYS, *modules], without=_ASIDE, package=closure.PACKAGE))
+    files |= {Path(sys.modules[name].__file__ or "") for name in modules if name in sys.modules}
+    for folder in _READ:
+        files |= {path for path in (closure.PACKAGE / folder).rglob("*") if path.is_file()}
+    files = {path for path in files if path.suffix != ".pyc"}
+    return _digest(
+        closure.digest(files, root=closure.PACKAGE.parent).encode(),
+        _content(released),
+        repr(_versions()).encode(),
+    )
+
+
+@cache
+def _versions() -> list[tuple[str, str]]:
+    """The packages that the course asks for, as they are installed here."""
+    asked = {
+        re.split(r"[^\w.-]", each)[0] for each in requires("course-workbook") or [] if "extra ==" not in each
+    }
+    return sorted((name, version(name)) for name in asked)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Gradebook
 
+from course_utils import closure
+from course_utils.checks.framework import load_exercise
 from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook.writer import Writer, only_writer
 from course_utils.grading.run import journal
@@ -94,9 +96,65 @@ def test_the_secrets_name_does_not_give_it_away():
 
 def test_the_checks_version_follows_checks_and_notebook(tmp_path):
     one = journal.checks_version(toy.exercise, tmp_path / "none")
-    (tmp_path / "released").write_text("x")
+    (tmp_path / "released").write_text("a notebook")
     assert journal.checks_version(toy.exercise, tmp_path / "released") != one
     assert journal.checks_version(toy.exercise, tmp_path / "none") == one
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """The package's sources, copied; hashes are taken of the copies."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.safetensors", "tokenizer.json", "results")
+    package = shutil.copytree(closure.PACKAGE, tmp_path / "course_utils", ignore=ignored)
+    monkeypatch.setattr(journal.closure, "PACKAGE", package)
+    return package
+
+
+#: Whatever decides a mark, and a chapter that it decides the marks of.
+DECIDES = [
+    ("checks/chapters/full_fine_tuning.py", "06_full_fine_tuning"),
+    ("checks/framework.py", "06_full_fine_tuning"),
+    ("checks/expect.py", "12_where_next"),
+    ("checks/draw.py", "12_where_next"),
+    ("checks/predictions.py", "10_lora_and_peft"),
+    ("wire/codec.py", "12_where_next"),
+    ("wire/learner.py", "00_start_here"),
+    ("instructions.py", "06_full_fine_tuning"),
+    ("world/lexicon.py", "06_full_fine_tuning"),
+    ("measure/evaluate.py", "07_catastrophic_forgetting"),
+    ("grading/run/worker.py", "00_start_here"),
+    ("grading/run/executor.py", "00_start_here"),
+    ("models/assets/bert/config.json", "08_transfer_learning"),
+    ("metrics/rouge/rouge.py", "04_evaluation"),
+]
+
+
+@pytest.mark.parametrize(("changed", "name"), DECIDES)
+def test_what_a_mark_depends_on_changes_the_version(copied, changed, name):
+    exercise = load_exercise(name)
+    before = journal.checks_version(exercise, Path("none"))
+    with open(copied / changed, "a") as file:
+        file.write("\n")
+    assert journal.checks_version(exercise, Path("none")) != before
+
+
+@pytest.mark.parametrize(
+    "changed", ["checks/chapters/the_hub.py", "apps/demo.py", "hub/server/application.py", "cli.py"]
+)
+def test_what_a_mark_does_not_depend_on_does_not(copied, changed):
+    exercise = load_exercise("06_full_fine_tuning")
+    before = journal.checks_version(exercise, Path("none"))
+    with open(copied / changed, "a") as file:
+        file.write("\n")
+    assert journal.checks_version(exercise, Path("none")) == before
+
+
+def test_another_version_of_a_package_changes_the_version(monkeypatch):
+    before = journal.checks_version(toy.exercise, Path("none"))
+    monkeypatch.setattr(journal, "version", lambda name: "0.0")
+    journal._versions.cache_clear()
+    assert journal.checks_version(toy.exercise, Path("none")) != before
+    journal._versions.cache_clear()
 
 
 # --- kill -9 ------------------------------------------------------------------------------------------
