@@ -225,14 +225,18 @@ class Question:
         """Whether an instructor marks it."""
         return self.check is None
 
-    def run(self, transport: wire.Transport, key: bytes | None = None) -> Report:
+    def run(self, transport: wire.Transport | None, key: bytes | None = None) -> Report:
         """Judge what stands behind ``transport`` with the data that ``key`` draws.
+
+        None is enough for a question that a person marks: nothing is asked there.
 
         Never raises for what an answer does. If the check itself fails, the report
         is "ungraded" and says so: that is nobody's zero.
         """
         if self.check is None:
             return self._report(Rung.MANUAL, None, _Sheet())
+        if transport is None:
+            raise TypeError(f"{self.exercise} {self.name} is judged by its check: say where the answer is")
         sheet = _Sheet()
         token = _sheet.set(sheet)
         try:

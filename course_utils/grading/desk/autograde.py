@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from nbformat import NotebookNode
 from tqdm import tqdm
 
 from course_utils.checks.framework import load_exercise
@@ -121,7 +122,7 @@ class Run:
             try:
                 self.writer.write(entry)
             except WriteError as error:
-                entry = self._unwritten(entry, str(error))
+                entry = self._unwritten(entry, entry.notebook, str(error))
             self._feedback(entry)
             entry.own = round(entry.own + time.process_time() - begun, 2)
             self.journal.written(entry)
@@ -130,11 +131,11 @@ class Run:
         entry.notebook = None
         self.done.append(entry)
 
-    def _unwritten(self, entry: Entry, fault: str) -> Entry:
+    def _unwritten(self, entry: Entry, judged: NotebookNode, fault: str) -> Entry:
         """No mark may be left over from before, and none may be made up."""
         entry.why, entry.again = f"the marks could not be written ({fault})", True
         exercise = load_exercise(entry.assignment)
-        stand_in = executor.ungraded(entry.notebook, exercise, entry.why)
+        stand_in = executor.ungraded(judged, exercise, entry.why)
         entry.reports, entry.notebook = stand_in.reports, stand_in.notebook
         return entry
 

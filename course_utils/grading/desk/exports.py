@@ -20,6 +20,7 @@ import csv
 import io
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def _canvas_key(rows: list[dict], columns: list[str], marks: Marks) -> str:
         for name in columns
         if name != "Section"
     }
-    best = max(counts, key=counts.get, default="")
+    best = max(counts, key=counts.__getitem__, default="")
     if not counts.get(best):
         raise ExportError(
             "no student of the class is in the template, by name, ID, SIS User ID or SIS Login ID"
@@ -124,7 +125,7 @@ def _canvas_key(rows: list[dict], columns: list[str], marks: Marks) -> str:
     return best
 
 
-def _canvas_csv(columns, column: str, rows: list[dict], marks: Marks, key: str) -> str:
+def _canvas_csv(columns: Sequence[str], column: str, rows: list[dict], marks: Marks, key: str) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*columns, column])

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nbformat import NotebookNode
+
 from course_utils.grading.desk.shell import find_notebook
 from course_utils.grading.gradebook.release import ROOT
 from course_utils.grading.run.executor import Ungradable, read_released, read_submission, rebuild
@@ -82,7 +84,7 @@ def submit(name: str, notebook: Path, folder: Path, released: Path | None = None
     return receipt
 
 
-def _worked_on(released, sources: dict[str, list[str]]) -> tuple[int, int]:
+def _worked_on(released: NotebookNode, sources: dict[str, list[str]]) -> tuple[int, int]:
     """How many answer cells differ from the released ones, and how many there are."""
     pairs = [
         (before, after)

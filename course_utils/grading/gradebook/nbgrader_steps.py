@@ -19,6 +19,7 @@ from nbgrader import utils
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, LimitOutput, NbGraderPreprocessor
 from traitlets import Unicode
+from traitlets.config import Config
 
 from course_utils.checks.framework import Report, load_exercise
 from course_utils.grading.gradebook.release import PREPROCESSORS
@@ -169,7 +170,7 @@ class _ForgetFirst:
             forget_marks(self._database, folder.name, folder.parent.name)
 
 
-def configure(config, root: Path, *, source: str = "source", release: str = "release") -> None:
+def configure(config: Config, root: Path, *, source: str = "source", release: str = "release") -> None:
     """Set nbgrader up for a course whose folder is ``root``; for a ``nbgrader_config.py``."""
     root = root.resolve()
     config.CourseDirectory.root = str(root)

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
@@ -36,7 +37,7 @@ from nbgrader.preprocessors import (
 )
 from traitlets.config import Config
 
-from course_utils.checks.framework import Exercise, load_exercise
+from course_utils.checks.framework import Exercise, Question, load_exercise
 from course_utils.grading.run.executor import CHECK_SUFFIX
 from course_utils.install import ROOT
 
@@ -82,7 +83,7 @@ def _plain(points: float) -> float:
     return int(points) if float(points).is_integer() else points
 
 
-def graded_cell(question) -> str:
+def graded_cell(question: Question) -> str:
     """The grade id of the cell that carries a question's points."""
     return question.name if question.manual else question.name + CHECK_SUFFIX
 
@@ -166,8 +167,8 @@ class _Reasons(logging.Logger):
 
     reason = ""
 
-    def error(self, message, *arguments, **options) -> None:
-        text = str(message) % arguments if arguments else str(message)
+    def error(self, msg: object, *args: object, **options: Any) -> None:
+        text = str(msg) % args if args else str(msg)
         if text.startswith("Traceback") and not self.reason:
             kind, _, said = text.strip().splitlines()[-1].partition(": ")
             self.reason = said or kind

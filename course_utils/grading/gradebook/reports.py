@@ -8,8 +8,9 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nbgrader.api import Gradebook
+from nbgrader.api import Assignment, Gradebook, SubmittedAssignment
 
 from course_utils.checks.framework import Report, Rung
 from course_utils.grading.run.executor import CHECK_SUFFIX
@@ -40,7 +41,7 @@ class Result:
     seed: str = ""
 
 
-def result_of(student: str, report: Report, seconds: float, **record: object) -> Result:
+def result_of(student: str, report: Report, seconds: float, **record: Any) -> Result:
     """A report as a result; ``record`` is the rest of what is kept with a mark, by field name."""
     status = (
         "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
@@ -97,7 +98,7 @@ def grades_rows(database: str, results: list[dict]) -> list[dict]:
         ]
 
 
-def _grades_row(assignment, submission, results: list[dict]) -> dict:
+def _grades_row(assignment: Assignment, submission: SubmittedAssignment, results: list[dict]) -> dict:
     mine = [
         row
         for row in results

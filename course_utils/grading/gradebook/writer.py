@@ -65,7 +65,7 @@ class Writer:
         self.out = out
         self.database = f"sqlite:///{out / 'gradebook.db'}"
         self._feedback: _Feedback | None = None
-        self._book: Gradebook | None = None
+        self._opened: Gradebook | None = None
 
     def prepare(self, solutions: Path, names: list[str]) -> None:
         """Release the exercises into the class's folder and its gradebook."""
@@ -92,12 +92,18 @@ class Writer:
         """Keep the gradebook open for many submissions."""
         with quiet_log(), warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)  # nbgrader's own queries
-            self._book = Gradebook(self.database)
+            self._opened = book = Gradebook(self.database)
             try:
                 yield self
             finally:
-                self._book.close()
-                self._book = None
+                book.close()
+                self._opened = None
+
+    @property
+    def _book(self) -> Gradebook:
+        if self._opened is None:
+            raise RuntimeError("the gradebook is written to inside `with writer.open():` only")
+        return self._opened
 
     def write(self, entry: Entry) -> None:
         """Put one submission's marks, notebook and feedback in their places, instead of what was there.
@@ -105,22 +111,24 @@ class Writer:
         Raises :class:`WriteError` when they cannot be written; then there are no marks.
         """
         try:
-            self._lay_down(entry)
-            self._write_marks(entry)
+            if entry.notebook is None:  # the journal keeps it only until it is in its places
+                raise ValueError("the notebook that was judged is no longer kept")
+            self._lay_down(entry, entry.notebook)
+            self._write_marks(entry, entry.notebook)
         except Exception as error:
             self._book.db.rollback()
             with contextlib.suppress(Exception):
                 self._take_back(entry)
             raise WriteError(str(error)[:300]) from error
 
-    def _write_marks(self, entry: Entry) -> None:
+    def _write_marks(self, entry: Entry, judged: NotebookNode) -> None:
         submission = self._submission(entry)
         submission.timestamp = parse_utc(entry.handed_in) if entry.handed_in else None
         for notebook in submission.notebooks:
             if entry.why:
                 take_back_marks(notebook)
             else:
-                put_marks(notebook, entry.notebook, entry.reports)
+                put_marks(notebook, judged, entry.reports)
                 self._penalise(submission, notebook)
         self._book.db.commit()
 
@@ -159,10 +167,10 @@ class Writer:
 
     # --- the notebooks -----------------------------------------------------------------------------
 
-    def _lay_down(self, entry: Entry) -> None:
+    def _lay_down(self, entry: Entry, judged: NotebookNode) -> None:
         """What nbgrader sees as submitted, and as autograded: the released notebook with the answers in it."""
-        self._lay("autograded", entry, entry.notebook)
-        bare = copy.deepcopy(entry.notebook)
+        self._lay("autograded", entry, judged)
+        bare = copy.deepcopy(judged)
         for cell in bare.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None

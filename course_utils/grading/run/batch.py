@@ -226,8 +226,9 @@ def judge_all(
                     said = True
                     say(found, reached)
                 if kind == "judged":
-                    if found.again and judge.task[1] < TRIES:
-                        waiting.append((found.submission, judge.task[1] + 1))
+                    tries = judge.task[1] if judge.task else TRIES
+                    if found.again and tries < TRIES:
+                        waiting.append((found.submission, tries + 1))
                     else:
                         yield found
                     judge.task = None

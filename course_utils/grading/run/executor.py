@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -262,6 +262,8 @@ class Notebook:
 
     def _interrupted(self) -> bool:
         """Interrupt the child; whether it then still answers (late replies are dropped on the way)."""
+        if self._child is None:
+            return False
         try:
             self._child.interrupt()
             self._child.pipe.exchange(RUN, codec.encode(""), self._limits.interrupt, CELL_BYTES)
@@ -327,7 +329,7 @@ class Allowance:
         return shown
 
 
-def cleaned(outputs: list[object], left: Allowance | None = None) -> list[NotebookNode]:
+def cleaned(outputs: Sequence[object], left: Allowance | None = None) -> list[NotebookNode]:
     """A cell's claimed outputs as notebook outputs: text and pictures only, nothing that can run.
 
     What is shown is taken off what is ``left`` for the notebook.
@@ -351,7 +353,8 @@ def _cleaned(output: object, cell: Allowance) -> NotebookNode | None:
         name = "stderr" if output.get("name") == "stderr" else "stdout"
         return new_output("stream", name=name, text=_text(output.get("text"), cell))
     if kind == "error":
-        lines = output.get("traceback") if type(output.get("traceback")) is list else []
+        lines = output.get("traceback")
+        lines = lines if type(lines) is list else []
         named = {name: _text(output.get(name), cell)[:2_000] for name in ("ename", "evalue")}
         return new_output("error", **named, traceback=[_text(line, cell) for line in lines[:50]])
     if kind in ("display_data", "execute_result") and type(output.get("data")) is dict:

@@ -22,6 +22,7 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from course_utils import catalog, session
 from course_utils.grading.sandbox import bubblewrap, places
@@ -120,6 +121,8 @@ class Warm:
         self.plan = self._make_plan(caps)
         self._unread = b""
         self._process, self._control = self._launch()
+        assert self._process.stderr is not None
+        self._complaints = self._process.stderr
         atexit.register(self.close)
         try:
             self._send({"imports": list(imports)})
@@ -172,7 +175,7 @@ class Warm:
 
     def _last_words(self) -> str:
         self._process.kill()
-        said = self._process.stderr.read(4000).decode("utf-8", "replace").strip().splitlines()
+        said = self._complaints.read(4000).decode("utf-8", "replace").strip().splitlines()
         return f" ({said[-1][:300]})" if said else ""
 
     def probe(self, secrets: list[str]) -> dict[str, str]:
@@ -240,7 +243,7 @@ class Warm:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stderr.close()
+        self._complaints.close()
         if self._home is not None:
             shutil.rmtree(self._home, ignore_errors=True)
 
@@ -248,7 +251,7 @@ class Warm:
         self._control.settimeout(ANSWER_SECONDS)
         self._control.sendall(json.dumps(message).encode() + b"\n")
 
-    def _expect(self, key: str, seconds: float):
+    def _expect(self, key: str, seconds: float) -> Any:
         reply = self._receive(seconds)
         if key not in reply:
             raise ConnectionError(f"the warm process does not say {key!r}")

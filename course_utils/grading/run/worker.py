@@ -15,13 +15,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from course_utils.wire import codec
 from course_utils.wire.codec import CodecError
 from course_utils.wire.learner import asset_loader, describe_error, respond
 from course_utils.wire.pipes import RUN, Pipe
+from course_utils.wire.references import Asset
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 REQUEST_BYTES = 64 * 2**20
 OUTPUT_CHARACTERS = 100_000
@@ -79,7 +85,7 @@ class _Stream:
     encoding = "utf-8"
     errors = "replace"
 
-    def __init__(self, name: str, outputs) -> None:
+    def __init__(self, name: str, outputs: Callable[[], Outputs]) -> None:
         self.name = f"<{name}>"
         self._name = name
         self._outputs = outputs
@@ -88,7 +94,7 @@ class _Stream:
         self._outputs().text(self._name, str(text))
         return len(text)
 
-    def writelines(self, lines) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
@@ -108,8 +114,9 @@ def _run_program(command: str) -> int:
     process = subprocess.Popen(
         command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
+    assert process.stdout is not None
     try:
-        while part := process.stdout.read1(2**16):
+        while part := os.read(process.stdout.fileno(), 2**16):
             sys.stdout.write(part.decode("utf-8", "replace"))
         return process.wait()
     finally:
@@ -117,44 +124,54 @@ def _run_program(command: str) -> int:
         process.wait()
 
 
-def make_shell():
+def make_shell() -> InteractiveShell:
     """An IPython shell without history, terminal or start-up files, and its :class:`Outputs`."""
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
-    from traitlets import Any
+    from traitlets import Any as AnyTrait
     from traitlets.config import Config
 
     class Hook(DisplayHook):
-        def write_output_prompt(self):
+        def write_output_prompt(self) -> None:
             pass
 
-        def write_format_data(self, format_dict, md_dict=None):
-            self.shell.outputs.data("execute_result", format_dict)
+        def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
+            shell: Any = self.shell
+            shell.outputs.data("execute_result", format_dict)
 
-        def finish_displayhook(self):
+        def finish_displayhook(self) -> None:
             self._is_active = False
 
     class Publisher(DisplayPublisher):
-        def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **rest):
+        def publish(
+            self,
+            data: dict,
+            metadata: dict | None = None,
+            source: str | None = None,
+            *,
+            transient: dict | None = None,
+            update: bool = False,
+            **rest: Any,
+        ) -> None:
             if not update:
                 self.shell.outputs.data("display_data", data)
 
-        def clear_output(self, wait=False):
+        def clear_output(self, wait: bool = False) -> None:
             self.shell.outputs = Outputs()
 
     class Shell(InteractiveShell):
-        outputs = Any()
+        outputs = AnyTrait()
         displayhook_class = Hook
         display_pub_class = Publisher
 
-        def _showtraceback(self, kind, value, lines):
+        def _showtraceback(self, kind: type, value: BaseException, lines: Iterable[str]) -> None:
             self.outputs.error(kind.__name__, str(value), list(lines))
 
-        def enable_gui(self, gui=None):
+        def enable_gui(self, gui: str | None = None) -> None:
             pass
 
-        def system(self, command):
+        def system(self, command: str) -> None:
             """`!command`, without the terminal that IPython would open for it: there is none in here."""
             self.user_ns["_exit_code"] = _run_program(self.var_expand(command, depth=1))
 
@@ -166,14 +183,14 @@ def make_shell():
     return shell
 
 
-def run_cell(shell, source: str) -> dict:
+def run_cell(shell: Any, source: str) -> dict:
     """Run one cell; returns ``{"failed": bool, "outputs": [...]}``."""
     shell.outputs = Outputs()
     result = shell.run_cell(source, store_history=True)
     return {"failed": not result.success, "outputs": shell.outputs.items}
 
 
-def _load_asset(asset):
+def _load_asset(asset: Asset) -> object:
     """Made on first use: importing the catalog costs time that most notebooks need not spend."""
     from course_utils import catalog
 
@@ -183,7 +200,7 @@ def _load_asset(asset):
     return load(asset)
 
 
-def serve(shell, pipe: Pipe) -> None:
+def serve(shell: Any, pipe: Pipe) -> None:
     """Answer frames until the other side closes the pipe."""
     while True:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -204,7 +221,7 @@ def serve(shell, pipe: Pipe) -> None:
         pipe.send(number, kind, reply)
 
 
-def _answer(shell, kind: int, payload: bytes) -> bytes:
+def _answer(shell: Any, kind: int, payload: bytes) -> bytes:
     if kind != RUN:
         return respond(payload, shell.user_ns, _load_asset)
     try:
@@ -233,7 +250,8 @@ def hide_the_graders_side() -> None:
         setattr(notebook, name, _say_who_checks)
         setattr(checks, name, _say_who_checks)
     checks.__path__ = learner.__path__ = []
-    checks.learner, learner.notebook = learner, notebook
+    setattr(checks, "learner", learner)  # noqa: B010
+    setattr(learner, "notebook", notebook)  # noqa: B010
     sys.modules["course_utils.checks"] = checks
     sys.modules["course_utils.checks.learner"] = learner
     sys.modules["course_utils.checks.learner.notebook"] = notebook
@@ -250,7 +268,7 @@ def _say_who_checks(*arguments: object, **keywords: object) -> None:
     print("This notebook is being graded; its answers are checked from outside.")
 
 
-def serve_shell(shell, read_from: int, write_to: int) -> None:
+def serve_shell(shell: Any, read_from: int, write_to: int) -> None:
     """Become a learner's notebook: what is written goes into its outputs, and frames are answered."""
     sys.stdout = _Stream("stdout", lambda: shell.outputs)
     sys.stderr = _Stream("stderr", lambda: shell.outputs)

@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import select
 import shutil
 import signal
@@ -22,7 +23,9 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from course_utils.grading.sandbox import canaries
 from course_utils.grading.sandbox.confine import Caps, Plan, confine, die_with_parent, hide_memory, prctl
@@ -90,7 +93,8 @@ def _others(child: int) -> list[int]:
     if _alone():
         return [process for process in processes if process != 1]
     parents = {process: _parent_of(process) for process in processes}
-    found, frontier = [], {os.getpid()}
+    found: list[int] = []
+    frontier = {os.getpid()}
     while frontier:
         frontier = {
             process for process, parent in parents.items() if parent in frontier and process not in found
@@ -167,7 +171,7 @@ def _kill_as(user: int) -> None:
         os._exit(0)
 
 
-def _reap(child: int):
+def _reap(child: int) -> resource.struct_rusage | None:
     """Collect whoever has ended; returns the child's resource usage when it is among them."""
     usage = None
     while True:
@@ -196,7 +200,7 @@ def _empty(folder: str, owner: int | None) -> None:
     if not os.path.isdir(folder):
         return
 
-    def open_up(function, path, _):
+    def open_up(function: Callable[[str], object], path: str, _: object) -> None:
         with contextlib.suppress(OSError):
             os.chmod(os.path.dirname(path), 0o700)
             os.chmod(path, 0o700, follow_symlinks=False) if not os.path.islink(path) else None
@@ -229,7 +233,7 @@ def _listed(folder: str) -> list[str]:
 class Zygote:
     """Answers the grader, and keeps an eye on the child."""
 
-    def __init__(self, control: socket.socket, shell) -> None:
+    def __init__(self, control: socket.socket, shell: Any) -> None:
         self.control = control
         self.shell = shell
         self.running: Submission | None = None
@@ -328,7 +332,7 @@ class Zygote:
             try:
                 _leave_parent(keep=(there,))
                 confine(plan)
-                reached = {"reached": canaries.fly(arguments)}
+                reached: dict[str, object] = {"reached": canaries.fly(arguments)}
             except BaseException as error:
                 reached = {"fault": f"{type(error).__name__}: {error}"}
             try:

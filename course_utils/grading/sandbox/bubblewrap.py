@@ -29,7 +29,7 @@ def command(inner: list[str], read: list[str]) -> list[str]:
     words += ["--hostname", "grading"]
     if os.getuid() == 0:
         words += ["--cap-drop", "ALL"]
-        granted = _AS_ROOT
+        granted: tuple[str, ...] = _AS_ROOT
     else:
         words += ["--unshare-user"]
         granted = _AS_USER

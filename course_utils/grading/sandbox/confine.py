@@ -11,6 +11,7 @@ import os
 import resource
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from course_utils.grading.sandbox import landlock, seccomp
 
@@ -74,7 +75,7 @@ def confine(plan: Plan) -> None:
     seccomp.restrict(connect=own_user)
 
 
-def _call(name: str, *arguments) -> None:
+def _call(name: str, *arguments: Any) -> None:
     library = ctypes.CDLL(None, use_errno=True)
     if getattr(library, name)(*arguments) != 0:
         raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")

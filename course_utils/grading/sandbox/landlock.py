@@ -11,6 +11,7 @@ import ctypes
 import os
 from collections.abc import Iterable
 from stat import S_ISDIR
+from typing import Any
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
@@ -36,7 +37,7 @@ class _Beneath(ctypes.Structure):
     _fields_ = (("rights", ctypes.c_uint64), ("descriptor", ctypes.c_int32))
 
 
-def _call(number: int, *arguments) -> int:
+def _call(number: int, *arguments: Any) -> int:
     library = ctypes.CDLL(None, use_errno=True)
     result = library.syscall(ctypes.c_long(number), *arguments)
     if result < 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import site
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -64,7 +65,7 @@ def visible(data: list[str]) -> list[str]:
     return _outermost([*there, *of_python(), *of_course(), *data])
 
 
-def _outermost(folders) -> list[str]:
+def _outermost(folders: Iterable[str]) -> list[str]:
     kept: list[str] = []
     for folder in sorted(set(folders)):
         if not any(folder.startswith(outer.rstrip("/") + "/") for outer in kept):

@@ -1,6 +1,7 @@
 """The class's folder: the gradebook is whole, late penalties are nbgrader's, and settings are kept."""
 
 import json
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -60,6 +61,16 @@ def test_a_notebook_that_cannot_be_laid_down_leaves_no_marks(out, entry, monkeyp
         with pytest.raises(WriteError, match="surrogates"):
             each.write(entry)
     assert score(out) == (0, 0)
+
+
+def test_what_the_journal_keeps_no_longer_cannot_be_written_again(out, entry):
+    with Writer(out).open() as each, pytest.raises(WriteError, match="no longer kept"):
+        each.write(replace(entry, notebook=None))
+
+
+def test_nothing_is_written_into_a_gradebook_that_is_not_open(out, entry):
+    with pytest.raises(RuntimeError, match="with writer.open"):
+        Writer(out).write(entry)
 
 
 def test_a_late_penalty_is_the_classes_own(out, entry):
