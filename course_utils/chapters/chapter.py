@@ -31,6 +31,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from course_utils.checks.framework import load_exercise
 from course_utils.install import ROOT
@@ -300,7 +301,7 @@ def _words(cells: list[dict]) -> int:
     return sum(len("".join(cell["source"]).split()) for cell in read)
 
 
-def _exercise(name: str) -> dict[str, float]:
+def _exercise(name: str) -> dict[str, Any]:
     """Minutes and points of a chapter's exercise, 0 where there is none."""
     try:
         exercise = load_exercise(name)

@@ -14,8 +14,8 @@ def card(name: str) -> str:
     model = MODELS[name]
     record = json.loads((model.assets / "training.json").read_text(encoding="utf-8"))
     rows = [row for row in phenomena.saved_rows() if row.name.startswith(model.card.measured)]
-    languages = model.card.languages
-    languages = languages[0] if len(languages) == 1 else f"[{', '.join(languages)}]"
+    spoken = model.card.languages
+    languages = spoken[0] if len(spoken) == 1 else f"[{', '.join(spoken)}]"
     return f"""---
 license: apache-2.0
 library_name: transformers

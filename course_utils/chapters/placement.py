@@ -9,8 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from course_utils.chapters.chapter import EXPERIENCE, Chapter, chapters
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SITTING_HOURS = 2.0
 HARDWARE = ("laptop", "gpu")
@@ -182,11 +186,11 @@ def _note(hardware: str) -> str:
     return "On a laptop the offline profile is enough for every lesson; it downloads nothing."
 
 
-def picture(path: Plan):
+def picture(path: Plan) -> Figure:
     """A `Plan` as a timetable: one line a sitting, one box a chapter, as long as it takes (a Matplotlib figure)."""
     from course_utils.plots import drawings
 
-    rows = {}
+    rows: dict[str, list[tuple[str, float]]] = {}
     for step in path.steps:
         rows.setdefault(f"sitting {step.sitting}", []).append((step.chapter.name[:2], step.chapter.minutes))
     longest = max((math.fsum(length for _, length in row) for row in rows.values()), default=0)

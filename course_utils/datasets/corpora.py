@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils import datasets as package
 from course_utils import world
 from course_utils.datasets.dataset import Dataset
 from course_utils.datasets.registry import DATASETS, instruction_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset as HuggingFaceDataset
 
 #: The seed of the splits that every learner works with; checks and graders draw their own.
 PUBLIC_SEED = 2026
@@ -50,7 +53,7 @@ def _dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
-def frame(name: str, split: str, seed: int = PUBLIC_SEED, count: int | None = None):
+def frame(name: str, split: str, seed: int = PUBLIC_SEED, count: int | None = None) -> HuggingFaceDataset:
     """``count`` records of a split as a ``datasets.Dataset`` (all of :data:`ROWS` by default)."""
     import datasets
 

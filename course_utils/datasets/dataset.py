@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from course_utils.pinned import Pinned
 from course_utils.world import Draw
@@ -93,7 +93,7 @@ class Dataset(Pinned):
         return (self.record(Draw(split, self.name, seed, index)) for index in range(start, start + count))
 
 
-def _feature(column: Column, of_hub: bool):
+def _feature(column: Column, of_hub: bool) -> Any:
     """A column of a schema as a feature of `datasets`."""
     from datasets import ClassLabel, List, Value
 

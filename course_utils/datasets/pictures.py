@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from course_utils.datasets.corpora import PUBLIC_SEED
 from course_utils.world import SPLITS, Draw
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
+    from PIL import Image
 
 #: Width and height of every picture, in pixels.
 SIZE = 48
@@ -46,7 +51,7 @@ _SUN, _MOON, _SAIL, _WOOD, _SMOKE, _TOWER, _STRIPE = (
 )  # fmt: skip
 
 
-def features():
+def features() -> Features:
     """The ``datasets.Features`` of the pictures."""
     from datasets import Features, Image, Value
 
@@ -57,7 +62,7 @@ def features():
     )
 
 
-def frame(split: str, count: int, seed: int = PUBLIC_SEED):
+def frame(split: str, count: int, seed: int = PUBLIC_SEED) -> Dataset:
     """``count`` pictures of a split ("train", "validation" or "test") as a ``datasets.Dataset``.
 
     Columns: ``image`` (RGB, :data:`SIZE` by :data:`SIZE` pixels), ``caption``, ``question``, ``answer`` and ``attributes``,
@@ -142,7 +147,7 @@ def _attributes(draw: Draw) -> dict:
             return attributes
 
 
-def _picture(attributes: dict, draw: Draw):
+def _picture(attributes: dict, draw: Draw) -> Image.Image:
     """The scene as an RGB ``PIL.Image``; what the attributes leave open (where exactly) comes from ``draw``."""
     from PIL import Image, ImageDraw
 
@@ -163,14 +168,14 @@ def _picture(attributes: dict, draw: Draw):
     return image
 
 
-def _lighthouse(pen, left: int) -> None:
+def _lighthouse(pen: Any, left: int) -> None:
     """A tower of 5 pixels' width that stands on the horizon."""
     pen.rectangle((left, 7, left + 4, _HORIZON), fill=_TOWER)
     pen.rectangle((left, 11, left + 4, 13), fill=_STRIPE)
     pen.rectangle((left + 1, 4, left + 3, 6), fill=_SUN)
 
 
-def _boat(pen, x: int, y: int, kind: str, colour: tuple[int, int, int]) -> None:
+def _boat(pen: Any, x: int, y: int, kind: str, colour: tuple[int, int, int]) -> None:
     """A boat of at most 12 by 14 pixels whose deck begins at (x, y). Its hull is a trapezoid of 4 rows."""
     for row in range(4):
         pen.line((x + row, y + row, x + 11 - row, y + row), fill=colour)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from course_utils.models.model import WORDPIECE_FILES, Card, Model, Recipe
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     import torch
 
 
-def _tokenizer():
+def _tokenizer() -> Any:
     from course_utils.models import tokenizers
 
     return tokenizers.wordpiece(2048)
 
 
-def _untrained(tokenizer):
+def _untrained(tokenizer: Any) -> Any:
     from transformers import BertConfig, BertForMaskedLM
 
     return BertForMaskedLM(
@@ -34,13 +34,13 @@ def _untrained(tokenizer):
     )
 
 
-def _general_batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
+def _general_batches(step: int, tokenizer: Any) -> list[dict[str, torch.Tensor]]:
     from course_utils.models import mixture
 
     return [mixture.masked_batch(step, tokenizer, 24)]
 
 
-def _batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
+def _batches(step: int, tokenizer: Any) -> list[dict[str, torch.Tensor]]:
     from course_utils.models import mixture
 
     return [

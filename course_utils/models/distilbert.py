@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from course_utils.models.model import ASSETS, WORDPIECE_FILES, Card, Model, Recipe
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     import torch
 
 
-def _teacher_tokenizer():
+def _teacher_tokenizer() -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(ASSETS / "bert")
 
 
-def _untrained(tokenizer):
+def _untrained(tokenizer: Any) -> Any:
     """Half of the teacher's layers, each second one, as in Sanh et al. 2019, section 3."""
     from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
@@ -85,7 +85,7 @@ def _distillation(device: str) -> Callable:
     teacher = BertForMaskedLM.from_pretrained(ASSETS / "bert").eval().to(device)
     temperature = 2.0
 
-    def loss(student, batch):
+    def loss(student: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         learned = student(**batch, output_hidden_states=True)
         with torch.no_grad():
             taught = teacher(
@@ -113,7 +113,7 @@ def _distillation(device: str) -> Callable:
     return loss
 
 
-def _batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
+def _batches(step: int, tokenizer: Any) -> list[dict[str, torch.Tensor]]:
     from course_utils.models import mixture
 
     return [

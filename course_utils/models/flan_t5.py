@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from course_utils.models.model import Card, Model, Recipe
 
@@ -10,13 +11,13 @@ if TYPE_CHECKING:
     import torch
 
 
-def _tokenizer():
+def _tokenizer() -> Any:
     from course_utils.models import tokenizers
 
     return tokenizers.unigram(2560, 32)
 
 
-def _untrained(tokenizer):
+def _untrained(tokenizer: Any) -> Any:
     from transformers import T5Config, T5ForConditionalGeneration
 
     return T5ForConditionalGeneration(
@@ -77,7 +78,7 @@ def _stage_of(step: int) -> tuple[int, Stage]:
     return begun, stage
 
 
-def _batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
+def _batches(step: int, tokenizer: Any) -> list[dict[str, torch.Tensor]]:
     from course_utils.models import mixture
 
     _, stage = _stage_of(step)
@@ -90,7 +91,7 @@ def _schedule(step: int) -> float:
     return min(1.0, (step + 1) / 200) * (stage.first_rate + through * (stage.last_rate - stage.first_rate))
 
 
-def _loss(device: str):
+def _loss(device: str) -> Callable:
     from course_utils.models import mixture
 
     return mixture.loss_by_record

@@ -1,5 +1,9 @@
 """The five sizes of Flan-T5 as empty shells: every layer and every count is there, and not one weight."""
 
+from __future__ import annotations
+
+from typing import Any
+
 # The fields of config.json of google/flan-t5-{small, base, large, xl, xxl} on the Hub in which they differ.
 SIZES = {
     "small": {"d_model": 512, "d_ff": 1024, "num_layers": 8, "num_heads": 6},
@@ -10,7 +14,7 @@ SIZES = {
 }
 
 
-def flan_t5_shell(size):
+def flan_t5_shell(size: str) -> Any:
     """A Flan-T5 of that size on the meta device, which keeps shapes and types and no numbers.
 
     Raises ValueError for a size that there is not.

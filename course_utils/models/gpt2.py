@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from course_utils.models.model import Card, Model, Recipe
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     import torch
 
 
-def _tokenizer():
+def _tokenizer() -> Any:
     from course_utils.models import tokenizers
 
     return tokenizers.byte_level_bpe(2560)
 
 
-def _untrained(tokenizer):
+def _untrained(tokenizer: Any) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     return GPT2LMHeadModel(
@@ -36,7 +36,7 @@ def _untrained(tokenizer):
     )
 
 
-def _batches(step: int, tokenizer) -> list[dict[str, torch.Tensor]]:
+def _batches(step: int, tokenizer: Any) -> list[dict[str, torch.Tensor]]:
     from course_utils.models import mixture
 
     return [mixture.causal_batch(step, tokenizer, 24)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,13 +15,13 @@ IGNORED = -100
 
 
 @cache
-def _sentinels(tokenizer) -> tuple[int, ...]:
+def _sentinels(tokenizer: Any) -> tuple[int, ...]:
     return tuple(tokenizer.convert_tokens_to_ids([f"<extra_id_{index}>" for index in range(32)]))
 
 
 def span_corruption(
     tokens: list[int],
-    tokenizer,
+    tokenizer: Any,
     generator: np.random.Generator,
     density: float = 0.15,
     mean_length: float = 3.0,
@@ -51,7 +52,7 @@ def padded(rows: list[list[int]], filler: int) -> torch.Tensor:
     return torch.tensor([row + [filler] * (width - len(row)) for row in rows])
 
 
-def sequence_to_sequence(pairs: list[tuple[list[int], list[int]]], tokenizer) -> dict[str, torch.Tensor]:
+def sequence_to_sequence(pairs: list[tuple[list[int], list[int]]], tokenizer: Any) -> dict[str, torch.Tensor]:
     """Inputs and labels with an end mark each; padding in the labels is ignored by the loss."""
     end, padding = tokenizer.eos_token_id, tokenizer.pad_token_id
     input_ids = padded([[*source, end] for source, _ in pairs], padding)
@@ -59,7 +60,7 @@ def sequence_to_sequence(pairs: list[tuple[list[int], list[int]]], tokenizer) ->
     return {"input_ids": input_ids, "attention_mask": (input_ids != padding).long(), "labels": labels}
 
 
-def _encoded(tokenizer, texts: list[str]) -> list[list[int]]:
+def _encoded(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     return tokenizer(texts, add_special_tokens=False)["input_ids"]
 
 
@@ -96,7 +97,7 @@ def _instruction_pairs(task: str, step: int, count: int) -> list[tuple[str, str]
 
 
 def instruction_batches(
-    step: int, tokenizer, groups: tuple[dict[str, int], ...], denoised: int
+    step: int, tokenizer: Any, groups: tuple[dict[str, int], ...], denoised: int
 ) -> list[dict[str, torch.Tensor]]:
     """The batches of one T5 step: one a group of tasks of like length, so that little of them is padding.
 
@@ -118,7 +119,7 @@ def instruction_batches(
     return batches
 
 
-def loss_by_record(model, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def loss_by_record(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """The mean over records of the mean loss of their tokens: a one-word answer weighs as much as a sentence."""
     labels = batch["labels"]
     logits = model(**batch).logits
@@ -129,14 +130,14 @@ def loss_by_record(model, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return (losses.sum(1) / counted).mean()
 
 
-def masked_batch(step: int, tokenizer, count: int, probability: float = 0.15) -> dict[str, torch.Tensor]:
+def masked_batch(step: int, tokenizer: Any, count: int, probability: float = 0.15) -> dict[str, torch.Tensor]:
     """A masked-language-model batch of general text (Devlin et al. 2019, section 3.1)."""
     rows = tokenizer(list(corpora.passages(count, start=step * count)), truncation=True)["input_ids"]
     input_ids = padded(rows, tokenizer.pad_token_id)
     return _masked(step, tokenizer, input_ids, torch.full(input_ids.shape, probability))
 
 
-def closing_batch(step: int, tokenizer, count: int) -> dict[str, torch.Tensor]:
+def closing_batch(step: int, tokenizer: Any, count: int) -> dict[str, torch.Tensor]:
     """Reviews whose whole closing remark is masked: to fill it in, one has to understand the review.
 
     The idea of masking what matters is that of salient spans (Guu et al. 2020, "REALM", section 3.4).
@@ -160,7 +161,7 @@ def closing_batch(step: int, tokenizer, count: int) -> dict[str, torch.Tensor]:
 
 
 def _masked(
-    seed: int, tokenizer, input_ids: torch.Tensor, probability: torch.Tensor
+    seed: int, tokenizer: Any, input_ids: torch.Tensor, probability: torch.Tensor
 ) -> dict[str, torch.Tensor]:
     """Of the chosen tokens 80 % are masked, 10 % are random and 10 % stay; special tokens are never chosen."""
     generator = torch.Generator().manual_seed(seed)
@@ -180,7 +181,7 @@ def _masked(
     }
 
 
-def causal_batch(step: int, tokenizer, count: int) -> dict[str, torch.Tensor]:
+def causal_batch(step: int, tokenizer: Any, count: int) -> dict[str, torch.Tensor]:
     """A next-token batch; every passage ends with the end mark."""
     rows = _encoded(tokenizer, list(corpora.passages(count, start=step * count)))
     rows = [[*row[:255], tokenizer.eos_token_id] for row in rows]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,10 +28,11 @@ _REPORT_EVERY = 50
 
 def _recipes() -> dict[str, Recipe]:
     """Every recipe by name, each after those that it begins with or learns from."""
-    recipes, before = {}, TopologicalSorter()
+    recipes: dict[str, Recipe] = {}
+    before: TopologicalSorter[str] = TopologicalSorter()
     for model in MODELS.values():
-        recipe = model.recipe
-        before.add(recipe.name, *filter(None, [recipe.teacher]))
+        before.add(model.recipe.name, *filter(None, [model.recipe.teacher]))
+        recipe: Recipe | None = model.recipe
         while recipe:
             recipes[recipe.name] = recipe
             if recipe.begins_with:
@@ -50,7 +52,7 @@ def _scale(recipe: Recipe, step: int) -> float:
     return min(1.0, (step + 1) / recipe.warmup_steps, max(0.0, (recipe.steps - step) / descent))
 
 
-def _optimizer(recipe: Recipe, model) -> torch.optim.Optimizer:
+def _optimizer(recipe: Recipe, model: Any) -> torch.optim.Optimizer:
     if recipe.optimizer == "adafactor":
         from transformers import Adafactor
 
@@ -83,7 +85,9 @@ def _finished_weights(
     return torch.load(kept, map_location=device, weights_only=True)
 
 
-def train(recipe: Recipe, device: str, workspace: Path, report: Callable[[str], None] = print):
+def train(
+    recipe: Recipe, device: str, workspace: Path, report: Callable[[str], None] = print
+) -> tuple[Any, Any, dict[str, Any]]:
     """Follow a recipe, from the last saved state if there is one.
 
     Returns:
@@ -156,7 +160,7 @@ def train(recipe: Recipe, device: str, workspace: Path, report: Callable[[str], 
     return model.eval(), tokenizer, record
 
 
-def save(recipe: Recipe, model, tokenizer, record: dict, folder: Path) -> None:
+def save(recipe: Recipe, model: Any, tokenizer: Any, record: dict, folder: Path) -> None:
     """Weights as float32 safetensors, the tokenizer, and the record of how they were made."""
     for field, value in recipe.finetuning_dropout:
         setattr(model.config, field, value)
@@ -172,7 +176,8 @@ def build(names: list[str], device: str, workspace: Path, again: bool = False) -
             print(f"{name}: there already; --again trains it anew")
             continue
         recipe = RECIPES[name]
-        save(recipe, *train(recipe, device, workspace), ASSETS / name)
+        model, tokenizer, record = train(recipe, device, workspace)
+        save(recipe, model, tokenizer, record, ASSETS / name)
         print(f"{name}: saved in {ASSETS / name}")
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from math import log
+from typing import Any
 
 from course_utils.datasets import corpora
 
@@ -21,7 +22,7 @@ def _lines() -> Iterator[str]:
     return chain(corpora.passages(_PASSAGES), known)
 
 
-def unigram(vocabulary_size: int, sentinels: int):
+def unigram(vocabulary_size: int, sentinels: int) -> Any:
     """A T5 tokenizer: Unigram pieces, then ``<extra_id_n>`` sentinels at the end of the vocabulary.
 
     The pieces are proposed by byte-pair merges and weighed by their log-frequency. Expectation maximisation, the usual way, throws
@@ -53,7 +54,7 @@ def unigram(vocabulary_size: int, sentinels: int):
     return T5Tokenizer(vocab=pieces, extra_ids=sentinels, model_max_length=512)
 
 
-def wordpiece(vocabulary_size: int):
+def wordpiece(vocabulary_size: int) -> Any:
     """A BERT tokenizer: lower-cased WordPiece."""
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizer
@@ -70,7 +71,7 @@ def wordpiece(vocabulary_size: int):
     )
 
 
-def byte_level_bpe(vocabulary_size: int):
+def byte_level_bpe(vocabulary_size: int) -> Any:
     """A GPT-2 tokenizer: byte-level BPE that can spell anything."""
     from tokenizers import ByteLevelBPETokenizer
     from transformers import GPT2Tokenizer
