@@ -35,7 +35,7 @@ def test_whoever_keeps_a_result_knows_that_it_depends_on_every_entrys_file():
     [
         (entries.model, "flan_t5", "no model 'flan_t5'. Did you mean 'flan-t5'"),
         (entries.dataset, "review", "Did you mean 'reviews'"),
-        (entries.metric, "bleu", "no metric 'bleu'. Its metrics are: accuracy, exact_match, f1, mae, rouge"),
+        (entries.metric, "bleu", f"no metric 'bleu'. Its metrics are: {', '.join(entries.METRICS)}"),
         (entries.model, 5, "no model 5"),
     ],
 )

@@ -141,7 +141,7 @@ corpora.ROWS = {"train": 30, "validation": 10, "test": 10}
 loaded = load_dataset(catalog.dataset_path("tide-notes", "offline"), cache_dir=str(assets.parent / "loaded"))
 row = loaded["test"][0]
 pretrain.main(["a-toy", "--workspace", str(assets.parent / "work")])
-model_cards.write("a-toy")
+(assets / "a-toy" / "README.md").write_text(model_cards.card("a-toy"))
 twin = AutoModelForMaskedLM.from_pretrained(catalog.model_path("a-toy", "offline"))
 longer = evaluate.load(catalog.metric_path("longer"), cache_dir=str(assets.parent / "metrics"))
 seeded = [pending.id for kind in (seeding.models, seeding.datasets, seeding.metrics) for pending in kind()]
