@@ -12,7 +12,19 @@ PACKAGE = Path(__file__).resolve().parent.parent / "course_utils"
 
 # A room may import rooms of its own floor and of those below. Within a floor there must be no circle.
 FLOORS = [
-    {"closure", "discovery", "install", "pinned", "sanitise", "session", "terminal", "wire", "world"},
+    {
+        "closure",
+        "discovery",
+        "files",
+        "install",
+        "pinned",
+        "sanitise",
+        "session",
+        "terminal",
+        "text",
+        "wire",
+        "world",
+    },
     {"datasets", "metrics"},
     {"instructions", "measure", "models", "plots", "training"},
     {"catalog", "hub"},

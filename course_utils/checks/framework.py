@@ -57,6 +57,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
 from course_utils.checks.draw import Draw
+from course_utils.text import printable
 from course_utils.wire import answer as wire
 
 PUBLIC_SECRET = b"the data everybody may see"
@@ -180,8 +181,7 @@ def note(text: str) -> None:
 
 def _readable(text: str) -> str:
     """A text that any file, page and terminal can take: of bearable length, printable, in whole characters."""
-    cut = text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…"
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in cut)
+    return printable(text, MESSAGE_CHARACTERS)
 
 
 def _explain(error: Exception) -> tuple[Rung, str, str]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from course_utils.text import printable
 from course_utils.wire import codec
 from course_utils.wire.codec import CodecError, Limits
 from course_utils.wire.learner import respond
@@ -215,8 +216,7 @@ class Answer:
 
     def _text(self, value: object, path: str) -> str:
         """A text for people: bounded, and without what a terminal or a page could take for an order."""
-        text = self._expect(value, str, path)[:1000]
-        return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)
+        return printable(self._expect(value, str, path), 1000)
 
     def _expect(self, value: object, kind: type, path: str) -> Any:
         if type(value) is not kind:

@@ -20,7 +20,6 @@ import argparse
 import csv
 import hashlib
 import io
-import os
 import re
 import sys
 import zipfile
@@ -32,6 +31,7 @@ from pathlib import Path
 
 from nbgrader.utils import parse_utc
 
+from course_utils.files import write_whole
 from course_utils.grading.gradebook.release import ROOT, exercise_names
 from course_utils.grading.gradebook.reports import spreadsheet_text
 from course_utils.grading.run.executor import SUBMISSION_BYTES
@@ -298,11 +298,8 @@ def _is_older(time: datetime, stamp: Path) -> bool:
 
 
 def _lay_down(place: Path, name: str, notebook: bytes, stamp: str) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    for path, data in ((place / f"{name}.ipynb", notebook), (place / "timestamp.txt", stamp.encode())):
-        draft = path.with_name(f".{path.name}.new")
-        draft.write_bytes(data)
-        os.replace(draft, path)
+    write_whole(place / f"{name}.ipynb", notebook)
+    write_whole(place / "timestamp.txt", stamp)
 
 
 def write_record(path: Path, records: list[Record]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
+from course_utils.text import printable
 
 SHOWN_CHARACTERS = 2_000  # of one text in a message
 _NOT_BEGUN = (Rung.NOT_STARTED.value, Rung.MISSING.value)
@@ -192,7 +193,4 @@ def _remarks(report: Report) -> list[str]:
 
 def _shown(text: str) -> str:
     """A text of bearable length, without what could turn the line around or give the browser orders."""
-    kept = "".join(
-        letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text[:SHOWN_CHARACTERS]
-    )
-    return kept + "…" if len(text) > SHOWN_CHARACTERS else kept
+    return printable(text, SHOWN_CHARACTERS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from nbgrader.api import Assignment, Gradebook, SubmittedAssignment
 
 from course_utils.checks.framework import Report, Rung
+from course_utils.files import write_whole
 from course_utils.grading.run.executor import CHECK_SUFFIX
 
 GRADES_COLUMNS = ("student", "assignment", "score", "max_score", "late_penalty", "status", "message")
@@ -70,7 +70,7 @@ def write_results(path: Path, new: list[Result]) -> list[dict]:
     kept = [line for line in map(json.loads, lines) if (line["student"], line["assignment"]) not in renewed]
     rows = kept + [dict(vars(result)) for result in new]
     rows.sort(key=lambda row: (row["assignment"], row["student"], row["question"]))
-    _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
     return rows
 
 
@@ -81,7 +81,7 @@ def write_grades(path: Path, database: str, results: list[dict]) -> list[dict]:
     writer = csv.DictWriter(text, GRADES_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: spreadsheet_text(value) for name, value in row.items()} for row in rows)
-    _replace(path, text.getvalue())
+    write_whole(path, text.getvalue())
     return rows
 
 
@@ -133,9 +133,3 @@ def read_results(path: Path) -> list[dict]:
     """The lines of results.jsonl; none where there is no such file."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)

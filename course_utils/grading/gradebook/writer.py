@@ -29,11 +29,12 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from course_utils.checks.framework import Exercise, load_exercise
+from course_utils.files import write_whole
 from course_utils.grading.gradebook import learners_page
 from course_utils.grading.gradebook.learners_page import Mark
 from course_utils.grading.gradebook.nbgrader_steps import CONFIG_FILE, configure, put_marks, take_back_marks
 from course_utils.grading.gradebook.release import LITTER, copy_source, generate, graded_cell, quiet_log
-from course_utils.grading.run.journal import Entry, write_whole
+from course_utils.grading.run.journal import Entry
 
 
 class WriteError(Exception):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from course_utils.sanitise import without_commands
+from course_utils.text import printable
 
 MARKDOWN_CHARACTERS = 50_000
 # Where a tag, a comment or an autolink begins.
@@ -27,7 +28,7 @@ def defused(markdown: str) -> str:
     text = markdown
     if len(text) > MARKDOWN_CHARACTERS:
         text = text[:MARKDOWN_CHARACTERS] + "\n\n*(the rest is left out: it is too long to be shown)*"
-    text = "".join(letter for letter in text if letter in "\n\t" or letter.isprintable())
+    text = printable(text)
     text = _REFERENCE.sub("&amp;", text)
     text = _TAG.sub("&lt;", text)
     text = _PICTURE.sub(r"\\!", text)

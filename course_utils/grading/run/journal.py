@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from nbformat import NotebookNode
 
 from course_utils import closure
 from course_utils.checks.framework import Exercise, PartResult, Report
+from course_utils.files import write_whole
 from course_utils.grading.run.executor import SUBMISSION_BYTES
 
 _HEX = 16  # digits of a hash that people see
@@ -186,14 +186,3 @@ def _entry(text: dict) -> Entry:
 def _report(text: dict) -> Report:
     parts = tuple(PartResult(**part) for part in text["parts"])
     return Report(**(text | {"parts": parts, "notes": tuple(text["notes"])}))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file; whatever happens meanwhile, a reader finds the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)

@@ -60,18 +60,6 @@ def test_an_entry_that_is_none_is_passed_over(tmp_path, text):
     assert list(Journal(tmp_path)) == []
 
 
-def test_a_file_is_replaced_whole(tmp_path, monkeypatch):
-    journal.write_whole(tmp_path / "x", "old")
-
-    def fails(*arguments):
-        raise OSError("no power")
-
-    monkeypatch.setattr(journal.os, "replace", fails)
-    with pytest.raises(OSError, match="no power"):
-        journal.write_whole(tmp_path / "x", "new")
-    assert (tmp_path / "x").read_text() == "old"
-
-
 def test_hashes_see_every_change(tmp_path):
     notebook, stamp = tmp_path / "n", tmp_path / "t"
     seen = {journal.submission_hash(notebook, stamp)}

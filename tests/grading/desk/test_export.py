@@ -8,7 +8,8 @@ import shutil
 import pytest
 from nbgrader.api import Gradebook
 
-from course_utils.grading.desk import exports
+from course_utils.grading.desk import exporters
+from course_utils.grading.desk.export import main
 from tests.grading import toy
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of nbgrader's own queries
@@ -50,7 +51,7 @@ def line(student, question, score):
 
 
 def export(folder, *arguments):
-    return exports.main([str(folder), *arguments])
+    return main([str(folder), *arguments])
 
 
 def rows(text):
@@ -135,3 +136,28 @@ def test_what_is_not_there(folder, tmp_path, capsys):
     assert "there is no gradebook" in capsys.readouterr().err
     assert export(folder, "--to", "moodle", "--assignment", "44_none") == 1
     assert "nothing is graded of '44_none'" in capsys.readouterr().err
+
+
+PLANTED = """
+from course_utils.grading.desk.exporters.base import Exported, Exporter
+
+class Slate(Exporter):
+    name, title = "slate", "Slate"
+
+    def export(self, marks, options):
+        return Exported("".join(f"{student}={score:g};" for student, score in marks.scores.items()), ("nobody",))
+
+EXPORTER = Slate()
+"""
+
+
+def test_a_platform_is_one_file(folder, tmp_path, monkeypatch, capsys):
+    """A file in the folder is all that it takes."""
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted" / "slate.py").write_text(PLANTED)
+    monkeypatch.setattr(exporters, "__path__", [*exporters.__path__, str(tmp_path / "planted")])
+    assert export(folder, "--to", "slate") == 0
+    out, err = capsys.readouterr()
+    assert out == "ann=9;bob=1;"
+    assert "not in the template: nobody" in err and "1 marks exported" in err
+    assert list(exporters.exporters()) == ["canvas", "moodle", "slate"]

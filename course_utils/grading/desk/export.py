@@ -1,0 +1,95 @@
+"""``course export DIR --to canvas``: a class's marks as a file that a learning platform imports.
+
+The marks are read from the gradebook as it is now, late penalties taken off. Only those that
+are final are exported: a submission that is ungraded or waits for a person is left out and
+named, because an empty cell would be read as "no grade" and a provisional one as final.
+Each platform's form is in a file of `exporters/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+from course_utils.grading.desk.exporters import exporters
+from course_utils.grading.desk.exporters.base import ExportError, Marks
+from course_utils.grading.gradebook.reports import read_results, write_grades
+
+
+def read_marks(folder: Path, assignment: str | None) -> Marks:
+    """The final marks of one assignment of a class; the only one there is if none is named."""
+    if not (folder / "gradebook.db").is_file():
+        raise ExportError(f"there is no gradebook in {folder}; run `course grade … --out {folder}` first")
+    results = read_results(folder / "results.jsonl")
+    database = f"sqlite:///{(folder / 'gradebook.db').resolve()}"
+    rows = write_grades(folder / "grades.csv", database, results)
+    names = sorted({row["assignment"] for row in rows})
+    if assignment is None and len(names) != 1:
+        raise ExportError(f"say which one with --assignment: {', '.join(names) or 'nothing is graded yet'}")
+    if assignment is not None and assignment not in names:
+        raise ExportError(f"nothing is graded of {assignment!r}; there are {', '.join(names)}")
+    chosen = [row for row in rows if row["assignment"] == (assignment or names[0])]
+    final = {row["student"]: row for row in chosen if row["status"] == "graded"}
+    return Marks(
+        chosen[0]["assignment"],
+        float(chosen[0]["max_score"]),
+        {student: _after_penalty(row) for student, row in final.items()},
+        {student: _feedback(student, row, results) for student, row in final.items()},
+        {row["student"]: row["message"] or row["status"] for row in chosen if row["student"] not in final},
+    )
+
+
+def _after_penalty(row: dict) -> float:
+    """The score less the late penalty, as nbgrader's own exporter has it."""
+    return max(0.0, float(row["score"]) - float(row["late_penalty"]))
+
+
+def _feedback(student: str, row: dict, results: list[dict]) -> str:
+    mine = [one for one in results if (one["student"], one["assignment"]) == (student, row["assignment"])]
+    parts = [
+        f"{one['question']} {one['score']:g} of {one['max']:g}" for one in mine if one["score"] is not None
+    ]
+    if float(row["late_penalty"]):
+        parts.append(f"late: -{float(row['late_penalty']):g}")
+    return ", ".join(parts)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The ``course export`` command."""
+    known = exporters()
+    titles = " or ".join(exporter.title for exporter in known.values())
+    parser = argparse.ArgumentParser(
+        prog="course export", description=f"Marks as a file that {titles} imports."
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what `course grade` wrote into")
+    parser.add_argument("--to", choices=tuple(known), required=True)
+    parser.add_argument("--assignment", metavar="NAME", help="which one, if there are several")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
+    for exporter in known.values():
+        exporter.add_options(parser)
+    options = parser.parse_args(argv)
+    try:
+        marks = read_marks(options.folder, options.assignment)
+        made = known[options.to].export(marks, options)
+        if options.out:
+            options.out.write_text(made.text, encoding="utf-8")
+        else:
+            print(made.text, end="")
+    except (ExportError, OSError, UnicodeDecodeError, csv.Error) as error:
+        print(f"course export: {error}", file=sys.stderr)
+        return 1
+    for student in made.unknown:
+        print(f"not in the template: {student}", file=sys.stderr)
+    for student, why in marks.left_out.items():
+        print(f"left out: {student} ({why})", file=sys.stderr)
+    print(
+        f"{len(marks.scores) - len(made.unknown)} marks exported, {len(marks.left_out)} left out",
+        file=sys.stderr,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""What an exporter is given, and what it has to give."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from course_utils.grading.gradebook.reports import spreadsheet_text
+
+
+class ExportError(Exception):
+    """Marks that cannot be exported; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """One exercise's final marks: ``scores`` and short ``feedback`` by student; ``left_out`` says why not.
+
+    ``assignment`` is the exercise's name, as gradebooks call it.
+    """
+
+    assignment: str
+    max_score: float
+    scores: dict[str, float]
+    feedback: dict[str, str]
+    left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The text of the file, and the students for whom the platform has no place."""
+
+    text: str
+    unknown: tuple[str, ...] = ()
+
+
+class Exporter(ABC):
+    """Writes marks in the form that one platform imports."""
+
+    name: str
+    title: str
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027  (most need none)
+        """Add what only this platform asks for to `course export`; begin their help with the platform's title."""
+
+    @abstractmethod
+    def export(self, marks: Marks, options: argparse.Namespace) -> Exported:
+        """The marks as that platform reads them; raises :class:`ExportError`."""
+
+
+def table(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV, in which no cell is a formula to a spreadsheet."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([spreadsheet_text(cell) for cell in row] for row in rows)
+    return text.getvalue()

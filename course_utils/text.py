@@ -1,0 +1,25 @@
+"""Texts from strangers, made fit for any file, page and terminal: one rule for messages, outputs, prose and marks."""
+
+from __future__ import annotations
+
+REWINDS = "\r\b"  # they move the cursor back, as a progress bar does
+ESCAPE = "\x1b"  # begins a terminal's colours
+
+
+def printable(text: str, most: int | None = None, *, keep: str = "\n\t") -> str:
+    """The text, in which nothing is an order to whatever shows it, cut at `most` characters with an ellipsis.
+
+    A letter that can't be printed (a control character but for those in `keep`, half a character, a mark that turns a
+    line's direction) is shown as U+FFFD; one that only moves the cursor back is left out.
+    """
+    if most is not None and len(text) > most:
+        text = text[: most - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter in keep or letter.isprintable() else _unprintable(letter) for letter in text
+    )
+
+
+def _unprintable(letter: str) -> str:
+    return "" if letter in REWINDS else "\N{REPLACEMENT CHARACTER}"
