@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-REWINDS = "\r\b"  # they move the cursor back, as a progress bar does
-ESCAPE = "\x1b"  # begins a terminal's colours
+TERMINAL = "\n\t\r\x1b"  # what a program's output is made of: lines, progress bars, colours
 
 
 def printable(text: str, most: int | None = None, *, keep: str = "\n\t") -> str:
     """The text, in which nothing is an order to whatever shows it, cut at `most` characters with an ellipsis.
 
     A letter that can't be printed (a control character but for those in `keep`, half a character, a mark that turns a
-    line's direction) is shown as U+FFFD; one that only moves the cursor back is left out.
+    line's direction) is shown as U+FFFD.
     """
     if most is not None and len(text) > most:
         text = text[: most - 1] + "…"
     if text.isprintable():
         return text
     return "".join(
-        letter if letter in keep or letter.isprintable() else _unprintable(letter) for letter in text
+        letter if letter in keep or letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
-
-
-def _unprintable(letter: str) -> str:
-    return "" if letter in REWINDS else "\N{REPLACEMENT CHARACTER}"

@@ -9,7 +9,7 @@ from course_utils.text import printable
     ("text", "shown"),
     [
         ("plain, é, 中, 🙂\n\tindented", "plain, é, 中, 🙂\n\tindented"),
-        ("\x1b[31mred\x07\r\x00\x9b", "�[31mred���"),
+        ("\x1b[31mred\x07\r\x00\x9b", "�[31mred����"),
         ("\u202eleft\u2066", "�left�"),
         ("half \ud800", "half �"),
     ],

@@ -27,7 +27,7 @@ from course_utils import session
 from course_utils.checks.framework import Exercise, Question, Report, seed_key
 from course_utils.grading.run.defused import defused
 from course_utils.grading.run.warm import Child, Nursery, SandboxError, Used, default_nursery
-from course_utils.text import ESCAPE, printable
+from course_utils.text import TERMINAL, printable
 from course_utils.wire import codec
 from course_utils.wire.answer import WorkerTransport
 from course_utils.wire.codec import CodecError
@@ -386,7 +386,7 @@ def _decoded(text: str) -> bytes:
 
 def _text(value: object, cell: Allowance) -> str:
     text = cell.take(value) if type(value) is str else ""
-    return printable(text, keep="\n\t" + ESCAPE)
+    return printable(text, keep=TERMINAL)
 
 
 def check_outputs(report: Report) -> list[NotebookNode]:

@@ -258,7 +258,7 @@ def test_claimed_outputs_are_cleaned():
     claims = [
         3,
         {"output_type": "evil"},
-        {"output_type": "stream", "name": "stdout\n", "text": "a\x00b"},
+        {"output_type": "stream", "name": "stdout\n", "text": "\x1b[1ma\x00b\r"},
         {
             "output_type": "display_data",
             "data": {
@@ -273,7 +273,7 @@ def test_claimed_outputs_are_cleaned():
     ]
     outputs = cleaned(claims)
     assert [output.output_type for output in outputs] == ["stream", "display_data", "execute_result", "error"]
-    assert outputs[0].text == "ab"
+    assert outputs[0].text == "\x1b[1ma�b\r"
     assert dict(outputs[1].data) == {"text/plain": "t", "image/png": png}
     assert dict(outputs[2].data) == {"text/plain": ""}
 
