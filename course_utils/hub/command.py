@@ -12,6 +12,7 @@ from course_utils.hub.local import LocalHub
 from course_utils.hub.store.errors import HubError
 from course_utils.hub.store.hub import RootInUse
 from course_utils.hub.store.names import check_owner
+from course_utils.hub.store.repair import as_text, repair
 
 DEFAULT_ROOT = "~/.cache/course-workbook/hub"
 
@@ -41,9 +42,17 @@ def main(arguments=None):
     parser.add_argument(
         "--empty", action="store_true", help="without the course's models, datasets and metrics"
     )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="look at everything in the folder and mend what is damaged, then stop",
+    )
     options = parser.parse_args(arguments)
     root = Path(options.root).expanduser()
     try:
+        if options.repair:
+            print(as_text(list(repair(root))))
+            return 0
         check_owner(options.user)
         hub = LocalHub(root, user=options.user, seeded=not options.empty, port=options.port).start()
     except (RootInUse, HubError, OSError) as error:
@@ -52,6 +61,8 @@ def main(arguments=None):
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
     try:
+        for each in hub.troubles:
+            print(f"{each} `course hub --repair` mends what can be mended.", file=sys.stderr)
         print(how_to(hub), flush=True)
         done.wait()
     except KeyboardInterrupt:

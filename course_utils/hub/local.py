@@ -109,7 +109,7 @@ class LocalHub:
             return self
         self._store.open()
         try:
-            if not self._store.accounts.is_person(self._first):
+            if not self._store.accounts.has_token(self._first):
                 self._store.accounts.add(self._first)
             if self._seeded:
                 seeding.announce(self._store)
@@ -263,12 +263,9 @@ class LocalHub:
         if repository is None:
             repository = self._store.create(kind, identifier, private=bool(private), sdk="gradio")
         commit = seeding.put(self._store, repository, content, owner, message)
-        with repository.lock:
-            if private is not None:
-                repository.settings.private = private
-            if gated is not None:
-                repository.settings.gated = gated
-            repository.save()
+        with repository.amended() as settings:
+            settings.private = settings.private if private is None else private
+            settings.gated = settings.gated if gated is None else gated
         if tag:
             repository.set_ref(TAGS + tag, commit)
         return self.repo(identifier, kind)
@@ -310,6 +307,11 @@ class LocalHub:
     def heal(self):
         """Nothing fails on purpose any more."""
         self._service.failures.clear()
+
+    @property
+    def troubles(self):
+        """What was found damaged at the start, as sentences; the rest is served."""
+        return tuple(self._store.troubles())
 
     @property
     def limits(self):

@@ -99,8 +99,8 @@ def test_somebody_without_the_key_meets_a_closed_door(hub, page):
     for address, status in (
         ("/me/summariser", 404),
         ("/me/summariser/blob/main/notes/a.txt", 404),
-        ("/me/summariser/raw/main/notes/a.txt", 404),
-        ("/ada/guarded/raw/main/a.txt", 403),
+        ("/me/summariser/show/main/notes/a.txt", 404),
+        ("/ada/guarded/show/main/a.txt", 403),
         ("/?key=wrong", 403),
         ("/nobody", 404),
     ):

@@ -231,6 +231,38 @@ def test_ranges(thing):
     assert get("a.txt", "bytes=8-99").content == b"89"
     assert get("a.txt", "bytes=10-").status_code == 416
     assert get("a.txt", "lines=1-2").status_code == 200
+    whole = get("a.txt", "bytes=0-")
+    assert (whole.status_code, whole.headers["Content-Range"]) == (206, "bytes 0-9/10")
+
+
+def test_raw_is_what_stands_in_git(thing):
+    data = bytes(range(256)) * 20
+    thing.seed("me/thing", {"a.txt": "0123456789", "b.bin": data}, private=True)
+
+    def get(path, **headers):
+        headers["Authorization"] = f"Bearer {thing.token}"
+        return hf.get_session().get(f"{thing.url}/me/thing/raw/HEAD/{path}", headers=headers)
+
+    assert get("a.txt").text == "0123456789"
+    assert (get("a.txt", Range="bytes=2-4").status_code, get("a.txt", Range="bytes=2-4").text) == (206, "234")
+    pointer = get("b.bin").text
+    assert pointer.startswith("version https://git-lfs") and f"size {len(data)}" in pointer
+    assert hf.get_session().get(f"{thing.url}/me/thing/raw/main/a.txt").status_code == 401
+
+
+def test_a_listed_file_is_not_uploaded(thing, tmp_path):
+    """The client asks which files .gitignore lists: the one that goes along, or else the repository's."""
+    folder = write(
+        tmp_path, {".gitignore": b"*.env\n!good.env\nbuild/\n", "secret.env": b"hush", "a.txt": b"a"}
+    )
+    write(folder, {"good.env": b"open", "build/x.txt": b"x", "deep/other.env": b"hush"})
+    hf.upload_folder(folder_path=folder, repo_id="me/thing")
+    wanted = (".gitattributes", ".gitignore", "a.txt", "good.env")
+    assert thing.repo("me/thing").files() == wanted
+    (folder / ".gitignore").unlink()
+    write(folder, {"late.env": b"hush", "b.txt": b"b"})
+    hf.upload_folder(folder_path=folder, repo_id="me/thing")
+    assert thing.repo("me/thing").files() == (*wanted[:3], "b.txt", "good.env")
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(thing, tmp_path, monkeypatch):
@@ -360,3 +392,58 @@ def test_eight_writers_at_once_lose_nothing(thing):
     assert not failures
     assert len(thing.repo("me/thing").files()) == 33 and len(thing.repo("me/thing").commits()) == 33
     assert_sound(thing)
+
+
+def test_a_pull_request_begins_where_main_is_when_it_is_made(hub, monkeypatch):
+    """While its files come in, somebody else commits: merging must not take that back."""
+    from course_utils.hub.server import upload_routes
+
+    hub.seed("me/thing", {"a.txt": "v1\n", "b.txt": "b\n"})
+    read = upload_routes.read_lines
+
+    def slowly(service, request, change):
+        header = read(service, request, change)
+        if request.flag("create_pr"):
+            hub.seed("me/thing", {"a.txt": "v2\n", "new.txt": "new\n"})
+        return header
+
+    monkeypatch.setattr(upload_routes, "read_lines", slowly)
+    made = hf.create_commit(
+        "me/thing", [CommitOperationAdd("b.txt", b"c\n")], commit_message="Say c", create_pr=True
+    )
+    hf.merge_pull_request("me/thing", made.pr_num)
+    view = hub.repo("me/thing")
+    assert [view.text(path) for path in ("a.txt", "new.txt", "b.txt")] == ["v2\n", "new\n", "c\n"]
+
+
+def test_a_pull_request_begins_at_its_parent_commit(hub):
+    """What the client's documentation promises; a commit that the branch never had is refused."""
+    hub.seed("me/thing", {"a.txt": "v1\n"})
+    start = hub.repo("me/thing").head()
+    hub.seed("me/thing", {"a.txt": "v2\n"})
+    what = {"commit_message": "Say b", "create_pr": True}
+
+    def add():
+        return [CommitOperationAdd("b.txt", b"b\n")]
+
+    made = hf.create_commit("me/thing", add(), parent_commit=start, **what)
+    assert hub.repo("me/thing").text("a.txt", made.pr_revision) == "v1\n"
+    assert "a.txt" not in hf.get_discussion_details("me/thing", made.pr_num).diff
+    with pytest.raises(HfHubHTTPError) as error:
+        hf.create_commit("me/thing", add(), parent_commit=made.oid, **what)
+    assert error.value.response.status_code == 412
+    with pytest.raises(RevisionNotFoundError):
+        hf.create_commit("me/thing", add(), revision=start, **what)
+    hf.merge_pull_request("me/thing", made.pr_num)
+    assert hub.repo("me/thing").text("a.txt") == "v2\n" and hub.repo("me/thing").text("b.txt") == "b\n"
+
+
+def test_a_pull_request_survives_the_squash_of_its_branch(hub):
+    hub.seed("me/thing", {"a.txt": "v1\n"})
+    made = hf.create_commit(
+        "me/thing", [CommitOperationAdd("b.txt", b"b\n")], commit_message="Say b", create_pr=True
+    )
+    hf.super_squash_history("me/thing")
+    hub.seed("me/thing", {"c.txt": "c\n"})
+    hf.merge_pull_request("me/thing", made.pr_num)
+    assert hub.repo("me/thing").files() == (".gitattributes", "a.txt", "b.txt", "c.txt")

@@ -1,6 +1,8 @@
 """Repositories through the unmodified client: make, find, rename, hide, gate and delete them."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import huggingface_hub as hf
@@ -270,8 +272,14 @@ def test_the_card_is_checked_before_it_is_committed(hub):
     assert hub.repo("me/thing").card().data == {"license": "mit"}
     hf.metadata_update("me/thing", {"language": "fr"})
     assert hub.repo("me/thing").card().tags == ("license:mit", "fr")
-    for bad in ("---\nlicense: [\n---\n", "---\nlicense: 3\n---\n", "---\n- a\n---\n"):
-        with pytest.raises(ValueError, match="card's YAML|must be a text"):
+    for bad in (
+        "---\nlicense: nonsense\n---\n",
+        "\n---\nlicense: 3\n---\n",
+        "---\nlicense: [\n---\n",
+        "---\nlicense: 3\n---\n",
+        "---\n- a\n---\n",
+    ):
+        with pytest.raises(ValueError, match="card's YAML|must be a text|must be one that the Hub knows"):
             hf.upload_file(path_or_fileobj=bad.encode(), path_in_repo="README.md", repo_id="me/thing")
     assert len(hub.repo("me/thing").commits()) == 3
 
@@ -311,14 +319,165 @@ def test_a_space_has_variables_secrets_and_a_runtime_that_runs_nothing(hub):
 
 
 def test_what_is_left_out_says_so(hub):
+    hf.create_repo("thing")
     for call in (
-        lambda: hf.create_collection("mine"),
-        lambda: hf.get_collection("me/mine-1"),
         lambda: list(hf.list_jobs()),
-        lambda: hf.create_webhook(url="http://127.0.0.1", watched=[{"type": "user", "name": "me"}]),
+        lambda: hf.duplicate_repo("me/thing", "me/other"),
+        lambda: list(hf.list_lfs_files("me/thing")),
+        lambda: list(hf.list_organization_members("club")),
+        lambda: list(hf.list_user_followers("me")),
+        lambda: hf.create_bucket("mine"),
     ):
-        with pytest.raises(HfHubHTTPError, match="The local Hub has no"):
+        with pytest.raises(HfHubHTTPError, match="The local Hub has no") as error:
             call()
+        assert status_of(error) == 501
+
+
+def test_git_over_http_says_that_there_is_none(hub, tmp_path):
+    hf.create_repo("thing")
+    for address in ("me/thing", "me/thing.git", "datasets/me/thing"):
+        done = subprocess.run(
+            ["git", "clone", "-q", f"{hub.url}/{address}", str(tmp_path / "copy")],
+            capture_output=True,
+            text=True,
+            env={"PATH": os.environ["PATH"], "no_proxy": "127.0.0.1", "LC_ALL": "C"},
+        )
+        assert "no git over HTTP" in done.stderr and "501" in done.stderr and "not found" not in done.stderr
+
+
+def test_likes(hub):
+    hub.seed("ada/thing", {"a.txt": "a"})
+    hub.seed("ada/secret", {"a.txt": "a"}, private=True)
+    session, headers = hf.get_session(), {"Authorization": f"Bearer {hub.token}"}
+    assert session.post(f"{hub.url}/api/models/ada/thing/like").status_code == 401
+    for _ in range(2):
+        session.post(f"{hub.url}/api/models/ada/thing/like", headers=headers).raise_for_status()
+    assert session.post(f"{hub.url}/api/models/ada/secret/like", headers=headers).status_code == 404
+    assert [each.username for each in hf.list_repo_likers("ada/thing")] == ["me"]
+    assert hf.list_liked_repos("me").models == ["ada/thing"] and hf.model_info("ada/thing").likes == 1
+    with hub.as_user("ada"):
+        hf.move_repo("ada/thing", "ada/other")
+    assert hf.list_liked_repos().models == ["ada/other"]
+    with hub.as_user("ada"):
+        hf.update_repo_settings("ada/other", private=True)
+    assert hf.list_liked_repos("me").models == []  # what one may not see, one doesn't see
+    with hub.as_user("ada"):
+        hf.update_repo_settings("ada/other", private=False)
+    hf.unlike("ada/other")
+    assert hf.list_liked_repos("me").total == 0 and list(hf.list_repo_likers("ada/other")) == []
+
+
+def test_collections(hub):
+    hub.seed("ada/thing", {"a.txt": "a"})
+    hub.seed("me/talks", {"a.txt": "a"}, kind="dataset")
+    hub.seed("me/secret", {"a.txt": "a"}, private=True)
+    made = hf.create_collection("My things", description="All of them")
+    assert made.slug.startswith("me/my-things-") and made.owner == "me" and made.url.startswith(hub.url)
+    assert hf.create_collection("My things", exists_ok=True).slug == made.slug
+    with pytest.raises(HfHubHTTPError):
+        hf.create_collection("My things")
+    for identifier, kind in (("ada/thing", "model"), ("me/talks", "dataset"), ("me/secret", "model")):
+        found = hf.add_collection_item(made.slug, identifier, kind, note=f"The {kind}")
+    assert [(each.item_id, each.position) for each in found.items] == [
+        ("ada/thing", 0),
+        ("me/talks", 1),
+        ("me/secret", 2),
+    ]
+    with pytest.raises(HfHubHTTPError) as error:
+        hf.add_collection_item(made.slug, "ada/thing", "model")
+    assert status_of(error) == 409
+    hf.add_collection_item(made.slug, "ada/thing", "model", exists_ok=True)
+    with pytest.raises(RepositoryNotFoundError):
+        hf.add_collection_item(made.slug, "me/nothing", "model")
+    hf.update_collection_item(made.slug, found.items[1].item_object_id, note="First", position=0)
+    hf.delete_collection_item(made.slug, found.items[0].item_object_id)
+    hf.delete_collection_item(made.slug, found.items[0].item_object_id, missing_ok=True)
+    assert [(each.item_id, each.note) for each in hf.get_collection(made.slug).items] == [
+        ("me/talks", "First"),
+        ("me/secret", "The model"),
+    ]
+    renamed = hf.update_collection_metadata(made.slug, title="Our things", theme="pink", private=False)
+    assert renamed.slug.startswith("me/our-things-") and renamed.theme == "pink"
+    assert hf.get_collection(made.slug).title == "Our things"  # the old address goes on
+    assert [each.slug for each in hf.list_collections(owner="me", item="datasets/me/talks")] == [renamed.slug]
+    assert list(hf.list_collections(owner="ada")) == []
+    with hub.as_user("ada"):
+        assert [each.item_id for each in hf.get_collection(made.slug).items] == ["me/talks"]
+        for call in (
+            lambda: hf.delete_collection(made.slug),
+            lambda: hf.update_collection_metadata(made.slug, title="Mine"),
+        ):
+            with pytest.raises(HfHubHTTPError) as error:
+                call()
+            assert status_of(error) == 403
+    hf.update_collection_metadata(made.slug, private=True)
+    with hub.as_user("ada"), pytest.raises(HfHubHTTPError) as error:
+        hf.get_collection(made.slug)
+    assert status_of(error) == 404
+    hf.delete_collection(made.slug)
+    hf.delete_collection(made.slug, missing_ok=True)
+    assert list(hf.list_collections()) == []
+
+
+def test_webhooks_are_kept(hub):
+    """Kept and shown; nobody is called."""
+    watched = [{"type": "user", "name": "me"}, hf.WebhookWatchedItem(type="model", name="me/thing")]
+    made = hf.create_webhook(url="http://127.0.0.1/x", watched=watched, secret="hush")
+    assert (made.url, made.secret, made.disabled) == ("http://127.0.0.1/x", "hush", False)
+    assert [each.name for each in made.watched] == ["me", "me/thing"] and made.domains == [
+        "repo",
+        "discussion",
+    ]
+    assert hf.get_webhook(made.id) == made and hf.list_webhooks() == [made]
+    assert hf.disable_webhook(made.id).disabled and not hf.enable_webhook(made.id).disabled
+    changed = hf.update_webhook(made.id, url="http://127.0.0.1/y", domains=["repo"])
+    assert (changed.url, changed.domains, changed.watched) == ("http://127.0.0.1/y", ["repo"], made.watched)
+    hub.add_user("ada")
+    with hub.as_user("ada"):
+        assert hf.list_webhooks() == []
+        with pytest.raises(HfHubHTTPError) as error:
+            hf.delete_webhook(made.id)
+        assert status_of(error) == 404
+    hf.delete_webhook(made.id)
+    assert hf.list_webhooks() == []
+
+
+@pytest.mark.parametrize("revision", ["main", "refs/pr/1"])
+def test_squashing(hub, revision):
+    hub.seed("me/thing", {"a.txt": "a"})
+    hf.create_commit(
+        "me/thing", [hf.CommitOperationAdd("b.txt", b"b")], commit_message="Say b", create_pr=True
+    )
+    before = hub.repo("me/thing").files(revision)
+    hf.super_squash_history("me/thing", branch=revision, commit_message="All in one")
+    view = hub.repo("me/thing")
+    assert [each.title for each in view.commits(revision)] == ["All in one"] and view.files(
+        revision
+    ) == before
+
+
+def test_names_without_an_owner(hub):
+    """As the real Hub has it: there is no such repository, and the client says that and nothing of the internet."""
+    for call in (
+        lambda: hf.model_info("gpt2"),
+        lambda: hf.dataset_info("squad"),
+        lambda: hf.hf_hub_download("gpt2", "config.json"),
+        lambda: hf.list_repo_files("gpt2"),
+    ):
+        with pytest.raises(RepositoryNotFoundError):
+            call()
+    assert not hf.repo_exists("my-model") and not hf.file_exists("my-model", "config.json")
+
+
+def test_how_gated_requests_show_an_address(hub):
+    """Who asks shares an address with the owner; who was let in unasked has not."""
+    hub.seed("ada/gated", {"a.txt": "a"}, gated="manual")
+    ask(hub, "me", "ada/gated")
+    hub.add_user("eve")
+    with hub.as_user("ada"):
+        hf.grant_access("ada/gated", "eve")
+        assert [each.email for each in hf.list_pending_access_requests("ada/gated")] == ["me@hub.local"]
+        assert [each.email for each in hf.list_accepted_access_requests("ada/gated")] == [None]
 
 
 def test_a_repository_is_a_git_repository(hub, tmp_path):

@@ -2,12 +2,16 @@
 
 from course_utils.hub.server import (
     account_routes,
+    collection_routes,
     community_routes,
     file_routes,
+    gap_routes,
+    like_routes,
     pages,
     repository_routes,
     space_routes,
     upload_routes,
+    webhook_routes,
 )
 from course_utils.hub.server.service import Service
 
@@ -18,6 +22,10 @@ TABLES = (
     file_routes,
     upload_routes,
     community_routes,
+    like_routes,
+    collection_routes,
+    webhook_routes,
+    gap_routes,
     pages,
 )
 

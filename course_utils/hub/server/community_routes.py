@@ -6,10 +6,7 @@ from course_utils.hub.store.clock import written
 from course_utils.hub.store.conversations import (
     STATUSES,
     Conversations,
-    begin_reference,
-    branch_of,
     checked_text,
-    reference,
 )
 from course_utils.hub.store.errors import HubError, bad_request
 
@@ -87,43 +84,18 @@ def event_of(event):
 def create(service, request, kind, owner, name):
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name)
-    person = writer(service, request)
+    person = service.must_write(request)
     pull_request = asked.get("pullRequest") is True
     with repository.lock:
         table = Conversations(repository)
         status = "draft" if pull_request else "open"
         row = table.open(person, asked.get("title"), asked.get("description"), pull_request, status)
         if pull_request:
-            begin_reference(repository, row)
+            table.begin(row)
         table.save()
-    return as_json({"num": row["num"], "url": address(service, repository, row), "pullRequest": pull_request})
-
-
-def writer(service, request):
-    person = service.must_be_signed_in(request)
-    if person.role != "write":
-        raise HubError(403, "This token may only read. Use one with the role 'write'.")
-    return person
-
-
-def address(service, repository, row):
-    return f"{service.web_url(repository)}/discussions/{row['num']}"
-
-
-def propose(service, request, repository, change, revision, base, text):
-    """A commit with create_pr=1: a new pull request that holds it."""
-    from course_utils.hub.server.upload_routes import committed
-
-    title, _, description = text.partition("\n\n")
-    with repository.lock:
-        table = Conversations(repository)
-        row = table.open(
-            request.person, title[:200].ljust(3, "."), description, True, base=branch_of(revision)
-        )
-        new = change.commit(reference(row), request.person.name, text, onto=base)
-        table.add(row, request.person, "commit", subject=title, oid=new)
-        table.save()
-    return committed(service, repository, new, pullRequestUrl=address(service, repository, row))
+    return as_json(
+        {"num": row["num"], "url": service.discussion_url(repository, row), "pullRequest": pull_request}
+    )
 
 
 @routes.add("GET", HERE + "/{number}")
@@ -135,7 +107,9 @@ def details(service, request, kind, owner, name, number):
     if row["pull_request"]:
         answer["changes"] = {"base": row["base"], "mergeCommitId": row["merged"]}
         answer["filesWithConflicts"] = table.conflicts(row)
-        if request.flag("diff"):
+        if request.flag("diff") and repository.may_read_files(
+            request.person
+        ):  # it holds what stands in the files
             answer["diff"] = table.diff(row)
     return as_json(answer)
 
@@ -151,7 +125,7 @@ def as_number(text):
 def change(service, request, kind, owner, name, number, action, comment=None):
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name)
-    person = writer(service, request)
+    person = service.must_write(request)
     with repository.lock:
         table = Conversations(repository)
         row = table.get(as_number(number))
@@ -237,12 +211,11 @@ def ask_access(service, request, kind, owner, name):
     repository = service.repository(request, kind, owner, name)
     person = service.must_be_signed_in(request)
     gate_of(repository)
-    with repository.lock:
-        status = "accepted" if repository.settings.gated == "auto" else "pending"
-        if repository.settings.access.get(person.name, {}).get("status") not in ("accepted", "rejected"):
-            enter(repository, person.name, status)
-            repository.save()
-        return as_json({"status": repository.settings.access[person.name]["status"]})
+    with repository.amended() as settings:
+        status = "accepted" if settings.gated == "auto" else "pending"
+        if settings.access.get(person.name, {}).get("status") not in ("accepted", "rejected"):
+            enter(settings, person.name, status, repository.clock)
+    return as_json({"status": settings.access[person.name]["status"]})
 
 
 def gate_of(repository):
@@ -250,8 +223,9 @@ def gate_of(repository):
         raise bad_request(f"{repository.id} is not gated: everybody may read it.")
 
 
-def enter(repository, user, status):
-    repository.settings.access[user] = {"status": status, "time": repository.clock.now()}
+def enter(settings, user, status, clock, granted=False):
+    row = {"status": status, "time": clock.now()}
+    settings.access[user] = row | ({"granted": True} if granted else {})
 
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/user-access-request/{status}")
@@ -264,7 +238,13 @@ def access_requests(service, request, kind, owner, name, status):
         [
             {
                 "requestId": user,
-                "user": {"user": user, "fullname": user, "email": f"{user}@hub.local"},
+                "user": {
+                    "user": user,
+                    "fullname": user,
+                    "email": None
+                    if row.get("granted")
+                    else f"{user}@hub.local",  # who didn't ask, told nothing
+                },
                 "status": row["status"],
                 "timestamp": written(row["time"]),
             }
@@ -284,14 +264,13 @@ def handle_access(service, request, kind, owner, name, granted):
     status = "accepted" if granted else asked.get("status")
     if status not in ("pending", "accepted", "rejected"):
         raise bad_request("A request becomes 'pending', 'accepted' or 'rejected'.")
-    with repository.lock:
-        now = repository.settings.access.get(user, {}).get("status") if isinstance(user, str) else None
+    with repository.amended() as settings:
+        now = settings.access.get(user, {}).get("status") if isinstance(user, str) else None
         if not isinstance(user, str) or not service.store.accounts.is_person(user):
             raise HubError(404, f"There is no user {user!r}.")
         if granted and now == "accepted":
             raise bad_request(f"{user} has access already.")
         if not granted and now in (None, status):
             raise HubError(404, f"There is no request of {user} that could become {status}.")
-        enter(repository, user, status)
-        repository.save()
+        enter(settings, user, status, repository.clock, granted and now is None)
     return as_json({})

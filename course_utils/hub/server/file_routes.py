@@ -110,22 +110,53 @@ def paths_asked(service, request):
 @routes.add("GET HEAD", "/{owner}/{name}/resolve/{revision}/{path*}", kind="model")
 @routes.add("GET HEAD", "/api/resolve-cache/{kind}/{owner}/{name}/{revision}/{path*}")
 def resolve(service, request, kind, owner, name, revision, path):
+    repository, commit, file = asked_file(service, request, kind, owner, name, revision, path)
+    if file.large:
+        body = FilePart(repository.large_path(file), 0, file.size)
+    else:
+        body = repository.read(file)
+    response = ranged(request, body, file_headers(file, commit))
+    if request.method == "GET" and from_the_start(response):
+        repository.downloads += 1
+    return response
+
+
+@routes.add("GET HEAD", "/datasets/{owner}/{name}/raw/{revision}/{path*}", kind="dataset")
+@routes.add("GET HEAD", "/spaces/{owner}/{name}/raw/{revision}/{path*}", kind="space")
+@routes.add("GET HEAD", "/{owner}/{name}/raw/{revision}/{path*}", kind="model")
+def raw(service, request, kind, owner, name, revision, path):
+    """What stands in git: of a large file, the pointer to it."""
+    repository, commit, file = asked_file(service, request, kind, owner, name, revision, path)
+    _, body = repository.objects.read(file.oid)
+    return ranged(request, body, file_headers(File(path, file.oid, len(body)), commit))
+
+
+def asked_file(service, request, kind, owner, name, revision, path):
+    """(repository, commit, File) of an address, for who may read the files."""
     repository = service.repository(request, kind, owner, name, "files")
     commit = repository.head(revision)
     file = repository.history.file(commit, check_path(path))
     if file is None:
         raise entry_not_found(path, commit)
-    headers = file_headers(file, commit)
-    start, length = stretch(request.headers.get("Range"), file.size)
-    if length != file.size:
-        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{file.size}"
-    if request.method == "GET" and start == 0:
-        repository.downloads += 1
-    if file.large:
-        body = FilePart(repository.large_path(file), start, length)
-    else:
-        body = repository.read(file)[start : start + length]
-    return Response(206 if length != file.size else 200, body, headers)
+    return repository, commit, file
+
+
+def from_the_start(response):
+    """Whether an answer begins with a file's first byte: what comes after that continues the same download."""
+    return response.headers.get("Content-Range", "bytes 0-").startswith("bytes 0-")
+
+
+def ranged(request, body, headers):
+    """The `Response` with the part of `body`, bytes or a `FilePart`, that the request's Range header wants: 200, 206 or 416."""
+    size = body.length if isinstance(body, FilePart) else len(body)
+    part = stretch(request.headers.get("Range"), size)
+    if part is None:
+        return Response(200, body, headers)
+    start, length = part
+    headers |= {"Content-Range": f"bytes {start}-{start + length - 1}/{size}"}
+    if isinstance(body, FilePart):
+        return Response(206, FilePart(body.path, start, length), headers)
+    return Response(206, body[start : start + length], headers)
 
 
 def file_headers(file, commit):
@@ -144,10 +175,10 @@ def file_headers(file, commit):
 
 
 def stretch(asked, size):
-    """(start, length) of a Range header; the whole file for none or several ranges, 416 past its end."""
+    """(start, length) of a Range header; None for no range or several, which get the whole file; 416 past its end."""
     match = _RANGE.fullmatch(asked.strip()) if asked else None
     if not match or match[1] == match[2] == "":
-        return 0, size
+        return None
     if match[1] == "":  # the last so many bytes
         length = min(int(match[2]), size)
         start = size - length
@@ -167,7 +198,9 @@ def commits(service, request, kind, owner, name, revision):
     repository = service.repository(request, kind, owner, name)
     formatted = "formatted" in request.query.get("expand", [])
     found = list(repository.history.commits(repository.head(revision)))
-    return page_of(found, request, service, TREE_PAGE, lambda commit: rows.commit_row(commit, formatted))
+    answer = page_of(found, request, service, TREE_PAGE, lambda commit: rows.commit_row(commit, formatted))
+    answer.headers["X-Total-Count"] = str(len(found))
+    return answer
 
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/refs")

@@ -22,7 +22,9 @@ from urllib.parse import parse_qsl, unquote
 from course_utils.hub.store.errors import HubError, bad_request
 
 BLOCK = 2**20
-IDLE_SECONDS = 60
+IDLE_SECONDS = 60  # between two requests, and between two pieces of a body
+HEAD_SECONDS = 10  # from a connection's beginning to the end of its first headers
+FAIR_SECONDS = 0.5  # for so long nobody's place is given away
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 2**20, 5
 WAIT_FOR_ALL = getattr(socket, "MSG_WAITALL", 0)  # fewer and larger pieces: half the processor time
 LOCAL_NAMES = ("127.0.0.1", "localhost")
@@ -234,8 +236,14 @@ class Connection(BaseHTTPRequestHandler):
         super().setup()
 
     def handle(self):
+        """Requests, one after the other. Between them, and while headers come in, others may take the place."""
         try:
-            super().handle()
+            self.close_connection = True
+            self.server.await_head(self.connection, HEAD_SECONDS)
+            self.handle_one_request()
+            while not self.close_connection:
+                self.server.await_head(self.connection, IDLE_SECONDS)
+                self.handle_one_request()
         except (ConnectionError, TimeoutError):
             pass  # clients come and go
 
@@ -248,6 +256,7 @@ class Connection(BaseHTTPRequestHandler):
         """Nothing is printed: `hub.events` keeps the requests, without tokens."""
 
     def _serve(self):
+        self.server.head_is_here(self.connection)
         body = None
         try:
             body = self._body()
@@ -347,6 +356,9 @@ def _turn_away(request):
 class Server(socketserver.ThreadingTCPServer):
     """Listens on 127.0.0.1 alone, or at a Unix socket where `path` is given (its `port` then is one for addresses only).
 
+    All clients of a loopback address look alike, so there is no bound for each; but who asks nothing has no right to a
+    place: when all are taken, a newcomer gets that of the connection whose next request has been awaited longest.
+
     answer(request): makes a `Response`, or raises `HubError` or `Drop`.
     """
 
@@ -364,6 +376,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.port = PORT_IN_NAME if path else self.server_address[1]
         self._room = threading.BoundedSemaphore(connections)
         self._open = set()
+        self._awaited = {}  # connections without a whole request: (since when, until when at most)
         self._thread = threading.Thread(
             target=self.serve_forever, args=(0.05,), daemon=True, name="course-hub"
         )
@@ -382,9 +395,33 @@ class Server(socketserver.ThreadingTCPServer):
                 pass
         self._thread.join(5)
 
+    def await_head(self, connection, seconds):
+        now = time.monotonic()
+        self._awaited[connection] = now, now + seconds
+
+    def head_is_here(self, connection):
+        self._awaited.pop(connection, None)
+
+    def service_actions(self):
+        """Between two newcomers: hang up on those who don't get their request together."""
+        now = time.monotonic()
+        for connection, (_, until) in list(self._awaited.items()):
+            if now > until:
+                self._hang_up(connection)
+
+    def _hang_up(self, connection):
+        self._awaited.pop(connection, None)
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)  # its thread reads the end, and goes
+
     def verify_request(self, request, client_address):
         if self._room.acquire(blocking=False):
             return True
+        waiting = sorted(self._awaited.items(), key=lambda item: item[1])
+        if waiting and waiting[0][1][0] + FAIR_SECONDS < time.monotonic():
+            self._hang_up(waiting[0][0])
+            if self._room.acquire(timeout=1):
+                return True
         _turn_away(request)
         return False
 
@@ -394,6 +431,7 @@ class Server(socketserver.ThreadingTCPServer):
             super().process_request_thread(request, client_address)
         finally:
             self._open.discard(request)
+            self._awaited.pop(request, None)
             self._room.release()
 
     def handle_error(self, request, client_address):

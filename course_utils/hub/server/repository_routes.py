@@ -62,13 +62,12 @@ def is_private(asked, now):
 def set_up_space(repository, asked):
     from course_utils.hub.server.space_routes import set_values
 
-    with repository.lock:
+    with repository.amended() as settings:
         for name in ("variables", "secrets"):
             for pair in asked.get(name) or []:
-                set_values(repository, name, pair)
+                set_values(settings, name, pair, repository.clock)
         if isinstance(asked.get("hardware"), str):
-            repository.settings.space["hardware"] = asked["hardware"][:100]
-        repository.save()
+            settings.space["hardware"] = asked["hardware"][:100]
 
 
 def named(service, request, asked, name_field="name", owner_field="organization", right="write"):
@@ -112,10 +111,9 @@ def settings(service, request, kind, owner, name):
     gated = asked.get("gated", repository.settings.gated)
     if not isinstance(gated, bool | str) or gated not in GATES:
         raise unusable("'gated' is false, 'auto' or 'manual'.")
-    with repository.lock:
-        repository.settings.private = is_private(asked, repository.settings.private)
-        repository.settings.gated = gated
-        repository.save()
+    with repository.amended() as changed:
+        changed.private = is_private(asked, changed.private)
+        changed.gated = gated
     return as_json({"private": repository.settings.private, "gated": gated})
 
 
@@ -130,7 +128,7 @@ def auth_check(service, request, kind, owner, name, right):
 @routes.add("GET HEAD", "/api/{kind}/{owner}/{name}/revision/{revision}")
 def describe(service, request, kind, owner, name, revision="main"):
     repository = service.repository(request, kind, owner, name)
-    row = rows.info(repository, revision, sizes=request.flag("blobs"))
+    row = rows.info(repository, request.person, revision, sizes=request.flag("blobs"))
     return as_json(only(row, request.query.get("expand")))
 
 
@@ -198,7 +196,7 @@ def mine(service, request, owner=None):
     found = []
     for each in service.store.repositories():
         if each.owner.lower() == owner.lower() and each.may_read(person):
-            info = rows.info(each)
+            info = rows.info(each, person)
             visibility = "private" if each.settings.private else "public"
             found.append(
                 {

@@ -13,7 +13,17 @@ CONFIG_BYTES = 2**20
 
 
 def summary(repository):
-    """A repository in a list, as the card and the settings of its main branch have it."""
+    """A repository in a list, as the card and the settings of its main branch have it; a damaged one is "disabled"."""
+    try:
+        return _summary(repository)
+    except (StoreError, OSError):
+        empty = cards.read("", repository.kind)
+        row = listed(repository.kind, repository.id, empty, repository.settings.created)
+        row |= {"private": repository.settings.private, "gated": repository.settings.gated, "sha": None}
+        return row | {"disabled": True, "sdk": repository.settings.space.get("sdk")}
+
+
+def _summary(repository):
     refs = repository.refs.read()
     head = refs[MAIN].commit if MAIN in refs else None
     card = repository.card(head) if head else cards.read("", repository.kind)
@@ -24,6 +34,7 @@ def summary(repository):
         "sha": head,
         "lastModified": written(repository.changed_at()),
         "downloads": repository.downloads,
+        "likes": len(repository.settings.likes),
     }
     if repository.kind == "space":
         row["sdk"] = card.data.get("sdk") or repository.settings.space.get("sdk")
@@ -67,8 +78,8 @@ def listed(kind, identifier, card, created):
     return row
 
 
-def info(repository, revision="main", sizes=False):
-    """A repository at a revision, with its files."""
+def info(repository, person, revision="main", sizes=False):
+    """A repository at a revision, with its files; what stands in them only for who may read them, but the card for all."""
     commit = repository.head(revision)
     files = [file for file in repository.history.walk(commit) if not isinstance(file, Folder)]
     row = summary(repository)
@@ -83,7 +94,7 @@ def info(repository, revision="main", sizes=False):
         "spaces": [],
     }
     if repository.kind == "model":
-        row["config"] = model_config(repository, commit)
+        row["config"] = model_config(repository, commit) if repository.may_read_files(person) else {}
         row["model-index"] = card.data.get("model-index")
         if "library_name" not in row and row["config"].get("architectures"):
             row["library_name"] = "transformers"

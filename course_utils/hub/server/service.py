@@ -15,22 +15,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from course_utils.hub.server.http import Drop, as_json, error_response
-from course_utils.hub.store.errors import HubError, StoreError, not_allowed, repository_not_found
+from course_utils.hub.server.routing import KINDS
+from course_utils.hub.store.errors import REPAIR, HubError, StoreError, not_allowed, repository_not_found
+from course_utils.hub.store.hub import key
 
 EVENTS = 20_000
 PREFIX = {"model": "", "dataset": "datasets/", "space": "spaces/"}
-LEFT_OUT = {
-    "collections": "collections",
-    "jobs": "jobs",
-    "scheduled-jobs": "jobs",
-    "buckets": "buckets",
-    "papers": "papers",
-    "daily_papers": "papers",
-    "kernels": "kernels",
-    "settings": "webhooks and account settings",
-    "oauth": "sign-in through a browser; use a token",
-    "telemetry": "telemetry",
-}
 
 
 @dataclass(frozen=True)
@@ -106,7 +96,7 @@ class Service:
         except HubError as error:
             return error_response(error)
         except StoreError as error:
-            return error_response(HubError(500, f"This repository is damaged: {error}."))
+            return error_response(HubError(500, f"This repository is damaged: {error}. {REPAIR}"))
         except OSError as error:
             if isinstance(error, ConnectionError | TimeoutError):
                 raise Drop from error
@@ -133,11 +123,8 @@ class Service:
         raise self._unknown(request)
 
     def _unknown(self, request):
-        first, *rest = request.segments
-        about = rest[0] if first == "api" and rest else first
-        what = LEFT_OUT.get(about)
-        if what:
-            return HubError(501, f"The local Hub has no {what}. The real one, huggingface.co, does.")
+        if names_no_owner(request.segments):
+            return repository_not_found(request.person is not None)
         return HubError(404, f"The local Hub knows no {request.method} {request.path}.")
 
     def _person(self, request):
@@ -178,6 +165,7 @@ class Service:
     def repository(self, request, kind, owner, name, right="read"):
         """The repository asked for, if the person has the right: "read", "files" or "write"; else the error for it."""
         repository = self.store.find(kind, f"{owner}/{name}")
+        self._check_sound(request.person, kind, owner, name)
         moved = self.store.moved(kind, f"{owner}/{name}") if repository is None else None
         if moved is not None and moved.may_read(request.person):
             old, new = f"/{quote(owner)}/{quote(name)}", f"/{moved.id}"
@@ -190,6 +178,12 @@ class Service:
         if right == "write" and not repository.may_write(request.person):
             raise self._no_right(repository, request.person)
         return repository
+
+    def _check_sound(self, person, kind, owner, name):
+        """The owner of a repository that can't be read is told; for everybody else it isn't there."""
+        damaged = self.store.damaged.get(key(kind, f"{owner}/{name}"))
+        if damaged is not None and person is not None and person.owns(owner):
+            raise StoreError(damaged.why)
 
     def _gate(self, repository, person):
         where = f"Visit {self.url}/{PREFIX[repository.kind]}{repository.id} to ask for access."
@@ -213,18 +207,26 @@ class Service:
             raise HubError(401, "Invalid username or password.")
         return request.person
 
+    def must_write(self, request):
+        """The person who asks, by a token that may write."""
+        person = self.must_be_signed_in(request)
+        if person.role != "write":
+            raise not_allowed("This token may only read. Use one with the role 'write'.")
+        return person
+
     def may_create_for(self, request, owner):
         person = self.must_be_signed_in(request)
         if not person.owns(owner):
             raise not_allowed(
                 f"You don't have the rights to create a repository under the namespace {owner!r}."
             )
-        if person.role != "write":
-            raise not_allowed("This token may only read. Use one with the role 'write'.")
-        return person
+        return self.must_write(request)
 
     def web_url(self, repository):
         return f"{self.url}/{PREFIX[repository.kind]}{repository.id}"
+
+    def discussion_url(self, repository, row):
+        return f"{self.web_url(repository)}/discussions/{row['num']}"
 
     # Upload links: whoever holds one may upload these bytes, until it expires
 
@@ -249,10 +251,28 @@ class Service:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
+def names_no_owner(segments):
+    """Whether an address is that of a repository but for the owner's name: "/api/models/gpt2", "/gpt2/resolve/main/…"."""
+    if segments[:1] == ["api"]:
+        return len(segments) >= 3 and segments[1] in KINDS
+    names = segments[1:] if segments[0] in KINDS else segments
+    return len(names) >= 2 and names[1] in (
+        "resolve",
+        "raw",
+        "tree",
+        "blob",
+        "commit",
+        "commits",
+        "discussions",
+    )
+
+
 def disk_trouble(error):
+    """507 for a disk that takes nothing, which no client tries again; 500 for whatever else an operating system says."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return HubError(507, "The disk is full. Nothing was changed.")
-    return HubError(500, f"The Hub's disk gave an error ({error.strerror}). Nothing was changed.")
+    status = 507 if error.errno in (errno.EIO, errno.EROFS, errno.EFBIG) else 500
+    return HubError(status, f"The Hub's disk gave an error ({error.strerror}). Nothing was changed.")
 
 
 def page_of(items, request, service, size, row):

@@ -12,7 +12,7 @@ MOST_VALUES, VALUE_CHARACTERS = 200, 10_000
 HERE = "/api/spaces/{owner}/{name}"
 
 
-def set_values(repository, name, asked):
+def set_values(settings, name, asked, clock):
     """Enter one {"key", "value", "description"?}. A secret's value is not kept: nothing runs that could use it."""
     if not isinstance(asked, dict):
         raise bad_request("A variable has a key and a value.")
@@ -21,10 +21,10 @@ def set_values(repository, name, asked):
         raise unusable(f"{label!r} can't be the name of a variable: use letters, digits and '_'.")
     if not isinstance(value, str) or len(value) > VALUE_CHARACTERS or not isinstance(about, str | None):
         raise unusable(f"The value of {label} must be a text of at most {VALUE_CHARACTERS:,} characters.")
-    table = repository.settings.space.setdefault(name, {})
+    table = settings.space.setdefault(name, {})
     if label not in table and len(table) >= MOST_VALUES:
         raise unusable(f"A Space has at most {MOST_VALUES} {name}.")
-    row = {"key": label, "description": about, "updatedAt": written(repository.clock.now())}
+    row = {"key": label, "description": about, "updatedAt": written(clock.now())}
     table[label] = row if name == "secrets" else row | {"value": value}
 
 
@@ -34,12 +34,11 @@ def values(service, request, owner, name, which):
     repository = service.repository(request, "space", owner, name, "write")
     if request.method != "GET":
         asked = request.json(service.limits.json_body)
-        with repository.lock:
+        with repository.amended() as settings:
             if request.method == "POST":
-                set_values(repository, which, asked)
+                set_values(settings, which, asked, repository.clock)
             else:
-                repository.settings.space.get(which, {}).pop(str(asked.get("key")), None)
-            repository.save()
+                settings.space.get(which, {}).pop(str(asked.get("key")), None)
     return as_json(repository.settings.space.get(which, {}))
 
 
@@ -75,7 +74,6 @@ def sleep_time(service, request, owner, name):
 
 def changed(service, request, owner, name, **fields):
     repository = service.repository(request, "space", owner, name, "write")
-    with repository.lock:
-        repository.settings.space |= fields
-        repository.save()
+    with repository.amended() as settings:
+        settings.space |= fields
     return as_json(rows.runtime(repository))

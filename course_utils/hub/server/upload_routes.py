@@ -8,8 +8,9 @@ import math
 from course_utils.hub.server.http import Response, as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.service import PREFIX
-from course_utils.hub.store.errors import HubError, bad_request, not_allowed, unusable
-from course_utils.hub.store.large import check_sha256
+from course_utils.hub.store.conversations import Conversations
+from course_utils.hub.store.errors import HubError, bad_request, unusable
+from course_utils.hub.store.large import check_sha256, place_in
 from course_utils.hub.store.names import check_path
 from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS
 from course_utils.hub.store.repository import goes_large
@@ -29,21 +30,37 @@ def preupload(service, request, kind, owner, name, revision):
     repository = may_commit(service, request, kind, owner, name, revision)
     commit = repository.head(revision)
     patterns = repository.large_patterns(commit)
+    ignored = ignored_by(repository, commit, asked.get("gitIgnore"))
     files = asked.get("files")
     if not isinstance(files, list) or len(files) > FILES_PER_CALL:
         raise bad_request(f'"files" must be a list of at most {FILES_PER_CALL} files.')
-    return as_json({"files": [planned(service, repository, commit, patterns, each) for each in files]})
+    return as_json(
+        {"files": [planned(service, repository, commit, patterns, ignored, each) for each in files]}
+    )
 
 
-def planned(service, repository, commit, patterns, asked):
+def ignored_by(repository, commit, sent):
+    """Whether .gitignore lists a path, as a function: the file that is being uploaded, or else the repository's."""
+    import pathspec
+
+    file = repository.history.file(commit, ".gitignore") if sent is None else None
+    text = repository.read(file).decode("utf-8", "replace") if file and not file.large else sent
+    if not isinstance(text, str | None):
+        raise bad_request('"gitIgnore" must be the text of a .gitignore.')
+    try:
+        return pathspec.GitIgnoreSpec.from_lines((text or "").splitlines()).match_file
+    except ValueError as error:
+        raise bad_request(f"The .gitignore can't be read: {error}") from None
+
+
+def planned(service, repository, commit, patterns, ignored, asked):
     path, size, sample = file_asked(asked)
-    there = repository.history.file(commit, path)
     large = goes_large(path, size, sample, patterns, service.limits.regular_file)
     return {
         "path": path,
         "uploadMode": "lfs" if large and size else "regular",
-        "shouldIgnore": False,
-        "oid": None if there is None else there.sha256 or there.oid,
+        "shouldIgnore": ignored(path),
+        "oid": repository.sound_id(commit, path),  # so a damaged file is not left out as unchanged
     }
 
 
@@ -85,9 +102,7 @@ def batch(service, request, kind, owner, name):
     """Git LFS's batch call: for each file an upload link, in parts if it is big, or nothing if it is here."""
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name)
-    person = service.must_be_signed_in(request)
-    if person.role != "write":
-        raise not_allowed("This token may only read. Use one with the role 'write'.")
+    person = service.must_write(request)
     objects = asked.get("objects")
     if not isinstance(objects, list) or len(objects) > FILES_PER_CALL:
         raise bad_request(f'"objects" must be a list of at most {FILES_PER_CALL} files.')
@@ -174,9 +189,15 @@ def complete(service, request):
 @routes.add("POST", "/spaces/{owner}/{name.git}/info/lfs/verify", kind="space")
 @routes.add("POST", "/{owner}/{name.git}/info/lfs/verify", kind="model")
 def verify(service, request, kind, owner, name):
+    """Whether an upload has arrived, for who sent it; of other people's bytes only what the repository shows anyway."""
     asked = request.json(service.limits.json_body)
-    service.repository(request, kind, owner, name)
-    if service.store.large.size(check_sha256(asked.get("oid"))) != asked.get("size"):
+    repository = service.repository(request, kind, owner, name)
+    person = service.must_be_signed_in(request)
+    sha256, store = check_sha256(asked.get("oid")), service.store
+    known = store.has_shown(person, sha256) or (
+        repository.may_read_files(person) and place_in(repository.folder, sha256).exists()
+    )
+    if not known or store.large.size(sha256) != asked.get("size"):
         raise HubError(404, "These bytes have not arrived.")
     return as_json({})
 
@@ -200,7 +221,7 @@ def commit(service, request, kind, owner, name, revision):
     repository = may_commit(service, request, kind, owner, name, revision)
     person, store = request.person, service.store
     store.room_for(request.body.length or 0)
-    base = repository.head(revision)
+    repository.head(revision)  # 404 where there is none, before anything is read
     with repository.change(store.large, lambda sha256: store.may_have(person, sha256)) as change:
         header = read_lines(service, request, change)
         text = "\n\n".join(filter(None, (header.get("summary"), header.get("description"))))
@@ -208,29 +229,32 @@ def commit(service, request, kind, owner, name, revision):
         if parent is not None:
             parent = repository.head(parent) if isinstance(parent, str) else ""
         if request.flag("create_pr"):
-            from course_utils.hub.server.community_routes import propose
-
-            if parent not in (None, base):
-                raise HubError(412, "A commit has happened since. Please refresh and try again.")
-            return propose(service, request, repository, change, revision, base, text)
-        target = revision if revision.startswith((BRANCHES, PULL_REQUESTS)) else BRANCHES + revision
-        if target not in repository.refs.read():
-            raise unusable(f"A commit goes to a branch, and {revision} is none.")
-        new = change.commit(target, person.name, text, parent)
+            more = propose(service, person, repository, change, revision, parent, text)
+        else:
+            more = {"commitOid": change.commit(branch(repository, revision), person.name, text, parent)}
     store.took(request.body.length or 0)
-    return committed(service, repository, new)
+    url = f"{service.web_url(repository)}/commit/{more['commitOid']}"
+    return as_json({"success": True, "commitUrl": url, "hookOutput": "", **more})
 
 
-def committed(service, repository, new, **more):
-    return as_json(
-        {
-            "success": True,
-            "commitOid": new,
-            "commitUrl": f"{service.web_url(repository)}/commit/{new}",
-            "hookOutput": "",
-            **more,
-        }
-    )
+def branch(repository, revision):
+    """The full name of the branch or pull request that a commit goes to."""
+    name = revision if revision.startswith((BRANCHES, PULL_REQUESTS)) else BRANCHES + revision
+    if name not in repository.refs.read():
+        raise unusable(f"A commit goes to a branch, and {revision} is none.")
+    return name
+
+
+def propose(service, person, repository, change, revision, parent, text):
+    """A commit with create_pr=1: a new pull request that holds it. Where it begins is settled under the lock."""
+    title, _, description = text.partition("\n\n")
+    with repository.lock:
+        table = Conversations(repository)
+        row = table.open(
+            person, title[:200].ljust(3, "."), description, True, revision=revision, start=parent
+        )
+        new = table.propose(row, person, change, text)
+    return {"commitOid": new, "pullRequestUrl": service.discussion_url(repository, row)}
 
 
 def read_lines(service, request, change):

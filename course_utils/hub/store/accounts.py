@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from dataclasses import dataclass
 
 from course_utils.hub.store import disk
-from course_utils.hub.store.errors import HubError
+from course_utils.hub.store.errors import HubError, StoreError
 from course_utils.hub.store.names import check_owner
 
 ROLES = ("read", "write")
@@ -27,15 +28,46 @@ class Person:
 
 
 class Accounts:
-    """The accounts of one Hub. Tokens are random, and lie in a file that only its owner can read."""
+    """The accounts of one Hub. Tokens are random, and lie in a file that only its owner can read.
+
+    troubles: sentences about files that could not be read. Such a file is set aside, and what the other one knows of
+    the accounts goes on.
+    """
 
     def __init__(self, folder, scratch):
         self._people = folder / "accounts.json"
         self._tokens = folder / "tokens.json"
         self._scratch = scratch
         self._lock = threading.Lock()
-        self._known = disk.read_json(self._people, {"people": {}, "organisations": []})
-        self._by_token = disk.read_json(self._tokens, {})
+        self.troubles = []
+        self._by_token = self._read(self._tokens, _tokens_fit) or {}
+        self._known = self._read(self._people, _accounts_fit)
+        self._lost = self._known is None
+        if self._lost:
+            owners = sorted({owner["name"] for owner in self._by_token.values()})
+            self._known = {"people": {name: [] for name in owners}, "organisations": []}
+
+    def _read(self, path, fits):
+        """What the file holds if that `fits`; None where there is no such file or a damaged one, which is set aside."""
+        try:
+            value = disk.read_json(path, None)
+            if value is None or fits(value):
+                return value
+            why = f"{path.name} has the wrong fields"
+        except StoreError as error:
+            why = str(error)
+        aside = path.with_name(f"{path.name}.damaged")
+        os.replace(path, aside)
+        self.troubles.append(f"{why}; it lies in {aside} now, and what could be found out otherwise is used.")
+        return None
+
+    def complete(self, owners):
+        """Where the list of accounts was lost: let the owners of repositories that are no people be organisations."""
+        if self._lost and owners:
+            with self._lock:
+                missing = sorted(name for name in owners if not self.exists(name))
+                known = self._known | {"organisations": [*self._known["organisations"], *missing]}
+                self._keep(known, self._by_token)
 
     def add(self, name, role="write", organisations=()):
         """Make or change an account, and give it a new token, which is returned."""
@@ -45,22 +77,26 @@ class Accounts:
             check_owner(each)
         token = "hf_local" + secrets.token_hex(16)
         with self._lock:
-            mine = set(self._known["people"].get(name, [])) | set(organisations)
-            self._known["people"][name] = sorted(mine)
-            self._known["organisations"] = sorted({*self._known["organisations"], *organisations})
-            self._by_token[token] = {"name": name, "role": role}
-            self._save()
+            mine = sorted(set(self._known["people"].get(name, [])) | set(organisations))
+            known = {
+                "people": self._known["people"] | {name: mine},
+                "organisations": sorted({*self._known["organisations"], *organisations}),
+            }
+            self._keep(known, self._by_token | {token: {"name": name, "role": role}})
         return token
 
     def add_organisation(self, name):
         with self._lock:
             if not self.exists(name):
-                self._known["organisations"].append(check_owner(name))
-                self._save()
+                organisations = [*self._known["organisations"], check_owner(name)]
+                self._keep(self._known | {"organisations": organisations}, self._by_token)
 
-    def _save(self):
-        disk.replace_json(self._people, self._known, self._scratch)
-        disk.replace_json(self._tokens, self._by_token, self._scratch, mode=0o600)
+    def _keep(self, known, by_token):
+        """Write both, and go by them from then on."""
+        files = [(self._people, disk.as_json(known)), (self._tokens, disk.as_json(by_token))]
+        with disk.replacing(files, self._scratch, mode=0o600):
+            pass
+        self._known, self._by_token, self._lost = known, by_token, False
 
     def exists(self, name):
         return name.lower() in {
@@ -69,6 +105,9 @@ class Accounts:
 
     def is_person(self, name):
         return name in self._known["people"]
+
+    def has_token(self, name):
+        return any(owner["name"] == name for owner in self._by_token.values())
 
     def person(self, name, role="write"):
         """The `Person` of that name, as the server itself acts for them."""
@@ -91,3 +130,19 @@ class Accounts:
         if found is None:
             raise HubError(401, "Invalid credentials in Authorization header")
         return self.person(found["name"], found["role"])
+
+
+def _accounts_fit(value):
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("people"), dict)
+        and all(isinstance(mine, list) for mine in value["people"].values())
+        and isinstance(value.get("organisations"), list)
+    )
+
+
+def _tokens_fit(value):
+    return isinstance(value, dict) and all(
+        isinstance(owner, dict) and isinstance(owner.get("name"), str) and owner.get("role") in ROLES
+        for owner in value.values()
+    )

@@ -10,8 +10,10 @@ import math
 import re
 from dataclasses import dataclass
 
+from course_utils.hub.store.licenses import LICENSES
+
 MOST_CHARACTERS = 2**20
-_FRONT = re.compile(r"\A(?:\ufeff)?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$\n?(.*)\Z", re.DOTALL | re.MULTILINE)
+_FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$\n?(.*)\Z", re.DOTALL | re.MULTILINE)
 # Field of the card -> how its values become tags
 _TAGS = {
     "license": "license:{}",
@@ -71,6 +73,11 @@ def problems(readme, kind="model"):
         f'"{field}" must be a text or a list of texts'
         for field in (_DATASET_TAGS if kind == "dataset" else _TAGS)
         if field in data and not all(isinstance(each, str) for each in _list(data[field]))
+    ]
+    errors += [
+        f'"license" must be one that the Hub knows, or `other` with a `license_name`; not {each!r}'
+        for each in _list(data.get("license"))
+        if isinstance(each, str) and each not in LICENSES
     ]
     if kind == "space" and data.get("sdk") is not None and data["sdk"] not in SPACE_SDKS:
         errors.append(f'"sdk" must be one of {", ".join(SPACE_SDKS)}')

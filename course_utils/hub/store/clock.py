@@ -3,20 +3,22 @@
 import datetime
 import time
 
+_FIRST, _LAST = -2_208_988_800, 253_402_300_799  # of the years 1900 and 9999
+
 
 class Clock:
     """The real time, or one that stands still, so that equal work gives equal commit ids.
 
-    start: None for the real time, or a text such as "2026-01-01T00:00:00Z".
+    start: None for the real time, or a text such as "2026-01-01T00:00:00Z". Nothing is before 1970, as git has it.
     """
 
     def __init__(self, start=None):
-        self._start = None if start is None else int(parse(start))
+        self._start = None if start is None else max(int(parse(start)), 0)
 
     def now(self, after=None):
         """Whole seconds since 1970, UTC. A still clock lets every commit be one second `after` its parent."""
         if self._start is None:
-            return int(time.time())
+            return max(int(time.time()), 0)
         return self._start if after is None else max(self._start, after + 1)
 
 
@@ -28,5 +30,9 @@ def parse(text):
 
 def written(seconds):
     """The time as the Hub writes it, "2026-01-01T00:00:00.000Z"."""
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return moment(seconds).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def moment(seconds):
+    """The time as Python has it; a commit from elsewhere may lie beyond the years that it knows, and gets the nearest."""
+    return datetime.datetime.fromtimestamp(min(max(seconds, _FIRST), _LAST), datetime.UTC)

@@ -2,7 +2,7 @@
 
 Kept as plain data in conversations.json, one row each:
 {"num", "title", "author", "status", "pull_request", "created", "base": branch or None, "merged": commit or None,
- "events": [{"id", "type", "author", "time", …}]}.
+ "from": of a pull request, the commit of its branch that it began at, "events": [{"id", "type", "author", "time", …}]}.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ import difflib
 import secrets
 
 from course_utils.hub.store import disk
-from course_utils.hub.store.errors import HubError, bad_request, conflict, not_allowed
+from course_utils.hub.store.errors import (
+    HubError,
+    StoreError,
+    bad_request,
+    conflict,
+    not_allowed,
+    revision_not_found,
+)
+from course_utils.hub.store.merge import Merge, ancestors, bases, three_way
 from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, Ref
 
 STATUSES = ("open", "closed")
@@ -25,6 +33,7 @@ class Conversations:
     def __init__(self, repository):
         self.repository = repository
         self.rows = repository.conversations()
+        self._kept = disk.as_json(self.rows)
 
     def get(self, number):
         for row in self.rows:
@@ -32,8 +41,11 @@ class Conversations:
                 return row
         raise HubError(404, f"{self.repository.id} has no discussion {number}.")
 
-    def open(self, person, title, description, pull_request, status="open", base="main"):
-        """A new row. A pull request begins with its reference at the head of `base`."""
+    def open(self, person, title, description, pull_request, status="open", revision="main", start=None):
+        """A new row. A pull request is for the branch `revision`, and begins at its head or at its commit `start`.
+
+        Its reference is not made here: it comes with the first commit, or by `begin`.
+        """
         if not isinstance(title, str) or not 3 <= len(title.strip()) <= 200:
             raise bad_request("A title has 3 to 200 characters.")
         if len(self.rows) >= MOST:
@@ -46,12 +58,13 @@ class Conversations:
             "status": status,
             "pull_request": bool(pull_request),
             "created": now,
-            "base": f"refs/heads/{base}" if pull_request else None,
+            "base": None,
             "merged": None,
             "events": [],
         }
         if pull_request:
-            row["from"] = self.repository.head(base)
+            row["base"], row["from"] = self._target(revision, start)
+            self._drop_stray(reference(row))
         self.add(row, person, "comment", text=checked_text(description))
         self.rows.append(row)
         return row
@@ -76,57 +89,121 @@ class Conversations:
         raise HubError(404, f"Discussion {row['num']} has no comment {identifier}.")
 
     def save(self):
-        path = self.repository.folder / "conversations.json"
-        disk.replace_json(path, self.rows, self.repository.scratch)
+        """Write the rows, unless they have been written already along with a name."""
+        if disk.as_json(self.rows) != self._kept:
+            path, data = self.file()
+            disk.replace(path, data, self.repository.scratch)
+            self._kept = data
+
+    def file(self):
+        """(path, bytes) of the rows as they are, to be written along with a name. Counts as `save`."""
+        self._kept = disk.as_json(self.rows)
+        return self.repository.folder / "conversations.json", self._kept
 
     # Pull requests
 
     def head(self, row):
-        return self.repository.refs.read()[reference(row)].commit
+        found = self.repository.refs.read().get(reference(row))
+        if found is None:
+            raise StoreError(f"{reference(row)} is missing")
+        return found.commit
+
+    def _target(self, revision, start):
+        """(the branch's full name, the commit to begin at); 404 for what is no branch, 412 for a start that it hasn't."""
+        name = BRANCHES + branch_of(revision)
+        refs = self.repository.refs.read()
+        if name not in refs:
+            raise revision_not_found(revision)
+        head = refs[name].commit
+        if start is not None and start not in ancestors(self.repository.history, head):
+            raise HubError(
+                412, f"The commit {start[:12]} is not one of {branch_of(revision)}: it is at {head}."
+            )
+        return name, start or head
+
+    def _drop_stray(self, name):
+        """A server that was killed may have left the reference of a pull request that nobody was told of."""
+        if (stray := self.repository.refs.read().get(name)) is not None:
+            self.repository.refs.move(name, stray, None)
+
+    def begin(self, row):
+        """Let refs/pr/N stand where the pull request begins, and keep the rows with it."""
+        self.repository.refs.move(reference(row), None, Ref(row["from"]), [self.file()])
+
+    def propose(self, row, person, change, text):
+        """Make the filled `Change` the first commit of a new pull request; returns its id."""
+
+        def record(new):
+            self.add(row, person, "commit", subject=text.partition("\n")[0], oid=new)
+            return [self.file()]
+
+        return change.commit(reference(row), person.name, text, onto=row["from"], record=record)
 
     def conflicts(self, row):
-        """The files that both the pull request and its target have changed since they parted."""
-        if row["status"] == "merged":
+        """The files that both the pull request and its target have changed since they parted, each in another way."""
+        target = self._ours(row)
+        if row["status"] == "merged" or target is None:
             return []
-        theirs, ours = self._sides(row)
-        return [path for path in theirs if path in ours and theirs[path][1] != ours[path][1]]
+        return self._merge(row, target).conflicts
 
-    def _sides(self, row):
-        """What the pull request has changed since it was opened, and what its target has since."""
-        history, refs = self.repository.history, self.repository.refs.read()
-        theirs = history.changed(row["from"], refs[reference(row)].commit)
-        target = refs.get(row["base"])
-        return theirs, history.changed(row["from"], target.commit) if target else {}
+    def _ours(self, row):
+        """The target's commit: of now, or of just before the merge; None where the branch is gone."""
+        if row["merged"]:
+            return self.repository.history.commit(row["merged"]).parents[0]
+        target = self.repository.refs.read().get(row["base"])
+        return target and target.commit
+
+    def _merge(self, row, target) -> Merge:
+        return three_way(self.repository.history, target, self.head(row), row["from"])
 
     def merge(self, row, person, large_files, comment=None):
         """Bring the pull request into its branch by a commit with two parents; 409 if both changed a file."""
         if not row["pull_request"] or row["status"] in ("merged", "closed"):
             raise bad_request(f"Discussion {row['num']} can't be merged: it is {row['status']}.")
-        if clashes := self.conflicts(row):
-            raise conflict(f"Both sides changed {', '.join(clashes[:5])}; upload a version that settles it.")
-        theirs, ours = self._sides(row)
-        repository = self.repository
-        with repository.change(large_files) as change:
-            for path, (_, after) in theirs.items():
-                before = ours.get(path)
-                if before is not None and before[1] == after:
-                    continue  # both sides did the same
-                if after is None:
-                    change.delete(path)
-                elif after.large:
-                    change.put_large(path, after.sha256)
-                else:
-                    change.put(path, repository.read(after))
-            text = f"{row['title']} (#{row['num']})" + (f"\n\n{comment}" if comment else "")
-            commit = change.commit(row["base"], person.name, text, also=(self.head(row),))
+        target, head = self._ours(row), self.head(row)
+        if target is None:
+            raise conflict(f"The branch {branch_of(row['base'])} is not there any more.")
+        if done := self._merge_commit(target, head):  # by a server that was killed before it could tell
+            return self._merged(row, person, done)
+        plan = self._merge(row, target)
+        if plan.conflicts:
+            raise conflict(
+                f"Both sides changed {', '.join(plan.conflicts[:5])}; upload a version that settles it."
+            )
+
+        def record(new):
+            self._merged(row, person, new)
+            return [self.file()]
+
+        text = f"{row['title']} (#{row['num']})" + (f"\n\n{comment}" if comment else "")
+        with self.repository.change(large_files) as change:
+            for path in (path for path, file in plan.changes.items() if file is None):
+                change.delete(path)
+            for path, file in plan.changes.items():
+                if file is not None:
+                    change.put_known(path, file)
+            return change.commit(row["base"], person.name, text, target, also=(head,), record=record)
+
+    def _merge_commit(self, target, head):
+        """The commit of a branch that has merged `head`, or None."""
+        found = (each.id for each in self.repository.history.commits(target) if head in each.parents[1:])
+        return next(found, None)
+
+    def _merged(self, row, person, commit):
         row["status"], row["merged"] = "merged", commit
         self.add(row, person, "status-change", status="merged")
         return commit
 
+    def _parted(self, row):
+        """The commit that the pull request's changes are counted from."""
+        target = self._ours(row)
+        found = bases(self.repository.history, target, self.head(row)) if target else []
+        return found[0] if found else row["from"]
+
     def diff(self, row):
         """The pull request as a unified diff of its text files, up to a bound."""
         history, lines, size = self.repository.history, [], 0
-        for path, (before, after) in history.changed(row["from"], self.head(row)).items():
+        for path, (before, after) in history.changed(self._parted(row), self.head(row)).items():
             lines.append(f"diff --git a/{path} b/{path}\n")
             if before is None or after is None:
                 lines.append(f"{'new' if before is None else 'deleted'} file mode 100644\n")
@@ -147,11 +224,6 @@ class Conversations:
 
     def _lines(self, file):
         return [] if file is None else self.repository.read(file).decode("utf-8", "replace").splitlines(True)
-
-
-def begin_reference(repository, row):
-    """Let refs/pr/N stand where the pull request begins."""
-    repository.refs.move(reference(row), None, Ref(row["from"]))
 
 
 def reference(row):

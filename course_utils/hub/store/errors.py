@@ -3,6 +3,8 @@
 The client picks its exception by the status and the error code; the sentence is for the person.
 """
 
+REPAIR = "The owner of this Hub can stop it and run `course hub --repair`."
+
 
 class HubError(Exception):
     """A request that can't be fulfilled: an HTTP status, a sentence and the code that names the exception.

@@ -82,6 +82,7 @@ class History:
     def resolve(self, revision):
         """The commit id of a branch, a tag, a full name such as refs/pr/1, or an id, short or long."""
         refs = self.refs.read()
+        revision = "main" if revision == "HEAD" else revision
         for name in (revision, BRANCHES + revision, TAGS + revision):
             if name in refs:
                 return refs[name].commit

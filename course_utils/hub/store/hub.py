@@ -10,6 +10,7 @@ scratch/, trash/ what isn't complete yet, what is being deleted; emptied at ever
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import threading
@@ -17,13 +18,15 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_utils.hub.store import disk
 from course_utils.hub.store.accounts import Accounts
 from course_utils.hub.store.clock import Clock
-from course_utils.hub.store.errors import HubError, conflict, unusable
+from course_utils.hub.store.errors import REPAIR, HubError, StoreError, conflict, unusable
 from course_utils.hub.store.large import LargeFiles, place_in
 from course_utils.hub.store.limits import Limits
 from course_utils.hub.store.names import KINDS, split_id
 from course_utils.hub.store.repository import GIT_ATTRIBUTES, MAIN, Repository, Settings, folder_size
+from course_utils.hub.store.tables import Table
 
 
 class RootInUse(RuntimeError):
@@ -44,6 +47,16 @@ class Pending:
     make: object
 
 
+@dataclass(frozen=True)
+class Damaged:
+    """A repository whose folder can't be read, so nobody gets it; the others are served. `id` is in lower case."""
+
+    kind: str
+    id: str
+    folder: Path
+    why: str
+
+
 class HubStore:
     """All that a Hub knows. `open` it before use; only one process can."""
 
@@ -56,6 +69,7 @@ class HubStore:
         self._repositories = {}
         self._formerly = {}
         self.pending = {}
+        self.damaged = {}
         self._uploaded = {}  # sha256 -> names of those who have shown that they have the bytes
         self._making = threading.RLock()
         self._lock = None
@@ -74,16 +88,25 @@ class HubStore:
             raise RootInUse(
                 f"Another Hub is running in {self.root}. Use that one, stop it, or choose another folder."
             ) from None
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _begin(self):
         for folder in (self.scratch, self._trash):  # what a server that died left unfinished
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
         (self.root / "large").mkdir(exist_ok=True)
         self.large = LargeFiles(self.root / "large", self.scratch)
         self.accounts = Accounts(self.root, self.scratch)
+        self.collections = Table(self.root / "collections.json", self.scratch)
+        self.webhooks = Table(self.root / "webhooks.json", self.scratch)
         self._load()
         self.large.drop_unused()
         self._used = folder_size(self.root)
-        return self
 
     def close(self):
         if self._lock is not None:
@@ -92,13 +115,32 @@ class HubStore:
 
     def _load(self):
         for folder in sorted(self.root.glob("repositories/*/*/*.git")):
-            repository = Repository(folder, self.scratch, self.limits, self.clock)
-            place = self._place(repository.kind, repository.id)
-            if place != folder:  # a move that was cut off between its two steps
-                place.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(folder, place)
-                repository = Repository(place, self.scratch, self.limits, self.clock)
-            self._admit(repository)
+            try:
+                self._admit(self._loaded(folder))
+            except (StoreError, HubError, OSError) as error:
+                kind, identifier = named_by(folder)
+                self.damaged[key(kind, identifier)] = Damaged(kind, identifier, folder, str(error))
+        self.accounts.complete({each.owner for each in self._repositories.values()})
+
+    def _loaded(self, folder):
+        repository = Repository(folder, self.scratch, self.limits, self.clock)
+        place = self._place(repository.kind, repository.id)
+        if place == folder:
+            return repository
+        if place.exists():
+            raise StoreError(
+                f"hub.json says that it is {repository.id}, and there is another one of that name"
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)  # a move that was cut off between its two steps
+        os.replace(folder, place)
+        return Repository(place, self.scratch, self.limits, self.clock)
+
+    def troubles(self) -> list[str]:
+        """What was found damaged at the start, a sentence each."""
+        repositories = [
+            f"The {each.kind} {each.id} is damaged: {each.why}." for each in self.damaged.values()
+        ]
+        return [*self.accounts.troubles, *repositories]
 
     def _admit(self, repository):
         self._repositories[key(repository.kind, repository.id)] = repository
@@ -159,14 +201,17 @@ class HubStore:
         with self._making:
             self._check_free(kind, identifier, seeded)
             aside = self.scratch / f"new-{uuid.uuid4().hex}"
-            made = Repository.make(aside, settings, self.scratch, self.limits, clock)
-            with made.change(self.large) as change:
-                for path, text in first.items():
-                    change.put(path, text.encode())
-                change.commit(MAIN, author or owner, "initial commit")
-            if fill:
-                fill(made)
-            return self._settle(aside, kind, identifier)
+            try:
+                made = Repository.make(aside, settings, self.scratch, self.limits, clock)
+                with made.change(self.large) as change:
+                    for path, text in first.items():
+                        change.put(path, text.encode())
+                    change.commit(MAIN, author or owner, "initial commit")
+                if fill:
+                    fill(made)
+                return self._settle(aside, kind, identifier)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)  # of what could not be completed
 
     def _settle(self, aside, kind, identifier):
         """Put a complete repository under its name."""
@@ -180,6 +225,8 @@ class HubStore:
 
     def _check_free(self, kind, identifier, seeding=False):
         wanted = key(kind, identifier)
+        if wanted in self.damaged:
+            raise conflict(f"There is a damaged {kind} {identifier}. {REPAIR}")
         if wanted in self._repositories or (wanted in self.pending and not seeding):
             raise conflict(f"You already created this {kind} repo: {identifier}")
         if len(self._repositories) >= self.limits.repositories:
@@ -189,9 +236,9 @@ class HubStore:
 
     def delete(self, repository):
         with self._making, repository.lock:
-            self._forget(repository)
             grave = self._trash / uuid.uuid4().hex
             os.replace(repository.folder, grave)
+            self._forget(repository)
         shutil.rmtree(
             grave, ignore_errors=True
         )  # large files that nobody holds any more go at the next start
@@ -207,17 +254,23 @@ class HubStore:
         with self._making, repository.lock:
             kind, settings = repository.kind, repository.settings
             wanted = key(kind, identifier)
-            taken = wanted in self._repositories or wanted in self.pending
+            taken = any(wanted in table for table in (self._repositories, self.pending, self.damaged))
             if taken and wanted != key(kind, repository.id):
                 raise conflict(f"A {kind} repository called {identifier} already exists")
-            self._forget(repository)
             names = [*settings.formerly, settings.id]
-            settings.formerly = [each for each in names if key(kind, each) != wanted]
-            settings.id = f"{owner}/{name}"
-            repository.save()
-            place = self._place(kind, settings.id)
+            formerly = [each for each in names if key(kind, each) != wanted]
+            there = dataclasses.replace(settings, id=f"{owner}/{name}", formerly=formerly)
+            place = self._place(kind, there.id)
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(repository.folder, place)
+            # hub.json last: a server that dies in between finds the folder astray and puts it back
+            try:
+                with disk.replacing([(place / "hub.json", there.as_file())], self.scratch):
+                    os.replace(repository.folder, place)
+            except OSError:
+                if not repository.folder.exists():
+                    os.replace(place, repository.folder)
+                raise
+            self._forget(repository)
             moved = Repository(place, self.scratch, self.limits, self.clock)
             self._admit(moved)
             return moved
@@ -242,14 +295,24 @@ class HubStore:
         """Remember that somebody has uploaded, and so has, these bytes."""
         self._uploaded.setdefault(sha256, set()).add(person.name)
 
+    def has_shown(self, person, sha256):
+        return person.name in self._uploaded.get(sha256, ())
+
     def may_have(self, person, sha256):
         """Whether somebody may use a large file by its hash: they uploaded it, or may read a repository with it."""
-        if person.name in self._uploaded.get(sha256, ()):
+        if self.has_shown(person, sha256):
             return True
         return any(
             place_in(each.folder, sha256).exists() and each.may_read_files(person)
             for each in self.repositories()
         )
+
+
+def named_by(folder):
+    """(kind, id in lower case) that a repository's folder has by its place."""
+    return folder.parent.parent.name.removesuffix(
+        "s"
+    ), f"{folder.parent.name}/{folder.name.removesuffix('.git')}"
 
 
 def key(kind, identifier):

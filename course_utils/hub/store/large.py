@@ -6,6 +6,7 @@ repository never shows bytes that were not given to it, however well somebody kn
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -13,8 +14,16 @@ import shutil
 import threading
 import uuid
 
+from course_utils.hub.store import disk
 from course_utils.hub.store.errors import HubError, unusable
 
+NO_LINKS = (
+    errno.EPERM,
+    errno.EMLINK,
+    errno.EXDEV,
+    errno.ENOTSUP,
+    errno.ENOSYS,
+)  # the file system has none, or no more
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -52,7 +61,7 @@ class LargeFiles:
         aside = self.scratch / f"large-{uuid.uuid4().hex}"
         digest = hashlib.sha256()
         try:
-            with open(aside, "xb") as file:
+            with open(aside, "xb", buffering=0) as file:
                 write(file, size, blocks, digest)
             self._settle(aside, sha256, digest)
         finally:
@@ -69,17 +78,37 @@ class LargeFiles:
             self._settle(path, sha256, digest)
 
     def give(self, sha256, repository):
-        """Let a repository's folder have a large file, too."""
-        place = place_in(repository, sha256)
-        if place.exists():
+        """Let a repository's folder have a large file, too; one that it has with another size is damaged, and replaced."""
+        source, place = self.path(sha256), place_in(repository, sha256)
+        if place.exists() and place.stat().st_size == source.stat().st_size:
             return
         place.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.scratch / f"link-{uuid.uuid4().hex}"
         try:
-            os.link(self.path(sha256), place)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links pays with a copy
-            shutil.copyfile(self.path(sha256), place)
+            try:
+                os.link(source, aside)
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+                shutil.copyfile(source, aside)  # a file system without hard links pays with a copy
+            os.replace(aside, place)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def give_all(self, hashes, repository):
+        """Let it have several; returns the places that are new. On an error it has none of those."""
+        given = []
+        try:
+            for sha256 in sorted(hashes):
+                place = place_in(repository, sha256)
+                known = place.exists()
+                self.give(sha256, repository)
+                given += [] if known else [place]
+        except BaseException:
+            for place in given:
+                place.unlink(missing_ok=True)
+            raise
+        return given
 
     def drop_unused(self):
         """Delete what no repository holds. For the start, when no upload is under way."""
@@ -121,7 +150,7 @@ class Parts:
                 self._hash_again()
             digest = self._digest.copy() if start == self._hashed else None
             self._place.touch()
-            with open(self._place, "r+b") as file:
+            with open(self._place, "r+b", buffering=0) as file:
                 file.seek(start)
                 write(file, size, blocks, digest)
             self._arrived.add(number)
@@ -155,6 +184,6 @@ def write(file, size, blocks, digest=None):
             raise HubError(413, f"More than the {size:,} bytes that were announced.")
         if digest is not None:
             digest.update(block)
-        file.write(block)
+        disk.write(file.fileno(), block)
     if written != size:
         raise unusable(f"{written:,} bytes came; {size:,} were announced.")

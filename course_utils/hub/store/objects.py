@@ -6,11 +6,13 @@ Format: the header "kind size\\0" and the data, compressed by zlib, in objects/a
 
 import os
 import re
+import shutil
 import uuid
 import zlib
 from dataclasses import dataclass
 from hashlib import sha1
 
+from course_utils.hub.store import disk
 from course_utils.hub.store.errors import StoreError
 from course_utils.hub.store.names import segment_problem
 
@@ -100,7 +102,7 @@ def commit_data(tree, parents, author, time, text):
 
 _COMMIT = re.compile(
     r"tree (?P<tree>[0-9a-f]{40})\n(?P<parents>(?:parent [0-9a-f]{40}\n)*)"
-    r"author (?P<author>[^<>\n]*) <[^<>\n]*> (?P<time>\d{1,12}) \+0000\ncommitter [^\n]*\n\n(?P<text>.*)",
+    r"author (?P<author>[^<>\n]*) <[^<>\n]*> (?P<time>-?\d{1,12}) [+-]\d{4}\ncommitter [^\n]*\n\n(?P<text>.*)",
     re.DOTALL,
 )
 
@@ -143,6 +145,14 @@ class LooseObjects:
     def has(self, oid):
         return os.path.isfile(self.path(oid))
 
+    def sound(self, oid):
+        """Whether the object is there and is what its name says."""
+        try:
+            kind, size, data = self._open(oid, LARGEST)
+        except (StoreError, OSError):
+            return False
+        return len(data) == size and name_of(kind, data) == oid
+
     def read(self, oid, most=LARGEST):
         """(kind, data). StoreError when it is missing, broken or larger than `most` bytes."""
         kind, size, data = self._open(oid, most)
@@ -178,7 +188,8 @@ class LooseObjects:
 def inflate(raw, most, oid):
     """(kind, stated size, data) of a compressed object; no more than `most` bytes are ever unpacked."""
     try:
-        text = zlib.decompressobj().decompress(raw, most + _HEADER_BYTES)
+        engine = zlib.decompressobj()
+        text = engine.decompress(raw, most + _HEADER_BYTES)
     except zlib.error as error:
         raise StoreError(f"the object {oid[:12]} can't be unpacked") from error
     header, zero, data = text.partition(b"\0")
@@ -187,6 +198,8 @@ def inflate(raw, most, oid):
         raise StoreError(f"the object {oid[:12]} has no header")
     if most and int(size) > most:
         raise StoreError(f"the object {oid[:12]} has {int(size):,} bytes; at most {most:,} are read")
+    if most and not engine.eof:
+        raise StoreError(f"the object {oid[:12]} is cut off")
     return kind, int(size), data
 
 
@@ -206,28 +219,22 @@ class Batch:
         return self
 
     def __exit__(self, *error):
-        for oid in self.new:
-            (self.folder / oid).unlink(missing_ok=True)
-        self.folder.rmdir()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, kind, data):
-        """The id of an object, written aside unless it is there already."""
+        """The id of an object, written aside unless it is there already; a damaged one is written anew."""
         oid = name_of(kind, data)
-        if oid not in self.new and not self.objects.has(oid):
+        if oid not in self.new and not self.objects.sound(oid):
             header = b"%s %d\0" % (kind.encode(), len(data))
-            with open(f"{self.folder}/{oid}", "wb", buffering=0) as file:
-                file.write(zlib.compress(header + data, 1))
+            disk.write_new(f"{self.folder}/{oid}", zlib.compress(header + data, 1))
             self.new.add(oid)
         return oid
 
     def keep(self):
         for oid in sorted(self.new):
             place = self.objects.path(oid)
-            try:
-                os.replace(f"{self.folder}/{oid}", place)
-            except FileNotFoundError:
-                os.mkdir(os.path.dirname(place))
-                os.replace(f"{self.folder}/{oid}", place)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.replace(f"{self.folder}/{oid}", place)
         self.new.clear()
 
 

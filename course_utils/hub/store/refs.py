@@ -63,16 +63,22 @@ class Refs:
             return parse(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
+        except UnicodeDecodeError:
+            raise StoreError("packed-refs is no text") from None
 
-    def move(self, name, old, new):
-        """Let `name` stand for the Ref `new` (None: for nothing), if it stands for `old` now; else 409."""
+    def move(self, name, old, new, along=()):
+        """Let `name` stand for the Ref `new` (None: for nothing), if it stands for `old` now; else 409.
+
+        along: (path, bytes) of further files that change with the name, or not at all where the disk has no room.
+        """
         refs = self.read()
         if refs.get(name) != old:
             raise conflict(f"{name} has moved in the meantime; look at it again and repeat.")
         refs.pop(name, None)
         if new is not None:
             refs[name] = new
-        disk.replace(self.path, render(refs).encode(), self.scratch)
+        with disk.replacing([(self.path, render(refs).encode()), *along], self.scratch):
+            pass
 
 
 class FixedRefs:

@@ -9,6 +9,8 @@ models/me/my-model.git/
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
 import fnmatch
 import functools
@@ -31,7 +33,7 @@ from course_utils.hub.store.history import History, parse_pointer, pointer
 from course_utils.hub.store.large import check_sha256, place_in
 from course_utils.hub.store.names import check_path, check_ref
 from course_utils.hub.store.objects import LARGEST, LooseObjects, commit_data, inflate, tag_data
-from course_utils.hub.store.refs import BRANCHES, TAGS, Ref, Refs, render
+from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, TAGS, Ref, Refs, render
 
 MAIN = BRANCHES + "main"
 GATES = (False, "auto", "manual")
@@ -52,7 +54,7 @@ class Settings:
 
     access: {user: {"status": "pending" | "accepted" | "rejected", "time": …}}, the gate's book.
     space: of a Space, its variables, secrets (never their values), hardware and state.
-    formerly: the ids it had before it was moved.
+    formerly: the ids it had before it was moved. likes: the users who like it.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Settings:
     access: dict = field(default_factory=dict)
     space: dict = field(default_factory=dict)
     formerly: list = field(default_factory=list)
+    likes: list = field(default_factory=list)
     seeded: bool = False
 
     @classmethod
@@ -78,10 +81,18 @@ class Settings:
             (settings.created, int),
             (settings.id, str),
         ]
-        kinds += [(settings.access, dict), (settings.space, dict), (settings.formerly, list)]
+        kinds += [
+            (settings.access, dict),
+            (settings.space, dict),
+            (settings.formerly, list),
+            (settings.likes, list),
+        ]
         if any(type(item) is not kind for item, kind in kinds) or settings.gated not in GATES:
             raise StoreError("a repository's settings have a value of the wrong type")
         return settings
+
+    def as_file(self):
+        return disk.as_json(dataclasses.asdict(self))
 
 
 class Repository:
@@ -111,7 +122,7 @@ class Repository:
         (folder / "HEAD").write_text(f"ref: {MAIN}\n")
         (folder / "config").write_text(_CONFIG)
         (folder / "packed-refs").write_text(render({}))
-        disk.replace_json(folder / "hub.json", dataclasses.asdict(settings), scratch)
+        disk.replace(folder / "hub.json", settings.as_file(), scratch)
         return cls(folder, scratch, limits, clock)
 
     # What it is
@@ -128,8 +139,14 @@ class Repository:
     def owner(self):
         return self.settings.id.partition("/")[0]
 
-    def save(self):
-        disk.replace_json(self.folder / "hub.json", dataclasses.asdict(self.settings), self.scratch)
+    @contextlib.contextmanager
+    def amended(self):
+        """A copy of the settings, to change in the block. At its end they are written; what is on disk is what counts."""
+        with self.lock:
+            settings = copy.deepcopy(self.settings)
+            yield settings
+            disk.replace(self.folder / "hub.json", settings.as_file(), self.scratch)
+            self.settings = settings
 
     def head(self, revision="main"):
         return self.history.resolve(revision)
@@ -150,6 +167,18 @@ class Repository:
         if not place.is_file() or place.stat().st_size != file.size:
             raise StoreError(f"the bytes of the large file {file.path} are missing")
         return place
+
+    def sound_id(self, commit, path):
+        """What names the bytes of a file for the client: SHA-256 or git's id. None where they are missing or damaged."""
+        try:
+            file = self.history.file(commit, path)
+            if file is None or not self.objects.sound(file.oid):
+                return None
+            if file.large:
+                self.large_path(file)
+            return file.sha256 or file.oid
+        except StoreError:
+            return None
 
     def card(self, commit):
         """The `Card` of a commit; an empty one without README.md."""
@@ -210,8 +239,8 @@ class Repository:
             self.refs.move(name, old, None)
 
     def squash(self, branch, author, text):
-        """Let a branch begin anew with one commit of what it holds now; returns the commit's id."""
-        name = BRANCHES + branch
+        """Let a branch, or a pull request ("refs/pr/1"), begin anew with one commit of what it holds now; returns its id."""
+        name = branch if branch.startswith(PULL_REQUESTS) else BRANCHES + branch
         with self.lock:
             old = self.refs.read().get(name)
             if old is None:
@@ -275,6 +304,10 @@ class Change:
         self._claimed.add(sha256)
         self._step(path, self._batch.add("blob", pointer(sha256, actual)))
 
+    def put_known(self, path, file):
+        """A `File` that the repository has at some commit, small or large."""
+        self._step(path, file.oid)
+
     def delete(self, path):
         self._step(path, None)
 
@@ -284,11 +317,12 @@ class Change:
         if len(self._steps) > limit:
             raise HubError(413, f"A commit has at most {limit:,} changes; make several.")
 
-    def commit(self, name, author, text, parent=None, onto=None, also=()):
+    def commit(self, name, author, text, parent=None, onto=None, also=(), record=None):
         """Write the commit and let the reference `name` stand for it; returns its id.
 
         parent: the id that `name` must stand for now, else 412. onto: start from this commit where `name` is new.
-        also: further parents, for a merge. 412 and all other errors change nothing.
+        also: further parents, for a merge. record(id): (path, bytes) of the files that change along with the name.
+        412 and all other errors change nothing.
         """
         repository = self.repository
         text = clean_message(text)
@@ -299,18 +333,22 @@ class Change:
             head = onto if old is None else old.commit
             if parent is not None and parent != head:
                 raise HubError(
-                    412, f"A commit has happened since. Please refresh and try again: {name} is at {head}."
+                    412, f"A commit has happened since. Please refresh and try again. {name} is at {head}."
                 )
             before = repository.history.commit(head) if head else None
             tree = self._tree(before)
             self._check(tree)
-            parents = tuple(filter(None, (head, *also)))
+            parents = tuple(dict.fromkeys(filter(None, (head, *also))))
             time = repository.clock.now(before.time if before else None)
             new = self._batch.add("commit", commit_data(tree, parents, author, time, text))
-            for sha256 in sorted(self._claimed):
-                self._large_files.give(sha256, repository.folder)
-            self._batch.keep()
-            repository.refs.move(name, old, Ref(new))
+            given = self._large_files.give_all(self._claimed, repository.folder)
+            try:
+                self._batch.keep()
+                repository.refs.move(name, old, Ref(new), record(new) if record else ())
+            except BaseException:
+                for place in given:  # having them is the right to read them
+                    place.unlink(missing_ok=True)
+                raise
             return new
 
     def _tree(self, before):

@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 
 from course_utils.hub.store import cards
+from course_utils.hub.store.clock import moment
 from course_utils.hub.store.errors import HubError
 from course_utils.hub.store.history import File
 from course_utils.hub.store.refs import BRANCHES, TAGS
@@ -125,7 +126,7 @@ class RepositoryView:
                 each.title,
                 each.message,
                 each.author,
-                datetime.datetime.fromtimestamp(each.time, datetime.UTC),
+                moment(each.time),
                 each.parents,
             )
             for each in self._there.history.commits(self.head(revision))

@@ -114,7 +114,7 @@ TABLE = {
     "a page's path that climbs": (422, ("GET", "/me/thing/tree/main/..%2f..")),
     "a very long path": (422, ("GET", "/me/thing/resolve/main/" + "a" * 1500)),
     "a very long address": (414, ("GET", "/" + "a" * 70_000)),
-    "another user's file by raw address": (401, ("GET", "/ada/secret/raw/main/a.txt")),
+    "another user's file by raw address": (404, ("GET", "/ada/secret/raw/main/a.txt")),
     "a commit above the top": (422, ("POST", COMMIT, commit_body(put("../x")))),
     "a commit into .git": (422, ("POST", COMMIT, commit_body(put(".git/config")))),
     "a commit into .GiT": (422, ("POST", COMMIT, commit_body(put("sub/.GiT/hooks/post-update")))),
@@ -249,7 +249,7 @@ TABLE = {
     # HTTP itself
     "an unknown method": (405, ("PATCH", INFO)),
     "an unknown address": (404, ("GET", "/api/models/me/thing/nothing/here")),
-    "something left out": (501, ("GET", "/api/collections/x")),
+    "something left out": (501, ("GET", "/api/papers/x")),
 }
 
 

@@ -4,10 +4,12 @@ import contextlib
 import http.client
 import io
 import socket
+import threading
 import time
 
 import pytest
 
+from course_utils.hub.server import http as http_server
 from course_utils.hub.server.http import Body, Response, Server
 from course_utils.hub.store.errors import HubError
 
@@ -45,7 +47,16 @@ def test_two_requests_in_one_packet(echo):
     assert answer.count(b"HTTP/1.1 200") == 2 and b"abc" in answer and answer.endswith(b"def")
 
 
-def status_of_a_visit(port):
+def wait_for(what):
+    """Until `what()` gives something that counts as true; returns it."""
+    for _ in range(3000):
+        if found := what():
+            return found
+        time.sleep(0.02)
+    pytest.fail("what was waited for did not come")
+
+
+def visit(port):
     """The status that a new connection's request is answered with, or None if the connection is reset."""
     with contextlib.suppress(OSError, http.client.HTTPException):
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -53,22 +64,61 @@ def status_of_a_visit(port):
         return line.getresponse().status
 
 
-def test_too_many_connections_are_told_to_come_back(echo):
-    lines = [http.client.HTTPConnection("127.0.0.1", echo.port, timeout=60) for _ in range(3)]
-    assert [ask(line, b"x") for line in lines] == [b"x"] * 3
-    # a visitor who is slow to ask may be cut off, so the first who gets an answer counts
-    assert next(filter(None, (status_of_a_visit(echo.port) for _ in range(100)))) == 503
-    with socket.create_connection(("127.0.0.1", echo.port), timeout=60) as silent:  # has asked nothing yet
-        assert silent.recv(65536).startswith(b"HTTP/1.1 503")
-    lines[0].close()
-    for _ in range(3000):  # until the server has seen it
-        again = http.client.HTTPConnection("127.0.0.1", echo.port, timeout=60)
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            if ask(again, b"x") == b"x":
-                break
-        time.sleep(0.02)
-    else:
-        pytest.fail("a place that became free was not given away")
+def test_too_many_at_work_are_told_to_come_back():
+    go_on = threading.Event()
+    begun = []
+
+    def slow(request):
+        begun.append(request)
+        go_on.wait(60)
+        return Response(200, request.body.read(10))
+
+    server = Server(slow, connections=3)
+    server.start()
+    try:
+        guests = [threading.Thread(target=visit, args=(server.port,)) for _ in range(3)]
+        for each in guests:
+            each.start()
+        wait_for(lambda: len(begun) == 3)
+        # a visitor who is slow to ask may be cut off, so the first who gets an answer counts
+        assert wait_for(lambda: visit(server.port)) == 503
+        # and who has asked nothing yet
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as silent:
+            assert silent.recv(65536).startswith(b"HTTP/1.1 503")
+        go_on.set()
+        for each in guests:
+            each.join(60)
+        assert wait_for(lambda: visit(server.port) == 200)
+    finally:
+        go_on.set()
+        server.stop()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nX-Slow: "])
+def test_who_asks_nothing_keeps_nobody_out(echo, monkeypatch, said):
+    """However many do: the one who has been silent longest gives way."""
+    monkeypatch.setattr(http_server, "FAIR_SECONDS", 0)
+    silent = [socket.create_connection(("127.0.0.1", echo.port), timeout=60) for _ in range(3)]
+    for each in silent:
+        each.sendall(said)
+    wait_for(lambda: len(echo._awaited) == 3)
+    for _ in range(5):
+        wait_for(lambda: visit(echo.port) == 200)
+    assert silent[0].recv(10) == b""
+    for each in silent:
+        each.close()
+
+
+def test_a_head_that_comes_drop_by_drop_has_its_time(echo, monkeypatch):
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", echo.port), timeout=60) as line:
+        begun = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - begun < 60:
+                line.sendall(b"X")
+                time.sleep(0.05)
+        assert time.monotonic() - begun < 60
+    wait_for(lambda: not echo._awaited)
 
 
 def body_of(data, chunked=False):

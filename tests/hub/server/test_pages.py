@@ -57,7 +57,7 @@ def test_html_in_a_card_is_kept_as_far_as_it_is_harmless(shown):
 
 def test_pictures_come_from_the_repository_itself(shown, hub):
     commit = store_of(hub, "me/x").head()
-    here = f'src="/me/x/raw/{commit}/img/a%20b.png"'
+    here = f'src="/me/x/show/{commit}/img/a%20b.png"'
     assert here in shown("![a](<img/a b.png>)")
     assert here in shown("<img src='./docs/../img/a%20b.png'>")
     assert here in shown("![a](https://huggingface.co/me/x/resolve/main/img/a%20b.png)")
@@ -65,10 +65,10 @@ def test_pictures_come_from_the_repository_itself(shown, hub):
     for elsewhere in (
         "https://example.org/a.png",
         "//example.org/a.png",
-        "/me/other/raw/main/a.png",
+        "/me/other/show/main/a.png",
         "https://huggingface.co/me/other/resolve/main/a.png",
         "https://example.org/me/x/resolve/main/img/a.png",
-        "../../me/other/raw/main/a.png",
+        "../../me/other/show/main/a.png",
         "\\\\example.org\\a.png",
         "data:image/png;base64,AAAA",
         "docs/x.md",
@@ -284,8 +284,8 @@ def test_pictures_are_shown_and_drawings_never_as_a_page(hub):
             "a.html": "<b>",
         },
     )
-    assert '<img src="/me/x/raw/main/a.png"' in look(hub, "/me/x/blob/main/a.png").text
-    png, svg, html = (look(hub, f"/me/x/raw/main/a.{kind}") for kind in ("png", "svg", "html"))
+    assert '<img src="/me/x/show/main/a.png"' in look(hub, "/me/x/blob/main/a.png").text
+    png, svg, html = (look(hub, f"/me/x/show/main/a.{kind}") for kind in ("png", "svg", "html"))
     assert png.headers["Content-Type"] == "image/png" and png.body == PNG
     assert svg.headers["Content-Disposition"].startswith("attachment")
     assert html.headers["Content-Type"] == "application/octet-stream"

@@ -57,15 +57,15 @@ PATHS = [
     "/blob/main/rows.parquet",
     "/blob/main/rows.csv",
     "/blob/main/config.json",
-    "/raw/main/a.txt",
-    "/raw/main/p.png",
-    "/raw/main/rows.parquet",
+    "/show/main/a.txt",
+    "/show/main/p.png",
+    "/show/main/rows.parquet",
     "/commits/main",
     "/commit/main",
     "/commit/refs%2Fpr%2F1",
     "/tree/refs%2Fpr%2F1",
     "/blob/refs%2Fpr%2F1/a.txt",
-    "/raw/refs%2Fpr%2F1/a.txt",
+    "/show/refs%2Fpr%2F1/a.txt",
     "/refs",
     "/discussions",
     "/discussions/1",
@@ -83,11 +83,11 @@ def test_pages_keep_what_they_must(hub, visibility, who):
         if not sees:
             assert page.status == (401 if who is None else 404), path
             assert b"The card" not in page.body and b"notes" not in page.body
-        elif path.startswith("/raw"):
+        elif path.startswith("/show"):
             assert page.status == (200 if reads else 401 if who is None else 403), path
         else:
             assert page.status == 200, path
-            assert (b"/raw/" in page.body) <= reads, path
+            assert (b"/show/" in page.body) <= reads, path
     for path in ("/", "/ada", "/models", "/models?search=ada", "/models?filter=license:mit", "/datasets"):
         assert (f"ada/{visibility}".encode() in look(hub, path, who).body) == sees
 
@@ -96,7 +96,7 @@ def test_who_may_read_does_see_it(hub):
     """The table above would hold for empty pages, too."""
     for path in (
         "/blob/main/a.txt",
-        "/raw/main/a.txt",
+        "/show/main/a.txt",
         "/commit/main",
         "/discussions/1",
         "/blob/main/rows.csv",
@@ -105,7 +105,7 @@ def test_who_may_read_does_see_it(hub):
     assert "AutoModelForCausalLM" in look(hub, "/ada/gated", "admitted").text
     assert "AutoModelForCausalLM" not in look(hub, "/ada/gated", "bob").text
     assert SECRET in look(hub, "/datasets/ada/gated", "admitted").text
-    assert 'src="/ada/gated/raw/' in look(hub, "/ada/gated", "admitted").text
+    assert 'src="/ada/gated/show/' in look(hub, "/ada/gated", "admitted").text
 
 
 # Buttons

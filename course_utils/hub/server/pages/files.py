@@ -70,8 +70,8 @@ def text_of(repository, file):
         return None
 
 
-@repository_page("/raw/{revision}/{path*}")
-def raw(service, request, repository, revision, path):
+@repository_page("/show/{revision}/{path*}")
+def show(service, request, repository, revision, path):
     """The bytes of a file, to save; a browser shows none of them but pictures."""
     service.repository(request, repository.kind, *repository.id.split("/"), "files")
     commit = repository.head(revision)

@@ -64,7 +64,7 @@ class Places:
         path = self._path(url)
         if path is None or not self._may_read or not is_picture(path):
             return None
-        return f"{self._here}/raw/{self._commit}/{quote(path)}"
+        return f"{self._here}/show/{self._commit}/{quote(path)}"
 
     def link(self, url):
         """The page of a file or folder of this repository, or another page of this Hub."""
