@@ -28,9 +28,10 @@ from course_utils import catalog, session
 from course_utils.grading.sandbox import bubblewrap, places
 from course_utils.grading.sandbox.canaries import CANARIES
 from course_utils.grading.sandbox.confine import Caps, Plan
+from course_utils.grading.sandbox.walls import WALLS, Wall, acceptable
 from course_utils.wire.pipes import Pipe
 
-SANDBOXES = ("auto", "bwrap", "container", "none")
+SANDBOXES = ("auto", *WALLS)
 START_SECONDS = 300.0  # imports on a machine that does other things as well
 ANSWER_SECONDS = 120.0
 _FIRST_USER, _USERS = 20_000, 40_000  # ordinary users that are nobody's, also in a container of 65,536
@@ -107,16 +108,16 @@ class Child:
 
 
 class Warm:
-    """One warm process behind a wall ("bwrap", "container" or "none").
+    """One warm process behind a wall.
 
     Raises :class:`SandboxError` when it does not start. ``level`` says what was reached.
     """
 
-    def __init__(self, sandbox: str, imports: tuple[str, ...] = (), caps: Caps = Caps()) -> None:
-        self.sandbox = sandbox
-        self.level = sandbox
+    def __init__(self, wall: Wall, imports: tuple[str, ...] = (), caps: Caps = Caps()) -> None:
+        self.wall = wall
+        self.level = wall.name
         self._imports = imports
-        self._home = None if sandbox == "bwrap" else Path(tempfile.mkdtemp(prefix="course-worker-"))
+        self._home = None if wall.namespaces else Path(tempfile.mkdtemp(prefix="course-worker-"))
         self._data = shared_data(imports)
         self.plan = self._make_plan(caps)
         self._unread = b""
@@ -135,23 +136,23 @@ class Warm:
     def _make_plan(self, caps: Caps) -> Plan:
         scratch = bubblewrap.SCRATCH if self._home is None else str(self._home)
         user = None
-        if self.sandbox != "none" and os.getuid() == 0:
+        if self.wall.confined and os.getuid() == 0:
             user = _FIRST_USER + secrets.randbelow(_USERS)  # another grader may be at work
-        read = [] if self.sandbox == "none" else places.visible(self._data)
+        read = places.visible(self._data) if self.wall.confined else []
         sees_others = (
-            user is not None and places.closed_to_others(read, above=self.sandbox == "container") is not None
+            user is not None and places.closed_to_others(read, above=self.wall.shares_folders) is not None
         )
         # A folder that others use too is only for a user who can't read what is theirs.
         own = user is not None and not sees_others
-        shared = bubblewrap.SHARED if self.sandbox == "bwrap" else ("/dev/shm",) if own else ()
+        shared = bubblewrap.SHARED if self.wall.namespaces else ("/dev/shm",) if own else ()
         if self._home is not None and user is not None:
             os.chown(self._home, user, user)
-        return Plan(self.sandbox, scratch, tuple(shared), tuple(read), user, sees_others, caps)
+        return Plan(self.wall.name, scratch, tuple(shared), tuple(read), user, sees_others, caps)
 
     def _launch(self) -> tuple[subprocess.Popen, socket.socket]:
         ours, theirs = socket.socketpair()
         inner = [sys.executable, "-P", "-s", "-c", _BOOT, str(places.ROOT), str(theirs.fileno())]
-        command = bubblewrap.command(inner, list(self.plan.read)) if self.sandbox == "bwrap" else inner
+        command = bubblewrap.command(inner, list(self.plan.read)) if self.wall.namespaces else inner
         environment = clean_environment(Path(self.plan.scratch)) | {
             "COURSE_SHARED_DATA": self._data[0] if self._data else ""
         }
@@ -195,7 +196,7 @@ class Warm:
             raise SandboxError(f"the wall cannot be put up: {reply.get('fault', 'no reply')}")
         reached = {claim: reply["reached"].get(claim, "was not tried") for claim in CANARIES}
         held = sum(not found for found in reached.values())
-        self.level = f"{self.sandbox} {held}/{len(reached)}"
+        self.level = self.wall.level(held, len(reached))
         return reached
 
     def start(self) -> Child:
@@ -239,7 +240,7 @@ class Warm:
         atexit.unregister(self.close)
         self._control.close()
         try:
-            self._process.wait(1 if self.sandbox == "bwrap" else ANSWER_SECONDS)
+            self._process.wait(1 if self.wall.namespaces else ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -316,9 +317,10 @@ class Nursery:
         secrets: tuple[str, ...] = (),
         caps: Caps = Caps(),
     ) -> None:
-        if asked not in SANDBOXES:
-            raise SandboxError(f"there is no sandbox {asked!r}; choose one of {', '.join(SANDBOXES)}")
-        self._walls = ("bwrap", "container") if asked == "auto" else (asked,)
+        try:
+            self._walls = acceptable(asked)
+        except ValueError as error:
+            raise SandboxError(str(error)) from None
         self._imports, self._secrets, self._caps = imports, secrets, caps
         self._warm: Warm | None = None
         self._owner = 0
@@ -347,14 +349,14 @@ class Nursery:
 
     def _behind_a_wall(self) -> Warm:
         faults = []
-        for sandbox in self._walls:
+        for wall in self._walls:
             try:
-                warm = Warm(sandbox, self._imports, self._caps)
-                self.reached = {} if sandbox == "none" else _tried(warm, list(self._secrets))
-                self._walls = (sandbox,)  # whoever stands in for it later stands behind the same
+                warm = Warm(wall, self._imports, self._caps)
+                self.reached = _tried(warm, list(self._secrets)) if wall.confined else {}
+                self._walls = (wall,)  # whoever stands in for it later stands behind the same
                 return warm
             except SandboxError as error:
-                faults.append(f"{sandbox}: {error}")
+                faults.append(f"{wall.name}: {error}")
         raise SandboxError(
             "no sandbox holds here. " + "; ".join(faults) + ". On Debian or Ubuntu: apt install bubblewrap; "
             "elsewhere grade in a Linux container, as root in it. `--sandbox none` grades without a sandbox."

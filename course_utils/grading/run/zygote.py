@@ -55,7 +55,7 @@ class Submission:
         self.peak = max(self.peak, held)
         if held > self.plan.caps.memory:
             self.why = f"its processes held more than {self.plan.caps.memory / 2**30:.1f} GB of memory"
-        elif self.plan.sandbox != "bwrap" and _size_of(self.plan.scratch) > self.plan.caps.disk:
+        elif not self.plan.wall.namespaces and _size_of(self.plan.scratch) > self.plan.caps.disk:
             self.why = f"it wrote more than {self.plan.caps.disk / 2**30:.1f} GB"
         if self.why:
             _kill_all(self.plan, self.child)
@@ -75,7 +75,7 @@ class Submission:
                 os._exit(1)  # with us goes the whole namespace, and the grader starts another
             time.sleep(0.002)
         for place in (self.plan.scratch, *self.plan.shared):
-            _empty(place, None if self.plan.sandbox == "bwrap" else self.plan.user)
+            _empty(place, None if self.plan.wall.namespaces else self.plan.user)
         if usage is None:
             return {"seconds": 0.0, "memory": self.peak}
         peak = max(self.peak, usage.ru_maxrss * 1024 - self._own)

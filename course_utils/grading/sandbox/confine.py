@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils.grading.sandbox import landlock, seccomp
+from course_utils.grading.sandbox.walls import WALLS, Wall
 
 _NEW_MOUNTS, _NEW_IPC, _NEW_USER = 0x20000, 0x8000000, 0x10000000  # unshare(2)
 _PRIVATE = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
@@ -45,7 +46,7 @@ class Caps:
 class Plan:
     """How to shut a child in. ``scratch`` is its home; ``shared`` are its other writable folders."""
 
-    sandbox: str  # "bwrap", "container" or "none"
+    sandbox: str  # the name of its wall
     scratch: str
     shared: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
@@ -53,26 +54,35 @@ class Plan:
     sees_others: bool = False  # read what this user may not by itself; Landlock says what that can be
     caps: Caps = field(default_factory=Caps)
 
+    @property
+    def wall(self) -> Wall:
+        """What stands around it."""
+        return WALLS[self.sandbox]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether its user, or all that it sees, is its own."""
+        return self.wall.namespaces or self.user is not None
+
 
 def confine(plan: Plan) -> None:
     """Put this process under ``plan``. Raises ``OSError`` where a wall that was asked for cannot stand."""
     hide_memory(False)  # as the warm process is
-    if plan.sandbox == "none":
+    if not plan.wall.confined:
         _limit(plan)
         return
-    if plan.sandbox == "bwrap":
+    if plan.wall.namespaces:
         _fresh_places(plan)
     if plan.user is not None:
         _become(plan.user, _READ_ALL if plan.sees_others else 0)
-    if plan.sandbox == "bwrap" and not plan.sees_others:
+    if plan.wall.namespaces and not plan.sees_others:
         with suppress(OSError):  # not every machine lets an ordinary user have one inside another
             _own_user_namespace()
     _keep_capabilities(_READ_ALL if plan.sees_others else 0)
     _limit(plan)
     landlock.restrict([*plan.read, "/proc"], [plan.scratch, *plan.shared, *DEVICES])
     # Without walls around the files a socket's path might lead to somebody's agent.
-    own_user = plan.sandbox == "bwrap" or plan.user is not None
-    seccomp.restrict(connect=own_user)
+    seccomp.restrict(connect=plan.is_alone)
 
 
 def _call(name: str, *arguments: Any) -> None:
@@ -164,7 +174,7 @@ def _keep_capabilities(kept: int) -> None:
 def _limit(plan: Plan) -> None:
     caps = plan.caps
     # Processes are counted by user; one who is not alone has some already.
-    others = 0 if plan.sandbox == "bwrap" or plan.user is not None else _processes_of(os.getuid())
+    others = 0 if plan.is_alone else _processes_of(os.getuid())
     for name, most in (
         ("RLIMIT_AS", _address_space() + caps.memory),
         ("RLIMIT_FSIZE", caps.disk),

@@ -25,6 +25,7 @@ INSIDE = (
     "grading/sandbox/confine.py",
     "grading/sandbox/landlock.py",
     "grading/sandbox/seccomp.py",
+    "grading/sandbox/walls.py",
 )
 SYSTEM = (
     "/usr",

@@ -320,7 +320,7 @@ def test_without_bubblewrap_the_inner_wall_stands(monkeypatch):
     monkeypatch.setattr(warm.bubblewrap, "program", lambda: "/nowhere/bwrap")
     nursery = Nursery("auto")
     try:
-        reached = nursery.open().sandbox
+        reached = nursery.open().wall.name
     except SandboxError as error:
         reached = str(error)
     finally:
