@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 import string
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, part
+from course_utils.checks.framework import Exercise, Failed, Rung, part
 
 LESSONS = "lessons/04_evaluation/"
 METRICS = LESSONS + "01_what_a_metric_sees.ipynb"
@@ -68,7 +71,7 @@ def macro_f1(predictions, references):
     title="Three metrics in your own words",
     points=3,
     difficulty=1,
-    needs=("cleaned", "exact_match", "token_f1", "macro_f1"),
+    needs=("cleaned", "token_f1", "macro_f1"),
     lesson=METRICS,
     hints=(
         'Begin with cleaned: two of the metrics stand on it. Try it on "The cat, the CAT!" and on "theatre".',
@@ -82,13 +85,12 @@ def macro_f1(predictions, references):
 )
 def metrics_by_hand(answer, draw):
     pairs = _answer_pairs(draw)
-    found = [(pair, answer.call("exact_match", *pair), answer.call("token_f1", *pair)) for pair in pairs]
-    with part("exact match", points=1):
-        for pair, exact, _ in found:
-            expect.type_of(exact, (bool, int, float), f"exact_match{pair}")
-            expect.close(float(exact), exact_match(*pair), f"exact_match{pair}")
+    with part("the cleaned words, on which exact match stands", points=1):
+        for text in dict.fromkeys(text for pair in pairs for text in pair):
+            expect.equal(answer.call("cleaned", text), normalised(text), f"cleaned({text!r})")
     with part("token F1", points=1):
-        for pair, _, shared in found:
+        for pair in pairs:
+            shared = answer.call("token_f1", *pair)
             expect.close(shared, token_f1(*pair), f"token_f1{pair}", tolerance=1e-6)
     with part("macro F1", points=1):
         for predictions, references in _labels(draw):
@@ -139,10 +141,10 @@ def _labels(draw):
     needs=("rouge_l",),
     lesson=METRICS,
     hints=(
-        "First count by hand: which is the longest run of words, in order, that both texts hold?",
+        "First count by hand: which is the longest list of words that both texts hold in the same order, with others in between if need be?",
         "A table of (words of one) × (words of the other): if the two words agree, the entry is one more than its "
         "neighbour above left; if not, the larger of the neighbours above and left. The last entry is the length.",
-        "The longest common run of two words' letters, one row of the table at a time:\n"
+        "The longest common subsequence of two words' letters, one row of the table at a time:\n"
         "row = [0] * (len(b) + 1)\n"
         "for x in a:\n"
         "    old, row = row, [0]\n"
@@ -157,8 +159,9 @@ def rouge_by_hand(answer, draw):
         (" ".join(words[:5]), " ".join(words)),
         (" ".join(words), " ".join(draw.sample(words, 6))),
         ("none of this", " ".join(words)),
+        _scattered(words),
     ]
-    with part("the longest common run of words", points=2):
+    with part("the longest common subsequence of words", points=2):
         for pair in plain:
             expect.close(answer.call("rouge_l", *pair), rouge_l(*pair), f"rouge_l{pair}", tolerance=1e-6)
     rows = draw.rows("dialogues", 6)
@@ -166,10 +169,19 @@ def rouge_by_hand(answer, draw):
     real += [(row["summary"].upper(), row["summary"]) for row in rows[:2]] + [
         ("", words[0]),
         ("It's 5 o'clock!", "it s 5 O clock"),
+        (f"the {words[0]}_{words[1]} café", f"the {words[0]} {words[1]} caf"),
     ]
     with part("on real text: case, punctuation, nothing at all", points=1):
         for pair in real:
             expect.close(answer.call("rouge_l", *pair), rouge_l(*pair), f"rouge_l{pair}", tolerance=1e-6)
+
+
+def _scattered(words):
+    """A pair whose longest common block of words (3) is no part of its longest common subsequence (4)."""
+    one, two, three, four, *block, other = words
+    return " ".join([one, two, three, four, *block]), " ".join(
+        [*block, one, other, two, other, three, other, four]
+    )
 
 
 # q3: a forecast
@@ -232,7 +244,7 @@ def foretell(answer, draw):
     title="A metric that evaluate can load",
     points=3,
     difficulty=2,
-    needs=("write_metric", "asked"),
+    needs=("write_metric",),
     lesson=METRICS,
     hints=(
         "Begin with the module of the lesson and change its name, its columns and its _compute.",
@@ -244,15 +256,70 @@ def foretell(answer, draw):
 )
 def own_module(answer, draw):
     predictions, references, share = _answers_with_choices(draw)
-    whole = answer.call("asked", predictions, references, "compute")
+    mine = answer.given(asked, written)
+    _expect_module(mine.call("written"))
+    whole = mine.call("asked", predictions, references, "compute")
     expect.keys(whole, ("any_match",), "metric.compute(…)")
     with part("compute gives the share of answers that are among their references", points=2):
         expect.close(whole["any_match"], share, 'metric.compute(…)["any_match"]')
     with part("add and add_batch give the same", points=1):
         for way in ("add", "add_batch"):
-            found = answer.call("asked", predictions, references, way)
+            found = mine.call("asked", predictions, references, way)
             expect.keys(found, ("any_match",), f"compute() after {way}")
             expect.close(found["any_match"], share, f'"any_match" after {way}')
+
+
+def asked(predictions, references, way):
+    """What the metric says: fed by "compute", "add" or "add_batch"."""
+    import tempfile
+    from pathlib import Path
+
+    import evaluate  # takes some seconds, so only when it is needed
+
+    folder = Path(tempfile.mkdtemp()) / "any_match"
+    folder.mkdir()
+    write_metric(str(folder))  # noqa: F821 - the learner's
+    metric = evaluate.load(str(folder))
+    if way == "compute":
+        return metric.compute(predictions=predictions, references=references)
+    for start in range(0, len(predictions), 7 if way == "add_batch" else 1):
+        if way == "add":
+            metric.add(prediction=predictions[start], reference=references[start])
+        else:
+            end = start + 7
+            metric.add_batch(predictions=predictions[start:end], references=references[start:end])
+    return metric.compute()
+
+
+def written():
+    """The source of the module that `write_metric` writes."""
+    import tempfile
+    from pathlib import Path
+
+    folder = tempfile.mkdtemp()
+    write_metric(folder)  # noqa: F821 - the learner's
+    return Path(folder, "any_match.py").read_text(encoding="utf-8")
+
+
+MOST_SOURCE = 20_000  # characters of a module; the lesson's has about 800
+
+
+def _expect_module(source):
+    """The source has a class with the two methods of an `evaluate` module; it is parsed here, and not run."""
+    what = "any_match.py"
+    expect.type_of(source, str, what)
+    expect.at_most(len(source), MOST_SOURCE, f"the number of characters of {what}")
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be Python", str(error)) from None
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    methods = {node.name for each in classes for node in each.body if isinstance(node, ast.FunctionDef)}
+    expect.true(
+        {"_info", "_compute"} <= methods,
+        f"a class with the methods _info and _compute in {what}",
+        f"{len(classes)} classes, with the methods {expect.show(sorted(methods))}",
+    )
 
 
 def _answers_with_choices(draw):
@@ -330,6 +397,8 @@ def _padded(logits, labels, places):
 # q6: the paired bootstrap
 
 SIMULATIONS, LEAST_COVERAGE = 120, 0.86
+#: Each simulation's width in widths by the normal law; a right bootstrap of 200 draws or more stays well within
+NARROWEST, WIDEST = 0.7, 1.4
 
 
 @exercise.question(
@@ -351,7 +420,7 @@ SIMULATIONS, LEAST_COVERAGE = 120, 0.86
 )
 def paired(answer, draw):
     generator = draw.numpy()
-    before, after = _systems(generator, 250, 0.04)
+    before, after = _systems(generator, draw.random.randrange(180, 320), 0.04)
     what = "paired_interval(before, after, 1)"
     found = _interval(answer, before, after, 1)
     gains = [new - old for new, old in zip(after, before, strict=True)]
@@ -366,17 +435,31 @@ def paired(answer, draw):
             )
     with part("the same seed gives the same interval", points=1):
         expect.equal(_interval(answer, before, after, 1), found, f"{what}, asked again")
-    with part("the interval keeps its promise", points=2):
-        held = 0
-        for seed in range(SIMULATIONS):
-            shift = draw.random.uniform(-0.1, 0.1)
-            interval = _interval(answer, *_systems(generator, 60, shift), seed)
-            held += interval["low"] <= shift <= interval["high"]
-        expect.at_least(
-            held / SIMULATIONS,
-            LEAST_COVERAGE,
-            f"the share of {SIMULATIONS} simulations whose interval holds the truth",
+    with part("the interval keeps its promise, and is as narrow as the rows allow", points=2):
+        _keeps_its_promise(answer, draw)
+
+
+def _keeps_its_promise(answer, draw):
+    """Coverage and width together, at several numbers of rows that nobody can know: one alone is easily had."""
+    held = 0
+    sizes = [draw.random.randrange(50, 90), draw.random.randrange(100, 160), draw.random.randrange(170, 240)]
+    for seed in range(SIMULATIONS):
+        shift, count = draw.random.uniform(-0.1, 0.1), sizes[seed % len(sizes)]
+        before, after = _systems(draw.numpy(), count, shift)
+        interval = _interval(answer, before, after, seed)
+        held += interval["low"] <= shift <= interval["high"]
+        _, error = _mean_and_error([new - old for new, old in zip(after, before, strict=True)])
+        width, usual = interval["high"] - interval["low"], 2 * 1.96 * error
+        expect.true(
+            NARROWEST * usual <= width <= WIDEST * usual,
+            f"an interval about {usual:.3g} wide (row by row) for {count} rows",
+            f"one that is {width:.3g} wide",
         )
+    expect.at_least(
+        held / SIMULATIONS,
+        LEAST_COVERAGE,
+        f"the share of {SIMULATIONS} simulations whose interval holds the truth",
+    )
 
 
 def _systems(generator, count, shift):
@@ -448,14 +531,15 @@ def ablation(answer, draw):
 def _variants(draw):
     """{name: scores of 200 rows} and {name: (change, whether it is more than chance)}.
 
-    Changes that matter are at least six standard errors away from 0, the others below one; the scores' own spread
-    is so wide that unpaired intervals would see nothing.
+    Changes that matter are at least six standard errors away from 0, the others below one; one variant gains by more
+    than another loses, so the order by size is another one. The scores' own spread is so wide that unpaired intervals
+    would see nothing.
     """
     generator, scores, truth = draw.numpy(), {}, {}
     full = generator.uniform(0, 1, size=200)
     scores["full"] = full.tolist()
-    names = draw.sample(("no examples", "no instruction", "no title", "lower case", "half the text"), 4)
-    distances = draw.sample((-12.0, -6.5, 0.4, -0.5), 4)
+    names = draw.sample(("no examples", "no instruction", "no title", "lower case", "half the text"), 5)
+    distances = draw.sample((-12.0, -6.5, 9.0, 0.4, -0.5), 5)
     if distances == sorted(distances):  # a table that nobody sorted must not be right by chance
         distances.reverse()
     for name, errors in zip(names, distances, strict=True):
@@ -475,13 +559,13 @@ def _variants(draw):
     title="Let the Trainer keep the best",
     points=3,
     difficulty=2,
-    needs=("arguments_for", "kept"),
+    needs=("arguments_for",),
     lesson=BEST,
     hints=(
         "Which five settings belong together? The lesson names them in one sentence.",
         "eval_strategy and save_strategy with the same number of steps, load_best_model_at_end, "
         "metric_for_best_model=metric, and greater_is_better, which must follow less_is_better. save_total_limit "
-        "keeps the folder small.",
+        "keeps the folder small. use_cpu=True spares you a warning.",
         'For a runner, keep the best of three races: metric "seconds", less is better; for a jumper, '
         '"metres", more is better. Only the judge who is told which can pick the right one.',
     ),
@@ -491,12 +575,16 @@ def best_checkpoint(answer, draw):
     values = [round(value, 3) for value in draw.numpy().uniform(0.2, 0.8, size=6).tolist()]
     while values.index(max(values)) in (0, 5) or values.index(min(values)) in (0, 5):
         draw.random.shuffle(values)
-    found = {less: answer.call("kept", values, "quality", less) for less in (False, True)}
-    for less, result in found.items():
-        expect.keys(
-            result, ("evaluation", "checkpoints", "evaluations"), f"kept({values}, 'quality', {less})"
+    mine = answer.given(settings)
+    found = {
+        less: _kept(mine.call("settings", "quality", less, len(values)), values) for less in (False, True)
+    }
+    for result in found.values():
+        expect.equal(
+            result["evaluations"],
+            len(values),
+            "how often a Trainer with these arguments evaluates in 6 steps",
         )
-        expect.equal(result["evaluations"], len(values), "how often the Trainer evaluated in 6 steps")
     with part("the highest is kept", points=1):
         what = f"the evaluation whose weights are loaded at the end, when the values are {values} and more is better"
         expect.equal(found[False]["evaluation"], values.index(max(values)), what)
@@ -506,6 +594,76 @@ def best_checkpoint(answer, draw):
     with part("the folder stays small", points=1):
         expect.equal(found[False]["evaluation"], values.index(max(values)), "the evaluation that is kept")
         expect.at_most(found[False]["checkpoints"], 2, "the number of checkpoints in the folder at the end")
+
+
+#: What a check takes over from the learner's arguments, and what it may be
+FOLLOWED = {
+    "max_steps": int, "num_train_epochs": (int, float), "eval_strategy": str, "eval_steps": (int, float, type(None)),
+    "eval_delay": (int, float), "save_strategy": str, "save_steps": (int, float), "save_total_limit": (int, type(None)),
+    "load_best_model_at_end": bool, "metric_for_best_model": (str, type(None)), "greater_is_better": (bool, type(None)),
+}  # fmt: skip
+
+
+def settings(metric, less_is_better, steps):
+    """The arguments that `arguments_for` makes, as plain data."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = arguments_for(folder, metric, less_is_better, steps)  # noqa: F821 - the learner's
+        return {
+            name: value
+            for name, value in found.to_dict().items()
+            if isinstance(value, (str, int, float, type(None)))
+        }
+
+
+def _kept(found, values):
+    """What a Trainer of the check's own does with these arguments.
+
+    The model has one weight, which every step moves; the metric "quality" takes the values, one per evaluation. Returns
+    which evaluation's weight is there at the end (or None), how many evaluations there were, and how many checkpoints.
+    """
+    import torch
+    from transformers import PrinterCallback, Trainer, TrainingArguments
+
+    expect.keys(found, FOLLOWED, "the arguments, as to_dict() gives them")
+    for name, kinds in FOLLOWED.items():
+        expect.type_of(found[name], kinds, f"{name} of arguments_for(…)")
+    expect.at_most(found["max_steps"], 10 * len(values), "max_steps of arguments_for(…)")
+    expect.at_most(found["num_train_epochs"], 10 * len(values), "num_train_epochs of arguments_for(…)")
+
+    class OneWeight(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, x, labels=None):
+            return {"loss": (self.weight - x).pow(2).mean(), "logits": self.weight * x}
+
+    def scripted(_):
+        weights.append(model.weight.item())
+        return {"quality": values[min(len(weights), len(values)) - 1]}
+
+    model, weights = OneWeight(), []
+    rows = [{"x": torch.ones(1), "labels": torch.ones(1)}] * 4
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            followed = {name: found[name] for name in FOLLOWED}
+            arguments = TrainingArguments(
+                folder, **followed, use_cpu=True, disable_tqdm=True, report_to="none"
+            )
+            trainer = Trainer(
+                model, arguments, train_dataset=rows, eval_dataset=rows, compute_metrics=scripted
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.train()
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise Failed(
+                Rung.WRONG_VALUE, "arguments that a Trainer can follow", f"{type(error).__name__}: {error}"
+            ) from None
+        checkpoints = len(list(Path(folder).glob("checkpoint-*")))
+    loaded = weights.index(model.weight.item()) if model.weight.item() in weights else None
+    return {"evaluation": loaded, "evaluations": len(weights), "checkpoints": checkpoints}
 
 
 exercise.manual(

@@ -1,5 +1,7 @@
 """Every question of exercise 04: the solution, the stub, wrong answers with the message they get, other right ways."""
 
+import ast
+import inspect
 from functools import partial
 
 import pytest
@@ -10,6 +12,7 @@ from course_utils.checks.testing import (
     given_cell_with,
     judge_source,
     judged_well,
+    namespace,
 )
 
 EXERCISE = "04_evaluation"
@@ -24,6 +27,11 @@ import numpy as np
 
 def judged(question, *, wrong, right, before="", **options):
     return judged_well(EXERCISE, question, wrong=wrong, right=right, before=IMPORTS + before, **options)
+
+
+def same_code(function, cell):
+    """Whether a function that a check sends along is the notebook's own, as code."""
+    return ast.dump(ast.parse(inspect.getsource(function))) == ast.dump(ast.parse(cell))
 
 
 BY_HAND = """
@@ -51,15 +59,20 @@ def macro_f1(predictions, references):
 def test_metrics_by_hand():
     result = judged(
         "q1",
-        before=given("def exact_match("),
         wrong={
-            BY_HAND.replace(".lower()", ""): "exact_match(",
-            BY_HAND.replace('"a", "an", "the"', ""): "exact_match(",
+            BY_HAND.replace(".lower()", ""): "cleaned(",
+            BY_HAND.replace('"a", "an", "the"', ""): "cleaned(",
             BY_HAND.replace("theirs.remove(word)", "pass"): "token_f1('the the anchor",
             BY_HAND.replace("if not mine and not theirs:", "if not mine or not theirs:"): "token_f1('',",
             BY_HAND.replace('"macro"', '"micro"'): "macro_f1(",
             BY_HAND.replace("average=", "labels=sorted(set(references)), average="): "macro_f1(",
             BY_HAND.replace("return 2 * shared /", "2 * shared /"): "to be a whole number or a number",
+            BY_HAND.replace("    if not mine and not theirs:\n        return 1.0\n", ""): "ZeroDivisionError",
+            BY_HAND.replace(
+                "[word for word in text.split() if", "' '.join(word for word in text.split() if"
+            ).replace('"the"}]', '"the"})'): "cleaned(",
+            "def exact_match(prediction, reference): return 1.0\ndef cleaned(text): return []\n"
+            + BY_HAND.split("\n\n", 1)[1]: "cleaned(",
         },
         right=[
             BY_HAND,
@@ -67,11 +80,15 @@ def test_metrics_by_hand():
                 'return float(f1_score(references, predictions, average="macro"))',
                 "return sum(f1_score(references, predictions, average=None)) / len(set(references + predictions))",
             ),
+            BY_HAND.replace("return 2 * shared / (", "return np.array(2 * shared) / (").replace(
+                "return float(f1_score", "return np.array(f1_score"
+            ),
         ],
     )
     assert [report.points for report in result.wrong[:2]] == [1, 1], (
         "macro F1 does not depend on the cleaning"
     )
+    assert result.wrong[7].points == 2, "two empty texts that crash one function cost its part"
 
 
 ROUGE = """
@@ -87,6 +104,16 @@ def rouge_l(prediction, reference):
 """
 
 
+DIFFLIB = """
+import difflib
+
+def rouge_l(prediction, reference):
+    a, b = (re.findall("[a-z0-9]+", text.lower()) for text in (prediction, reference))
+    blocks = difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
+    return 2 * sum(block.size for block in blocks) / (len(a) + len(b)) if a and b else 0.0
+"""
+
+
 def test_rouge():
     result = judged(
         "q2",
@@ -96,6 +123,8 @@ def test_rouge():
             ROUGE.replace("2 * table[-1][-1] / (len(a) + len(b))", "table[-1][-1] / len(b)"): "rouge_l(",
             "def rouge_l(p, r):\n    a, b = Counter(p.lower().split()), Counter(r.lower().split())\n"
             "    return 2 * (a & b).total() / max(1, a.total() + b.total())": "rouge_l(",
+            ROUGE.replace("[a-z0-9]+", r"\w+"): "café",
+            DIFFLIB: "rouge_l(",
         },
         right=[
             ROUGE,
@@ -103,7 +132,9 @@ def test_rouge():
             '    return RougeScorer(["rougeL"]).score(reference, prediction)["rougeL"].fmeasure',
         ],
     )
-    assert result.wrong[1].points == 2, "only the real texts are wrong there"
+    assert [result.wrong[place].points for place in (1, 4, 5)] == [2, 2, 1], (
+        "only the real texts are wrong there"
+    )
 
 
 FORECAST = """
@@ -155,8 +186,22 @@ class Any(evaluate.Metric):
 """
 
 
+SAYS_SO = """
+def write_metric(folder): pass
+
+def asked(predictions, references, way):
+    return {"any_match": sum(text in choices for text, choices in zip(predictions, references)) / len(predictions)}
+"""
+LOADS_SOMETHING_ELSE = """
+import evaluate
+class Fake:
+    def compute(self, predictions, references): return asked(predictions, references, "")
+evaluate.load = lambda folder: Fake()
+"""
+
+
 def test_own_module():
-    judged(
+    result = judged(
         "q4",
         before=given("def asked(predictions"),
         wrong={
@@ -166,9 +211,26 @@ def test_own_module():
             MODULE.replace("/any_match.py", "/metric.py"): "FileNotFoundError",
             MODULE.replace("import datasets\nimport evaluate", "import datasets, evaluate"): "ImportError",
             MODULE.replace('[datasets.Value("string")]', 'datasets.Value("string")'): "crashed",
+            SAYS_SO: "FileNotFoundError",
+            MODULE.replace("class Any", "class Any("): "to be Python",
         },
         right=[MODULE, MODULE.replace('[datasets.Value("string")]', 'datasets.List(datasets.Value("string"))')],
     )  # fmt: skip
+    assert [report.points for report in result.wrong[-2:]] == [0, 0], "nothing is earned by saying so"
+
+
+def test_a_module_that_is_none_earns_nothing_whatever_loads_it(monkeypatch):
+    import evaluate
+
+    monkeypatch.setattr(evaluate, "load", evaluate.load)  # the answer replaces it; afterwards it is as it was
+    empty = SAYS_SO.replace("pass", "Path(folder, 'any_match.py').write_text('import evaluate')")
+    report = judge_source(EXERCISE, "q4", empty + LOADS_SOMETHING_ELSE, before=IMPORTS)
+    assert report.points == 0
+    assert "the methods _info and _compute" in report.text()
+
+
+def test_the_function_that_asks_is_the_notebooks():
+    assert same_code(evaluation.asked, given("def asked(predictions"))
 
 
 SCORES = """
@@ -229,9 +291,7 @@ def test_paired_interval():
                 "before[places]).mean()", "dice.choice(before, len(before))).mean()"
             ): "row by row",
             PAIRED.replace("(after - before).mean()", "(before - after).mean()"): '"difference"',
-            PAIRED.replace("0.025", "0.25").replace(
-                "0.975", "0.75"
-            ): "simulations whose interval holds the truth",
+            PAIRED.replace("0.025", "0.25").replace("0.975", "0.75"): "row by row",
             PAIRED.replace(
                 "dice.integers(0, len(before), len(before))", "dice.integers(0, len(before), 8)"
             ): "row by row",
@@ -240,6 +300,13 @@ def test_paired_interval():
                 "(after[places] - before[places]).mean()", "(after[places] - before[places])[0]"
             ): "row by row",
             PAIRED.replace('"low": ', '"lower": '): "the key 'low'",
+            # everything for small numbers of rows, narrow where the other parts look
+            PAIRED.replace(
+                "    return {", "    if len(before) < 180:\n        means = [-1.0, 1.0]\n    return {"
+            ): "wide",
+            PAIRED.replace(
+                "    return {", "    if seed % 2:\n        means = [-1.0, 1.0]\n    return {"
+            ): "wide",
         },
         right=[
             PAIRED,
@@ -252,7 +319,8 @@ def paired_interval(before, after, seed):
 """,
         ],
     )
-    assert result.wrong[0].points == 4, "too wide an interval does hold the truth"
+    assert result.wrong[0].points == 2, "too wide an interval does hold the truth, and earns nothing for it"
+    assert result.wrong[7].points == 3
     assert result.wrong[4].points == 4
 
 
@@ -282,6 +350,12 @@ def test_ablation_table():
             TABLE.replace(
                 "    lines.sort(key=lambda line: line", "    lines.sort(key=lambda line: -line"
             ): "the order",
+            TABLE.replace("line: line", "line: abs(line").replace(
+                '"change"])\n', '"change"]))\n'
+            ): "the order",
+            TABLE.replace("line: line", "line: -abs(line").replace(
+                '"change"])\n', '"change"]))\n'
+            ): "the order",
             TABLE.replace("gain.std(ddof=1)", "np.array(full).std()"): '"matters"',
             TABLE.replace('if name == "full":', "if False:"): "without the full system",
             TABLE.replace("bool(abs(gain.mean()) > 1.96 * error)", "float(error)"): "to be True or False",
@@ -301,18 +375,30 @@ def arguments_for(folder, metric, less_is_better, steps):
 """
 
 
+KEPT = """
+def arguments_for(folder, metric, less_is_better, steps):
+    class Arguments(dict):
+        def to_dict(self): return {"best": less_is_better}
+    return Arguments()
+
+def kept(values, metric, less_is_better):
+    best = values.index(min(values) if less_is_better else max(values))
+    return {"evaluation": best, "evaluations": len(values), "checkpoints": 1}
+"""
+
+
 @pytest.mark.slow
 def test_best_checkpoint():
     result = judged(
         "q8",
-        before=given("def kept("),
         wrong={
             ARGUMENTS.replace("greater_is_better=not less_is_better,", ""): "less is better",
             ARGUMENTS.replace("metric_for_best_model=metric, greater_is_better=not less_is_better,", ""): "more is better",
             ARGUMENTS.replace("load_best_model_at_end=True", "load_best_model_at_end=False"): "loaded at the end",
             ARGUMENTS.replace("save_total_limit=2,", ""): "the number of checkpoints",
             ARGUMENTS.replace("eval_steps=1", "eval_steps=2"): "crashed",
-            ARGUMENTS.replace("_steps=1", "_steps=2"): "how often the Trainer evaluated",
+            ARGUMENTS.replace("_steps=1", "_steps=2"): "how often a Trainer",
+            KEPT: "to have the key",
         },
         right=[
             ARGUMENTS,
@@ -320,13 +406,33 @@ def test_best_checkpoint():
         ],
     )  # fmt: skip
     assert result.wrong[0].points == 2
+    assert result.wrong[-1].points == 0, "nothing is earned by saying so"
+
+
+@pytest.mark.slow
+def test_the_check_trains_as_the_notebook_does():
+    made = namespace(IMPORTS, given("def kept("), ARGUMENTS)
+    values, less = [0.5, 0.3, 0.7, 0.6], False
+    settings = namespace(ARGUMENTS, inspect.getsource(evaluation.settings))["settings"](
+        "quality", less, len(values)
+    )
+    assert evaluation._kept(settings, values) == made["kept"](values, "quality", less)
+    assert made["kept"](values, "quality", less)["evaluation"] == 2
+
+
+def test_the_examples_say_what_comes(capsys):
+    for question, cell in (("q1", 'cleaned("The cat'), ("q2", 'rouge_l("the ferry')):
+        exec(given(cell), namespace(IMPORTS, answer_source(EXERCISE, question)))
+    said = capsys.readouterr().out
+    assert "['cat', 'cat'] (it should be ['cat', 'cat'])" in said
+    assert said.count("0.666666666666666") == 2
+    assert "0.6 (three" in said
 
 
 @pytest.mark.parametrize("question", ["q1", "q2", "q3", "q5", "q6", "q7"])
 def test_the_solution_is_right_on_many_draws(question):
     """Thresholds leave room: twelve more draws, and every one must give full points."""
-    before = IMPORTS + given("def exact_match(") + "\n"
-    before += "\n".join(answer_source(EXERCISE, name) for name in ("q1", "q6"))
+    before = IMPORTS + "\n".join(answer_source(EXERCISE, name) for name in ("q1", "q6"))
     for number in range(12):
         report = judge_source(
             EXERCISE, question, answer_source(EXERCISE, question), before=before, secret=b"%d" % number
