@@ -77,7 +77,21 @@ def links(text):
     return [link.partition("#")[0] for link in found if "://" not in link and not link.startswith("#")]
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/decisions/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/decisions/README.md"])
 def test_links_lead_somewhere(root, name):
     page = root / name
     assert [link for link in links(page.read_text("utf-8")) if not (page.parent / link).exists()] == []
+
+
+def test_paths_in_the_guide_for_contributors_exist(root):
+    """What stands in backticks and has a slash is a path of this repository; `name` and `NN_` stand for the reader's own."""
+    named = re.findall(r"`([\w.-]+/[\w./*-]*)`", (root / "CONTRIBUTING.md").read_text("utf-8"))
+    fixed = {re.sub(r"[^/]*(NN_|name).*", "", each) for each in named}
+    assert len(fixed) > 10
+    assert [each for each in fixed if not list(root.glob(each))] == []
+
+
+def test_every_anchor_of_the_guide_for_contributors_is_a_heading(root):
+    text = (root / "CONTRIBUTING.md").read_text("utf-8")
+    headings = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.*)$", text, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]*)\)", text)) <= headings

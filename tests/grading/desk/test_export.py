@@ -155,9 +155,10 @@ def test_a_platform_is_one_file(folder, tmp_path, monkeypatch, capsys):
     """A file in the folder is all that it takes."""
     (tmp_path / "planted").mkdir()
     (tmp_path / "planted" / "slate.py").write_text(PLANTED)
+    before = set(exporters.exporters())
     monkeypatch.setattr(exporters, "__path__", [*exporters.__path__, str(tmp_path / "planted")])
     assert export(folder, "--to", "slate") == 0
     out, err = capsys.readouterr()
     assert out == "ann=9;bob=1;"
     assert "not in the template: nobody" in err and "1 marks exported" in err
-    assert list(exporters.exporters()) == ["canvas", "moodle", "slate"]
+    assert list(exporters.exporters()) == sorted({*before, "slate"})
