@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from nbformat import NotebookNode
 
-from course_utils.checks.framework import load_exercise
+from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.grading.run import executor, journal
 from course_utils.grading.run.executor import Graded, Limits, Ungradable
 from course_utils.grading.run.journal import Stamp
@@ -44,6 +44,20 @@ class Submission:
 
     def __str__(self) -> str:
         return f"{self.student} {self.assignment}"
+
+    @property
+    def exercise(self) -> Exercise:
+        """What it answers."""
+        return load_exercise(self.assignment)
+
+    @property
+    def notebook(self) -> Path:
+        """Where its notebook should lie."""
+        return self.folder / f"{self.assignment}.ipynb"
+
+    def released(self, release: Path) -> Path:
+        """The notebook that its learner began from."""
+        return release / self.assignment / f"{self.assignment}.ipynb"
 
 
 @dataclass(frozen=True)
@@ -81,21 +95,19 @@ class Grader:
     def stamp(self, submission: Submission) -> Stamp:
         """What a mark of this submission is made from."""
         name = submission.assignment
-        released = self.release / name / f"{name}.ipynb"
         if name not in self._checks:
-            self._checks[name] = journal.checks_version(load_exercise(name), released)
+            released = submission.released(self.release)
+            self._checks[name] = journal.checks_version(submission.exercise, released)
         return Stamp(
-            journal.submission_hash(submission.folder / f"{name}.ipynb", submission.folder / "timestamp.txt"),
+            journal.submission_hash(submission.notebook, submission.folder / "timestamp.txt"),
             self._checks[name],
             journal.seed_id(self.secret),
         )
 
     def judge(self, submission: Submission, nursery: Nursery) -> Judged:
         """Run and judge one submission; never raises for what is in it."""
-        name = submission.assignment
-        exercise = load_exercise(name)
-        stamp = self.stamp(submission)
-        released = executor.read_released(self.release / name / f"{name}.ipynb")
+        exercise, stamp = submission.exercise, self.stamp(submission)
+        released = executor.read_released(submission.released(self.release))
         again = False
         try:
             sources = executor.read_submission(notebook_of(submission))
@@ -114,15 +126,14 @@ class Grader:
 
     def unable(self, submission: Submission, why: str, again: bool = False) -> Judged:
         """What stands in for a submission without marks."""
-        name = submission.assignment
-        released = executor.read_released(self.release / name / f"{name}.ipynb")
-        graded = executor.ungraded(released, load_exercise(name), why)
+        released = executor.read_released(submission.released(self.release))
+        graded = executor.ungraded(released, submission.exercise, why)
         return Judged(submission, graded, self.stamp(submission), why, again)
 
 
 def notebook_of(submission: Submission) -> Path:
     """Where a submission's notebook lies; raises :class:`Ungradable` if there is none of that name."""
-    path = submission.folder / f"{submission.assignment}.ipynb"
+    path = submission.notebook
     if not path.exists():
         others = sorted(other.name for other in submission.folder.glob("*.ipynb"))
         found = f"; there is {others[0]}" if others else ""
