@@ -16,6 +16,7 @@ from functools import cache
 from course_utils import catalog, instructions
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.hub.shelf import stock
 from course_utils.hub.store.errors import StoreError
 from course_utils.hub.store.snapshot import open_store
 from course_utils.wire import Asset, Rows, Variable
@@ -159,7 +160,7 @@ def _flan():
     lesson=READ,
     hints=(
         "save_pretrained has an argument for the size of a file, and push_to_hub takes the same.",
-        'max_shard_size="2MB" is a text. The tokenizer is published by a call of its own, into the same repository. '
+        'max_shard_size="2MB" is a text, and MB are millions of bytes; MiB would be more. The tokenizer is published by a call of its own, into the same repository. '
         "A repository that is there already is no reason to stop: exist_ok=True.",
         "Cutting a list into pieces, with an index of what lies where:\n"
         "pieces = [names[start : start + 3] for start in range(0, len(names), 3)]\n"
@@ -178,7 +179,7 @@ def publish_shards(answer, draw):
             expect.true(path in files, f"{path} in {repo_id}", f"only {expect.show(sorted(files))}")
         expect.true(len(shards) >= 2, "at least two .safetensors files", f"{sorted(shards)}")
         for path, content in shards.items():
-            expect.at_most(len(content) / 1e6, most + 0.1, f"the megabytes of {path}")
+            expect.at_most(len(content) / 1e6, most, f"the size of {path} in MB (10**6 bytes)")
     tensors = {path: _tensors(path, content) for path, content in shards.items()}
     with part("an index that is right", points=1):
         expect.true(
@@ -219,7 +220,7 @@ def _tensors(path, content):
     title="Choose a model",
     points=4,
     difficulty=2,
-    needs=("hub", "stock", "choose"),
+    needs=("hub", "choose"),
     lesson=READ,
     hints=(
         "Let the Hub filter what it can filter (the task), and look at the rest one by one.",
@@ -235,7 +236,7 @@ def choose(answer, draw):
         kind: _shelf(draw, kind) for kind in ("plain", "licence", "size", "gate", "silent", "tie", "empty")
     }
     for models, _, _ in shelves.values():
-        answer.call("stock", Variable("hub"), [_as_repository(model) for model in models])
+        answer.given(stock).call("stock", Variable("hub"), [_as_repository(model) for model in models])
     with part("the best one", points=1):
         _same_choice(answer, *shelves["plain"])
     with part("that one may use, download and carry", points=1):
@@ -562,7 +563,7 @@ ANSWERS = {
     title="Predict, then ask",
     points=3,
     difficulty=2,
-    needs=("hub", "stock", "predicted", "diagnose"),
+    needs=("hub", "predicted", "diagnose"),
     lesson=RELEASE,
     hints=(
         "To a stranger, how does a private repository differ from none at all?",
@@ -589,8 +590,8 @@ def diagnose(answer, draw):
     open_, closed, gate = (
         f"ada/{word}-{draw.random.randrange(10**6)}" for word in ("open", "closed", "gate")
     )
-    stock = [_small(open_), _small(closed, private=True), _small(gate, gated="manual")]
-    answer.call("stock", Variable("hub"), stock)
+    shelf = [_small(open_), _small(closed, private=True), _small(gate, gated="manual")]
+    answer.given(stock).call("stock", Variable("hub"), shelf)
     tokens = {who: answer.call("hub.add_user", who) for who in ("ada", "stranger")} | {"nobody": False}
     branch = f"v{draw.random.randrange(2, 9)}"
     with part("files and revisions", points=1):
@@ -634,7 +635,7 @@ def _same_diagnoses(answer, tokens, cases):
     title="Two people, one file",
     points=3,
     difficulty=3,
-    needs=("hub", "colleague", "append_line"),
+    needs=("hub", "append_line"),
     lesson=PUBLISH,
     hints=(
         "What did you read, and at which commit? Say so when you write.",
@@ -658,18 +659,47 @@ def append_line(answer, draw):
 
 
 def _appended(answer, draw, times):
-    (repo_id,) = _named(draw, f"ledger-{times}")
-    _forget(answer, repo_id)
+    repo_id, visits_id = _named(draw, f"ledger-{times}", "visits")
+    for name in (repo_id, visits_id):
+        _forget(answer, name)
     old = [f"entry {draw.random.randrange(10**6)}" for _ in range(2)]
     theirs = [f"theirs {draw.random.randrange(10**6)}" for _ in range(times)]
     mine = f"mine {draw.random.randrange(10**6)}"
     files = {"ledger.txt": "".join(f"{line}\n" for line in old)}
-    answer.call("stock", Variable("hub"), [{"identifier": repo_id, "files": files}])
-    answer.call("colleague.plan", repo_id, "ledger.txt", theirs)
-    answer.call("append_line", repo_id, "ledger.txt", mine, Variable("colleague"))
-    found = _read(_published(answer, repo_id), "ledger.txt").decode(errors="replace").splitlines()
+    seeds = [{"identifier": repo_id, "files": files}, {"identifier": visits_id, "files": {"visits.txt": ""}}]
+    answer.given(stock).call("stock", Variable("hub"), seeds)
+    answer.given(in_company).call("in_company", repo_id, visits_id, theirs, mine)
+    repository = _published(answer, repo_id)
+    found = _read(repository, "ledger.txt").decode(errors="replace").splitlines()
     what = "the lines of ledger.txt: what was there, then what the colleague added, then yours"
     expect.equal(found, [*old, *theirs, mine], what)
+    versions = [_folder(repository, commit.id).get("ledger.txt") for commit in _commits(repository)]
+    counts = [version.count(b"\n") for version in versions if version is not None]
+    wanted = list(range(len(found), len(old) - 1, -1))
+    expect.equal(
+        counts, wanted, "the number of lines in ledger.txt after each commit, the last commit first,"
+    )
+    visits = _read(_published(answer, visits_id), "visits.txt").decode(errors="replace").split()
+    expect.equal(
+        len(visits), times + 1, "how often meanwhile() was called: once between each reading and writing"
+    )
+
+
+def in_company(repo_id, visits_id, lines, mine):
+    """`append_line`, and meanwhile a colleague who adds one of the lines at each call until there are no more.
+
+    Each call leaves a mark in another repository, so that the Hub tells how many there were.
+    """
+    waiting, visits = list(lines), []
+
+    def meanwhile():
+        visits.append("visit")
+        hub.seed(visits_id, {"visits.txt": " ".join(visits)}, message="A visit")  # noqa: F821 - the learner's
+        if waiting:
+            text = hub.repo(repo_id).text("ledger.txt") + waiting.pop(0) + "\n"  # noqa: F821
+            hub.seed(repo_id, {"ledger.txt": text}, message="Add a line")  # noqa: F821
+
+    append_line(repo_id, "ledger.txt", mine, meanwhile)
 
 
 # q8: a release of three

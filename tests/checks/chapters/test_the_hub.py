@@ -41,7 +41,8 @@ def test_publish_shards(course, before):
         before=before,
         wrong={
             changed("q1", (', max_shard_size=f"{most_megabytes}MB"', "")): "at least two .safetensors files",
-            changed("q1", ('f"{most_megabytes}MB"', 'f"{most_megabytes + 2}MB"')): "the megabytes of",
+            changed("q1", ('f"{most_megabytes}MB"', 'f"{most_megabytes + 2}MB"')): "in MB",
+            changed("q1", ('f"{most_megabytes}MB"', "most_megabytes * 1024 * 1024")): "10**6 bytes",
             changed("q1", ("tokenizer.save_pretrained(folder)", "pass")): "tokenizer.json",
             changed("q1", ("folder_path=folder)", 'folder_path=folder, ignore_patterns="*.index.json")')): "what lies where",
             changed("q1", ("model.save", "model.half().save")): "other numbers in",
@@ -67,7 +68,7 @@ def publish_shards(model, tokenizer, repo_id, most_megabytes):
 ''',
         ],
     )  # fmt: skip
-    assert result.wrong[3].points == 2, "only the index is missing"
+    assert result.wrong[4].points == 2, "only the index is missing"
 
 
 def test_choose(before):
@@ -301,8 +302,21 @@ def diagnose(repo_id, path, revision, token):
     assert result.wrong[3].points == 2, "with a full cache only the last group is wrong"
 
 
+TOLD = """
+class Told:
+    def plan(self, repo_id, path, lines): self.lines = list(lines)
+    def __call__(self): pass
+
+colleague = Told()
+
+def append_line(repo_id, path, line, meanwhile):
+    text = hub.repo(repo_id).text(path) + "".join(each + "\\n" for each in getattr(meanwhile, "lines", colleague.__dict__.get("lines", [])))
+    api.upload_file(path_or_fileobj=(text + line + "\\n").encode(), path_in_repo=path, repo_id=repo_id)
+"""
+
+
 def test_append_line(before):
-    judged_well(
+    result = judged_well(
         EXERCISE,
         "q7",
         before=before,
@@ -312,6 +326,10 @@ def test_append_line(before):
             changed("q7", ("if error.response.status_code != 412:\n                raise", "return")): "the lines of ledger.txt",
             changed("q7", ("    while True:\n        sha = api", "    sha = api"), ("        text = Path", "    text = Path"), ("        meanwhile()\n", "    meanwhile()\n    while True:\n        sha = api.model_info(repo_id).sha\n")): "the lines of ledger.txt",
             changed("q7", ('.read_text() + line + "\\n"', '.read_text() * 0 + line + "\\n"')): "the lines of ledger.txt",
+            # lets the others finish first, and then looks at nothing
+            changed("q7", (", parent_commit=sha", ""), ("    while True:\n", "    for _ in range(9):\n        meanwhile()\n    while True:\n")): "how often meanwhile() was called",
+            # knows what it wants to hear: a colleague of its own, who tells the lines and does nothing
+            TOLD: "the lines of ledger.txt",
             # tries twice, and no more
             changed("q7", ("while True:", "for _ in range(2):")): "three times",
         },
@@ -341,6 +359,7 @@ def append_line(repo_id, path, line, meanwhile):
 ''',
         ],
     )  # fmt: skip
+    assert result.wrong[6].points == 0, "nothing is earned by saying so"
 
 
 def test_release(course, before):
