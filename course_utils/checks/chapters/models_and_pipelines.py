@@ -186,7 +186,7 @@ def prepare(answer, draw):
     lesson=MODELS,
     hints=(
         "The plain network's forward is all you need to know; the class has the same layers under other names.",
-        "In __init__: super().__init__(config), the three layers, self.post_init(). adopt is a dict with new keys. "
+        "In __init__: super().__init__(config), the three layers, and last self.post_init(), without which nothing can be loaded. adopt is a dict with new keys. "
         "register needs AutoConfig and AutoModelForSequenceClassification, as in the lesson.",
         "Renaming the columns of a table:\n"
         'new = {"year": "Jahr", "town": "Ort"}\n{new[name]: column for name, column in table.items()}',
@@ -434,15 +434,16 @@ def logits_to_answers(answer, draw):
             expect.length(found, len(logits), what)
             expect.all_close(found, _zero_shot(logits, label2id, multi), f"{what}, {meant},")
     with part("the best legal answer of all windows", points=1):
-        for _ in range(4):
-            windows, longest = _windows(draw), draw.random.randrange(2, 5)
+        for number in range(4):
+            longest = draw.random.randrange(2, 5)
+            windows = _windows(draw, longest, number % 3)
             best = _best(windows, longest)
             found = answer.call("best_answer", windows, longest, best[0] - 1.0)
             expect.type_of(found, (tuple, list), "best_answer(windows, longest, threshold)")
             expect.equal(list(found), list(best[1]), "best_answer's (start, end) in characters")
     with part("no answer below the threshold", points=1):
         for gap in (0.5, -0.5):
-            windows = _windows(draw)
+            windows = _windows(draw, 3, 1)
             score, span = _best(windows, 3)
             found = answer.call("best_answer", windows, 3, score + gap)
             wanted = None if gap > 0 else list(span)
@@ -464,19 +465,35 @@ def _zero_shot(logits, label2id, multi):
     )
 
 
-def _windows(draw):
-    """Three windows: two special pieces, a question, and a stretch of the text; offsets are None outside the text."""
+def _windows(draw, longest, best):
+    """Three windows: two special pieces, a question, and a stretch of the text; offsets are None outside the text.
+
+    The window number `best` has the best legal answer, of `longest` pieces. Larger sums elsewhere are not legal: a piece
+    outside the text, one piece too many (in the next window), an end before its start (in the one after that).
+    """
     windows, place = [], 0
-    for _ in range(3):
+    for number in range(3):
         before, inside = draw.random.randrange(2, 5), draw.random.randrange(5, 9)
         offsets = (
             [None] * before + [(place + 4 * step, place + 4 * step + 3) for step in range(inside)] + [None]
         )
         place += 4 * (inside - 2)  # the next window begins before this one ends
-        starts, ends = ([round(draw.random.gauss(0, 3), 3) for _ in offsets] for _ in range(2))
-        starts[0] = ends[0] = 9.0  # tempting, and outside the text
+        starts, ends = ([_logit(draw) for _ in offsets] for _ in range(2))
+        starts[0] = ends[0] = 20.0  # tempting, and outside the text
+        first = draw.random.randrange(before, before + inside - longest)
+        role = (number - best) % 3
+        if role == 0:
+            starts[first] = ends[first + longest - 1] = 9.0
+        elif role == 1:
+            starts[first] = ends[first + longest] = 12.0
+        else:
+            starts[first + 1] = ends[first] = 12.0
         windows.append({"starts": starts, "ends": ends, "offsets": offsets})
     return windows
+
+
+def _logit(draw):
+    return round(max(-5.0, min(5.0, draw.random.gauss(0, 3))), 3)
 
 
 def _best(windows, longest):
@@ -634,7 +651,8 @@ def _greedy(prompt, most):
     needs=("CountingPipeline",),
     lesson=WRITING,
     hints=(
-        "Four methods: the options sorted, text to tensors, tensors to tokens, tokens to the answer.",
+        "Four methods: the options sorted, text to tensors, tensors to tokens, tokens to the answer. _sanitize_parameters is called "
+        "with the options of one call only: put in no defaults there, or a later call undoes what the first was told.",
         "The tokens of T5 begin with a start mark and, in a batch, end in padding; both are special, and the end mark "
         "is too. Count what is none of tokenizer.all_special_ids.",
         "How many real words are in a row that is filled up?\n"

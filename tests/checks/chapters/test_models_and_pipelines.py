@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from course_utils.checks.testing import changed_answer, given_cells, judged_well, replaced
+from course_utils.checks.testing import changed_answer, given_cells, judge_source, judged_well, replaced
 
 EXERCISE = "03_models_and_pipelines"
 changed, given = partial(changed_answer, EXERCISE), partial(given_cells, EXERCISE)
@@ -221,7 +221,7 @@ def best_answer(windows, longest, threshold):
 
 
 def test_logits_to_answers(course):
-    judged_well(
+    result = judged_well(
         EXERCISE,
         "q6",
         course=course,
@@ -233,11 +233,20 @@ def test_logits_to_answers(course):
             ZERO_SHOT + replaced(BEST, ("range(first, min(first + longest,", "range(0, min(first + longest,")): "in characters",
             ZERO_SHOT + replaced(BEST, ("first + longest,", "first + longest + 1,")): "in characters",
             ZERO_SHOT + replaced(BEST, ("for window in windows", "for window in windows[:1]")): "best_answer",
+            ZERO_SHOT + replaced(BEST, ("for window in windows", "for window in windows[1:]")): "best_answer",
+            ZERO_SHOT + replaced(BEST, ("first + longest,", "first + longest - 1,")): "to be a list",
             ZERO_SHOT + replaced(BEST, (" if score >= threshold else None", "")): "threshold",
             ZERO_SHOT + replaced(BEST, ("if window[\"offsets\"][first] is not None and window[\"offsets\"][last] is not None", "")): "crashed",
         },
         right=[ZERO_SHOT + BEST, ZERO_SHOT + replaced(BEST, ("return (start, end)", "return [start, end]"))],
     )  # fmt: skip
+    assert result.wrong[4].points == 1
+
+
+def test_an_answer_of_one_piece_too_many_loses_the_same_on_every_draw():
+    source = IMPORTS + ZERO_SHOT + replaced(BEST, ("first + longest,", "first + longest + 1,"))
+    points = {judge_source(EXERCISE, "q6", source, secret=b"%d" % number).points for number in range(20)}
+    assert points == {1}
 
 
 EMBED = """
