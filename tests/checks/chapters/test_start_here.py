@@ -24,6 +24,7 @@ def test_examine():
             changed("q1", ("[installed[name], version]", "[version, installed[name]]")): "[installed, wanted]",
             "def examine(environment, installed, wanted): return True": "to be a dict",
             "def examine(environment, installed, wanted): return {'offline': False}": "'endpoint'",
+            changed("q1", ('"missing": sorted(set(wanted) - set(installed)),', "")): "the key 'missing'",
         },
         right=[
             '''
@@ -44,6 +45,7 @@ def examine(environment, installed, wanted):
         ],
     )  # fmt: skip
     assert result.wrong[0].points == 3, "only one part is lost"
+    assert result.wrong[-1].points == 3, "a key that is missing costs its part"
 
 
 def test_path():
@@ -60,6 +62,7 @@ def test_path():
             # takes what is known away at the end: what only the known ones need stays
             changed("q2", ("if needed not in known", ""), ("if name in chosen]", "if name in chosen and (name in wanted or name not in known)]")): "path(chapters, ",
             changed("q2", ("[name for name in chapters if name in chosen]", "chosen")): "a list",
+            changed("q2", ("[name for name in chapters if name in chosen]", "sorted(chosen)")): "path(chapters, ",
         },
         right=[
             '''
@@ -268,6 +271,8 @@ def test_weights_made():
             changed("q7", ("math.isqrt(memory // (4 * layers * heads))", "memory // (4 * layers * heads)")): "longest_text(",
             changed("q7", ("math.isqrt(memory // (4 * layers * heads))", "math.sqrt(memory / (4 * layers * heads))")): "longest_text(",
             changed("q7", ("math.isqrt(memory // (4 * layers * heads))", "math.isqrt(memory // (4 * layers * heads)) + 1")): "longest_text(",
+            changed("q7", ("math.isqrt(memory // (4 * layers * heads))", "round(math.sqrt(memory / (4 * layers * heads)))")): "longest_text(",
+            changed("q7", ("math.isqrt(memory // (4 * layers * heads))", "math.ceil(math.sqrt(memory / (4 * layers * heads)))")): "longest_text(",
         },
         right=[
             "def weights_made(layers, heads, texts, places): return sum(places for _ in range(layers * heads * texts * places))\n"
