@@ -36,7 +36,7 @@ class Course:
     exercise: str | None = None
 
     def model(self, name: str) -> str:
-        """The path of a model for `from_pretrained`: "flan-t5", "bert", "distilbert" or "gpt2"."""
+        """The path of a model for `from_pretrained`: one of `course_utils.catalog.MODELS`, such as "bert"."""
         return catalog.model_path(name, self.profile)
 
     def dataset(self, name: str, seed: int | None = None) -> str:

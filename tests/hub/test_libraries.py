@@ -49,10 +49,16 @@ def test_the_courses_models_load_at_a_tag_a_commit_and_main(course_hub):
 
 
 def test_what_the_course_brings_can_be_found(course_hub):
-    assert len(list(hf.list_models(author="course"))) == 4
-    assert [each.id for each in hf.list_models(filter="text2text-generation")] == ["course/mini-flan-t5"]
-    assert len(list(hf.list_datasets(author="course", filter="license:apache-2.0"))) == 7
-    assert {each.id for each in hf.list_spaces(filter="evaluate")} >= {"evaluate-metric/rouge"}
+    from course_utils.catalog import DATASETS, METRICS, MODELS
+
+    ids = lambda found: sorted(each.id for each in found)  # noqa: E731
+    assert ids(hf.list_models(author="course")) == [f"course/mini-{name}" for name in MODELS]
+    writers = [name for name, model in MODELS.items() if model.card.pipeline == "text2text-generation"]
+    assert "flan-t5" in writers
+    assert ids(hf.list_models(filter="text2text-generation")) == [f"course/mini-{name}" for name in writers]
+    offered = hf.list_datasets(author="course", filter="license:apache-2.0")
+    assert ids(offered) == [f"course/{name}" for name in DATASETS]
+    assert ids(hf.list_spaces(filter="evaluate")) == [f"evaluate-metric/{name}" for name in METRICS]
 
 
 def test_the_courses_repositories_belong_to_the_course(course_hub):
