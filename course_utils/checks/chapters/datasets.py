@@ -47,6 +47,25 @@ def _expect_columns(table, columns, what):
 
 # Question 1: five files, one table
 
+
+def unpacked(files):
+    """Write {relative name: bytes} into a new folder and return its path."""
+    import tempfile
+    from pathlib import Path
+
+    folder = Path(tempfile.mkdtemp(dir=scratch.name))  # noqa: F821 - the learner's
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def gathered(files):
+    """The features and rows that `gather` makes of these files."""
+    found = gather(unpacked(files))
+    return {"features": {name: str(feature) for name, feature in found.features.items()}, "rows": found}
+
+
 FEATURES = {
     "text": "Value('string')",
     "label": "ClassLabel(names=['negative', 'positive'])",
@@ -59,7 +78,7 @@ FEATURES = {
     title="Five files, one table",
     points=4,
     difficulty=2,
-    needs=("gather", "gathered"),
+    needs=("gather",),
     lesson=FILES,
     hints=(
         "Take the files one by one, and bring each to the same three things: a text, a label, a source. Join them last.",
@@ -74,7 +93,7 @@ FEATURES = {
 )
 def gather(answer, draw):
     files, truth = _desks(draw)
-    found = answer.call("gathered", files)
+    found = answer.given(unpacked, gathered).call("gathered", files)
     expect.keys(found, ("features", "rows"), "gathered(files)")
     expect.type_of(found["features"], dict, "the features of gather(folder)")
     _expect_columns(found["rows"], {"text": "string", "label": "", "source": "string"}, "gather(folder)")
@@ -121,6 +140,8 @@ def _desks(draw):
         for place, name in enumerate(("desk", "post", "wall", "archive", "letters"))
     }
 
+    text, label = truth["desk"][0]
+    truth["desk"][0] = (text.replace(". ", "; ", 1) if ". " in text else f"{text[:-1]}; {text}", label)
     desk = [[_loose(text, pick), _shouted(label, pick)] for text, label in truth["desk"]]
     desk.insert(pick.randrange(9), ["Nobody knows what they thought.", ""])
     desk.insert(pick.randrange(9), ["", "positive"])
@@ -182,12 +203,18 @@ def _parquet(columns):
 # Question 2: chunks
 
 
+def chunked(rows, length, stride):
+    """A Dataset with the columns id and tokens, cut into chunks."""
+    options = {"length": length, "stride": stride}
+    return rows.map(chunks, batched=True, batch_size=5, remove_columns=rows.column_names, fn_kwargs=options)  # noqa: F821 - the learner's
+
+
 @exercise.question(
     "q2",
     title="Long documents into chunks",
     points=3,
     difficulty=2,
-    needs=("chunks", "chunked"),
+    needs=("chunks",),
     lesson=MAP,
     hints=(
         "Where does the second chunk begin, if each has `length` tokens and shares `stride` with the one before?",
@@ -209,7 +236,7 @@ def chunk(answer, draw):
         tokens[f"d{number}"] = list(range(first, first + size))
         first += size
     call = f"chunks(rows, {length}, {stride})"
-    table = answer.call("chunked", Rows(_documents(tokens)), length, stride)
+    table = answer.given(chunked).call("chunked", Rows(_documents(tokens)), length, stride)
     _expect_columns(table, {"id": "string", "place": "int", "tokens": "list<"}, call)
     found = _grouped(table.to_pylist())
     longest = max((len(row["tokens"]) for rows in found.values() for row in rows), default=0)
@@ -261,12 +288,29 @@ def _grouped(rows):
 # Question 3: stop, and go on exactly there
 
 
+def reading(numbers, most, count, state):
+    """`read` from a stream that is opened anew and breaks off after `most` rows: the numbers read, and the state as JSON."""
+    import json
+
+    from datasets import IterableDataset
+
+    def rows():
+        for place, number in enumerate(numbers):
+            if place == most:
+                raise RuntimeError(f"the stream was asked for more than {most} rows")
+            yield {"number": number}
+
+    stream = IterableDataset.from_generator(rows)
+    found, after = read(stream, count, json.loads(state))  # noqa: F821 - the learner's
+    return {"numbers": [row["number"] for row in found], "state": json.dumps(after)}
+
+
 @exercise.question(
     "q3",
     title="Find the bug: a reader that loses rows",
     points=4,
     difficulty=2,
-    needs=("read", "readings"),
+    needs=("read",),
     lesson=LARGE,
     hints=(
         "The loop takes a row from the stream, and then decides whether it wants it. What becomes of a row that it doesn't want?",
@@ -278,29 +322,35 @@ def _grouped(rows):
 )
 def resume(answer, draw):
     counts = [draw.random.randrange(3, 30) for _ in range(4)]
-    first = draw.random.randrange(1000, 9000)
-    found = answer.call("readings", first, 100_000, counts)
-    expect.keys(found, ("rows", "pulled"), "readings(...)")
-    expect.each_of(found["rows"], (list, tuple), "the readings")
-    expect.length(found["rows"], len(counts), f"the readings of {counts} rows")
-    for number, rows in enumerate(found["rows"]):
-        expect.each_of(rows, dict, f"reading {number}")
-    numbers = [[row.get("number") for row in rows] for rows in found["rows"]]
+    numbers = draw.sample(range(10**6), 200)
+    mine = answer.given(reading)
     with part("the first reading, and nothing that was not asked for", points=1):
-        expect.equal(numbers[0], list(range(first, first + counts[0])), "the rows of the first reading")
-        expect.number(found["pulled"], "the number of rows taken from the source")
-        expect.true(
-            found["pulled"] <= counts[0] + 1,
-            f"at most {counts[0] + 1} rows taken from the source for a first reading of {counts[0]}",
-            f"{found['pulled']}",
-        )
+        found, _ = _reading(mine, numbers, counts[0], "null", most=counts[0] + 1)
+        expect.equal(found, numbers[: counts[0]], "the numbers of the first reading")
     with part("no row is lost and none comes twice", points=3):
-        begin = first + counts[0]
-        for count, reading in zip(counts[1:], numbers[1:], strict=True):
-            expect.length(reading, count, f"a later reading, which asks for {count} rows,")
-            expect.equal(reading[0], begin, f"the first row of the reading that follows row {begin - 1}")
-            expect.equal(reading, list(range(begin, begin + count)), "the rows of a later reading")
+        begin, state, states = 0, "null", []
+        for number, count in enumerate(counts):
+            states.append((state, begin, count))
+            found, state = _reading(mine, numbers, count, state, most=len(numbers))
+            what = f"reading {number + 1}, which asks for {count} rows,"
+            expect.length(found, count, what)
+            expect.equal(found[0], numbers[begin], f"the first row of the reading that follows {begin} rows")
+            expect.equal(found, numbers[begin : begin + count], f"the rows of {what}")
             begin += count
+        state, begin, count = states[1]  # the state is all that tells where to go on
+        again, _ = _reading(mine, numbers, count, state, most=len(numbers))
+        expect.equal(
+            again, numbers[begin : begin + count], "the rows of reading 2, done again from its state,"
+        )
+
+
+def _reading(answer, numbers, count, state, most):
+    """(numbers, state as JSON) of one reading; the state is carried from reading to reading on this side."""
+    found = answer.call("reading", numbers, most, count, state)
+    expect.keys(found, ("numbers", "state"), "reading(...)")
+    expect.each_of(found["numbers"], int, "the numbers of a reading")
+    expect.type_of(found["state"], str, "the state as JSON")
+    return found["numbers"], found["state"]
 
 
 # Question 4: what runs again?
@@ -329,6 +379,29 @@ def predict(answer, draw):
 
 
 # Question 5: chance that can be repeated
+
+
+def elsewhere(row, index, seed, process):
+    """typo(row, index, seed) as in another process: hash() of a text, or of a tuple with one, gives something else.
+
+    So does Python itself, unless PYTHONHASHSEED is set; a second process would take a second each time.
+    """
+    import builtins
+
+    here = builtins.hash
+
+    def there(value):
+        if isinstance(value, (str, bytes)):
+            return here((process, value))
+        if isinstance(value, tuple):
+            return here(tuple(map(there, value)))
+        return here(value)
+
+    builtins.hash = there
+    try:
+        return typo(row, index, seed)  # noqa: F821 - the learner's
+    finally:
+        builtins.hash = here
 
 
 @exercise.question(
@@ -369,6 +442,19 @@ def noise(answer, draw):
             "the same swaps when the rows are asked for again, from the last to the first",
             "others",
         )
+        mine = answer.given(elsewhere)
+        there = [
+            [
+                mine.call("elsewhere", {"text": text}, index, seeds[0], process)
+                for index, text in enumerate(texts[:8])
+            ]
+            for process in (1, 2)
+        ]
+        expect.true(
+            there[0] == there[1],
+            "the same swaps in two processes, in which texts have other values of hash(),",
+            "others",
+        )
     with part("they do decide", points=1):
         long = max(texts, key=len)
         for what, places in (
@@ -399,6 +485,14 @@ def _one_swap(text, got):
 
 # Question 6: splits
 
+
+def splits_of(rows, seed):
+    """The splits of these rows, with `label` as the ClassLabel that it is."""
+    from datasets import ClassLabel
+
+    return split(rows.cast_column("label", ClassLabel(names=["negative", "positive"])), seed)  # noqa: F821 - the learner's
+
+
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
 TOLERANCE = 0.02  # of all rows, and of the rows of a split that are positive
 
@@ -408,7 +502,7 @@ TOLERANCE = 0.02  # of all rows, and of the rows of a split that are positive
     title="Splits that do not leak",
     points=4,
     difficulty=3,
-    needs=("split", "splits_of"),
+    needs=("split",),
     lesson=TRUST,
     hints=(
         "Which rows are the same text in different clothes? They have to travel together.",
@@ -427,7 +521,7 @@ def splits(answer, draw):
     rows = _reviews_with_twins(draw)
     seed = draw.random.randrange(1000)
     columns = {name: [row[name] for row in rows] for name in ("number", "text", "label")}
-    found = answer.call("splits_of", Rows(columns), seed)
+    found = answer.given(splits_of).call("splits_of", Rows(columns), seed)
     call = f"split(reviews, {seed})"
     if type(found) is not dict:
         raise Failed(Rung.WRONG_TYPE, f"{call} to be a DatasetDict", f"a {type(found).__name__}")
@@ -445,7 +539,7 @@ def splits(answer, draw):
         )
         mine = sorted(row["number"] for row in parts["test"])
         again, other = (
-            _test_numbers(answer.call("splits_of", Rows(columns), number), call)
+            _test_numbers(answer.given(splits_of).call("splits_of", Rows(columns), number), call)
             for number in (seed, seed + 1)
         )
         expect.true(
@@ -507,12 +601,26 @@ def _reviews_with_twins(draw):
 # Question 7: a card that loads by name
 
 
+def carded(files, names):
+    """The card's data and, for each name, {split: texts} as load_dataset finds them."""
+    from datasets import load_dataset
+    from huggingface_hub import DatasetCard
+
+    folder = unpacked(files)
+    write_card(folder, names)  # noqa: F821 - the learner's
+    found = {"card": DatasetCard.load(folder / "README.md").data.to_dict()}
+    for name in names:
+        loaded = load_dataset(str(folder), name, cache_dir=str(unpacked({})))
+        found[name] = {part: rows["text"][:] for part, rows in loaded.items()}
+    return found
+
+
 @exercise.question(
     "q7",
     title="A card that loads by name",
     points=2,
     difficulty=1,
-    needs=("write_card", "carded"),
+    needs=("write_card",),
     lesson=TRUST,
     hints=(
         "The block between the two lines of --- at the top of README.md is YAML. Which key of it lists the configurations?",
@@ -533,7 +641,7 @@ def card(answer, draw):
     files = {
         f"{name}/{split}.csv": _csv(rows) for name, splits in truth.items() for split, rows in splits.items()
     }
-    found = answer.call("carded", files, names)
+    found = answer.given(unpacked, carded).call("carded", files, names)
     expect.keys(found, ("card", *names), "carded(files, names)")
     with part("each configuration loads by its name", points=1):
         for name in names:
@@ -659,12 +767,35 @@ def _fault_of_tags(tags):
 # Question 9: pictures with questions
 
 
+def pixels_of(row):
+    """A row with the picture's pixels, as an array, in place of the picture."""
+    import numpy as np
+
+    pixels = np.asarray(row["image"].convert("RGB"))
+    return {"pixels": pixels, "question": row["question"], "answer": row["answer"]}
+
+
+def pictured(files):
+    """The features and rows of `picture_set`, with the pictures as arrays."""
+    found = picture_set(unpacked(files))
+    features = {name: str(feature) for name, feature in found.features.items()}
+    return {"features": features, "rows": [pixels_of(row) for row in found]}
+
+
+def mirrored(pixels, question, answer):
+    """What `mirror` makes of a row, with the picture as an array."""
+    from PIL import Image
+
+    row = {"image": Image.fromarray(pixels), "question": question, "answer": answer}
+    return pixels_of(mirror(row))  # noqa: F821 - the learner's
+
+
 @exercise.question(
     "q9",
     title="Pictures that can be asked about",
     points=3,
     difficulty=2,
-    needs=("picture_set", "pictured", "mirror", "mirrored"),
+    needs=("picture_set", "mirror"),
     lesson=TRUST,
     hints=(
         "A column of paths becomes a column of pictures by its type alone. Which rows have no picture to show?",
@@ -680,10 +811,8 @@ def picture_set(answer, draw):
 
     records = [pictures.record(draw.seed, index, "test") for index in range(24)]
     files, good = _picture_files(draw, records)
-    found = answer.call("pictured", files)
-    expect.keys(found, ("features", "rows"), "pictured(files)")
-    expect.each_of(found["rows"], dict, "the rows of picture_set(folder)")
     with part("the broken rows are left out", points=1):
+        found = _pictured(answer, files)
         image = str(found["features"].get("image") if type(found["features"]) is dict else None)
         expect.true(image.startswith("Image("), "a column 'image' with the type Image()", image)
         expect.equal(
@@ -692,6 +821,7 @@ def picture_set(answer, draw):
             f"the number of rows whose picture is there and can be opened, of {len(records)}",
         )
     with part("each picture stands with its own question and answer", points=1):
+        found = _pictured(answer, files)
         wanted = Counter((np.asarray(row["image"]).tobytes(), row["question"], row["answer"]) for row in good)
         for row in found["rows"]:
             expect.keys(row, ("pixels", "question", "answer"), "a row of picture_set(folder)")
@@ -712,7 +842,7 @@ def picture_set(answer, draw):
                 else (row["question"], row["answer"])
             )
             pixels = np.asarray(row["image"])
-            got = answer.call("mirrored", pixels, *asked)
+            got = answer.given(pixels_of, mirrored).call("mirrored", pixels, *asked)
             expect.keys(got, ("pixels", "question", "answer"), "mirror(row)")
             expect.shape(got["pixels"], pixels.shape, "the pixels of mirror(row)")
             expect.true(
@@ -728,6 +858,13 @@ def picture_set(answer, draw):
                 (asked[0], turned),
                 f"question and answer of mirror(row), which was asked {asked[0]!r},",
             )
+
+
+def _pictured(answer, files):
+    found = answer.given(unpacked, pixels_of, pictured).call("pictured", files)
+    expect.keys(found, ("features", "rows"), "pictured(files)")
+    expect.each_of(found["rows"], dict, "the rows of picture_set(folder)")
+    return found
 
 
 def _picture_files(draw, records):

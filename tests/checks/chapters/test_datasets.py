@@ -1,5 +1,7 @@
 """Every question of exercise 02: the solution, the stub, wrong answers with the message they get, other right ways."""
 
+import ast
+import inspect
 from functools import partial
 
 import pytest
@@ -68,11 +70,17 @@ def gather(folder):
 """
 
 
+SPLIT = """
+def SPLIT(file):
+    return [dict(zip(("review", "verdict"), line.rstrip().rsplit(";", 1))) for line in file.read().splitlines()[1:]]
+"""
+
+
 def test_gather():
     result = judged_well(
         EXERCISE,
         "q1",
-        before=given("q1-helper"),
+        before=given(),
         wrong={
             solution("q1", ('["positive", "negative"][row', '["negative", "positive"][row')): "from 'archive'",
             solution("q1", (', sample_by="document"', "")): "from 'letters'",
@@ -83,10 +91,20 @@ def test_gather():
             solution("q1", ('"up": "positive", "down": "negative"', '"up": "negative", "down": "positive"')): "from 'post'",
             solution("q1", ('signs.get(line[:1])', '"positive" if "+" in line else "negative"')): "from 'wall'",
             solution("q1", ('"source": source}', '"source": source.title()}')): "from 'desk'",
+            PLAIN_GATHER.replace("csv.DictReader(file, delimiter=';')", "").replace('csv.DictReader(file, delimiter=";")', 'SPLIT(file)') + SPLIT: "from 'desk'",
         },
         right=[PLAIN_GATHER, IN_PIECES],
     )  # fmt: skip
     assert [report.points for report in result.wrong[:4]] == [3, 3, 2, 3]
+
+
+def test_the_functions_that_are_sent_along_are_the_notebooks():
+    names = ("unpacked", "q1-helper", "q2-helper", "q3-helper", "q6-helper", "q7-helper", "q9-helper")
+    defined = [node for node in ast.parse(cells(*names)).body if isinstance(node, ast.FunctionDef)]
+    assert len(defined) == 9
+    for node in defined:
+        sent = ast.parse(inspect.getsource(getattr(questions, node.name))).body[0]
+        assert ast.dump(sent) == ast.dump(node), node.name
 
 
 CHUNKS = """
@@ -109,7 +127,7 @@ def test_chunks():
     result = judged_well(
         EXERCISE,
         "q2",
-        before=given("q2-helper"),
+        before=given(),
         wrong={
             solution("q2", ("range(0, last, length - stride)", "range(0, len(tokens), length - stride)")): "the number of chunks",
             solution("q2", ("range(0, last, length - stride)", "range(0, last, length)")): "put together again",
@@ -137,16 +155,18 @@ def test_read():
     result = judged_well(
         EXERCISE,
         "q3",
-        before=given("q3-stream", "q3-helper"),
+        before=given(),
         wrong={
             cells("q3-colleague").replace("colleagues_read", "read"): "the first row of the reading that follows",
             solution("q3", ("return rows, stream.state_dict()", "return rows, None")): "the first row of the reading that follows",
             solution("q3", ("rows = []\n", "rows = []\n    saved = stream.state_dict()\n"), ("rows, stream.state_dict()", "rows, saved")): "the first row",
-            solution("q3", ("for row in stream:", "for row in list(stream):")): "rows taken from the source",
-            solution("q3", ("return rows, stream", "return rows[:-1], stream")): "to hold",
+            solution("q3", ("for row in stream:", "for row in list(stream):")): "was asked for more than",
+            solution("q3", ("return rows, stream", "return rows[:-1], stream")): "the first reading",
             solution("q3", ("stream.load_state_dict(state)", "stream = stream.skip(state['done'] - 1)"),
                      ("stream.state_dict()", "{'done': len(rows)}")): "the first row of the reading that follows",
-            solution("q3", ("return rows, stream.state_dict()", "return rows")): "`readings` to run",
+            solution("q3", ("return rows, stream.state_dict()", "return rows")): "`reading` to run",
+            solution("q3", ("return rows, stream.state_dict()", "PLACE[0] += count\n    return rows, {}"), ("    rows = []\n", "    if state is None:\n        PLACE[0] = 0\n    rows = []\n")).replace("stream.load_state_dict(state)", "stream = stream.skip(PLACE[0])") + "\nPLACE = [0]": "reading 2, done again",
+            "def readings(first, size, counts): return {'rows': [], 'pulled': 0}\ndef reading(numbers, most, count, state): return {'numbers': numbers[:count], 'state': state}\ndef read(stream, count, state=None): return [], None": "the first reading",
         },
         right=[
             '''
@@ -175,6 +195,7 @@ def read(stream, count, state=None):
         ],
     )  # fmt: skip
     assert result.wrong[0].points == 1, "the colleague's own code is worth little"
+    assert result.wrong[-1].points == 0, "nothing is earned by saying so"
 
 
 def test_predictions():
@@ -218,8 +239,10 @@ def test_typo():
             solution("q5", ('return {"text": ', "return ("), ("place + 2 :]}", "place + 2 :])")): "to be a dict",
             "state = [0]\n" + solution("q5", ('random.Random(f"{seed}/{index}")', 'random.Random(f"{seed}/{index}/{state[0]}")'),
                                        ('text = row["text"]', 'text = row["text"]\n    state[0] += 1')): "the same swaps",
+            solution("q5", ('random.Random(f"{seed}/{index}")', "random.Random(hash((seed, index, text)))")): "in two processes",
         },
         right=[
+            solution("q5", ('random.Random(f"{seed}/{index}")', "random.Random(hash((seed, index)))")),
             '''
 def typo(row, index, seed):
     text = row["text"]
@@ -292,7 +315,7 @@ def test_split():
     result = judged_well(
         EXERCISE,
         "q6",
-        before=given("q6-helper"),
+        before=given(),
         wrong={
             STRATIFIED: "no text in train and in test too",
             solution("q6", ('" ".join(row["text"].lower().split())', 'row["text"]')): "whatever its case and spaces",
@@ -342,7 +365,7 @@ def test_write_card():
     result = judged_well(
         EXERCISE,
         "q7",
-        before=given("q7-helper"),
+        before=given(),
         wrong={
             solution("q7", ("{name}/{part}.csv", "{name}/*.csv")): "the texts by split",
             solution("q7", ('"language: en", ', "")): "'language'",
@@ -437,7 +460,7 @@ def test_pictures():
     result = judged_well(
         EXERCISE,
         "q9",
-        before=given("q9-helper"),
+        before=given(),
         wrong={
             solution("q9", ("        except OSError:\n            continue\n", "        except FileNotFoundError:\n            continue\n")): "`pictured` to run",
             solution("q9", ("Picture.open(path).load()", "Picture.open(path)")): "`pictured` to run",
