@@ -9,6 +9,8 @@ in between. An `HfApi(...)` that somebody made by hand before keeps its address.
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.machinery
 import os
 import sys
 from pathlib import Path
@@ -80,9 +82,11 @@ class Activation:
             _set_variable(name, value)
         if socket is not None:
             self._go_through(socket)
+        self._later = _AtImport("datasets.config", _without_datasets_server)
         self._tell()
 
     def undo(self):
+        self._later.forget()
         for name in self._set:
             _set_variable(name, self._before.get(name))
         for owner, name, value in reversed(self._attributes):
@@ -114,8 +118,7 @@ class Activation:
             if name in sys.modules:
                 _reread(sys.modules[name], self._put)
         if "datasets.config" in sys.modules:
-            # it would look up a host "datasets-server.127.0.0.1"; no variable stops that
-            self._put(sys.modules["datasets.config"], "USE_PARQUET_EXPORT", False)
+            _without_datasets_server(sys.modules["datasets.config"], self._put)
         self._copy(self._put)
         _forget_connections()
 
@@ -146,6 +149,39 @@ class Activation:
     def _put(self, owner, name, value):
         self._attributes.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
+
+
+def _without_datasets_server(config, put=setattr):
+    """It would look up a host "datasets-server.127.0.0.1"; no variable stops that."""
+    put(config, "USE_PARQUET_EXPORT", False)
+
+
+class _AtImport(importlib.abc.MetaPathFinder):
+    """Lets `act(module)` follow the import of one module that is not there yet."""
+
+    def __init__(self, name, act):
+        self._name, self._act = name, act
+        if name not in sys.modules:
+            sys.meta_path.insert(0, self)
+
+    def forget(self):
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def find_spec(self, name, path=None, target=None):
+        if name != self._name:
+            return None
+        self.forget()
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None:
+            run = spec.loader.exec_module
+
+            def run_and_act(module):
+                run(module)
+                self._act(module)
+
+            spec.loader.exec_module = run_and_act
+        return spec
 
 
 def _take_downloaded_code():

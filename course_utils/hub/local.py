@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import dataclasses
 import fnmatch
+import http.client
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ from course_utils.hub.store.view import StoreView
 
 SOCKET = "socket"
 NOBODY = ".nobody"  # the HF_HOME of who has no token
+ANSWER_SECONDS = 30
 ADDRESS = "address"  # a file that tells where the server can be reached, while there is one
 
 
@@ -42,6 +44,18 @@ def home_of(root, user, token):
     return home
 
 
+def answers(url, token):
+    """Whether a Hub that knows the token answers there."""
+    line = http.client.HTTPConnection(url.removeprefix("http://"), timeout=ANSWER_SECONDS)
+    try:
+        line.request("GET", "/api/whoami-v2", headers={"Authorization": f"Bearer {token}"})
+        return line.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        line.close()
+
+
 class Connection:
     """The libraries pointing at a Hub that another process runs (`course hub`). README.md tells more.
 
@@ -54,14 +68,17 @@ class Connection:
             self.url = (self.root / ADDRESS).read_text()
             tokens = json.loads((self.root / "tokens.json").read_bytes())
         except FileNotFoundError:
-            raise RuntimeError(
-                f"No Hub is running in {self.root}. `course hub --root …` starts one."
-            ) from None
+            raise self._none_running() from None
         mine = [token for token, owner in tokens.items() if owner["name"] == user]
         if not mine:
             raise KeyError(f"The Hub in {self.root} has no account {user!r}.")
         self.token = mine[-1]
+        if not answers(self.url, self.token):  # it was killed, and its address is still there
+            raise self._none_running()
         self._activation = Activation(self.url, home_of(self.root, user, self.token))
+
+    def _none_running(self):
+        return RuntimeError(f"No Hub is running in {self.root}. `course hub --root …` starts one.")
 
     def repo(self, identifier, kind="model"):
         """The read-only view of a repository, as `LocalHub.repo` gives it, verified anew at each call."""

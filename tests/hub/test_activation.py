@@ -56,9 +56,15 @@ IMPORTED_LATER = """
 import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 from course_utils.hub import LocalHub
-before = dict(os.environ)
+import socket
+before, asked, look_up = dict(os.environ), [], socket.getaddrinfo
+socket.getaddrinfo = lambda host, *more, **how: asked.append(str(host)) or look_up(host, *more, **how)
 with LocalHub(seeded=False) as hub:
     import huggingface_hub, datasets
+    hub.seed("me/table", {"data.csv": "a\\n1\\n"}, kind="dataset")
+    assert datasets.load_dataset("me/table", split="train")["a"] == [1]
+    assert set(asked) == {"127.0.0.1"}, asked
+    assert not datasets.config.USE_PARQUET_EXPORT
     from huggingface_hub import constants
     assert constants.ENDPOINT == hub.url and not constants.HF_HUB_OFFLINE
     assert huggingface_hub.whoami()["name"] == "me"

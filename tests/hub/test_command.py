@@ -12,7 +12,7 @@ import pytest
 
 from course_utils.bench.hub import Figure, as_row
 from course_utils.bench.hub import main as bench
-from course_utils.hub import connect
+from course_utils.hub import LocalHub, connect
 from course_utils.hub.command import main
 
 
@@ -64,6 +64,22 @@ def test_a_notebook_connects_to_it(running, tmp_path):
         connect(tmp_path / "hub", user="eve")
 
 
+def test_a_hub_that_was_killed_is_not_running(running, tmp_path):
+    """Its address is still in the folder; somebody else may have the port by now."""
+    process, _ = running
+    process.kill()
+    process.wait(60)
+    address = tmp_path / "hub" / "address"
+    before = dict(os.environ)
+    with pytest.raises(RuntimeError, match="No Hub is running"):
+        connect(tmp_path / "hub")
+    with LocalHub(seeded=False) as other:
+        address.write_text(other.url)
+        with pytest.raises(RuntimeError, match="No Hub is running"):
+            connect(tmp_path / "hub")
+    assert {name: os.environ.get(name) for name in before} == before
+
+
 def test_a_name_that_can_not_be(capsys, tmp_path):
     assert main(["--root", str(tmp_path), "--user", "../x"]) == 1
     assert "can't be a user's name" in capsys.readouterr().err
@@ -75,6 +91,8 @@ def test_the_bench_measures_and_writes_its_figures(tmp_path, capsys):
     rows = {row["name"]: row for row in json.loads((tmp_path / "figures.json").read_text())}
     assert rows["12 MiB up"]["value"] > 0 and rows["50 files listed, again"]["value"] > 0
     assert rows["the server's memory grew by"]["value"] < 64
+    assert rows["up, what the server adds, by the client's"]["goal"] == 0.2
+    assert rows["down, share of the speed that the client allows"]["value"] > 0
     assert "share of cp's speed" in capsys.readouterr().out
 
 

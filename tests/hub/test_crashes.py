@@ -56,13 +56,23 @@ class Writer:
         self.name = name
         self.random = random.Random(seed)
         self.files, self.tags, self.there, self.gone = {}, {}, set(), set()
+        self.proposed, self.merged = {}, {}
         self.count = 0
 
     def work(self):
         try:
             while True:
                 self.count += 1
-                self.random.choices((self.small, self.large, self.tag, self.repository), (6, 3, 2, 2))[0]()
+                steps = (
+                    self.small,
+                    self.change,
+                    self.large,
+                    self.tag,
+                    self.repository,
+                    self.propose,
+                    self.merge,
+                )
+                self.random.choices(steps, (4, 2, 3, 2, 2, 3, 3))[0]()
         except (OSError, http.client.HTTPException):
             pass  # the server is dead
 
@@ -74,16 +84,40 @@ class Writer:
         assert answer.status < 400, (path, answer.status, data)
         return json.loads(data) if data else {}
 
-    def commit(self, repository, step):
+    def commit(self, repository, step, query=""):
         lines = [{"key": "header", "value": {"summary": f"{self.name} {self.count}"}}, step]
         body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-        return self.ask("POST", f"/api/models/me/{repository}/commit/main", body, raw=True)["commitOid"]
+        return self.ask("POST", f"/api/models/me/{repository}/commit/main{query}", body, raw=True)
 
-    def small(self):
-        path, data = f"{self.name}/{self.count}.txt", self.random.randbytes(self.random.randrange(1, 3000))
-        value = {"path": path, "content": base64.b64encode(data).decode(), "encoding": "base64"}
-        commit = self.commit("shared", {"key": "file", "value": value})
-        self.files[path] = (data, commit)
+    def new(self, path):
+        """A step that puts new bytes at a path, and the bytes."""
+        data = self.random.randbytes(self.random.randrange(1, 3000))
+        content = {"path": path, "content": base64.b64encode(data).decode(), "encoding": "base64"}
+        return {"key": "file", "value": content}, data
+
+    def small(self, path=None):
+        path = path or f"{self.name}/{self.count}.txt"
+        step, data = self.new(path)
+        self.files.pop(path, None)  # in doubt until it is acknowledged
+        self.files[path] = (data, self.commit("shared", step)["commitOid"])
+
+    def change(self):
+        """A file of its own once more: what a merge that goes back in time would undo."""
+        mine = [path for path in self.files if path.endswith(".txt")]
+        self.small(self.random.choice(mine) if mine else None)
+
+    def propose(self):
+        path = f"{self.name}/proposed-{self.count}.txt"
+        step, data = self.new(path)
+        made = self.commit("shared", step, "?create_pr=1")
+        self.proposed[int(made["pullRequestUrl"].rpartition("/")[2])] = (path, data, made["commitOid"])
+
+    def merge(self):
+        if self.proposed:
+            number = self.random.choice(sorted(self.proposed))
+            path, data, commit = self.proposed.pop(number)  # in doubt
+            self.ask("POST", f"/api/models/me/shared/discussions/{number}/merge", {})
+            self.merged[number] = (path, data, commit)
 
     def large(self):
         size = self.random.choice((100_000, 400_000))  # whole, or in parts
@@ -93,8 +127,7 @@ class Writer:
         plan = self.ask("POST", "/me/shared.git/info/lfs/objects/batch", wanted)["objects"][0]
         self.send(data, plan["actions"]["upload"])
         value = {"path": path, "algo": "sha256", "oid": sha256, "size": len(data)}
-        commit = self.commit("shared", {"key": "lfsFile", "value": value})
-        self.files[path] = (data, commit)
+        self.files[path] = (data, self.commit("shared", {"key": "lfsFile", "value": value})["commitOid"])
 
     def send(self, data, upload):
         """Send a large file's bytes the way that the Hub asks for."""
@@ -158,9 +191,15 @@ def look(root, books, with_git):
     store = open_store(root)  # hashes every object and follows every reference
     shared = store.repo("me/shared")
     files, commits = shared.folder(), {each.id for each in shared.commits()}
+    status = {each.number: each.status for each in shared.pull_requests}
     for writer in books:
         for path, (data, commit) in writer.files.items():
             assert files.get(path) == data and commit in commits, path
+        for number, (path, data, commit) in writer.merged.items():
+            assert files.get(path) == data and commit in commits and status[number] == "merged", path
+        for number, (path, data, commit) in writer.proposed.items():
+            assert shared.head(f"refs/pr/{number}") == commit and status[number] == "open"
+            assert shared.read(path, commit) == data and path not in files
         assert writer.tags.items() <= shared.tags.items()
         assert all(store.repo(f"me/{name}").exists for name in writer.there)
         assert not any(store.repo(f"me/{name}").exists for name in writer.gone)
@@ -172,21 +211,25 @@ def look(root, books, with_git):
 
 
 def many_rounds(tmp_path, rounds, record_property):
-    acknowledged = 0
+    acknowledged = merges = 0
     for start in range(0, rounds, 10):  # a new folder now and then, for looking takes longer as it grows
         root, books = tmp_path / f"root-{start}", []
         count = min(10, rounds - start)
         for number in range(count):
             books += one_round(root, number)
             look(root, books, with_git=number == count - 1)
-        acknowledged += sum(len(each.files) for each in books)
+        acknowledged += sum(len(each.files) + len(each.proposed) + len(each.merged) for each in books)
+        merges += sum(len(each.merged) for each in books)
         server = Server(root)  # and it starts again, on a tidy folder
         server.kill()
         assert not list((root / "scratch").iterdir()) and not list((root / "trash").iterdir())
     record_property("rounds", rounds)
     record_property("acknowledged_commits", acknowledged)
-    print(f"{rounds} kills, {acknowledged} acknowledged commits, none lost")
-    assert acknowledged > rounds  # or the writers had no time to be interrupted at all
+    record_property("acknowledged_merges", merges)
+    print(
+        f"{rounds} kills, {acknowledged} acknowledged commits, {merges} of them merges, none lost or undone"
+    )
+    assert acknowledged > rounds and merges  # or the writers had no time to be interrupted at all
 
 
 @pytest.mark.slow
@@ -195,5 +238,5 @@ def test_kill_nine_loses_nothing(tmp_path, record_property):
 
 
 @pytest.mark.exhaustive
-def test_kill_nine_a_hundred_times_loses_nothing(tmp_path, record_property):
-    many_rounds(tmp_path, 110, record_property)
+def test_kill_nine_three_hundred_times_loses_nothing(tmp_path, record_property):
+    many_rounds(tmp_path, 300, record_property)

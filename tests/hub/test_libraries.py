@@ -265,3 +265,18 @@ def test_downloaded_code_of_before_is_no_hindrance_and_comes_back(tmp_path):
         }
     again = evaluate.load(metric_path("accuracy"))
     assert again.compute(predictions=[1], references=[1]) == before.compute(predictions=[1], references=[1])
+
+
+def test_names_without_an_owner_in_the_libraries_above(course_hub):
+    """`push_to_hub("name")` is one's own; loading such a name fails for what it is, and not for the internet."""
+    from datasets import Dataset, load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+    from transformers import AutoConfig
+
+    Dataset.from_dict({"a": [1, 2]}).push_to_hub("ownerless")
+    assert course_hub.repo("me/ownerless", "dataset").exists
+    assert load_dataset("me/ownerless", split="train")["a"] == [1, 2]
+    with pytest.raises(DatasetNotFoundError):
+        load_dataset("ownerless")
+    with pytest.raises(OSError, match="is not a valid model identifier"):
+        AutoConfig.from_pretrained("gpt2")

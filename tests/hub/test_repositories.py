@@ -311,7 +311,10 @@ def test_a_space_has_variables_secrets_and_a_runtime_that_runs_nothing(hub):
     assert hf.get_space_secrets("me/app") == {}
     assert hf.delete_space_variable("me/app", "MODEL") == {}
     assert hf.get_space_runtime("me/app").stage == "NO_APP_FILE"
+    hf.upload_file(path_or_fileobj=b"print(1)", path_in_repo="app.py", repo_id="me/app", repo_type="space")
+    assert hf.get_space_runtime("me/app").stage == "STOPPED"
     assert hf.pause_space("me/app").stage == "PAUSED"
+    assert hf.restart_space("me/app").stage == "STOPPED"
     assert hf.request_space_hardware("me/app", "cpu-upgrade").requested_hardware == "cpu-upgrade"
     assert hf.space_info("me/app").sdk == "gradio"
     stored = json.dumps([each.read_text() for each in hub.root.glob("repositories/spaces/me/*/hub.json")])

@@ -1,8 +1,8 @@
 """HTTP/1.1 on the loopback address: a thread a connection, blocking calls, bounds on everything that comes in.
 
-Why not an ASGI server: revisions travel percent-encoded in one segment of the path, which routing on decoded paths
-loses; files are sent by the kernel (sendfile) and received in large blocks; and a cell that starts a Hub
-waits for no imports. Request lines and headers are parsed by the standard library's http.server.
+Why a server of its own: files are sent by the kernel (sendfile) and received in large blocks, an answer can be cut on
+purpose in the middle of its body, and behind the grader's wall it listens at a Unix socket. docs/decisions/01 weighs it
+against an ASGI server. Request lines and headers are parsed by the standard library's http.server.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from course_utils.hub.server import rows
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.service import page_of
+from course_utils.hub.server.space_routes import set_values
 from course_utils.hub.store.cards import SPACE_SDKS
 from course_utils.hub.store.errors import HubError, bad_request, repository_not_found, unusable
 from course_utils.hub.store.names import KINDS
@@ -60,8 +61,6 @@ def is_private(asked, now):
 
 
 def set_up_space(repository, asked):
-    from course_utils.hub.server.space_routes import set_values
-
     with repository.amended() as settings:
         for name in ("variables", "secrets"):
             for pair in asked.get(name) or []:

@@ -174,12 +174,22 @@ def refs(repository, pull_requests):
     }
 
 
+def stage(repository):
+    """Of a Space: nothing runs here, so one that has its app is stopped, or paused where somebody has paused it."""
+    head = repository.head()
+    file = repository.card(head).data.get("app_file") or "app.py"
+    names = [file, "Dockerfile", "index.html"] if isinstance(file, str) else ["app.py"]
+    if all(repository.history.entry(head, name) is None for name in names):
+        return "NO_APP_FILE"
+    return "PAUSED" if repository.settings.space.get("paused") else "STOPPED"
+
+
 def runtime(repository):
     """The state of a Space. No app runs here, and the stage says so."""
     space = repository.settings.space
     hardware = space.get("hardware", "cpu-basic")
     return {
-        "stage": space.get("stage", "NO_APP_FILE"),
+        "stage": stage(repository),
         "hardware": {"current": None, "requested": hardware},
         "storage": None,
         "gcTimeout": space.get("sleep", 172800),

@@ -47,10 +47,10 @@ def runtime(service, request, owner, name):
     return as_json(rows.runtime(service.repository(request, "space", owner, name)))
 
 
-@routes.add("POST", HERE + "/pause", stage="PAUSED")
-@routes.add("POST", HERE + "/restart", stage="NO_APP_FILE")
-def set_stage(service, request, owner, name, stage):
-    return changed(service, request, owner, name, stage=stage)
+@routes.add("POST", HERE + "/pause", paused=True)
+@routes.add("POST", HERE + "/restart", paused=False)
+def set_paused(service, request, owner, name, paused):
+    return changed(service, request, owner, name, paused=paused)
 
 
 @routes.add("POST", HERE + "/hardware")

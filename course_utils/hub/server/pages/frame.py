@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from course_utils.hub.server.http import Response
 from course_utils.hub.server.pages.visitor import visitor
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.service import PREFIX
+from course_utils.hub.store.clock import moment
 from course_utils.hub.store.errors import HubError, StoreError
 from course_utils.hub.store.refs import BRANCHES, TAGS
 
@@ -102,11 +102,11 @@ def size_text(count):
 
 
 def moment_text(seconds):
-    return datetime.fromtimestamp(seconds, UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
+    return moment(seconds).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
 
 
 def day_text(seconds):
-    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y").lstrip("0")
+    return moment(seconds).strftime("%d %b %Y").lstrip("0")
 
 
 @dataclass(frozen=True)
