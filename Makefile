@@ -1,9 +1,4 @@
-# make start        opens the workbook in JupyterLab, installing first what is missing
-# make test         installs the same, then runs the tests       (two cores: under 40 minutes)
-# make test-quick   the tests that take seconds                  (two cores: under 5 minutes)
-# make test-all     with the long forms of attacks, fuzzing and benches
-# make lint         what Ruff says of the code and the notebooks, and mypy of the types
-# make constraints  writes the versions that are installed now into constraints.txt
+# `make help` lists the targets: the text after each one's ##. Settings:
 #
 # PORT=8890         the port JupyterLab listens on
 # PYTHON=...        the Python to build .venv from, 3.11 or newer
@@ -15,34 +10,38 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
 # two workers with one torch thread each do more than one worker with two
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations 15
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests.run -n 2
 
-.PHONY: start install test test-quick test-all lint constraints
+.PHONY: start install test test-quick test-all lint constraints help
 
-start: install
+start: install ## open the workbook in JupyterLab, installing first what is missing
 	@$(BIN)/course doctor || true
 	@$(BIN)/course lab $(if $(PORT),--port $(PORT))
 
-install:
+install: ## only install what is missing
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one from python.org," \
 		"or say where it is: make start PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -I course_utils/install.py $(if $(TORCH),--torch $(TORCH))
 
-test: install
-	$(PYTEST) -m "not exhaustive"
+test: install ## install the same, then run the tests that a change must pass (two cores: under 40 minutes)
+	$(TESTS) -m "not exhaustive"
 
-test-quick: install
-	$(PYTEST) -m "not slow and not exhaustive"
+test-quick: install ## the tests that take seconds (two cores: under 5 minutes)
+	$(TESTS) -m "not slow and not exhaustive"
 
-test-all: install
-	$(PYTEST)
+test-all: install ## all tests: with the long forms of attacks, fuzzing and benches
+	$(TESTS)
 
-lint:
+lint: ## what Ruff says of the code and the notebooks, and mypy of the types
 	@$(BIN)/python -c "import ruff, mypy" 2>/dev/null || { echo "Ruff and mypy are tools of development:" \
 		"$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'"; exit 1; }
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-constraints:
+constraints: ## write the versions that are installed now into constraints.txt
 	$(BIN)/python course_utils/install.py --resolve
+
+help: ## these lines
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r target text; do printf '%-18s%s\n' "$$target" "$$text"; done

@@ -1,6 +1,7 @@
 """What the make targets would run, and what they say where no Python will do."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -27,11 +28,11 @@ def make(root, *arguments, **variables):
         (["start", "TORCH=cu126"], ["course_utils/install.py --torch cu126"], []),
         (
             ["test"],
-            ["course_utils/install.py", "OMP_NUM_THREADS=1", "-n 2", "--durations", "not exhaustive"],
+            ["course_utils/install.py", "OMP_NUM_THREADS=1", "tests.run -n 2", "not exhaustive"],
             ["not slow"],
         ),
         (["test-quick"], ["not slow and not exhaustive"], []),
-        (["test-all"], ["pytest"], [' -m "not']),
+        (["test-all"], ["tests.run"], [' -m "not']),
         (["lint"], ["ruff check .", "ruff format --check .", "mypy"], ["pytest"]),
     ],
 )
@@ -39,6 +40,16 @@ def test_a_target_runs_what_it_says(root, arguments, present, absent):
     commands = make(root, "-n", *arguments).stdout
     assert all(each in commands for each in present), commands
     assert not any(each in commands for each in absent), commands
+
+
+def test_help_has_a_line_for_every_target(root):
+    makefile = (root / "Makefile").read_text()
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    lines = make(root, "help").stdout.splitlines()
+    assert [line.split()[1] for line in lines] == targets
+    assert all(len(line.split()) > 3 for line in lines)
+    declared = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE).group(1).split()
+    assert set(declared) == set(targets)
 
 
 def test_without_a_fitting_python_it_says_what_to_do(root):
