@@ -12,7 +12,7 @@ BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
 # two workers with one torch thread each do more than one worker with two
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests.run -n 2
 
-.PHONY: start install test test-quick test-all lint constraints help
+.PHONY: start install test test-quick test-all notebooks lint constraints help
 
 start: install ## open the workbook in JupyterLab, installing first what is missing
 	@$(BIN)/course doctor || true
@@ -29,8 +29,11 @@ test: install ## install the same, then run the tests that a change must pass (t
 test-quick: install ## the tests that take seconds (two cores: under 5 minutes)
 	$(TESTS) -m "not slow and not exhaustive"
 
-test-all: install ## all tests: with the long forms of attacks, fuzzing and benches
-	$(TESTS)
+test-all: install ## all tests: with every notebook, and the long forms of attacks, fuzzing and benches
+	$(TESTS) --notebooks=all
+
+notebooks: ## run the notebooks that changed, two at a time, and record those that pass in tests/notebooks.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -v tests/test_notebooks.py -k runs_from_top --notebooks changed --record
 
 lint: ## what Ruff says of the code and the notebooks, and mypy of the types
 	@$(BIN)/python -c "import ruff, mypy" 2>/dev/null || { echo "Ruff and mypy are tools of development:" \

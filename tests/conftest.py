@@ -17,53 +17,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from course_utils import session
+from tests import notebook_choice
+from tests.isolation import close_network, isolate
 
 ROOT = Path(__file__).resolve().parent.parent
-GUARD = ROOT / "tests" / "guard"
 IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
-
-SETTINGS = {
-    "COURSE_PROFILE": "offline",
-    "COURSE_DEVICE": "cpu",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_ETAG_TIMEOUT": "300",  # seconds: a busy machine is no lost connection
-    "HF_HUB_DOWNLOAD_TIMEOUT": "300",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "MPLBACKEND": "Agg",
-    "PYTHONHASHSEED": "0",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-}
-
-
-def isolate(scratch):
-    """Settings for this process and its children; caches and the settings of Jupyter and Matplotlib in `scratch`."""
-    os.environ.update(SETTINGS)
-    os.environ["COURSE_CACHE"] = str(scratch / "course")
-    os.environ["COURSE_DATA"] = str(scratch / "data")
-    os.environ["HF_HOME"] = str(scratch / "huggingface")
-    os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")
-    os.environ["IPYTHONDIR"] = str(scratch / "ipython")
-    os.environ["JUPYTER_CONFIG_DIR"] = str(scratch / "jupyter")
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(GUARD), os.environ.get("PYTHONPATH")]))
-    for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "HF_ENDPOINT", "COURSE_THREADS"):
-        os.environ.pop(name, None)
-
-
-def close_network():
-    """Load the guard here too: this process may have started before it was on the path."""
-    sys.path.insert(0, str(GUARD))
-    sys.modules.pop("sitecustomize", None)
-    import sitecustomize  # noqa: F401
-
-    sys.path.remove(str(GUARD))
 
 
 def heed_interrupts():
@@ -83,6 +41,14 @@ heed_interrupts()
 # property tests without a clock: how long one example takes says more of the machine than of the code
 settings.register_profile("course", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("course")
+
+
+def pytest_addoption(parser):
+    notebook_choice.add_options(parser)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(notebook_choice.Choice(config), "choice of notebooks")
 
 
 def pytest_unconfigure(config):

@@ -4,12 +4,11 @@ Comparison: no cell may raise (unless tagged `raises-exception`); cells marked `
 is stored, numbers aside (tests/nbval.cfg). Time: a notebook states `"course": {"seconds": n}` in its metadata, the
 wall-clock time on two cores; since the tests share the machine, what is held against it is processor time, of which
 two cores give at most 2 n.
+
+All notebooks are read in every run of the tests; which of them run, `tests/notebook_choice.py` decides.
 """
 
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,18 +17,15 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from course_utils.lab import FIRST_PAGE
+from tests.notebook_choice import notebooks
+from tests.notebook_keys import Tree
+from tests.notebook_run import run
 
 ROOT = Path(__file__).resolve().parent.parent
 CORES = 2
 MOST_SECONDS = 90  # what a notebook may take where its metadata states nothing
-HANGING = 1800  # seconds after which a run is given up
 LONGEST_CELL = 25  # lines
 PRIVATE_PATHS = re.compile(r"(?<![\w.])/(root|home|Users|work|tmp)/[\w.-]+")
-
-
-def notebooks(*folders):
-    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.ipynb"))]
-    return [path for path in found if ".ipynb_checkpoints" not in path.parts]
 
 
 LESSONS = notebooks("lessons")
@@ -37,32 +33,16 @@ EVERY = notebooks("lessons", "solutions", "exercises")
 
 
 def name(path):
-    return str(path.relative_to(ROOT))
-
-
-def run(path, scratch):
-    """Run a copy of a notebook under nbval; returns (exit code, what pytest said, processor seconds)."""
-    resource = pytest.importorskip("resource", reason="measures processor time as Unix does")
-    copy = shutil.copytree(path.parent, scratch / path.parent.name) / path.name
-    command = [
-        *(sys.executable, "-m", "pytest", str(copy), "--nbval-lax", "--nbval-current-env"),
-        *("--nbval-sanitize-with", str(ROOT / "tests" / "nbval.cfg"), "--nbval-cell-timeout", str(HANGING)),
-        *("-p", "nbval_patience", "--nbval-kernel-startup-timeout", str(HANGING)),
-        *("-q", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(scratch)),
-    ]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = subprocess.run(command, capture_output=True, text=True, timeout=HANGING, cwd=scratch)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    said = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)  # colours
-    return result.returncode, said, seconds
+    return path.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EVERY, ids=name)
 def test_it_runs_from_top_to_bottom_in_its_time(path, tmp_path, record_property):
+    key = Tree(ROOT).key(path)
     code, said, seconds = run(path, tmp_path)
-    record_property("processor_seconds", round(seconds, 1))
+    if Tree(ROOT).key(path) == key:  # nobody wrote in the files meanwhile
+        record_property("notebook", [name(path), key, round(seconds, 1)])
     assert code == 0, said
     stated = nbformat.read(path, as_version=4).metadata.get("course", {}).get("seconds", MOST_SECONDS)
     assert seconds <= CORES * stated, (
