@@ -1,11 +1,6 @@
-"""The checks: one module an exercise, and what they are written with.
+"""The checks: what questions are written with, the chapters' questions, and the learner's side.
 
-``framework`` has exercises, questions, parts and reports; ``expect`` the
-expectations; ``notebook`` runs a question in the learner's notebook; ``shell`` is
-``course check``; ``testing`` is for the tests of the checks themselves.
-README.md tells how to write a question.
+``framework`` has exercises, questions and parts; ``report`` what comes out of them, ``render`` draws it; ``expect``
+has the expectations and ``draw`` the fresh data; ``testing`` is for the tests of the checks. ``chapters`` has one
+module a chapter, ``learner`` the notebook's side. README.md tells how to write a question.
 """
-
-from course_utils.checks.learner.notebook import run_in_notebook, show_hint
-
-__all__ = ["run_in_notebook", "show_hint"]

@@ -14,7 +14,8 @@ import numbers
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from course_utils.checks.framework import Failed, Rung, note
+from course_utils.checks.framework import note
+from course_utils.checks.report import Failed, Rung
 from course_utils.wire.references import Record
 
 SHOWN_CHARACTERS = 160

@@ -1,4 +1,4 @@
-"""Exercises, questions, points and messages.
+"""Exercises, questions and their points.
 
 A question is a plain function of two things: the learner's ``answer`` (asked by
 name, see :class:`course_utils.wire.answer.Answer`) and a ``draw`` of fresh data.
@@ -40,110 +40,27 @@ another seed::
 
 A failed expectation inside a ``part`` costs that part; outside, it ends the
 question and what has not been reached earns nothing. A question without parts is
-all or nothing. Messages climb one ladder, :class:`Rung`.
+all or nothing. Messages climb one ladder, :class:`~course_utils.checks.report.Rung`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import enum
 import hashlib
 import hmac
 import importlib
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from course_utils.checks.draw import Draw
-from course_utils.text import printable
+from course_utils.checks.report import Failed, PartResult, Report, Rung, explain, readable
 from course_utils.wire import answer as wire
 
 PUBLIC_SECRET = b"the data everybody may see"
-MESSAGE_CHARACTERS = 4_000
-STUB = "the stub is still there"
 STILL_NONE = "`{}` is still None; if your answer is written, it waits for a question before it"
-
-
-class Rung(enum.Enum):
-    """How far an answer got; each step says more than the one below it."""
-
-    MISSING = "missing"
-    NOT_STARTED = "not started"
-    CRASHED = "crashed"
-    TOO_SLOW = "too slow"
-    WRONG_TYPE = "wrong type"
-    WRONG_SHAPE = "wrong shape"
-    WRONG_VALUE = "wrong value"
-    RIGHT_BUT = "right, but"
-    RIGHT = "right"
-    MANUAL = "marked by hand"
-    UNGRADED = "ungraded"
-
-
-class Failed(Exception):
-    """An expectation that an answer did not meet: what was expected, and what came."""
-
-    def __init__(self, rung: Rung, expected: str, got: str) -> None:
-        super().__init__(f"expected {expected}; got {got}")
-        self.rung = rung
-        self.expected = expected
-        self.got = got
-
-
-@dataclass(frozen=True)
-class PartResult:
-    """One judged piece of a question. ``expected`` and ``got`` are empty when it is right."""
-
-    title: str
-    points: float
-    max_points: float
-    rung: str
-    expected: str = ""
-    got: str = ""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What came out of one question, as plain data.
-
-    ``points`` is ``None`` where no mark could be given (``rung`` then is "ungraded"
-    or "marked by hand"); otherwise it is between 0 and ``max_points``.
-    """
-
-    exercise: str
-    question: str
-    title: str
-    points: float | None
-    max_points: float
-    rung: str
-    parts: tuple[PartResult, ...] = ()
-    notes: tuple[str, ...] = ()
-    lesson: str = ""
-    hints: int = 0
-
-    @property
-    def not_started(self) -> str:
-        """Why nothing is there to check yet, where there is more to say than that the stub is still there; else ""."""
-        why = next((part.got for part in self.parts if part.rung == Rung.NOT_STARTED.value), STUB)
-        return "" if why == STUB else why
-
-    def to_dict(self) -> dict:
-        """The report as JSON-able plain data."""
-        return asdict(self)
-
-    def text(self) -> str:
-        """The report for a terminal."""
-        from course_utils.checks.render import report_text
-
-        return report_text(self)
-
-    def html(self) -> str:
-        """The report as an HTML card: escaped, no scripts, styles inline."""
-        from course_utils.checks.render import report_html
-
-        return report_html(self)
 
 
 @dataclass
@@ -169,40 +86,14 @@ def part(title: str, *, points: float) -> Iterator[None]:
     except (Failed, wire.AnswerError) as error:
         if isinstance(error, (wire.Lost, wire.Unavailable)):
             raise
-        rung, expected, got = _explain(error)
+        rung, expected, got = explain(error)
     earned = points if rung is Rung.RIGHT else 0.0
     _sheet.get().parts.append(PartResult(title, earned, points, rung.value, expected, got))
 
 
 def note(text: str) -> None:
     """A remark on a right answer ("right, but ..."); it costs no points."""
-    _sheet.get().notes.append(_readable(text))
-
-
-def _readable(text: str) -> str:
-    """A text that any file, page and terminal can take: of bearable length, printable, in whole characters."""
-    return printable(text, MESSAGE_CHARACTERS)
-
-
-def _explain(error: Exception) -> tuple[Rung, str, str]:
-    """An exception as a rung of the ladder, what was expected, and what came, for people to read."""
-    rung, expected, got = _explained(error)
-    return rung, _readable(expected), _readable(got)
-
-
-def _explained(error: Exception) -> tuple[Rung, str, str]:
-    if isinstance(error, Failed):
-        return error.rung, error.expected, error.got
-    if isinstance(error, wire.Missing):
-        return Rung.MISSING, f"`{error.path}` to be defined", "no such name; has its cell been run?"
-    if isinstance(error, wire.NotStarted):
-        return Rung.NOT_STARTED, f"`{error.path}` to be written", error.message or STUB
-    if isinstance(error, wire.Crashed):
-        where = f" at: {error.line}" if error.line else ""
-        return Rung.CRASHED, f"`{error.path}` to run", f"{error.kind}: {error.message}{where}"
-    if isinstance(error, wire.TimedOut):
-        return Rung.TOO_SLOW, f"`{error.path}` to finish in time", f"it {error.message}"
-    return Rung.WRONG_TYPE, f"plain data from `{getattr(error, 'path', '')}`", str(error)
+    _sheet.get().notes.append(readable(text))
 
 
 @dataclass(frozen=True)
@@ -249,7 +140,7 @@ class Question:
         except wire.Unavailable as error:
             return self.ungraded(error.message)
         except (Failed, wire.AnswerError) as error:
-            self._close(sheet, *_explain(error))
+            self._close(sheet, *explain(error))
         except Exception as error:  # a fault of the check's, perhaps brought out by an odd answer
             return self.ungraded(f"the check itself failed ({type(error).__name__}: {str(error)[:300]})")
         finally:
@@ -258,7 +149,7 @@ class Question:
 
     def ungraded(self, why: str) -> Report:
         """A report without a mark, and why."""
-        return self._report(Rung.UNGRADED, None, _Sheet(notes=[_readable(why)]))
+        return self._report(Rung.UNGRADED, None, _Sheet(notes=[readable(why)]))
 
     def stopped(self, why: str) -> Report:
         """A report of no points because the learner's process ended while it was asked."""

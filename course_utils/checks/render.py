@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from html import escape
 
-from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
+from course_utils.checks.framework import Exercise, Question
+from course_utils.checks.report import PartResult, Report, Rung
 
 _RIGHT = (Rung.RIGHT.value, Rung.RIGHT_BUT.value)
 _NEUTRAL = (Rung.NOT_STARTED.value, Rung.MISSING.value, Rung.MANUAL.value, Rung.UNGRADED.value)

@@ -22,7 +22,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_utils.checks.framework import PUBLIC_SECRET, Exercise, Report, Rung, load_exercise, seed_key
+from course_utils.checks import render
+from course_utils.checks.framework import PUBLIC_SECRET, Exercise, load_exercise, seed_key
+from course_utils.checks.report import Report, Rung
 from course_utils.install import ROOT
 from course_utils.wire.answer import LocalTransport
 from course_utils.wire.codec import Limits
@@ -131,12 +133,16 @@ class Bench:
         for number, report in enumerate((self.solution, *self.right)):
             if not _is_full(report):
                 name = "the solution" if number == 0 else f"right answer {number - 1}"
-                faults.append(f"{self.question}: {name} does not get full points\n{report.text()}")
+                faults.append(
+                    f"{self.question}: {name} does not get full points\n{render.report_text(report)}"
+                )
         if self.stub.points or self.stub.rung not in (Rung.NOT_STARTED.value, Rung.MISSING.value):
-            faults.append(f"{self.question}: the stub is not 'not started'\n{self.stub.text()}")
+            faults.append(f"{self.question}: the stub is not 'not started'\n{render.report_text(self.stub)}")
         for number, report in enumerate(self.wrong):
             if not _is_marked_down(report):
-                faults.append(f"{self.question}: wrong answer {number} is not caught\n{report.text()}")
+                faults.append(
+                    f"{self.question}: wrong answer {number} is not caught\n{render.report_text(report)}"
+                )
         return faults
 
     def assert_good(self) -> None:
@@ -245,10 +251,10 @@ def judged_objects_well(
     faults = []
     for name, (_, words) in wrong.items():
         if not _is_marked_down(reports[name]):
-            faults.append(f"{question}: {name} is not caught\n{reports[name].text()}")
+            faults.append(f"{question}: {name} is not caught\n{render.report_text(reports[name])}")
         faults += _silent(f"{question}: {name}", reports[name], words)
     faults += [
-        f"{question}: {name} does not get full points\n{reports[name].text()}"
+        f"{question}: {name} does not get full points\n{render.report_text(reports[name])}"
         for name in right
         if not _is_full(reports[name])
     ]
@@ -282,8 +288,10 @@ def _is_caught(report: Report, words: str) -> bool:
 
 def _silent(name: str, report: Report, words: str) -> list[str]:
     """A fault if the report lacks the words that help, or does not say where to read on."""
-    missing = [text for text in (words, report.lesson) if text not in report.text()]
-    return [f"{name}: its report does not say {missing[0]!r}\n{report.text()}"] if missing else []
+    missing = [text for text in (words, report.lesson) if text not in render.report_text(report)]
+    return (
+        [f"{name}: its report does not say {missing[0]!r}\n{render.report_text(report)}"] if missing else []
+    )
 
 
 def _write_down(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from course_utils.checks import expect
-from course_utils.checks.framework import Failed, Rung
+from course_utils.checks.report import Failed, Rung
 from course_utils.wire.references import Record
 
 NAN = float("nan")

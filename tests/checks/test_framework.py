@@ -4,17 +4,9 @@ import json
 
 import pytest
 
-from course_utils.checks import expect
-from course_utils.checks.framework import (
-    Exercise,
-    Failed,
-    Rung,
-    load_exercise,
-    note,
-    part,
-    register,
-    seed_key,
-)
+from course_utils.checks import expect, render
+from course_utils.checks.framework import Exercise, load_exercise, note, part, register, seed_key
+from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset
 from course_utils.wire.answer import LocalTransport
 
@@ -252,6 +244,10 @@ def test_what_a_learner_sends_is_readable_in_a_message():
     report = made.find("q1").run(LocalTransport({"words": evil}, None))
     assert report.parts[0].got.startswith("� �[2J�xxx")
     assert len(report.parts[0].got) < 5_000
-    for text in (report.text(), report.html(), made.find("q1").ungraded(evil).text()):
+    for text in (
+        render.report_text(report),
+        render.report_html(report),
+        render.report_text(made.find("q1").ungraded(evil)),
+    ):
         assert "\x1b" not in text
         text.encode()

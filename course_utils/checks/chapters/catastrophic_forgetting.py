@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.checks.framework import Exercise, part
+from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset
 from course_utils.wire.answer import NotStarted
 

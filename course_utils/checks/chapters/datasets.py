@@ -11,8 +11,9 @@ from collections import Counter
 from itertools import pairwise
 
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.checks.framework import Exercise, part
 from course_utils.checks.predictions import six_predictions
+from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Rows
 
 LESSONS = "lessons/02_datasets/"

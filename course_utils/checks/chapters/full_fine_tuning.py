@@ -12,7 +12,8 @@ from functools import cache
 
 from course_utils import catalog, instructions
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.checks.framework import Exercise, part
+from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset, Rows
 
 LESSONS = "lessons/06_full_fine_tuning/"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from course_utils import catalog
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, Failed, part
+from course_utils.checks.framework import Exercise, part
 from course_utils.checks.predictions import six_predictions
+from course_utils.checks.report import Failed
 from course_utils.wire import models
 
 LESSONS = "lessons/10_lora_and_peft/"

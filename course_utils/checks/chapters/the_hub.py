@@ -15,7 +15,8 @@ from functools import cache
 
 from course_utils import catalog, instructions
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.checks.framework import Exercise, part
+from course_utils.checks.report import Failed, Rung
 from course_utils.hub.shelf import stock
 from course_utils.hub.store.errors import StoreError
 from course_utils.hub.store.snapshot import open_store

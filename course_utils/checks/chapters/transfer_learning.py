@@ -13,8 +13,9 @@ from functools import cache
 
 from course_utils import catalog
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.checks.framework import Exercise, part
 from course_utils.checks.predictions import six_predictions
+from course_utils.checks.report import Failed, Rung
 
 LESSONS = "lessons/08_transfer_learning/"
 START, DOMAIN = LESSONS + "01_a_start_worth_labels.ipynb", LESSONS + "02_on_to_the_domain.ipynb"

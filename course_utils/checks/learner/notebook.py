@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 from course_utils.checks import render
-from course_utils.checks.framework import Exercise, Report, load_exercise
+from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.checks.learner import progress
+from course_utils.checks.report import Report
 from course_utils.wire.answer import LocalTransport
 from course_utils.wire.learner import asset_loader
 
@@ -25,7 +26,7 @@ def run_in_notebook(course, exercise: str | None, question: str | None = None) -
     for name in names:
         reports.append(judge(course, found, name, _namespace()))
         progress.record(reports[-1])
-        _show(reports[-1].text(), reports[-1].html())
+        _show(render.report_text(reports[-1]), render.report_html(reports[-1]))
     if question is None:
         print(render.total_text(reports, found))
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from course_utils.checks.framework import Exercise, Report, load_exercise
+from course_utils.checks.framework import Exercise, load_exercise
+from course_utils.checks.report import Report
 from course_utils.install import ROOT
 
 FILE = "progress.jsonl"

@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([report.to_dict() for report in reports], indent=1))
     else:
-        print("\n\n".join(report.text() for report in reports))
+        print("\n\n".join(render.report_text(report) for report in reports))
         if not options.questions:
             print("\n" + render.total_text(reports, exercise))
     asked = [report for report in reports if not exercise.find(report.question).manual]

@@ -11,6 +11,7 @@ from typing import Any
 
 from nbgrader.api import Assignment, Gradebook, SubmittedAssignment
 
+from course_utils.checks import render
 from course_utils.checks.framework import Report, Rung
 from course_utils.files import write_whole
 from course_utils.grading.run.executor import CHECK_SUFFIX
@@ -46,7 +47,7 @@ def result_of(student: str, report: Report, seconds: float, **record: Any) -> Re
     status = (
         "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
     )
-    message = "; ".join(report.notes) if report.points is None else report.text()
+    message = "; ".join(report.notes) if report.points is None else render.report_text(report)
     return Result(
         student,
         report.exercise,

@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from course_utils import session
+from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Question, Report, seed_key
 from course_utils.grading.run.defused import defused
 from course_utils.grading.run.warm import Child, Nursery, SandboxError, Used, default_nursery
@@ -394,7 +395,10 @@ def check_outputs(report: Report) -> list[NotebookNode]:
 
     nbgrader takes a cell's first ``execute_result`` that is a number as its points.
     """
-    card = new_output("display_data", data={"text/plain": report.text(), "text/html": report.html()})
+    card = new_output(
+        "display_data",
+        data={"text/plain": render.report_text(report), "text/html": render.report_html(report)},
+    )
     if report.points is None:
         return [card]
     return [card, new_output("execute_result", data={"text/plain": repr(float(report.points))})]

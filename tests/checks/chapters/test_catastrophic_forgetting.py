@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from course_utils.checks import render
 from course_utils.checks.chapters.catastrophic_forgetting import _backward_transfer, _forgetting, exercise
 from course_utils.checks.testing import (
     given_cells,
@@ -147,7 +148,7 @@ def test_mixing():
         },
         right=[MIX, WITH_NUMPY_ORDER],
     )
-    assert "another order from another seed" in result.wrong[1].text()
+    assert "another order from another seed" in render.report_text(result.wrong[1])
 
 
 # Question 3

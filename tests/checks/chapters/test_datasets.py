@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from course_utils.checks import render
 from course_utils.checks.chapters import datasets as questions
 from course_utils.checks.draw import Draw
 from course_utils.checks.testing import changed_answer, given_cells, judge_source, judged_well, namespace
@@ -272,7 +273,7 @@ def test_seed_plus_index_is_right_but():
     source = solution("q5", ('f"{seed}/{index}"', "seed + index"))
     report = judge_source(EXERCISE, "q5", source, before=given())
     assert (report.points, report.rung) == (3, "right, but")
-    assert "keeps them apart" in report.text()
+    assert "keeps them apart" in render.report_text(report)
 
 
 STRATIFIED = """
@@ -545,7 +546,7 @@ def test_no_check_breaks_on_whatever_an_answer_returns(name):
         report = judge_source(
             EXERCISE, name, source, before="from datasets import Dataset\nJUNK = [1, 'a', None]"
         )
-        assert report.rung != "ungraded" and report.points == 0, (junk, report.text())
+        assert report.rung != "ungraded" and report.points == 0, (junk, render.report_text(report))
 
 
 def test_the_card():

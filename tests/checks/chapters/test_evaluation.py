@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from course_utils.checks import render
 from course_utils.checks.chapters import evaluation
 from course_utils.checks.testing import (
     answer_source,
@@ -437,7 +438,7 @@ def test_the_solution_is_right_on_many_draws(question):
         report = judge_source(
             EXERCISE, question, answer_source(EXERCISE, question), before=before, secret=b"%d" % number
         )
-        assert report.points == report.max_points, report.text()
+        assert report.points == report.max_points, render.report_text(report)
 
 
 @pytest.mark.parametrize(

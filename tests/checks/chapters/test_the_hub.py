@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from course_utils.checks import render
 from course_utils.checks.chapters import the_hub
 from course_utils.checks.testing import (
     changed_answer,
@@ -442,7 +443,7 @@ class Forged:
 hub = Forged()
 """
     report = judge_source(EXERCISE, "q4", forged, before=before)
-    assert report.points == 0, report.text()
+    assert report.points == 0, render.report_text(report)
 
 
 @pytest.mark.parametrize(
@@ -452,4 +453,4 @@ def test_odd_predictions_cost_points_and_not_the_check(before, returned):
     odd = f"import torch\nALL = {list(the_hub.ANSWERS)}\ndef predicted(): return {returned}\n"
     source = changed("q6", ("def predicted", "def unused")) + "\n" + odd
     report = judge_source(EXERCISE, "q6", source, before=before)
-    assert report.points == 2, report.text()
+    assert report.points == 2, render.report_text(report)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from course_utils.checks import render
 from course_utils.checks.chapters import train_or_not
 from course_utils.checks.testing import answer_source, judge_source, judged_well
 
@@ -310,7 +311,7 @@ def test_the_solution_is_right_on_many_draws(question):
         report = judge_source(
             EXERCISE, question, answer_source(EXERCISE, question), before=IMPORTS, secret=b"%d" % number
         )
-        assert report.points == report.max_points, report.text()
+        assert report.points == report.max_points, render.report_text(report)
 
 
 @pytest.mark.exhaustive
@@ -320,4 +321,4 @@ def test_a_real_curve_is_forecast_on_many_draws():
         report = judge_source(
             EXERCISE, "q6", answer_source(EXERCISE, "q6"), before=IMPORTS, secret=b"%d" % number
         )
-        assert report.points == report.max_points, report.text()
+        assert report.points == report.max_points, render.report_text(report)

@@ -7,9 +7,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from course_utils.checks import run_in_notebook, show_hint
 from course_utils.checks.framework import Exercise, register
 from course_utils.checks.learner import notebook
+from course_utils.checks.learner.notebook import run_in_notebook, show_hint
 
 exercise = Exercise("96_notebook", title="In a notebook", minutes=1, difficulty="easy", cost="nothing")
 

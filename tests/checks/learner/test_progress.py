@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from course_utils.checks.framework import Exercise, Report, register
+from course_utils.checks.framework import Exercise, register
 from course_utils.checks.learner import progress
+from course_utils.checks.report import Report
 
 
 @pytest.fixture

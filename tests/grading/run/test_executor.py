@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from course_utils.checks import render
 from course_utils.grading.run import executor
 from course_utils.grading.run.executor import Limits, Ungradable, cleaned, read_submission
 from course_utils.grading.run.warm import SandboxError
@@ -56,7 +57,7 @@ def test_wrong_answers_are_caught(released, grade, wrong):
 
 def test_a_crash_shows_its_last_line(released, grade):
     report = grade(toy.submission(released, q1="def double(n):\n    raise ValueError('odd')")).reports["q1"]
-    assert "ValueError: odd at: raise ValueError('odd') (line 2)" in report.text()
+    assert "ValueError: odd at: raise ValueError('odd') (line 2)" in render.report_text(report)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,9 @@ def test_the_check_cell_is_never_run_in_the_child(released, grade):
 
 def test_the_same_secret_gives_the_same_words_and_another_student_other_data(released, grade):
     wrong = toy.submission(released, q1="def double(n): return 0")
-    one, again, other = (grade(wrong, student).reports["q1"].text() for student in ("ann", "ann", "bob"))
+    one, again, other = (
+        render.report_text(grade(wrong, student).reports["q1"]) for student in ("ann", "ann", "bob")
+    )
     assert one == again
     assert one != other
 

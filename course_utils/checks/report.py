@@ -1,0 +1,109 @@
+"""What came out of a question: how far an answer got, its parts, and the words for people.
+
+Plain data: ``framework`` makes it, ``render`` draws it, the grader stores it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import asdict, dataclass
+
+from course_utils.text import printable
+from course_utils.wire import answer as wire
+
+MESSAGE_CHARACTERS = 4_000
+STUB = "the stub is still there"
+
+
+class Rung(enum.Enum):
+    """How far an answer got; each step says more than the one below it."""
+
+    MISSING = "missing"
+    NOT_STARTED = "not started"
+    CRASHED = "crashed"
+    TOO_SLOW = "too slow"
+    WRONG_TYPE = "wrong type"
+    WRONG_SHAPE = "wrong shape"
+    WRONG_VALUE = "wrong value"
+    RIGHT_BUT = "right, but"
+    RIGHT = "right"
+    MANUAL = "marked by hand"
+    UNGRADED = "ungraded"
+
+
+class Failed(Exception):
+    """An expectation that an answer did not meet: what was expected, and what came."""
+
+    def __init__(self, rung: Rung, expected: str, got: str) -> None:
+        super().__init__(f"expected {expected}; got {got}")
+        self.rung = rung
+        self.expected = expected
+        self.got = got
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """One judged piece of a question. ``expected`` and ``got`` are empty when it is right."""
+
+    title: str
+    points: float
+    max_points: float
+    rung: str
+    expected: str = ""
+    got: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out of one question, as plain data.
+
+    ``points`` is ``None`` where no mark could be given (``rung`` then is "ungraded"
+    or "marked by hand"); otherwise it is between 0 and ``max_points``.
+    """
+
+    exercise: str
+    question: str
+    title: str
+    points: float | None
+    max_points: float
+    rung: str
+    parts: tuple[PartResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    lesson: str = ""
+    hints: int = 0
+
+    @property
+    def not_started(self) -> str:
+        """Why nothing is there to check yet, where there is more to say than that the stub is still there; else ""."""
+        why = next((part.got for part in self.parts if part.rung == Rung.NOT_STARTED.value), STUB)
+        return "" if why == STUB else why
+
+    def to_dict(self) -> dict:
+        """The report as JSON-able plain data."""
+        return asdict(self)
+
+
+def readable(text: str) -> str:
+    """A text that any file, page and terminal can take: of bearable length, printable, in whole characters."""
+    return printable(text, MESSAGE_CHARACTERS)
+
+
+def explain(error: Exception) -> tuple[Rung, str, str]:
+    """An exception as a rung of the ladder, what was expected, and what came, for people to read."""
+    rung, expected, got = _explained(error)
+    return rung, readable(expected), readable(got)
+
+
+def _explained(error: Exception) -> tuple[Rung, str, str]:
+    if isinstance(error, Failed):
+        return error.rung, error.expected, error.got
+    if isinstance(error, wire.Missing):
+        return Rung.MISSING, f"`{error.path}` to be defined", "no such name; has its cell been run?"
+    if isinstance(error, wire.NotStarted):
+        return Rung.NOT_STARTED, f"`{error.path}` to be written", error.message or STUB
+    if isinstance(error, wire.Crashed):
+        where = f" at: {error.line}" if error.line else ""
+        return Rung.CRASHED, f"`{error.path}` to run", f"{error.kind}: {error.message}{where}"
+    if isinstance(error, wire.TimedOut):
+        return Rung.TOO_SLOW, f"`{error.path}` to finish in time", f"it {error.message}"
+    return Rung.WRONG_TYPE, f"plain data from `{getattr(error, 'path', '')}`", str(error)
