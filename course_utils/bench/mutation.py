@@ -1,6 +1,6 @@
 """``course bench checks``: how well the questions judge, in one table.
 
-Runs ``tests/checks`` and prints, for each question of each chapter, how many of the
+Runs ``tests/checks/chapters`` and prints, for each question of each chapter, how many of the
 wrong answers written down there were caught (marked down, with the words that help)
 and how many right ones were accepted (full points on two draws). Both must be all.
 """
@@ -61,7 +61,7 @@ def verdicts(exercises: list[Exercise], ledger: Path) -> list[Verdict]:
     for verdict in found.values():
         for kind in ("wrong", "right"):
             if not verdict.by_hand and not getattr(verdict, kind):
-                verdict.faults.append(f"no {kind} answer is tried in tests/checks")
+                verdict.faults.append(f"no {kind} answer is tried in tests/checks/chapters")
     return list(found.values())
 
 
@@ -92,12 +92,14 @@ def exercises_of(names: list[str]) -> list[Exercise]:
     return [load_exercise(name) for name in names or known]
 
 
+def tests_of(exercise: Exercise) -> Path:
+    """The file that tries right and wrong answers on an exercise's questions."""
+    return ROOT / "tests" / "checks" / "chapters" / f"test_{exercise.name.partition('_')[2]}.py"
+
+
 def run_tests(exercises: list[Exercise], ledger: Path) -> int:
     """Run those exercises' tests, their progress on stderr; pytest's exit code."""
-    stems = (exercise.name.partition("_")[2] for exercise in exercises)
-    files = [
-        path for path in (ROOT / "tests" / "checks" / f"test_{stem}.py" for stem in stems) if path.exists()
-    ]
+    files = [path for exercise in exercises if (path := tests_of(exercise)).exists()]
     if not files:
         return 0
     command = [

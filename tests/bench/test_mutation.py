@@ -79,7 +79,12 @@ def test_faults_of_objects_fail_too(exercise, ledger):
 
 def test_a_question_that_nobody_tried_is_a_fault(exercise, ledger):
     verdict = mutation.verdicts([exercise], ledger)[0]
-    assert verdict.faults == [f"no {kind} answer is tried in tests/checks" for kind in ("wrong", "right")]
+    where = "tests/checks/chapters"
+    assert verdict.faults == [f"no {kind} answer is tried in {where}" for kind in ("wrong", "right")]
+
+
+def test_every_exercise_has_its_tests_where_the_command_looks():
+    assert [each.name for each in mutation.exercises_of([]) if not mutation.tests_of(each).is_file()] == []
 
 
 def test_nothing_is_written_where_nobody_asked(exercise, tmp_path, monkeypatch):

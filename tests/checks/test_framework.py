@@ -1,6 +1,8 @@
 """Points, parts, the ladder and the seeds."""
 
 import json
+import sys
+from types import ModuleType
 
 import pytest
 
@@ -223,6 +225,17 @@ def test_loading_a_registered_one():
     exercise = exercise_with(doubles)
     register(exercise)
     assert load_exercise("97_made_here") is exercise
+
+
+@pytest.mark.parametrize("stem", ["testing", "progress", "framework", "notebook", "chapters", "learner"])
+def test_a_chapter_may_be_called_like_a_module_of_ours(stem, monkeypatch):
+    """Chapters have a folder of their own, so no name of theirs is taken by the framework or the learner's side."""
+    with pytest.raises(LookupError, match=f"no module course_utils.checks.chapters.{stem}"):
+        load_exercise(f"97_{stem}")
+    chapter = ModuleType(f"course_utils.checks.chapters.{stem}")
+    chapter.exercise = Exercise(f"97_{stem}", title="T", minutes=1, difficulty="easy", cost="nothing")
+    monkeypatch.setitem(sys.modules, chapter.__name__, chapter)
+    assert load_exercise(f"97_{stem}") is chapter.exercise
 
 
 def test_failed_reads_as_a_sentence():

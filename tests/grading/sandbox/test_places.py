@@ -19,6 +19,9 @@ def test_what_judges_is_not_seen(root):
         root / "tests",
         root / ".git",
         package / "checks" / "framework.py",
+        package / "checks" / "chapters" / "__init__.py",
+        package / "checks" / "chapters" / "full_fine_tuning.py",
+        package / "checks" / "learner" / "notebook.py",
         package / "grading" / "executor.py",
         package / "grading" / "autograde.py",
         package / "__pycache__",
@@ -27,6 +30,14 @@ def test_what_judges_is_not_seen(root):
         Path("/home"),
     ]
     assert [path for path in hidden if covered(path, seen)] == []
+
+
+def test_nothing_of_the_checks_is_seen(root):
+    """Whatever rooms the checks get: no file of theirs is seen, and no folder above one as a whole."""
+    seen = places.visible([])
+    of_the_checks = [path for path in (root / "course_utils" / "checks").rglob("*") if path.is_file()]
+    assert {path.parent.name for path in of_the_checks} >= {"checks", "chapters", "learner"}
+    assert [path for path in of_the_checks if covered(path, seen)] == []
 
 
 def test_what_a_notebook_needs_is_seen(root):
