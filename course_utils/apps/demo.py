@@ -48,7 +48,7 @@ def measured(
     shelf: Sequence[Contestant], rows: int, seed: int = SEED, progress: Callable | None = None
 ) -> tuple[str, Figure]:
     """(HTML table, Figure) of what each model scores and forgot on `rows` fresh rows a task; the first is the baseline."""
-    from course_utils.plots.intervals import intervals
+    from course_utils import plots
 
     questions, found = exam.draw(seed, rows), []
     for number, one in enumerate(shelf):
@@ -68,9 +68,9 @@ def measured(
     ]
     columns = ("model", "summaries (ROUGE-L)", "known tasks (exact match)", "forgotten", "time a text")
     scores = {f"{marks.name}, {what}": getattr(marks, what) for what in ("new", "known") for marks in found}
-    figure = intervals(
-        scores, "The new task and the known ones (whiskers: 95 % interval)", "score, 0 to 1", at_least_from=0
-    )
+    title = "The new task and the known ones (whiskers: 95 % interval)"
+    figure = plots.whiskers(scores, title, "score, 0 to 1", show_n=True)
+    figure.axes[0].set_xlim(left=0)
     return page.table(f"{rows} fresh rows of each task, drawn with seed {seed}", columns, lines), figure
 
 

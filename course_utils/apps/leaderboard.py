@@ -117,7 +117,7 @@ def _line(standing: exam.Standing, first: exam.Marks) -> tuple:
 
 def as_figure(board: Board) -> Figure:
     """All entries' means with their intervals, first place on top."""
-    from course_utils.plots.intervals import intervals
+    from course_utils import plots
 
     scores = {}
     for standing in board.standings:
@@ -125,7 +125,9 @@ def as_figure(board: Board) -> Figure:
         while name in scores:  # two long names may be cut to one, and somebody may be called like the base
             name += "'"
         scores[name] = standing.marks.overall
-    return intervals(scores, "Mean of the five tasks (whiskers: 95 % interval)", "score, 0 to 1")
+    return plots.whiskers(
+        scores, "Mean of the five tasks (whiskers: 95 % interval)", "score, 0 to 1", show_n=True
+    )
 
 
 def _short(name: str) -> str:

@@ -188,10 +188,10 @@ def _note(hardware: str) -> str:
 
 def picture(path: Plan) -> Figure:
     """A `Plan` as a timetable: one line a sitting, one box a chapter, as long as it takes (a Matplotlib figure)."""
-    from course_utils.plots import drawings
+    from course_utils import plots
 
     rows: dict[str, list[tuple[str, float]]] = {}
     for step in path.steps:
         rows.setdefault(f"sitting {step.sitting}", []).append((step.chapter.name[:2], step.chapter.minutes))
     longest = max((math.fsum(length for _, length in row) for row in rows.values()), default=0)
-    return drawings.timetable(rows, f"Your path: {hours(path.minutes)}", "minutes", longest)
+    return plots.timetable(rows, f"Your path: {hours(path.minutes)}", "minutes", longest)

@@ -118,30 +118,3 @@ def break_even(case):
     """How many requests a month make training as cheap as prompting; infinite if they never do."""
     saved = case.prompt_price - case.trained_price
     return float("inf") if saved <= 0 else 1000 * case.training_price / (saved * case.months)
-
-
-def costs_picture(case, requests, title):
-    """Both costs over the number of requests a month, on logarithmic axes, with the break-even point marked."""
-    from dataclasses import replace
-
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 3.8), layout="constrained")
-    pyplot.close(figure)
-    both = [costs(replace(case, monthly_requests=number)) for number in requests]
-    for name, style, amounts in zip(
-        ("prompting", "training"), ("-", "--"), zip(*both, strict=True), strict=True
-    ):
-        axes.plot(requests, amounts, style, color="black", label=name)
-    if requests[0] <= break_even(case) <= requests[-1]:
-        axes.axvline(break_even(case), linestyle=":", color="0.4")
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlabel="requests a month",
-        ylabel=f"dollars over {case.months} months",
-        title=title,
-    )
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure

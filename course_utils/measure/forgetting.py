@@ -42,6 +42,11 @@ class ForgettingMatrix:
         row[task] = score
 
     @property
+    def scores(self):
+        """{stage: {task: `Score`}}, as `plots.heat_map` and `plots.grouped_bars` take it."""
+        return {stage: dict(row) for stage, row in self._scores.items()}
+
+    @property
     def stages(self):
         return list(self._scores)
 
@@ -78,15 +83,3 @@ class ForgettingMatrix:
             task: [str(self._scores[stage].get(task, "")) for stage in self.stages] for task in self.tasks
         }
         return pandas.DataFrame(cells, index=pandas.Index(self.stages, name="stage"))
-
-    def plot(self, title="Score of each task after each stage (whiskers: 95 % interval)"):
-        """One group of bars a task, one bar a stage; returns a matplotlib Figure."""
-        from course_utils.plots import grouped_bars
-
-        return grouped_bars(self._scores, title=title, y_label="score, 0 to 1")
-
-    def heat_map(self, title="Score of each task after each stage, with its 95 % interval"):
-        """One row a stage, one column a task, light where much is known; returns a matplotlib Figure."""
-        from course_utils.plots import heat_map
-
-        return heat_map(self._scores, title=title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from course_utils.batches import IGNORED
 from course_utils.models.model import ASSETS, WORDPIECE_FILES, Card, Model, Recipe
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _distillation(device: str) -> Callable:
                 attention_mask=batch["attention_mask"],
                 output_hidden_states=True,
             )
-        real, masked = batch["attention_mask"].bool(), batch["labels"] != mixture.IGNORED
+        real, masked = batch["attention_mask"].bool(), batch["labels"] != IGNORED
         soft = (
             torch.nn.functional.kl_div(
                 (learned.logits[masked] / temperature).log_softmax(-1),

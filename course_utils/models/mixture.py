@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from course_utils import world
+from course_utils.batches import IGNORED, padded
 from course_utils.datasets import corpora
-
-IGNORED = -100
 
 
 @cache
@@ -44,12 +43,6 @@ def span_corruption(
         target += [sentinel, *tokens[position + gap : position + gap + length]]
         position += gap + length
     return source + tokens[position:], [*target, sentinels[spans]]
-
-
-def padded(rows: list[list[int]], filler: int) -> torch.Tensor:
-    """(rows, longest) int64."""
-    width = max(map(len, rows))
-    return torch.tensor([row + [filler] * (width - len(row)) for row in rows])
 
 
 def sequence_to_sequence(pairs: list[tuple[list[int], list[int]]], tokenizer: Any) -> dict[str, torch.Tensor]:

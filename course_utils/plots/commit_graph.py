@@ -1,8 +1,18 @@
 """A repository's history as a picture: its commits, and the names that point at them."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Iterable
 from textwrap import fill
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from course_utils.plots.figure import figure
+
+if TYPE_CHECKING:
+    from huggingface_hub import GitRefInfo, HfApi
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class Commit(NamedTuple):
@@ -15,50 +25,44 @@ class Commit(NamedTuple):
     parent: str | None
 
 
-def commits_of(api, repo_id, branches):
+def commits_of(api: HfApi, repo_id: str, branches: Iterable[GitRefInfo]) -> dict[str, Commit]:
     """Every commit that one of the branches leads to, as {commit id: Commit}, main's first; asks `api`, an HfApi."""
     names = sorted((ref.name for ref in branches), key=lambda name: (name != "main", name))
-    found = {}
+    found: dict[str, Commit] = {}
     for lane, branch in enumerate(names):
-        parent = None
+        parent: str | None = None
         for depth, each in enumerate(reversed(api.list_repo_commits(repo_id, revision=branch))):
             found.setdefault(each.commit_id, Commit(each.commit_id, each.title, depth, lane, parent))
             parent = each.commit_id
     return found
 
 
-def commit_graph(api, repo_id):
+def commit_graph(api: HfApi, repo_id: str) -> Figure:
     """Commits from old to new, one lane a branch; branches name the last of theirs, tags stay where they were put.
 
-    Histories that were merged are drawn as their first parents have them. Returns a matplotlib Figure, which a notebook
-    shows when it is the last line of a cell.
+    Histories that were merged are drawn as their first parents have them.
     """
-    from matplotlib import pyplot
-
     refs = api.list_repo_refs(repo_id)
     commits = commits_of(api, repo_id, refs.branches)
     lanes = 1 + max(each.lane for each in commits.values())
     width = 1 + max(each.depth for each in commits.values())
-    figure, axes = pyplot.subplots(figsize=(1.6 * (width + 1), 1.2 * lanes + 0.9), layout="constrained")
-    pyplot.close(figure)
+    title = f"{repo_id}, from old to new. Grey: branches, which move. White: tags, meant to stay."
+    made, axes = figure(title, width=1.6 * (width + 1), height=1.2 * lanes + 0.9, title_size=10)
     for each in commits.values():
-        _draw(axes, each, commits.get(each.parent))
+        _draw(axes, each, commits.get(each.parent or ""))
     for names, look in ((refs.branches, _branch), (refs.tags, _tag)):
-        others = Counter()  # of the same kind that name a commit, drawn so far
+        others: Counter[str] = Counter()  # of the same kind that name a commit, drawn so far
         for ref in names:
             if ref.target_commit in commits:
                 look(axes, ref.name, commits[ref.target_commit], others[ref.target_commit])
                 others[ref.target_commit] += 1
-    axes.set_title(
-        f"{repo_id}, from old to new. Grey: branches, which move. White: tags, meant to stay.", fontsize=10
-    )
     axes.set_xlim(-0.5, width + 0.1)
     axes.set_ylim(0.3 - lanes, 0.5)
     axes.set_axis_off()
-    return figure
+    return made
 
 
-def _draw(axes, commit, parent):
+def _draw(axes: Axes, commit: Commit, parent: Commit | None) -> None:
     """A commit with its id and title, and the line from the one before it."""
     if parent:
         axes.plot([parent.depth, commit.depth], [-parent.lane, -commit.lane], color="0.45", zorder=1)
@@ -75,7 +79,7 @@ def _draw(axes, commit, parent):
     )
 
 
-def _branch(axes, name, commit, others):
+def _branch(axes: Axes, name: str, commit: Commit, others: int) -> None:
     """To the right of the branch's last commit; what names the same commit stands below."""
     _say(
         axes,
@@ -88,11 +92,13 @@ def _branch(axes, name, commit, others):
     )
 
 
-def _tag(axes, name, commit, others):
+def _tag(axes: Axes, name: str, commit: Commit, others: int) -> None:
     """Above its commit, and above the tags that name the same."""
     _say(axes, name, commit, (0, 15 + 20 * others), bbox={"boxstyle": "round", "facecolor": "white"})
 
 
-def _say(axes, text, commit, offset, ha="center", **look):
+def _say(
+    axes: Axes, text: str, commit: Commit, offset: tuple[float, float], ha: str = "center", **look: Any
+) -> None:
     place = (commit.depth, -commit.lane)
     axes.annotate(text, place, offset, textcoords="offset points", ha=ha, **({"fontsize": 9} | look))

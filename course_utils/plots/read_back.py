@@ -1,7 +1,17 @@
 """What a figure really shows, read back from its axes: the numbers, not the picture."""
 
+from __future__ import annotations
 
-def figure_as_data(figure):
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
+
+
+def figure_as_data(figure: Figure) -> list[dict[str, Any]]:
     """A matplotlib Figure with points or bars and error bars as plain data, one dict for each of its axes.
 
     Returns [{"title", "x_label", "y_label": texts, "shown": {name: {"value", "low", "high"}}, "value_label": text}]. Names are
@@ -12,7 +22,7 @@ def figure_as_data(figure):
     return [_axes_as_data(axes) for axes in figure.axes]
 
 
-def _axes_as_data(axes):
+def _axes_as_data(axes: Axes) -> dict[str, Any]:
     segments = [
         segment
         for container in _error_bars(axes)
@@ -33,19 +43,19 @@ def _axes_as_data(axes):
     }  # fmt: skip
 
 
-def _error_bars(axes):
+def _error_bars(axes: Axes) -> list[ErrorbarContainer]:
     from matplotlib.container import ErrorbarContainer
 
     return [container for container in axes.containers if isinstance(container, ErrorbarContainer)]
 
 
-def _names(axis):
+def _names(axis: Axis) -> dict[float, str]:
     """{place: label} of the ticks that have a label."""
     pairs = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=False)
     return {round(float(place), 4): label.get_text() for place, label in pairs if label.get_text()}
 
 
-def _values(axes, along, across):
+def _values(axes: Axes, along: int, across: int) -> dict[float, float]:
     """{place: value} of bars, then of points."""
     from matplotlib.patches import Rectangle
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from course_utils import instructions, world
+from course_utils.batches import IGNORED
 from course_utils.datasets import corpora
 from course_utils.measure.scores import Score, proportion
 from course_utils.models import mixture
@@ -175,7 +176,7 @@ def _tagging_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
         truncation=True,
         return_tensors="pt",
     )
-    labels = torch.full_like(inputs["input_ids"], mixture.IGNORED)
+    labels = torch.full_like(inputs["input_ids"], IGNORED)
     for position, row in enumerate(rows):
         seen = None
         for place, word in enumerate(inputs.word_ids(position)):
@@ -198,6 +199,6 @@ def sentences_right(model, tokenizer, rows: list[dict]) -> Score:
     for start in range(0, len(rows), 100):
         batch = _tagging_batch(tokenizer, rows[start : start + 100])
         labels = batch.pop("labels")
-        wrong = (model(**batch).logits.argmax(-1) != labels) & (labels != mixture.IGNORED)
+        wrong = (model(**batch).logits.argmax(-1) != labels) & (labels != IGNORED)
         hits += (~wrong.any(1)).tolist()
     return proportion(hits)

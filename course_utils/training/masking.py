@@ -1,16 +1,14 @@
 """Masking what matters: a whole remark, in place of words here and there."""
 
-IGNORED = -100  # cross entropy looks away from this label
+from course_utils.batches import IGNORED, padded
 
 
 def mask_remarks(pairs, tokenizer):
     """A masked-language-model batch in which each text is whole and the remark after it is hidden to the last token.
 
     pairs: (text, remark) texts. Returns {"input_ids", "attention_mask", "labels"}, each (rows, longest) int64; the labels are
-    the remark's tokens at their places and -100 elsewhere. The idea is that of salient spans (Guu et al. 2020, "REALM", section 3.4).
+    the remark's tokens at their positions and -100 elsewhere. The idea is that of salient spans (Guu et al. 2020, "REALM", section 3.4).
     """
-    import torch
-
     pairs = list(pairs)
     if not pairs:
         raise ValueError("There is nothing to mask: give at least one (text, remark) pair.")
@@ -21,9 +19,6 @@ def mask_remarks(pairs, tokenizer):
             [tokenizer.cls_token_id, *seen, *[tokenizer.mask_token_id] * len(hidden), tokenizer.sep_token_id]
         )
         labels.append([IGNORED] * (1 + len(seen)) + hidden + [IGNORED])
-
-    def padded(lists, filler):
-        return torch.tensor([row + [filler] * (max(map(len, lists)) - len(row)) for row in lists])
 
     input_ids = padded(rows, tokenizer.pad_token_id)
     return {

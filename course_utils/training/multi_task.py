@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+from course_utils.batches import IGNORED
 from course_utils.measure.progress import Progress
 from course_utils.measure.scores import proportion
 
-IGNORED = -100  # the label that cross_entropy leaves out
 TASKS = {"reviews": 2, "topics": 6, "entities": 9}  # the number of classes
 TOKEN_TASKS = {"entities"}  # a label for each word; the others have one for the whole text
 PADDED = {"padding": True, "truncation": True, "return_token_type_ids": False, "return_tensors": "pt"}

@@ -153,12 +153,3 @@ def test_every_line_of_the_tables_states_its_source():
 def test_other_families_are_refused():
     with pytest.raises(ValueError, match="not 'gpt2'"):
         cost.dimensions_of(type("Config", (), {"model_type": "gpt2"})())
-
-
-def test_the_picture_names_models_totals_and_cards():
-    size = cost.models()["flan-t5-base"]
-    found = cost.training_memory(size, Tokens(8, 512, 64), cost.RECIPES["all weights, bfloat16"])
-    figure = cost.memory_picture({"base": found}, cost.accelerators(), "title")
-    (axes,) = figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["base"]
-    assert f"{found.total / 1e9:,.1f} GB  (fits T4)" in [text.get_text() for text in axes.texts]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from course_utils.measure.decision import Case, Thresholds, break_even, costs, costs_picture, decide
+from course_utils.measure.decision import Case, Thresholds, break_even, costs, decide
 
 PLAIN = Case(
     prompt_score=0.90, needed_score=0.85, trained_score=0.92, labelled_rows=2000, data_may_leave=True,
@@ -52,9 +52,3 @@ def test_the_money():
 def test_nonsense_is_refused(changes, said):
     with pytest.raises(ValueError, match=said):
         replace(PLAIN, **changes)
-
-
-def test_the_picture_marks_the_break_even_point():
-    (axes,) = costs_picture(PLAIN, [1000, 10_000, 100_000, 1_000_000], "title").axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["prompting", "training"]
-    assert axes.lines[2].get_xdata()[0] == pytest.approx(break_even(PLAIN))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from course_utils import plots
 from course_utils.measure.forgetting import ForgettingMatrix, fingerprint
 from course_utils.measure.scores import Score, proportion
 from tests import tiny
@@ -96,14 +97,14 @@ def test_the_table_is_readable_and_leaves_gaps_open(matrix):
 
 
 def test_the_plot_has_a_bar_for_every_score(matrix):
-    axes = matrix.plot().axes[0]
+    axes = plots.grouped_bars(matrix.scores, "title", "score, 0 to 1").axes[0]
     assert sorted(round(bar.get_height(), 2) for bar in axes.patches) == [0.1, 0.3, 0.8, 0.85, 0.9]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["sentiment", "summary"]
     assert axes.get_ylabel() == "score, 0 to 1"
 
 
 def test_the_heat_map_has_a_field_for_every_score(matrix):
-    axes = matrix.heat_map().axes[0]
+    axes = plots.heat_map(matrix.scores, "title").axes[0]
     assert len(axes.texts) == 5
     assert [label.get_text() for label in axes.get_xticklabels()] == ["sentiment", "summary"]
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from course_utils import instructions, world
+from course_utils.batches import IGNORED
 from course_utils.bench import phenomena
 from course_utils.datasets import corpora
-from course_utils.models import mixture
 from course_utils.training import fine_tuning
 
 
@@ -87,7 +87,7 @@ def test_only_the_first_piece_of_a_word_carries_its_tag():
     batch = fine_tuning._tagging_batch(tokenizer, rows)
     assert batch["labels"].shape == batch["input_ids"].shape and model.num_labels == len(world.ENTITY_TAGS)
     for labels, row in zip(batch["labels"], rows, strict=True):
-        assert [label for label in labels.tolist() if label != mixture.IGNORED] == row["ner_tags"]
+        assert [label for label in labels.tolist() if label != IGNORED] == row["ner_tags"]
 
 
 def test_a_sentence_is_right_only_if_every_tag_is():
@@ -97,7 +97,7 @@ def test_a_sentence_is_right_only_if_every_tag_is():
 
     def model(**_):
         logits = torch.nn.functional.one_hot(labels.clamp(min=0), len(world.ENTITY_TAGS)).float()
-        first = int((labels[0] != mixture.IGNORED).nonzero()[0])
+        first = int((labels[0] != IGNORED).nonzero()[0])
         logits[0, first] = logits[0, first].roll(1)  # one wrong tag
         return SimpleNamespace(logits=logits)
 

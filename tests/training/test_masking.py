@@ -3,7 +3,8 @@
 import pytest
 
 from course_utils import catalog
-from course_utils.training.masking import IGNORED, mask_remarks
+from course_utils.batches import IGNORED
+from course_utils.training.masking import mask_remarks
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
@@ -362,7 +363,7 @@ def _doubled_batch(draw, tokenizer, count=4):
     labels = tokenizer(
         [instructions.target("summary", row) for row in rows], padding=True, return_tensors="pt"
     )["input_ids"]
-    labels[labels == tokenizer.pad_token_id] = -100
+    labels[labels == tokenizer.pad_token_id] = IGNORED
     return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "labels": labels}
 
 
@@ -373,7 +374,7 @@ def _row_losses(model, batch):
     with torch.no_grad():
         logits = model(**batch).logits
     losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch["labels"], reduction="none")
-    return (losses.sum(1) / (batch["labels"] != -100).sum(1)).tolist()
+    return (losses.sum(1) / (batch["labels"] != IGNORED).sum(1)).tolist()
 
 
 # Question 5: a model that learns and keeps

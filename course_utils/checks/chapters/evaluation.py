@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, Failed, Rung, part
 
@@ -17,7 +18,6 @@ LESSONS = "lessons/04_evaluation/"
 METRICS = LESSONS + "01_what_a_metric_sees.ipynb"
 SURE = LESSONS + "02_how_sure_can_we_be.ipynb"
 BEST = LESSONS + "03_the_best_checkpoint.ipynb"
-IGNORED = -100
 
 exercise = Exercise(
     "04_evaluation",

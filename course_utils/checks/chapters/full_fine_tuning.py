@@ -11,6 +11,7 @@ import math
 from functools import cache
 
 from course_utils import catalog, instructions
+from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
@@ -19,7 +20,6 @@ from course_utils.wire import Asset, Rows
 LESSONS = "lessons/06_full_fine_tuning/"
 MEET, PREPARE = LESSONS + "01_meet_flan_t5.ipynb", LESSONS + "02_prepare_the_task.ipynb"
 TRAIN, COMPARE = LESSONS + "03_train.ipynb", LESSONS + "04_before_and_after.ipynb"
-IGNORED = -100
 
 exercise = Exercise(
     "06_full_fine_tuning",

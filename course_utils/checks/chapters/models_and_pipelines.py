@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from course_utils import catalog
+from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
 from course_utils.wire import Asset, Variable
@@ -23,7 +24,6 @@ MODELS, TOKENS, TASKS, WRITING, PICTURES = (
         "05_pictures_and_words.ipynb",
     )
 )
-IGNORED = -100
 
 exercise = Exercise(
     "03_models_and_pipelines",

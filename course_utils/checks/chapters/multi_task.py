@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
 
@@ -9,7 +10,6 @@ LESSONS = "lessons/09_multi_task/"
 HEADS = LESSONS + "01_one_encoder_many_heads.ipynb"
 BATCHES = LESSONS + "02_who_gets_the_next_batch.ipynb"
 SHARED = LESSONS + "03_help_or_hinder.ipynb"
-IGNORED = -100
 CLASSES = {"reviews": 2, "topics": 6, "entities": 9}
 INPUT, SIZE = (
     5,

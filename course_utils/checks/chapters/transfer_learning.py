@@ -12,6 +12,7 @@ import re
 from functools import cache
 
 from course_utils import catalog
+from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.predictions import six_predictions
@@ -230,7 +231,7 @@ def bugs(answer, draw):
             ]
         )
         wanted["attention_mask"].append([1] * (longest - rest) + [0] * rest)
-        wanted["labels"].append([-100] * (1 + len(text)) + remark + [-100] * (1 + rest))
+        wanted["labels"].append([IGNORED] * (1 + len(text)) + remark + [IGNORED] * (1 + rest))
     with part("the whole remark is hidden", points=1):
         expect.equal(lists["input_ids"], wanted["input_ids"], "the input_ids")
     with part("only the remark is asked for", points=1):
@@ -339,7 +340,7 @@ def _surprise(model, batches):
 
     with torch.inference_mode():
         losses = [model(**batch).loss.item() for batch in batches]
-    counts = [(batch["labels"] != -100).sum().item() for batch in batches]
+    counts = [(batch["labels"] != IGNORED).sum().item() for batch in batches]
     return sum(one * count for one, count in zip(losses, counts, strict=True)) / sum(counts)
 
 
