@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "course_utils"
 # A room may import rooms of its own floor and of those below; nowhere is there a circle.
 FLOORS = [
     {
+        "batches",
         "closure",
         "discovery",
         "files",
@@ -27,7 +28,9 @@ FLOORS = [
         "world",
     },
     {"datasets", "metrics"},
-    {"instructions", "measure", "models", "plots", "training"},
+    {"instructions", "models"},
+    {"measure"},
+    {"plots", "training"},
     {"catalog", "hub"},
     {"course"},
     {"checks"},

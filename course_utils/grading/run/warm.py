@@ -71,7 +71,7 @@ STACK = (
     "course_utils.course",
     "course_utils.datasets.corpora",
     "course_utils.measure.evaluate",
-    "course_utils.plots.charts",
+    "course_utils.plots",
     "course_utils.training.trainer",
     "course_utils.wire.models",
 )
