@@ -42,8 +42,6 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Upward imports that are wanted, only ever inside a function or for the type checker alone:
 # setup() hands out a Course, and a Course runs checks when it is asked to.
 LAZY_EXCEPTIONS = {("course_utils", "course"), ("course", "checks")}
-# Pairs of files that still import each other, on their way to be mended.
-KNOWN_CIRCLES = [("course_utils.hub.server.community_routes", "course_utils.hub.server.upload_routes")]
 HEAVY = (
     "torch",
     "transformers",
@@ -164,11 +162,7 @@ def test_no_circle_between_rooms():
 
 
 def test_no_circle_between_files():
-    graph = file_graph(MODULES)
-    for here, there in KNOWN_CIRCLES:
-        assert here in graph[there], "it is mended: take it off the list"
-        graph[here].discard(there)
-    assert circle(graph) is None
+    assert circle(file_graph(MODULES)) is None
 
 
 def test_the_language_world_imports_nothing_of_ours():
