@@ -114,7 +114,7 @@ def report(first: Outcome, verdict: Verdict, seconds: float) -> str:
     """The closing text. Its last line is one that readers of test runs count."""
     spent = sorted(first.tests.items(), key=lambda item: -item[1]["seconds"])[:DEAREST]
     lines = [
-        rule(f"the {len(spent)} dearest tests"),
+        rule("the dearest tests"),
         *(f"{e['seconds']:8.1f} s  {name}" for name, e in spent),
     ]
     if verdict.unstable:
