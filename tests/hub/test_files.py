@@ -250,6 +250,40 @@ def test_raw_is_what_stands_in_git(thing):
     assert hf.get_session().get(f"{thing.url}/me/thing/raw/main/a.txt").status_code == 401
 
 
+def test_head_is_main(thing):
+    hf.upload_file(path_or_fileobj=b"a", path_in_repo="a.txt", repo_id="me/thing", revision="HEAD")
+    head = hf.list_repo_refs("me/thing").branches[0].target_commit
+    assert hf.model_info("me/thing", revision="HEAD").sha == head == thing.repo("me/thing").head()
+    made = hf.create_commit(
+        "me/thing",
+        [CommitOperationAdd("b.txt", b"b")],
+        commit_message="Say b",
+        revision="HEAD",
+        create_pr=True,
+    )
+    assert hf.get_discussion_details("me/thing", made.pr_num).target_branch == "refs/heads/main"
+    hf.merge_pull_request("me/thing", made.pr_num)
+    assert hf.file_exists("me/thing", "b.txt")
+
+
+def test_commits_are_counted(thing):
+    thing.seed("me/thing", {"a.txt": "a"})
+    answer = hf.get_session().get(f"{thing.url}/api/models/me/thing/commits/main?limit=1")
+    assert (len(answer.json()), answer.headers["X-Total-Count"]) == (1, "2")
+
+
+def test_what_a_commit_that_comes_too_late_is_told(thing):
+    start = thing.repo("me/thing").head()
+    thing.seed("me/thing", {"a.txt": "a"})
+    with pytest.raises(
+        HfHubHTTPError, match="A commit has happened since. Please refresh and try again."
+    ) as error:
+        hf.create_commit(
+            "me/thing", [CommitOperationAdd("b.txt", b"b")], commit_message="b", parent_commit=start
+        )
+    assert error.value.response.status_code == 412
+
+
 def test_a_listed_file_is_not_uploaded(thing, tmp_path):
     """The client asks which files .gitignore lists: the one that goes along, or else the repository's."""
     folder = write(

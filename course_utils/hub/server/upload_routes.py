@@ -8,7 +8,7 @@ import math
 from course_utils.hub.server.http import Response, as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.service import PREFIX
-from course_utils.hub.store.conversations import Conversations
+from course_utils.hub.store.conversations import Conversations, branch_of
 from course_utils.hub.store.errors import HubError, bad_request, unusable
 from course_utils.hub.store.large import check_sha256, place_in
 from course_utils.hub.store.names import check_path
@@ -239,7 +239,7 @@ def commit(service, request, kind, owner, name, revision):
 
 def branch(repository, revision):
     """The full name of the branch or pull request that a commit goes to."""
-    name = revision if revision.startswith((BRANCHES, PULL_REQUESTS)) else BRANCHES + revision
+    name = revision if revision.startswith(PULL_REQUESTS) else BRANCHES + branch_of(revision)
     if name not in repository.refs.read():
         raise unusable(f"A commit goes to a branch, and {revision} is none.")
     return name

@@ -231,7 +231,8 @@ def reference(row):
 
 
 def branch_of(revision):
-    return revision.removeprefix(BRANCHES)
+    """The short name of a branch; HEAD is main."""
+    return "main" if revision == "HEAD" else revision.removeprefix(BRANCHES)
 
 
 def checked_text(text):

@@ -77,3 +77,18 @@ def test_any_text_is_a_card_of_some_kind(text):
     for readme in (text, f"---\n{text}\n---\n"):
         json.dumps(cards.read(readme).data, allow_nan=False)
         cards.problems(readme)
+
+
+@pytest.mark.parametrize("before", ["\n", "\r\n\n", "\ufeff\n", "  \n"])
+def test_a_head_after_blank_lines_is_a_head(before):
+    card = cards.read(f"{before}---\nlicense: mit\n---\n# Title\n")
+    assert card.data == {"license": "mit"} and card.text == "# Title"
+
+
+@pytest.mark.parametrize(
+    ("license", "good"), [("mit", True), ("other", True), ("nonsense", False), ("MIT", False)]
+)
+def test_a_license_is_one_that_the_hub_knows(license, good):
+    for text in (f"license: {license}", f"license: [apache-2.0, {license}]"):
+        errors, _ = cards.problems(f"---\n{text}\n---\n")
+        assert errors == [] if good else "`other` with a `license_name`" in errors[0]
