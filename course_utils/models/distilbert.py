@@ -81,7 +81,6 @@ def _distillation(device: str) -> Callable:
     import torch
     from transformers import BertForMaskedLM
 
-
     teacher = BertForMaskedLM.from_pretrained(ASSETS / "bert").eval().to(device)
     temperature = 2.0
 

@@ -116,14 +116,21 @@ class Answer:
     checks let those pass, the framework turns them into messages.
     """
 
-    def __init__(self, transport: Transport, seconds: float = CALL_SECONDS, code: str = "") -> None:
+    def __init__(
+        self, transport: Transport, seconds: float = CALL_SECONDS, code: str = "", exact: bool = False
+    ) -> None:
         self._transport = transport
         self._seconds = seconds
         self._code = code
+        self._exact = exact
+
+    def exact(self) -> Answer:
+        """The same answer, whose tensors of no dimension stay tensors: for states of weights, where types count."""
+        return Answer(self._transport, self._seconds, self._code, exact=True)
 
     def within(self, seconds: float) -> Answer:
         """The same answer, whose calls may take up to ``seconds`` each."""
-        return Answer(self._transport, seconds, self._code)
+        return Answer(self._transport, seconds, self._code, self._exact)
 
     def given(self, *functions: Callable) -> Answer:
         """The same answer, with these functions of the course's beside the learner's names.
@@ -134,7 +141,7 @@ class Answer:
         is a claim like any other: judge it by values that nobody has without the work.
         """
         code = "\n\n".join(textwrap.dedent(inspect.getsource(function)) for function in functions)
-        return Answer(self._transport, self._seconds, code)
+        return Answer(self._transport, self._seconds, code, self._exact)
 
     def state(self, path: str) -> str | None:
         """``None`` if nothing has that name, ``"empty"`` if it is ``None``, else its type's name."""
@@ -145,7 +152,7 @@ class Answer:
 
     def value(self, path: str) -> Any:
         """The plain data at ``path``, a variable's name or a dotted path such as ``"args.learning_rate"``."""
-        return _scalars(self._ask(path, None, "value"))
+        return self._plain(self._ask(path, None, "value"))
 
     def call(self, path: str, /, *arguments: object, **keywords: object) -> Any:
         """What the function at ``path`` returns for these arguments, as plain data.
@@ -153,7 +160,7 @@ class Answer:
         Arguments are plain data or references (:class:`~course_utils.wire.Asset`,
         ``Variable``, ``Rows``); the function gets its own copy of each.
         """
-        return _scalars(self._ask(path, (arguments, keywords), "value"))
+        return self._plain(self._ask(path, (arguments, keywords), "value"))
 
     def model(self, path: str) -> Any:
         """The model at ``path``, rebuilt here from its config and weights: float32, CPU, eval mode.
@@ -174,6 +181,9 @@ class Answer:
     def folder(self, path: str) -> Folder:
         """The files of the folder whose path is the value at ``path``."""
         return self._expect(self._ask(path, None, "folder", codec.MODEL), Folder, path)
+
+    def _plain(self, value: Any) -> Any:
+        return value if self._exact else _scalars(value)
 
     def _rebuilt(self, path: str, call: tuple | None) -> Any:
         from course_utils.wire import models

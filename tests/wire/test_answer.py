@@ -172,6 +172,12 @@ def test_what_is_a_plain_value_to_a_learner_is_one_to_a_check(value, plain):
     assert type(got.call("f")) is type(plain)
 
 
+def test_a_state_of_weights_keeps_its_types():
+    mine = answer(f=lambda: {"steps": torch.tensor(3)})
+    assert mine.exact().call("f")["steps"].dtype is torch.int64
+    assert mine.exact().within(300).given(probed).call("f")["steps"].shape == ()
+
+
 def test_weights_stay_tensors():
     module = torch.nn.Module()
     module.register_buffer("steps", torch.tensor(3))

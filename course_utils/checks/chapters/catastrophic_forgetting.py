@@ -275,7 +275,7 @@ def _expect_kinds(answer, draw, weight):
         "half.weight": torch.zeros(2, dtype=torch.float16),
     }
     try:
-        found = answer.call("interpolate", before, after, weight)
+        found = answer.exact().call("interpolate", before, after, weight)
     except NotStarted as error:  # torch.lerp says "not implemented" of whole numbers, and means no stub
         raise Failed(Rung.CRASHED, "`interpolate` to take whole numbers too", error.message) from None
     _expect_state(found, before, "`interpolate` of a state with whole numbers")
