@@ -12,7 +12,8 @@ from pathlib import Path
 
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
-from course_utils.checks.framework import Exercise, Failed, Rung, part
+from course_utils.checks.framework import Exercise, part
+from course_utils.checks.report import Failed, Rung
 
 LESSONS = "lessons/04_evaluation/"
 METRICS = LESSONS + "01_what_a_metric_sees.ipynb"

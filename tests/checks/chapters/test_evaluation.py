@@ -227,7 +227,7 @@ def test_a_module_that_is_none_earns_nothing_whatever_loads_it(monkeypatch):
     empty = SAYS_SO.replace("pass", "Path(folder, 'any_match.py').write_text('import evaluate')")
     report = judge_source(EXERCISE, "q4", empty + LOADS_SOMETHING_ELSE, before=IMPORTS)
     assert report.points == 0
-    assert "the methods _info and _compute" in report.text()
+    assert "the methods _info and _compute" in render.report_text(report)
 
 
 def test_the_function_that_asks_is_the_notebooks():
