@@ -94,10 +94,10 @@ def length(got: object, count: int, what: str) -> None:
 
 
 def shape(got: object, sides: tuple[int | None, ...], what: str) -> None:
-    """``got`` is an array or tensor of that shape; ``None`` stands for any size."""
-    if not hasattr(got, "shape"):
+    """``got`` is an array or tensor of that shape (a number has the shape ``()``); ``None`` stands for any size."""
+    if not (hasattr(got, "shape") or _is_number(got)):
         raise Failed(Rung.WRONG_TYPE, f"{what} to be an array or a tensor", _came(got))
-    found = tuple(got.shape)
+    found = tuple(getattr(got, "shape", ()))
     if len(found) != len(sides) or any(side not in (None, size) for side, size in zip(sides, found)):
         wanted = "(" + ", ".join("any" if side is None else str(side) for side in sides) + ")"
         raise Failed(Rung.WRONG_SHAPE, f"{what} to have the shape {wanted}", str(found))
