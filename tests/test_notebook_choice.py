@@ -212,8 +212,14 @@ def those_that_reach(reached, file):
 @pytest.mark.parametrize(
     ("file", "again"),
     [
-        ("course_utils/plots/commit_graph.py", {"lessons/01_the_hub/02_publish_and_version.ipynb"}),
-        ("course_utils/plots/idea_map.py", {"lessons/12_where_next/03_from_autoencoders_to_today.ipynb"}),
+        ("course_utils/measure/process_memory.py", {"lessons/02_datasets/03_larger_than_memory.ipynb"}),
+        (
+            "course_utils/terminal.py",
+            {
+                "lessons/01_the_hub/02_publish_and_version.ipynb",
+                "lessons/01_the_hub/03_who_may_and_a_release.ipynb",
+            },
+        ),
     ],
 )
 def test_a_helper_runs_just_the_lessons_that_reach_it(file, again, reached):

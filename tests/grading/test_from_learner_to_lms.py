@@ -2,7 +2,7 @@
 
 import json
 
-from course_utils.grading.desk import autograde, collect, exports, submit
+from course_utils.grading.desk import autograde, collect, export, submit
 from tests.grading import toy
 
 
@@ -29,7 +29,7 @@ def test_the_whole_way(tmp_path, solutions, released, released_path, capsys):
     assert all(digest in recorded for digest in receipts.values())
     assert autograde.main([str(submitted), "--out", str(out), *places]) == 0
     capsys.readouterr()
-    assert exports.main([str(out), "--to", "moodle"]) == 0
+    assert export.main([str(out), "--to", "moodle"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
         'ann,6,"q1 4 of 4, q2 2 of 2"',
         'bob,2,"q1 0 of 4, q2 2 of 2"',

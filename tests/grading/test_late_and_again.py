@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from course_utils.grading.desk import exports
+from course_utils.grading.desk import export
 from tests.grading import toy
 from tests.grading.desk.test_autograde import Class
 
@@ -51,7 +51,7 @@ def test_a_late_penalty_is_taken_off_and_goes_with_a_new_hand_in(group, capsys):
     }
     assert set(group.scores().values()) == {"4"}, "the score itself is what was earned"
     capsys.readouterr()
-    exports.main([str(group.out), "--to", "moodle"])
+    export.main([str(group.out), "--to", "moodle"])
     assert [line.split(",")[:2] for line in capsys.readouterr().out.splitlines()[1:]] == [
         ["ann", "4"],
         ["bob", "2"],
@@ -81,5 +81,5 @@ def test_a_mark_given_for_what_was_ungraded_counts(group):
             grade = book.find_grade(name, toy.NAME, toy.NAME, "ann")
             grade.manual_score, grade.needs_manual_grade = points, False
         book.db.commit()
-    assert exports.read_marks(group.out, toy.NAME).scores == {"ann": 10}
+    assert export.read_marks(group.out, toy.NAME).scores == {"ann": 10}
     assert group.grades()["ann"]["status"] == "graded"

@@ -250,9 +250,9 @@ def test_the_checks_own_loss_and_elbo():
 
 
 def test_the_statements_belong_to_the_families_of_the_map():
-    from course_utils.plots import idea_map
+    from course_utils.plots.concept_maps import FAMILIES
 
-    assert set(where_next.CLAIMS) == set(where_next.LETTERS) == set(idea_map.FAMILIES)
+    assert set(where_next.CLAIMS) == set(where_next.LETTERS) == set(FAMILIES)
     assert sorted(name for group in where_next.GROUPS.values() for name in group) == sorted(where_next.CLAIMS)
 
 
