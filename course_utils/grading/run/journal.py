@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib.metadata import requires, version
@@ -61,8 +62,8 @@ _ALWAYS = (
     "course_utils.grading.run.executor",
     "course_utils.grading.run.worker",
 )
-#: Not followed: how a notebook begins its session, from where everything could be reached.
-_ASIDE = ("course_utils.course",)
+#: Not followed from a notebook's session: what it shows to learners, and no mark is made of.
+_ASIDE = ("course_utils.checks.learner", "course_utils.hub.server", "course_utils.apps")
 #: Read by their paths and not by import: weights and tokenizers, and the modules of metrics.
 _READ = ("models/assets", "metrics")
 
@@ -70,11 +71,15 @@ _READ = ("models/assets", "metrics")
 def checks_version(exercise: Exercise, released: Path) -> str:
     """A hash of what the marks of an exercise depend on besides the answers and the drawn data's seed.
 
-    The code that its checks reach by import, what they read, the released notebook, and the versions of the packages
-    that the course asks for.
+    The code that its checks and the released notebook reach by import, what they read, that notebook, and the versions
+    of the packages that the course asks for.
     """
     modules = {question.check.__module__ for question in exercise.questions.values() if question.check}
-    files = set(closure.reached([*_ALWAYS, *modules], without=_ASIDE, package=closure.PACKAGE))
+    files = set(
+        closure.reached(
+            [*_ALWAYS, *modules, *_imported_by(released)], without=_ASIDE, package=closure.PACKAGE
+        )
+    )
     files |= {Path(sys.modules[name].__file__ or "") for name in modules if name in sys.modules}
     for folder in _READ:
         files |= {path for path in (closure.PACKAGE / folder).rglob("*") if path.is_file()}
@@ -84,6 +89,20 @@ def checks_version(exercise: Exercise, released: Path) -> str:
         _content(released),
         repr(_versions()).encode(),
     )
+
+
+def _imported_by(released: Path) -> frozenset[str]:
+    """What the cells of a released notebook import: they run in every submission, with the answers in them."""
+    try:
+        cells = json.loads(_content(released))["cells"]
+    except (ValueError, KeyError, TypeError):
+        return frozenset()
+    found: frozenset[str] = frozenset()
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            with suppress(SyntaxError):  # a magic: its cell says nothing about imports of ours
+                found |= closure.imported_by("".join(cell["source"]))
+    return found
 
 
 @cache

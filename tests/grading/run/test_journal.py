@@ -21,6 +21,7 @@ from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook.writer import Writer, only_writer
 from course_utils.grading.run import journal
 from course_utils.grading.run.journal import Entry, Journal, Stamp
+from course_utils.install import ROOT
 from tests.grading import toy
 
 # --- entries ------------------------------------------------------------------------------------------
@@ -126,15 +127,35 @@ def test_what_a_mark_depends_on_changes_the_version(copied, changed, name):
     assert journal.checks_version(exercise, Path("none")) != before
 
 
+#: What only the cells of a released notebook import.
+GIVEN = [
+    ("course.py", "06_full_fine_tuning"),
+    ("training/trainer.py", "07_catastrophic_forgetting"),
+    ("measure/evaluate.py", "04_evaluation"),
+    ("bench/transfer.py", "08_transfer_learning"),
+    ("training/adapters.py", "10_lora_and_peft"),
+]
+
+
+@pytest.mark.parametrize(("changed", "name"), GIVEN)
+def test_what_the_given_cells_import_changes_the_version(copied, changed, name):
+    exercise, released = load_exercise(name), ROOT / "exercises" / name / f"{name}.ipynb"
+    before = journal.checks_version(exercise, released)
+    with open(copied / changed, "a") as file:
+        file.write("\n")
+    assert journal.checks_version(exercise, released) != before
+
+
 @pytest.mark.parametrize(
     "changed", ["checks/chapters/the_hub.py", "apps/demo.py", "hub/server/application.py", "cli.py"]
 )
 def test_what_a_mark_does_not_depend_on_does_not(copied, changed):
-    exercise = load_exercise("06_full_fine_tuning")
-    before = journal.checks_version(exercise, Path("none"))
+    name = "06_full_fine_tuning"
+    exercise, released = load_exercise(name), ROOT / "exercises" / name / f"{name}.ipynb"
+    before = journal.checks_version(exercise, released)
     with open(copied / changed, "a") as file:
         file.write("\n")
-    assert journal.checks_version(exercise, Path("none")) == before
+    assert journal.checks_version(exercise, released) == before
 
 
 def test_another_version_of_a_package_changes_the_version(monkeypatch):
