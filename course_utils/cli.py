@@ -1,4 +1,7 @@
-"""The `course` command: one verb a task. Each verb lives in its own module, imported only when it is called."""
+"""The `course` command: one verb a task.
+
+Each verb lives in its own module, imported only when it is called.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-# verb, or two words of one -> the function that does it, given the rest of the command line; and a line for --help
+# verb, or two words of one -> the function that does it, given the rest of the
+# command line; and a line for --help
 VERBS = {
     "doctor": ("course_utils.doctor:main", "check this machine, line by line, with what to do"),
     "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
@@ -74,7 +78,9 @@ def help_text() -> str:
 
 
 def find(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """Split a command line into its verb and the verb's own arguments; (None, words) when it has no known verb."""
+    """Split a command line into its verb and the verb's own arguments; (None,
+    words) when it has no known verb.
+    """
     for length in (2, 1):
         verb = " ".join(words[:length])
         if verb in VERBS and len(words) >= length:

@@ -21,8 +21,9 @@ def reached(
     """The files of the package that these modules (dotted names) reach, themselves included.
 
     An import counts wherever it stands, in a function too. A module that imports ``pkgutil`` finds its
-    neighbours by looking, and so reaches every module of its folder. `without` names modules that are not followed,
-    nor what lies below them. Modules of other packages are left out; whoever cares fixes their versions.
+    neighbours by looking, and so reaches every module of its folder. `without` names modules that are not
+    followed, nor what lies below them. Modules of other packages are left out; whoever cares fixes their
+    versions.
     """
     waiting, seen = list(modules), set()
     while waiting:
@@ -37,7 +38,9 @@ def reached(
 
 
 def digest(files: Iterable[Path], *, root: Path = PACKAGE.parent) -> str:
-    """A SHA-256 over the names (below `root`) and the contents of files, in an order of its own, as 64 digits."""
+    """A SHA-256 over the names (below `root`) and the contents of files, in an
+    order of its own, as 64 digits.
+    """
     whole = hashlib.sha256()
     for path in sorted(files):
         name = path.relative_to(root) if path.is_relative_to(root) else path

@@ -48,11 +48,15 @@ class Course:
         return catalog.dataset_path(name, self.profile, seed)
 
     def metric(self, name: str) -> str:
-        """The path of a metric for `evaluate.load`: one of `course_utils.catalog.METRICS`, such as "rouge"."""
+        """The path of a metric for `evaluate.load`: one of
+        `course_utils.catalog.METRICS`, such as "rouge".
+        """
         return catalog.metric_path(name)
 
     def hub(self) -> HubToRead:
-        """The Hub to read from: `hub = course.hub().open()`, then `hub.model_id("bert")`; see `hub.reading.HubToRead`."""
+        """The Hub to read from: `hub = course.hub().open()`, then
+        `hub.model_id("bert")`; see `hub.reading.HubToRead`.
+        """
         from course_utils.hub.reading import HubToRead
 
         return HubToRead(self.profile)

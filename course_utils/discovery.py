@@ -8,12 +8,13 @@ from typing import Any
 
 
 def entries(package: str, modules: Iterable[str], attribute: str, apart: Collection[str]) -> dict[str, Any]:
-    """What each module of a package declares under `attribute`, by its name, in the order of the modules' names.
+    """What each module of a package declares under `attribute`, by its name, in
+    the order of the modules' names.
 
     Args:
         package: its dotted name.
-        modules: the names of its modules, which the caller finds by ``pkgutil.iter_modules``: who imports that is known to
-            reach all of its folder (`course_utils.closure`).
+        modules: the names of its modules, which the caller finds by ``pkgutil.iter_modules``: who imports
+            that is known to reach all of its folder (`course_utils.closure`).
         attribute: such as "DATASET"; what it holds has a `name`, which is the module's with "-" for "_".
         apart: the modules that declare none, being the machinery of the folder.
 
@@ -26,8 +27,8 @@ def entries(package: str, modules: Iterable[str], attribute: str, apart: Collect
         name = module.replace("_", "-")
         if entry is None or entry.name != name:
             raise LookupError(
-                f"{package}.{module} declares no {attribute} named {name!r}. Each module of this folder declares one, but "
-                f"for {', '.join(sorted(apart))}."
+                f"{package}.{module} declares no {attribute} named {name!r}. Each module of this folder "
+                f"declares one, but for {', '.join(sorted(apart))}."
             )
         found[name] = entry
     return found

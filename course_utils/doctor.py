@@ -1,4 +1,7 @@
-"""`course doctor`: one line a check, ok, warn or fail, each with what to do. Its output is what a bug report asks for."""
+"""`course doctor`: one line a check, ok, warn or fail, each with what to do.
+
+Its output is what a bug report asks for.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ TIGHT_DISK, LEAST_DISK = 3e9, 0.5e9
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. status: "ok", "warn" (something will be missing) or "fail" (lessons won't run)."""
+    """One line of the report. status: "ok", "warn" (something will be missing)
+    or "fail" (lessons won't run).
+    """
 
     name: str
     status: str
@@ -221,7 +226,10 @@ def check_sandbox() -> Check:
     from course_utils.grading.run.warm import SandboxError
     from course_utils.grading.sandbox.landlock import version
 
-    advice = "only grading needs it; on Debian or Ubuntu: apt install bubblewrap, elsewhere grade in a Linux container"
+    advice = (
+        "only grading needs it; on Debian or Ubuntu: apt install bubblewrap, elsewhere grade in a "
+        "Linux container"
+    )
     if platform.system() != "Linux":
         return Check("sandbox", "warn", "there is none for this system", advice)
     landlock = f"Landlock {f'version {version()}' if version() else 'is missing'}"

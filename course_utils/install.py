@@ -56,9 +56,9 @@ def fingerprint(root: Path, extras: str, torch_build: str) -> str:
 def check_python(version: Sequence = sys.version_info) -> None:
     if tuple(version[:2]) < OLDEST_PYTHON:
         raise InstallError(
-            f"This is Python {version[0]}.{version[1]}; the workbook needs {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} "
-            "or newer. Install one from python.org (or your system's packages) and say which: "
-            "make start PYTHON=/path/to/python3.12"
+            f"This is Python {version[0]}.{version[1]}; the workbook needs "
+            f"{OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer. Install one from python.org (or your "
+            "system's packages) and say which: make start PYTHON=/path/to/python3.12"
         )
 
 
@@ -66,8 +66,9 @@ def check_disk(folder: Path, needed_gigabytes: float, free_bytes: float | None =
     free = (shutil.disk_usage(folder).free if free_bytes is None else free_bytes) / 1e9
     if free < needed_gigabytes:
         raise InstallError(
-            f"The disk that holds {folder} has {free:.1f} GB free; installing needs about {needed_gigabytes} GB. "
-            "Free some space (pip's own cache can go: python -m pip cache purge), then run the same command again."
+            f"The disk that holds {folder} has {free:.1f} GB free; installing needs about "
+            f"{needed_gigabytes} GB. Free some space (pip's own cache can go: python -m pip cache purge), "
+            "then run the same command again."
         )
 
 
@@ -79,13 +80,16 @@ def explain(log: str) -> str:
     if re.search(
         r"NewConnectionError|NameResolutionError|ConnectTimeout|Max retries exceeded|Temporary failure", log
     ):
-        return "The package index cannot be reached. Check the network or proxy, then run the same command again."
+        return (
+            "The package index cannot be reached. Check the network or proxy, then run the same "
+            "command again."
+        )
     missing = re.findall(r"No matching distribution found for ([^\s(]+)", log)
     if missing:
         return (
-            f"The package {missing[-1]} can't be had for Python {sys.version_info[0]}.{sys.version_info[1]} on "
-            f"{sys.platform}. Try Python 3.11, 3.12 or 3.13 (make start PYTHON=...); if it still fails, report it with "
-            "the lines above."
+            f"The package {missing[-1]} can't be had for Python "
+            f"{sys.version_info[0]}.{sys.version_info[1]} on {sys.platform}. Try Python 3.11, 3.12 or 3.13 "
+            "(make start PYTHON=...); if it still fails, report it with the lines above."
         )
     return (
         "pip could not install everything; its last lines above say why. Run the same command again to go on."
@@ -109,8 +113,9 @@ def make_environment(environment: Path) -> Path:
             venv.create(environment, with_pip=True, clear=environment.exists())
         except (subprocess.CalledProcessError, ImportError) as error:
             raise InstallError(
-                "This Python can't make virtual environments with pip. On Debian and Ubuntu install it with: "
-                "apt install python3-venv. Otherwise choose another Python: make start PYTHON=/path/to/python3"
+                "This Python can't make virtual environments with pip. On Debian and Ubuntu install it "
+                "with: apt install python3-venv. Otherwise choose another Python: make start "
+                "PYTHON=/path/to/python3"
             ) from error
     return python
 
@@ -184,7 +189,9 @@ def install(root: Path = ROOT, extras: str = "dev", torch_build: str = "") -> bo
 
 
 def resolve(root: Path = ROOT) -> None:
-    """Rewrite constraints.txt: the versions installed here, and those that the optional groups would add to them."""
+    """Rewrite constraints.txt: the versions installed here, and those that the
+    optional groups would add to them.
+    """
     import json
     import tomllib
 

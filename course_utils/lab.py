@@ -40,7 +40,9 @@ def lab_arguments(
 
 
 def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
-    """What JupyterLab and its kernels inherit: our settings, and this environment's programs first on the path."""
+    """What JupyterLab and its kernels inherit: our settings, and this
+    environment's programs first on the path.
+    """
     programs = str(Path(sys.executable).parent)
     environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", "")])
     others = environment.get("JUPYTER_CONFIG_PATH")

@@ -13,8 +13,8 @@ from typing import ClassVar
 class Pinned:
     """The repository `hub_id` at `revision`, a full commit id.
 
-    Revisions were each seen together with their repository's name in public code that pins them, or in the Hub's own
-    addresses.
+    Revisions were each seen together with their repository's name in public code that pins
+    them, or in the Hub's own addresses.
 
     Attributes:
         name: what lessons call it.
@@ -32,7 +32,8 @@ class Pinned:
     licence: str
 
     def snapshot(self, files: Iterable[str]) -> Path:
-        """The local folder with `files` (names or patterns), found by the Hub's own client in its cache or else online.
+        """The local folder with `files` (names or patterns), found by the Hub's own
+        client in its cache or else online.
 
         Raises:
             ConnectionError: if they are neither on this machine nor to be had; the message says what to do.
@@ -56,7 +57,8 @@ class Pinned:
             if not huggingface_hub.is_offline_mode():
                 print(f"Downloading {self.hub_id}, {self.megabytes} MB, once.")
         try:
-            # tqdm_class: setup() turns the libraries' bars off, but a download of minutes must be seen to move
+            # tqdm_class: setup() turns the libraries' bars off, but a download of
+            # minutes must be seen to move
             return Path(find(tqdm_class=tqdm))
         except LocalEntryNotFoundError as error:
             raise ConnectionError(

@@ -1,7 +1,8 @@
-"""`course rehearse`: run the lessons in order on this machine, as a class will, and say how long each one took.
+"""`course rehearse`: run the lessons in order on this machine, as a class will,
+and say how long each one took.
 
-Each notebook runs in a copy of its folder, so nothing in the workbook changes. What is compared with the time that a
-notebook states is the clock, the start of its kernel included: that is what an instructor waits for.
+Each notebook runs in a copy of its folder, so nothing in the workbook changes. What is compared with the time
+that a notebook states is the clock, the start of its kernel included: that is what an instructor waits for.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ LONGEST_CELL = 1200  # seconds after which a cell counts as hanging
 
 @dataclass(frozen=True)
 class Run:
-    """One notebook's run. name: its path in the workbook; seconds, stated: by the clock; fault: "" when it ran through."""
+    """One notebook's run. name: its path in the workbook; seconds, stated: by the
+    clock; fault: "" when it ran through.
+    """
 
     name: str
     seconds: float
@@ -54,14 +57,17 @@ def chosen(words: Iterable[str], root: Path = ROOT) -> list[Path]:
             below = sorted(place.rglob("[0-9]*.ipynb"))
         if not below:
             raise FileNotFoundError(
-                f"There is no notebook in {word}, seen from {root}. Name a folder such as lessons/06_full_fine_tuning."
+                f"There is no notebook in {word}, seen from {root}. Name a folder such as "
+                "lessons/06_full_fine_tuning."
             )
         found += [path for path in below if ".ipynb_checkpoints" not in path.parts]
     return found
 
 
 def run(path: Path, scratch: str | Path, root: Path = ROOT) -> Run:
-    """Run a copy of one notebook from top to bottom in `scratch`; an error in a cell becomes the run's fault."""
+    """Run a copy of one notebook from top to bottom in `scratch`; an error in a
+    cell becomes the run's fault.
+    """
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
@@ -99,7 +105,10 @@ def run(path: Path, scratch: str | Path, root: Path = ROOT) -> Run:
 def summary(runs: Sequence[Run]) -> str:
     """The last lines: how long everything took, what failed, and what took longer than it states."""
     lines = [
-        f"{len(runs)} notebooks, {sum(each.seconds for each in runs) / 60:.1f} minutes on {os.cpu_count()} cores"
+        (
+            f"{len(runs)} notebooks, {sum(each.seconds for each in runs) / 60:.1f} minutes on "
+            f"{os.cpu_count()} cores"
+        )
     ]
     late = [each.name for each in runs if each.stated is not None and each.seconds > each.stated]
     if late:

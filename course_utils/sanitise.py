@@ -1,8 +1,10 @@
-"""HTML from strangers, made safe to be shown in somebody else's browser: one rule for cards, comments and learners' prose.
+"""HTML from strangers, made safe to be shown in somebody else's browser: one rule for
+cards, comments and learners' prose.
 
-Bleach parses it as a browser does and keeps what is on the list below. What a link or a picture points at is asked of the
-caller. Names that HTML gives to its parts get a prefix, so that they never stand for a part of the page around them; and TeX
-is shown as it was written, as some of its commands make links and markup, and the page may have MathJax.
+Bleach parses it as a browser does and keeps what is on the list below. What a link or a picture points at is
+asked of the caller. Names that HTML gives to its parts get a prefix, so that they never stand for a part of
+the page around them; and TeX is shown as it was written, as some of its commands make links and markup, and
+the page may have MathJax.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from urllib.parse import urlsplit
 MOST_CHARACTERS, MOST_TAGS, DEEPEST = 200_000, 10_000, 100
 PREFIX = "user-content-"
 TAGS = frozenset(
-    "a abbr b blockquote br caption center code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img "
-    "input ins kbd li mark ol p pre q rp rt ruby s samp section small span strong sub summary sup table tbody td tfoot th "
-    "thead tr tt u ul var wbr".split()
+    "a abbr b blockquote br caption center code dd del details dfn div dl dt em figcaption figure h1 h2 "
+    "h3 h4 h5 h6 hr i img input ins kbd li mark ol p pre q rp rt ruby s samp section small span strong "
+    "sub summary sup table tbody td tfoot th thead tr tt u ul var wbr".split()
 )
 _ATTRIBUTES = {
     "*": {"id", "title", "dir", "lang", "class", "align"},
@@ -38,7 +40,8 @@ _PATTERNS = {
     **dict.fromkeys(("width", "height"), re.compile(r"\d{1,4}(px|%)?")),
     **dict.fromkeys(("value", "start", "colspan", "rowspan"), re.compile(r"\d{1,4}")),
 }
-# Elements whose text is no prose. What is cut out here is for the eye: a tag that is not on the list goes in any case.
+# Elements whose text is no prose. What is cut out here is for the eye: a tag that is
+# not on the list goes in any case.
 _UNSEEN = re.compile(r"<(script|style|title|template)\b[^>]*>", re.IGNORECASE)
 _LONG_REFERENCE = re.compile(r"&(?=#[xX]?[0-9a-fA-F]{8})")  # no character has so high a number
 _HALF = re.compile(r"[\ud800-\udfff]")  # of a character beyond 16 bits: alone it is no text
@@ -69,9 +72,10 @@ def sanitised(
 ) -> str:
     """The same HTML with nothing in it that runs, and with every tag closed.
 
-    link(address): where a link leads that has no scheme of its own and is no place in the same text, or None for nowhere;
-    links to http, https and mailto are kept. picture(address): where a picture is fetched from, or None to show its
-    description instead; none is fetched without this function. lower: by how many levels headings are moved down.
+    link(address): where a link leads that has no scheme of its own and is no place in the same text, or None
+    for nowhere; links to http, https and mailto are kept. picture(address): where a picture is fetched from,
+    or None to show its description instead; none is fetched without this function. lower: by how many levels
+    headings are moved down.
     The result is HTML, not markdown: put it into a page as it is. Raises `TooTangled`.
     """
     from bleach.sanitizer import Cleaner

@@ -199,8 +199,9 @@ def _check_device(asked: Choice) -> None:
     gpus = _cuda_count()
     if kind == "cuda" and int(index or 0) >= gpus:
         raise ValueError(
-            f"There is no device {asked.value!r} ({asked.reason}): this PyTorch sees {gpus} CUDA GPUs. Use 'cpu', "
-            "or install a CUDA build of PyTorch as the README says; `course doctor` shows what is found."
+            f"There is no device {asked.value!r} ({asked.reason}): this PyTorch sees {gpus} CUDA GPUs. Use "
+            "'cpu', or install a CUDA build of PyTorch as the README says; `course doctor` shows what is "
+            "found."
         )
     if kind == "mps" and not _mps_available():
         raise ValueError(f"There is no device 'mps' ({asked.reason}): PyTorch sees no Apple GPU.")
@@ -292,7 +293,8 @@ def _forget_own_settings() -> None:
 def tell_imported_libraries() -> None:
     """Repeat the variables' meaning to libraries that were imported before us."""
     loaded: Mapping[str, Any] = sys.modules
-    # huggingface_hub loads its parts when they are first used: what is not there yet reads the variables itself
+    # huggingface_hub loads its parts when they are first used: what is not there
+    # yet reads the variables itself
     if constants := loaded.get("huggingface_hub.constants"):
         constants.HF_HUB_OFFLINE = _is_on("HF_HUB_OFFLINE")
         constants.HF_HUB_DISABLE_TELEMETRY = _is_on("HF_HUB_DISABLE_TELEMETRY")

@@ -15,8 +15,8 @@ NOISE = ("UserWarning", "warnings.warn", "FutureWarning")
 def terminal(command: str, show: bool = True, seconds: float = SECONDS) -> int:
     """Run one command, `hf upload …` or `python …`, print it with its output, and return its exit code.
 
-    It finds the programs of this environment first, and no shell reads it: no pipes, no wildcards. Lines that only
-    warn are left out. Raises TimeoutError when it has not ended in time.
+    It finds the programs of this environment first, and no shell reads it: no pipes, no wildcards. Lines that
+    only warn are left out. Raises TimeoutError when it has not ended in time.
     """
     words = shlex.split(command)
     if not words:

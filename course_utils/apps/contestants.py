@@ -1,4 +1,6 @@
-"""Models to compare, out of folders whose makers need not be trusted: only configs and safetensors are read."""
+"""Models to compare, out of folders whose makers need not be trusted: only
+configs and safetensors are read.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Unusable(ValueError):
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model with the name it is shown by. kept_bytes: what has to be kept of it, or 0 for the twin itself."""
+    """A model with the name it is shown by. kept_bytes: what has to be kept of
+    it, or 0 for the twin itself.
+    """
 
     name: str
     model: object
@@ -85,7 +89,8 @@ def read(folder: str | Path, name: str, called: str | None = None) -> Contestant
         files |= {f"base/{name}": data for name, data in _files(twin_folder(), "the twin's folder").items()}
     elif "config.json" not in files and "adapter_config.json" not in files:
         raise Unusable(
-            f"The folder {called} holds neither config.json nor adapter_config.json: save with model.save_pretrained(folder)."
+            f"The folder {called} holds neither config.json nor adapter_config.json: save with "
+            "model.save_pretrained(folder)."
         )
     try:
         model = rebuild(Folder(files))
@@ -103,7 +108,8 @@ def _files(folder: Path, called: str) -> dict[str, bytes]:
         raise Unusable(f"{links[0]} in {called} is no ordinary file. Hand in copies, not links.")
     if sum(path.stat().st_size for path in paths.values()) > MOST_BYTES:
         raise Unusable(
-            f"The folder {called} holds more than {MOST_BYTES / 1e6:.0f} MB. Hand in the twin, fine-tuned, or an adapter for it."
+            f"The folder {called} holds more than {MOST_BYTES / 1e6:.0f} MB. Hand in the twin, fine-tuned, "
+            "or an adapter for it."
         )
     return {name: path.read_bytes() for name, path in paths.items()}
 
@@ -117,7 +123,8 @@ def _check_kind(model: Any, called: str) -> None:
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
     if type(core).__name__ != "T5ForConditionalGeneration" or core.config.vocab_size != base_vocabulary():
         raise Unusable(
-            f"The folder {called} holds a {type(core).__name__} that does not fit the course's flan-t5: fine-tune that one."
+            f"The folder {called} holds a {type(core).__name__} that does not fit the course's flan-t5: "
+            "fine-tune that one."
         )
 
 

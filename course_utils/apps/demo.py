@@ -1,4 +1,6 @@
-"""`course demo`: the base model, a fully tuned one and an adapter side by side on one's own text, with what each forgot."""
+"""`course demo`: the base model, a fully tuned one and an adapter side by side on one's
+own text, with what each forgot.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,21 @@ REQUESTS = {
 }
 HEAD = """# Three models, one text
 
-The **base** is the course's small Flan-T5. The **fully tuned** model and the **adapter** learned to summarise conversations, and nothing else was
-repeated meanwhile. Ask all of them the same. They know the small world of Saltmarsh only: text of your own will often confuse them.
+The **base** is the course's small Flan-T5. The **fully tuned** model and the **adapter** learned to summarise
+conversations, and nothing else was repeated meanwhile. Ask all of them the same. They know the small world of
+Saltmarsh only: text of your own will often confuse them.
 """
 PANEL = """## What was forgotten
 
-One text shows little. Here every model answers fresh rows of all five tasks; each score has its 95 % interval.
+One text shows little. Here every model answers fresh rows of all five tasks; each score has its 95 %
+interval.
 """
 
 
 def compared(shelf: Sequence[Contestant], request: str, text: str) -> list[contestants.Answer]:
-    """What each model answers to a request about a text; Unusable for a text or a request that can't be used."""
+    """What each model answers to a request about a text; Unusable for a text or
+    a request that can't be used.
+    """
     if request not in REQUESTS:
         raise Unusable(f"There is no request {request!r}; choose one of: {', '.join(REQUESTS)}.")
     prompt = REQUESTS[request](contestants.checked(text))
@@ -47,7 +53,9 @@ def compared(shelf: Sequence[Contestant], request: str, text: str) -> list[conte
 def measured(
     shelf: Sequence[Contestant], rows: int, seed: int = SEED, progress: Callable | None = None
 ) -> tuple[str, Figure]:
-    """(HTML table, Figure) of what each model scores and forgot on `rows` fresh rows a task; the first is the baseline."""
+    """(HTML table, Figure) of what each model scores and forgot on `rows` fresh rows a
+    task; the first is the baseline.
+    """
     from course_utils import plots
 
     questions, found = exam.draw(seed, rows), []

@@ -1,4 +1,6 @@
-"""The same fresh rows for every model: what it scores, what it forgot, and whether one model is better than another."""
+"""The same fresh rows for every model: what it scores, what it forgot, and whether
+one model is better than another.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ def clearly_better(one: Marks, other: Marks) -> bool:
 
 
 def standings(found: list[Marks]) -> list[Standing]:
-    """The leaderboard: first place first; within a place the higher mean first, which by itself means nothing."""
+    """The leaderboard: first place first; within a place the higher mean first,
+    which by itself means nothing.
+    """
     places = [Standing(1 + sum(clearly_better(other, one) for other in found), one) for one in found]
     return sorted(
         places, key=lambda standing: (standing.place, -standing.marks.overall.value, standing.marks.name)

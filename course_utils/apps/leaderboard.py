@@ -1,4 +1,6 @@
-"""`course leaderboard FOLDER`: what a class handed in, evaluated again on rows that nobody has seen, with intervals."""
+"""`course leaderboard FOLDER`: what a class handed in, evaluated again on rows that
+nobody has seen, with intervals.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +23,21 @@ MOST_ENTRIES = 200
 LARGEST_SEED = 2**31 - 1
 HEAD = """# The class's models
 
-Every folder that was handed in is rebuilt from its weights and answers **fresh rows** of five tasks: the summaries it was tuned for, and the four it knew
-before. Nobody's own figures are believed. The score is the mean of the five.
+Every folder that was handed in is rebuilt from its weights and answers **fresh rows** of five tasks: the
+summaries it was tuned for, and the four it knew before. Nobody's own figures are believed. The score is the
+mean of the five.
 
-**Who is better?** Two models share a place unless one is *clearly* better: the 95 % interval of their difference, row by row, lies wholly above 0. Your
-place is one more than the number of models that are clearly better than yours. With many pairs some will look clear by chance: draw again and see.
+**Who is better?** Two models share a place unless one is *clearly* better: the 95 % interval of their
+difference, row by row, lies wholly above 0. Your place is one more than the number of models that are clearly
+better than yours. With many pairs some will look clear by chance: draw again and see.
 """
 
 
 @dataclass(frozen=True)
 class Board:
-    """Standings on one exam, the baseline's marks among them, and the entries that can't be used with the reason why."""
+    """Standings on one exam, the baseline's marks among them, and the entries that
+    can't be used with the reason why.
+    """
 
     seed: int
     rows: int
@@ -48,7 +54,8 @@ def entries(folder: str | Path) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not found:
         raise Unusable(
-            f"{folder} holds no folders yet. Each learner's model goes into one: {folder / 'NAME' / 'config.json'}."
+            f"{folder} holds no folders yet. Each learner's model goes into one: "
+            f"{folder / 'NAME' / 'config.json'}."
         )
     if len(found) > MOST_ENTRIES:
         raise Unusable(f"{folder} holds {len(found)} folders; at most {MOST_ENTRIES} are evaluated at once.")
@@ -112,7 +119,9 @@ def _line(standing: exam.Standing, first: exam.Marks) -> tuple:
         if exam.clearly_better(first, marks)
         else "no"
     )
-    return (standing.place, marks.name, marks.overall, marks.new, marks.known, better if marks is not first else "(the base)", f"{marks.kept_bytes / 1e3:,.0f} kB")  # fmt: skip
+    compared = "(the base)" if marks is first else better
+    size = f"{marks.kept_bytes / 1e3:,.0f} kB"
+    return (standing.place, marks.name, marks.overall, marks.new, marks.known, compared, size)
 
 
 def as_figure(board: Board) -> Figure:
@@ -142,7 +151,8 @@ def seed_of(text: str) -> int | None:
         return None
     if not text.isdecimal() or int(text) > LARGEST_SEED:
         raise Unusable(
-            f"{text[:30]!r} is no seed: give a whole number from 0 to {LARGEST_SEED}, or leave the field empty for new rows."
+            f"{text[:30]!r} is no seed: give a whole number from 0 to {LARGEST_SEED}, or leave the field "
+            "empty for new rows."
         )
     return int(text)
 

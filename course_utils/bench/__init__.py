@@ -1,1 +1,3 @@
-"""Every claim that is measured: what the lessons say, what the checks catch, what the grader and the Hub bear."""
+"""Every claim that is measured: what the lessons say, what the checks catch,
+what the grader and the Hub bear.
+"""

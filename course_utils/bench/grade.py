@@ -38,7 +38,8 @@ from course_utils.wire.answer import Answer
 
 TRAINING = "06_full_fine_tuning"
 COMPUTING = "97_computing"
-#: How far learners got in chapter 06, and how many of a class of twenty: an assumption, to be looked at by kind.
+#: How far learners got in chapter 06, and how many of a class of twenty: an
+#: assumption, to be looked at by kind.
 CLASS_OF_TWENTY = {"all answered": 12, "all but the training": 5, "half of it": 2, "nothing": 1}
 ANSWERED = {
     "all answered": ("q1", "q2", "q3", "q4", "q5", "q6", "q7"),
@@ -79,7 +80,10 @@ register(computing)
 _CELLS = {
     "setup": "from course_utils import setup\n\ncourse = setup(profile='offline')",
     "imports": "import torch\nfrom transformers import AutoTokenizer",
-    "q1": "def mean(numbers):\n    ### BEGIN SOLUTION\n    return sum(numbers) / len(numbers)\n    ### END SOLUTION",
+    "q1": (
+        "def mean(numbers):\n    ### BEGIN SOLUTION\n    return sum(numbers) / len(numbers)\n"
+        "    ### END SOLUTION"
+    ),
     "q1-check": 'course.check("q1")',
     "q2": "def softmax(scores):\n    ### BEGIN SOLUTION\n    return scores.softmax(-1)\n    ### END SOLUTION",
     "q2-check": 'course.check("q2")',
@@ -336,7 +340,10 @@ def as_text(found: dict) -> str:
     """The figures as a table, with what was aimed at."""
     training_class, computing_class = found["training"], found["computing"]
     lines = [
-        f"{training_class['assignment']}, sandbox {training_class['sandbox']}: processor seconds for one submission",
+        (
+            f"{training_class['assignment']}, sandbox {training_class['sandbox']}: processor seconds for "
+            "one submission"
+        ),
         f"{'':<22}{'plain':>8}{'ours':>8}{'learner':>9}{'times':>7}   in a class of 20",
     ]
     for kind, each in training_class["by_kind"].items():
@@ -344,15 +351,17 @@ def as_text(found: dict) -> str:
             f"{kind:<22}{each['plain_processor_seconds']:>8.1f}{each['processor_seconds']:>8.1f}"
             f"{each['learner']:>9.1f}{each['ratio']:>7.1f}   {each['in_a_class_of_20']}"
         )
+    bare = training_class["ratio_without_learners_cells"]
     lines += [
         f"{'the class':<22}{'':>25}{training_class['ratio']:>7.1f}   (aim: {RATIO:g})",
-        f"{'without what the learners code takes on both sides':<47}{training_class['ratio_without_learners_cells']:>7.1f}",
+        f"{'without what the learners code takes on both sides':<47}{bare:>7.1f}",
         f"learners' code is {training_class['learners_share']:.0%} of our processor time; "
         f"by the clock we add {training_class['overhead']:.0%} to their cells (aim: at most {OVERHEAD:.0%})",
         "",
-        f"{computing_class['submissions']} submissions that only compute, {computing_class['jobs']} at a time: "
-        f"{computing_class['seconds_per_submission']:.2f} s each after warm-up (aim: {SECONDS:g}), "
-        f"{computing_class['wall_seconds']:.0f} s in all, of which {computing_class['warm_up_seconds']:.0f} s warm-up",
+        f"{computing_class['submissions']} submissions that only compute, {computing_class['jobs']} at a "
+        f"time: {computing_class['seconds_per_submission']:.2f} s each after warm-up (aim: {SECONDS:g}), "
+        f"{computing_class['wall_seconds']:.0f} s in all, of which "
+        f"{computing_class['warm_up_seconds']:.0f} s warm-up",
         f"memory: {found['memory'] / 2**20:,.0f} MB for one worker with what it shares, "
         f"{training_class['memory_of_a_submission'] / 2**20:,.0f} MB more for the largest submission",
     ]

@@ -1,7 +1,9 @@
-"""`course bench hub`: how fast the local Hub is, measured through the unmodified client, against a plain copy.
+"""`course bench hub`: how fast the local Hub is, measured through the unmodified
+client, against a plain copy.
 
-Every figure of one line comes from one run on one machine. Speeds are given as a ratio to copying the same file with `cp`,
-since a disk's own speed says nothing about the Hub. Memory is the most that the server's process has held.
+Every figure of one line comes from one run on one machine. Speeds are given as a ratio to copying
+the same file with `cp`, since a disk's own speed says nothing about the Hub. Memory is the most
+that the server's process has held.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ FILES, COMMIT_FILES, REPEATS = 10_000, 50, 5
 
 @dataclass
 class Figure:
-    """One measurement. goal: what it should at least (`at_least`) or at most be; None where there is no goal."""
+    """One measurement. goal: what it should at least (`at_least`) or at most
+    be; None where there is no goal.
+    """
 
     name: str
     value: float
@@ -165,9 +169,9 @@ def transfer(
 ) -> Iterator[Figure]:
     """What sending a file one way took, against two limits: `cp`, and what the unmodified client alone needs.
 
-    took, copied: seconds by the clock, ours and `cp`'s; cost: processor seconds of client and server. `cp` runs from memory
-    and hashes nothing; the client reads, hashes and sends, and no Hub makes that faster. On a busy machine the clock says
-    little, and the processor time does.
+    took, copied: seconds by the clock, ours and `cp`'s; cost: processor seconds of client and server. `cp`
+    runs from memory and hashes nothing; the client reads, hashes and sends, and no Hub makes that faster. On
+    a busy machine the clock says little, and the processor time does.
     """
     yield Figure(f"{megabytes} MiB {way}", megabytes / took, "MiB/s")
     yield Figure(f"{way}, share of cp's speed", copied / took, "", 0.25, at_least=True)
@@ -178,7 +182,8 @@ def transfer(
 
 
 def least_to_receive(source: Path, target: Path) -> float:
-    """Processor seconds to take a file's bytes from a socket, hash them and write them to a new file, and nothing else.
+    """Processor seconds to take a file's bytes from a socket, hash them and write them
+    to a new file, and nothing else.
 
     No server that checks what it is sent can do with less; what ours needs beyond that is its own.
     """
@@ -218,7 +223,9 @@ def copy_seconds(source: Path, copy: Path) -> float:
 
 
 def many_files(folder: Path, files: int) -> Iterator[Figure]:
-    """A repository of many small files: sent in one commit, listed when the server has not looked at it before."""
+    """A repository of many small files: sent in one commit, listed when the
+    server has not looked at it before.
+    """
     import huggingface_hub as hf
 
     hf.create_repo("many")

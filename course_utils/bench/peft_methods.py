@@ -1,7 +1,9 @@
-"""``course bench peft``: what each way of fine-tuning costs, what it learns and what it forgets; one result file a run.
+"""``course bench peft``: what each way of fine-tuning costs, what it learns and what it
+forgets; one result file a run.
 
-All runs teach the flan-t5 twin to summarise, with the same rows in the same order and the same number of steps. What differs is
-which weights are trained and, as each method needs its own, the learning rate. The lessons read these files and repeat some runs.
+All runs teach the flan-t5 twin to summarise, with the same rows in the same order and the same number of
+steps. What differs is which weights are trained and, as each method needs its own, the learning rate. The
+lessons read these files and repeat some runs.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ class Method:
     """A way to fine-tune.
 
     Attributes:
-        kind: a configuration class of peft, "Bottleneck" for the adapter of training/adapters.py, "" for all weights.
+        kind: a configuration class of peft, "Bottleneck" for the adapter of
+            training/adapters.py, "" for all weights.
         settings: what it is made with.
         learning_rate: the better of those tried with another seed on validation rows.
         four_bits: the frozen linear layers are held in NF4.
@@ -85,7 +88,9 @@ METHODS = {
 
 
 def applied(method: Method, model: Any) -> Any:
-    """The model with the method's trainable parts in it; the model that came is changed, so hand over a copy."""
+    """The model with the method's trainable parts in it; the model that came is
+    changed, so hand over a copy.
+    """
     if method.four_bits:
         _squeeze(model)
     if not method.kind:
@@ -105,7 +110,10 @@ def applied(method: Method, model: Any) -> Any:
 
 @torch.no_grad()
 def _squeeze(model: Any) -> None:
-    """Round the linear layers of the blocks to what NF4 can say. The arithmetic stays float32, as in QLoRA, which unpacks first."""
+    """Round the linear layers of the blocks to what NF4 can say.
+
+    The arithmetic stays float32, as in QLoRA, which unpacks first.
+    """
     for layer in _linear_layers(model):
         layer.weight.copy_(four_bits.squeeze(layer.weight))
 
@@ -127,7 +135,8 @@ class Result:
         file_bytes: what has to be kept of the fine-tuned model, as safetensors.
         seconds, processor_seconds: of the training alone, by the clock on the wall and of this process.
         scores: by task, on fresh rows; heldout_loss: nats a token on fresh general text.
-        forgotten: how far the mean score of the known tasks fell, row by row; learned: how far the summaries rose.
+        forgotten: how far the mean score of the known tasks fell, row by row;
+            learned: how far the summaries rose.
     """
 
     method: str
@@ -210,13 +219,24 @@ def measured(run: Trained, rows: int = ROWS) -> Result:
     before, _ = _before(rows)
     scores, loss = _scored(run.model, run.tokenizer, rows)
     counts = memory.count_parameters(run.model)
+    falls = [difference(before[task], scores[task]) for task in instructions.KNOWN_TASKS]
     return Result(
-        run.method, run.plan.seed, asdict(METHODS[run.method]), asdict(run.plan), counts.trainable if run.plan.steps else 0, counts.total,
-        run.memory, _file_bytes(run.model), round(run.seconds, 1), round(run.processor_seconds, 1), scores, loss,
-        difference(scores["summary"], before["summary"]),
-        mean_of([difference(before[task], scores[task]) for task in instructions.KNOWN_TASKS], name="forgotten"),
-        run_files.versions("peft"),
-    )  # fmt: skip
+        method=run.method,
+        seed=run.plan.seed,
+        config=asdict(METHODS[run.method]),
+        plan=asdict(run.plan),
+        trainable=counts.trainable if run.plan.steps else 0,
+        total=counts.total,
+        memory=run.memory,
+        file_bytes=_file_bytes(run.model),
+        seconds=round(run.seconds, 1),
+        processor_seconds=round(run.processor_seconds, 1),
+        scores=scores,
+        heldout_loss=loss,
+        learned=difference(scores["summary"], before["summary"]),
+        forgotten=mean_of(falls, name="forgotten"),
+        versions=run_files.versions("peft"),
+    )
 
 
 @cache
@@ -270,7 +290,7 @@ def _file_bytes(model: Any) -> int:
         return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
 
 
-# --- result files ---------------------------------------------------------------------------------------------------
+# --- result files -----------------------------------------------------------------------------------------
 
 
 def save(result: Result, folder: Path = RESULTS) -> Path:
@@ -309,7 +329,9 @@ def by_method(found: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def table(found: Iterable[Result]) -> pandas.DataFrame:
-    """A pandas DataFrame of texts, one row a method: what it trains, holds, takes and keeps on disk, learned and forgot."""
+    """A pandas DataFrame of texts, one row a method: what it trains, holds, takes and
+    keeps on disk, learned and forgot.
+    """
     import pandas
 
     rows = {}
@@ -328,15 +350,15 @@ def table(found: Iterable[Result]) -> pandas.DataFrame:
     return pandas.DataFrame(rows).T
 
 
-# --- the command ----------------------------------------------------------------------------------------------------
+# --- the command ------------------------------------------------------------------------------------------
 
 
 def line(result: Result) -> str:
     """A result in one line of text."""
     return (
-        f"{result.method:14} seed {result.seed}  trained {result.share:7.3%}  memory {result.memory_bytes / 1e6:6.1f} MB  "
-        f"file {result.file_bytes / 1e3:7.1f} kB  {result.processor_seconds:5.1f} s  "
-        f"learned {result.learned}  forgotten {result.forgotten}"
+        f"{result.method:14} seed {result.seed}  trained {result.share:7.3%}  memory "
+        f"{result.memory_bytes / 1e6:6.1f} MB  file {result.file_bytes / 1e3:7.1f} kB  "
+        f"{result.processor_seconds:5.1f} s  learned {result.learned}  forgotten {result.forgotten}"
     )
 
 

@@ -1,7 +1,8 @@
-"""``course bench phenomena``: every claim that the lessons build on, measured on fresh records, with its n and interval.
+"""``course bench phenomena``: every claim that the lessons build on, measured on fresh
+records, with its n and interval.
 
-Each experiment is a short function that yields :class:`Row`. Models are trained here and now, on the CPU in float32; nothing is
-read from an earlier run. The rows are what the README shows.
+Each experiment is a short function that yields :class:`Row`. Models are trained here and now, on the CPU in
+float32; nothing is read from an earlier run. The rows are what the README shows.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _reached(value: float, target: str) -> bool | None:
     return value >= float(limit) if bound == ">=" else value <= float(limit)
 
 
-# --- the flan-t5 twin: following, learning, forgetting ---------------------------------------------------------------
+# --- the flan-t5 twin: following, learning, forgetting ----------------------------------------------------
 
 
 @cache
@@ -176,7 +177,7 @@ def _gain_share(before: Score, full: Score, light: Score) -> Score:
     return _ratio(np.asarray(light.values) - start, np.asarray(full.values) - start)
 
 
-# --- the encoders: distillation, and what pre-training is worth ------------------------------------------------------
+# --- the encoders: distillation, and what pre-training is worth -------------------------------------------
 
 
 def _understanding(name: str, count: int) -> dict[str, Score]:
@@ -250,17 +251,19 @@ def _word_counts(training: list[dict], rows: list[dict]) -> Score:
     return proportion([row["label"] == label for row, label in zip(rows, predicted, strict=True)])
 
 
-#: Steps, rate, dropout and what is frozen were chosen on other draws of 200 and of fresh reviews than those that are reported.
+#: Steps, rate, dropout and what is frozen were chosen on other draws of 200 and of fresh
+#: reviews than those that are reported.
 FEW_LABELS, FEW_STEPS, FEW_RATE = 200, 300, 1e-3
 NO_DROPOUT = {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0}
 FEW_DRAWS = 3  # sets of 200: one alone says as much about its 200 as about the start
 
 
 def _few_labels(draw: int, fresh: list[dict]) -> tuple[dict[str, Score], float]:
-    """Three learners on one draw of 200 reviews, scored on `fresh` ones; and the seconds that fine-tuning took.
+    """Three learners on one draw of 200 reviews, scored on `fresh` ones; and the
+    seconds that fine-tuning took.
 
-    The twin keeps its embeddings and its first layer as they are. Random ones are not worth keeping: that net trains whole,
-    which suits it better.
+    The twin keeps its embeddings and its first layer as they are. Random ones are not worth keeping: that
+    net trains whole, which suits it better.
     """
     few, scores, seconds = list(world.records("reviews", TRAINING_SEED + draw, FEW_LABELS)), {}, 0.0
     for start, pretrained in (("distilbert twin", True), ("same net from random weights", False)):
@@ -295,7 +298,7 @@ def few_labels_rows(count: int) -> Iterator[Row]:
     yield _row("6000 labels: over word counts", difference(best, counted), ">= 0.10")
 
 
-# --- the other twin and the command ----------------------------------------------------------------------------------
+# --- the other twin and the command -----------------------------------------------------------------------
 
 
 def language_model_rows(count: int) -> Iterator[Row]:
@@ -376,7 +379,8 @@ def main(argv: list[str] | None = None) -> int:
             rows.append(row)
             if not options.json:
                 print(
-                    f"{row.name:60} {row.value:8.3f} [{row.low:.3f}, {row.high:.3f}] n={row.n} {row.target} {'' if row.reached is None else 'yes' if row.reached else 'NO'}",
+                    f"{row.name:60} {row.value:8.3f} [{row.low:.3f}, {row.high:.3f}] n={row.n} {row.target} "
+                    f"{'' if row.reached is None else 'yes' if row.reached else 'NO'}",
                     flush=True,
                 )
     as_data = [asdict(row) for row in rows]

@@ -1,4 +1,6 @@
-"""What the measured runs that the lessons read have in common: one file of JSON a run, what it was made with, and seeds pooled."""
+"""What the measured runs that the lessons read have in common: one file of JSON a run, what
+it was made with, and seeds pooled.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def read(path: Path) -> dict:
 
 
 def pooled(scores: Iterable[Score]) -> Score:
-    """One score for the runs of several seeds: their mean, from the lowest end of their intervals to the highest.
+    """One score for the runs of several seeds: their mean, from the lowest end of
+    their intervals to the highest.
 
     So it covers both what the rows and what the seeds leave open; n counts the rows of all runs.
 
@@ -46,7 +49,8 @@ def pooled(scores: Iterable[Score]) -> Score:
     scores = list(scores)
     if not scores:
         raise ValueError(
-            "No score to pool: is the run among those that `course bench peft --saved` or `course bench transfer --saved` lists?"
+            "No score to pool: is the run among those that `course bench peft --saved` or `course bench "
+            "transfer --saved` lists?"
         )
     mean = sum(score.value for score in scores) / len(scores)
     return Score(

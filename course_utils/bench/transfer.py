@@ -1,8 +1,8 @@
 """``course bench transfer``: what a start is worth in labels; one result file a run.
 
-Every run fine-tunes the distilbert twin, or the same network from another start, to judge reviews, with the same number of steps
-and the same test rows. What differs is the start, the number of labels, and how much of the network is frozen. The lessons of
-chapter 08 read these files and repeat some of the runs.
+Every run fine-tunes the distilbert twin, or the same network from another start, to judge reviews, with the
+same number of steps and the same test rows. What differs is the start, the number of labels, and how much of
+the network is frozen. The lessons of chapter 08 read these files and repeat some of the runs.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Run:
     """One training.
 
     Attributes:
-        start: "pre-trained", "random", or pre-trained and then a further masked-language-model training on reviews without
-            labels, in which random "words" or whole closing "remarks" are hidden.
+        start: "pre-trained", "random", or pre-trained and then a further masked-language-model training on
+            reviews without labels, in which random "words" or whole closing "remarks" are hidden.
         labels: reviews with a label to learn from.
         frozen: how many of embeddings and layers, from below, keep their weights; see :data:`DEPTHS`.
         seed: of the rows, the new head, their order and dropout.
@@ -209,11 +209,13 @@ def measured(run: Run, steps: int = STEPS, count: int = ROWS) -> Result:
     )
 
 
-# --- result files ---------------------------------------------------------------------------------------------------
+# --- result files -----------------------------------------------------------------------------------------
 
 
 def save(result: Result, folder: Path = RESULTS) -> Path:
-    """Write one result as JSON; whether each row was right is kept as a text of 0 and 1, so that runs can be compared in pairs."""
+    """Write one result as JSON; whether each row was right is kept as a text of 0 and 1, so
+    that runs can be compared in pairs.
+    """
     data = asdict(result)
     data["accuracy"]["values"] = "".join(str(int(value)) for value in result.accuracy.values)
     return run_files.write(data, folder / result.run.file)
@@ -248,14 +250,16 @@ def by_depth(found: dict[Run, Result], labels: int = 1000) -> dict[int, list[Res
     return {depth: [found[run] for run in wanted if run.frozen == depth] for depth in DEPTHS}
 
 
-# --- the command ----------------------------------------------------------------------------------------------------
+# --- the command ------------------------------------------------------------------------------------------
 
 
 def line(result: Result) -> str:
     """A result in one line of text."""
     run = result.run
-    return (f"{run.start:15} {run.labels:5} labels  {DEPTHS[run.frozen]:11} frozen  seed {run.seed}  "
-            f"trained {result.trainable:7,}  accuracy {result.accuracy}  {result.seconds:5.1f} s")  # fmt: skip
+    return (
+        f"{run.start:15} {run.labels:5} labels  {DEPTHS[run.frozen]:11} frozen  seed {run.seed}  "
+        f"trained {result.trainable:7,}  accuracy {result.accuracy}  {result.seconds:5.1f} s"
+    )
 
 
 def main(argv: Iterable[str] | None = None) -> int:

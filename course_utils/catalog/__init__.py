@@ -7,10 +7,10 @@ in both profiles).
 How far the hub profile is tested, since the tests may use no network: the unmodified `huggingface_hub` client
 finds every entry at its pinned revision in a local Hub cache and, for one model and one dataset, downloads it
 from a small server on the same machine. In the cache lie the configurations of `google/flan-t5-small` and
-`distilbert-base-uncased` at full size with random weights and a small tokenizer, and a few rows of each dataset
-under the real files' names, formats and columns. What comes after that is what a learner runs: columns are
-mapped, everything is loaded by `from_pretrained` and `load_dataset`, and both models train. The Hub's own files
-have not been downloaded by these tests.
+`distilbert-base-uncased` at full size with random weights and a small tokenizer, and a few rows of each
+dataset under the real files' names, formats and columns. What comes after that is what a learner runs:
+columns are mapped, everything is loaded by `from_pretrained` and `load_dataset`, and both models train. The
+Hub's own files have not been downloaded by these tests.
 """
 
 from course_utils.catalog.entries import DATASETS, METRICS, MODELS, dataset, metric, model

@@ -1,4 +1,5 @@
-"""What a chapter says of itself: its ``chapter.toml``, its notebooks and its exercise's card, as one :class:`Chapter`.
+"""What a chapter says of itself: its ``chapter.toml``, its notebooks and its
+exercise's card, as one :class:`Chapter`.
 
 A chapter is a folder ``lessons/NN_topic``. Its ``chapter.toml`` says::
 
@@ -36,8 +37,9 @@ from typing import Any
 from course_utils.checks.framework import load_exercise
 from course_utils.install import ROOT
 
-#: Half the pace at which adults read non-fiction in silence, 238 words a minute (Brysbaert 2019, Journal of Memory
-#: and Language 109): whoever reads a lesson also runs it and looks at what comes out. The half is an assumption.
+#: Half the pace at which adults read non-fiction in silence, 238 words a minute (Brysbaert 2019,
+#: Journal of Memory and Language 109): whoever reads a lesson also runs it and looks at what
+#: comes out. The half is an assumption.
 WORDS_A_MINUTE = 119
 FILE = "chapter.toml"
 EXPERIENCE = ("new to this", "have used models", "have trained models")
@@ -48,8 +50,8 @@ SITUATIONS = ("no_rows", "few_rows", "laptop")
 class Track:
     """Chapters that are taught together.
 
-    title: the heading above its chapters. starts: minutes on the clock. sections: in order; without them every
-    chapter is a section of its own.
+    title: the heading above its chapters. starts: minutes on the clock. sections: in order; without them
+    every chapter is a section of its own.
     """
 
     title: str
@@ -110,8 +112,8 @@ class Lesson:
 class Chapter:
     """What a chapter says of itself, and what it asks of a reader.
 
-    exercise: minutes on its exercise's card. points: all that the exercise gives. has_exercise: whether its notebook
-    is in ``solutions/``. Everything else is described at the top of the module.
+    exercise: minutes on its exercise's card. points: all that the exercise gives. has_exercise: whether its
+    notebook is in ``solutions/``. Everything else is described at the top of the module.
     """
 
     name: str
@@ -148,7 +150,10 @@ class Chapter:
 
 
 def chapters(root: Path = ROOT) -> list[Chapter]:
-    """The chapters that are in ``root/lessons``, in order. Raises :class:`ChapterError` for one that is not sound."""
+    """The chapters that are in ``root/lessons``, in order.
+
+    Raises :class:`ChapterError` for one that is not sound.
+    """
     folders = sorted(path for path in (Path(root) / "lessons").glob("[0-9][0-9]_*") if path.is_dir())
     found = [read_chapter(folder) for folder in folders]
     for position, chapter in enumerate(found):
@@ -226,7 +231,9 @@ _SLOT_KEYS = {
 
 
 def _read_toml(path: Path) -> dict:
-    """A ``chapter.toml`` as fields of :class:`Chapter`, lists as tuples, with the slots as they stand there."""
+    """A ``chapter.toml`` as fields of :class:`Chapter`, lists as tuples, with
+    the slots as they stand there.
+    """
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -253,7 +260,9 @@ def _read_slot(path: Path, track: str, said: dict, lessons: tuple[Lesson, ...]) 
 
 
 def _hold(path: Path, where: str, said: dict, keys: dict, required: tuple[str, ...]) -> None:
-    """Raise :class:`ChapterError` unless a table has the keys that it must have, none that is unknown, and fit values."""
+    """Raise :class:`ChapterError` unless a table has the keys that it must have, none
+    that is unknown, and fit values.
+    """
     for key in required:
         if key not in said:
             raise ChapterError(f"{path}: {where}{key} is missing. Give it {keys[key][0]}.")
@@ -272,7 +281,8 @@ def _choose(path: Path, key: str, chosen: Iterable, choices: Iterable, what: str
             near = difflib.get_close_matches(each, choices, n=1)
             advice = f"Did you mean {near[0]!r}? " if near else ""
             raise ChapterError(
-                f"{path}: {key}: {each!r} is not among the {what}. {advice}There are: {', '.join(choices) or 'none'}."
+                f"{path}: {key}: {each!r} is not among the {what}. {advice}There are: "
+                f"{', '.join(choices) or 'none'}."
             )
 
 

@@ -1,7 +1,8 @@
 """``course chapters [--check]``: write, or compare, every file that is made from others.
 
-DERIVED is the whole list. Prose that people write stays where it is: in a file that holds both, what is made stands
-between two comments, ``<!-- costs:begin -->`` and ``<!-- costs:end -->``. Exercises have a command of their own,
+DERIVED is the whole list. Prose that people write stays where it is: in a file that holds both,
+what is made stands between two comments, ``<!-- costs:begin -->`` and ``<!-- costs:end -->``.
+Exercises have a command of their own,
 ``course release``.
 """
 
@@ -86,7 +87,8 @@ def put(file: str, text: str, name: str, made: str) -> str:
 
 def _without_place(file: str, name: str) -> DerivedError:
     return DerivedError(
-        f"{file} has no place for what is made: put the lines <!-- {name}:begin --> and <!-- {name}:end --> where it belongs."
+        f"{file} has no place for what is made: put the lines <!-- {name}:begin --> and <!-- {name}:end --> "
+        "where it belongs."
     )
 
 
@@ -98,7 +100,9 @@ def _read(root: Path, file: str) -> str:
 
 
 def outdated(root: Path = ROOT) -> dict[str, tuple[str, str]]:
-    """derived file -> its text as it is ("" where it is missing) and as it would be made; only those that differ."""
+    """derived file -> its text as it is ("" where it is missing) and as it would
+    be made; only those that differ.
+    """
     found = {}
     for file, make in DERIVED.items():
         kept = (root / file).read_text(encoding="utf-8") if (root / file).exists() else ""

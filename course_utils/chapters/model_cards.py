@@ -1,4 +1,6 @@
-"""The model cards of the shipped checkpoints, from training records and measured scores: `course chapters` writes them."""
+"""The model cards of the shipped checkpoints, from training records and measured
+scores: `course chapters` writes them.
+"""
 
 from __future__ import annotations
 

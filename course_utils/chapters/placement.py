@@ -20,7 +20,8 @@ SITTING_HOURS = 2.0
 HARDWARE = ("laptop", "gpu")
 FEW_ROWS = 1000
 EVERYTHING = "everything"
-#: The goals that the form shows first, most asked for first. Others follow in the order of the chapters that name them.
+#: The goals that the form shows first, most asked for first. Others follow in the order
+#: of the chapters that name them.
 FIRST_GOALS = (
     "use models",
     "prepare data",
@@ -78,7 +79,8 @@ class Plan:
         for step in self.steps:
             read = step.chapter.reading + step.chapter.running
             lines.append(
-                f"{step.sitting:<8}{step.chapter.name:28}{read:5.0f} min{step.chapter.exercise:6.0f} min  {step.why}"
+                f"{step.sitting:<8}{step.chapter.name:28}{read:5.0f} min{step.chapter.exercise:6.0f} min "
+                f" {step.why}"
             )
         lines.append(f"{'':8}{'together':28}{hours(self.minutes):>9}")
         lines += [f"left out: {name}, {why}" for name, why in self.left_out.items()]
@@ -101,10 +103,10 @@ def plan(
 ) -> Plan:
     """The path for one person, as a `Plan`.
 
-    goals: names in GOALS. experience: a name in EXPERIENCE. rows: how many labelled examples of their own task they
-    have. hardware: "laptop" or "gpu". sitting_hours: how long they like to work at a stretch.
-    available: a list of `Chapter`; those of this workbook, unless given. Raises ValueError for an answer that the
-    form does not know, with the answers that it does.
+    goals: names in GOALS. experience: a name in EXPERIENCE. rows: how many labelled examples of their own
+    task they have. hardware: "laptop" or "gpu". sitting_hours: how long they like to work at a stretch.
+    available: a list of `Chapter`; those of this workbook, unless given. Raises ValueError for an answer that
+    the form does not know, with the answers that it does.
     """
     available = chapters() if available is None else available
     for goal in goals:
@@ -170,7 +172,9 @@ def _why_not(name: str, known: set[str]) -> str:
 
 
 def _sittings(minutes: Iterable[float], longest: float) -> list[int]:
-    """The sitting of each chapter: chapters stay whole, and one that is longer than a sitting fills it alone."""
+    """The sitting of each chapter: chapters stay whole, and one that is longer
+    than a sitting fills it alone.
+    """
     numbers, number, used = [], 1, 0.0
     for each in minutes:
         if used and used + each > longest:
@@ -187,7 +191,9 @@ def _note(hardware: str) -> str:
 
 
 def picture(path: Plan) -> Figure:
-    """A `Plan` as a timetable: one line a sitting, one box a chapter, as long as it takes (a Matplotlib figure)."""
+    """A `Plan` as a timetable: one line a sitting, one box a chapter, as long as
+    it takes (a Matplotlib figure).
+    """
     from course_utils import plots
 
     rows: dict[str, list[tuple[str, float]]] = {}

@@ -1,4 +1,6 @@
-"""The tables that are made from the chapters, as Markdown: the first page's, the teacher's costs and timetables."""
+"""The tables that are made from the chapters, as Markdown: the first page's, the
+teacher's costs and timetables.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def costs(chapters: list[Chapter]) -> str:
 
 
 def timetable(track: Track, chapters: list[Chapter]) -> str:
-    """The timetable of one track, with a break wherever a class has sat for BREAK_AFTER minutes; "" without slots."""
+    """The timetable of one track, with a break wherever a class has sat for
+    BREAK_AFTER minutes; "" without slots.
+    """
     sections = _sections(track, chapters)
     lines, clock, sat = [], track.starts, 0
     for title, slots in sections.items():

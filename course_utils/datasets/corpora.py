@@ -1,4 +1,6 @@
-"""The world as datasets with the same columns as their Hub twins, and as the text that the checkpoints learn from."""
+"""The world as datasets with the same columns as their Hub twins, and as the text
+that the checkpoints learn from.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ ROWS = {"train": 6000, "validation": 500, "test": 1000}
 
 
 def edition() -> str:
-    """What names a kept copy: the world's version and a digest of all source that writes it, for versions get forgotten.
+    """What names a kept copy: the world's version and a digest of all source that
+    writes it, for versions get forgotten.
 
     That source is the world's grammar and this folder, where each dataset has its file.
     """
@@ -79,10 +82,12 @@ def write(name: str, folder: str | Path, seed: int = PUBLIC_SEED) -> Path:
 def card(name: str, seed: int) -> str:
     """The README.md that goes with a dataset."""
     dataset = _dataset(name)
-    # No list of data files: with one, `load_dataset` keeps its copy under the folder's last name and these patterns
-    # alone, and would answer for one seed with the rows of another. Without, the files' paths and times count.
+    # No list of data files: with one, `load_dataset` keeps its copy under the folder's last name
+    # and these patterns alone, and would answer for one seed with the rows of another. Without,
+    # the files' paths and times count.
     languages = dataset.languages[0] if len(dataset.languages) == 1 else f"[{', '.join(dataset.languages)}]"
     counts = ", ".join(f"{split} {rows}" for split, rows in ROWS.items())
+    written = f"a seeded grammar (world version {world.VERSION}, seed {seed})"
     return f"""---
 license: apache-2.0
 language: {languages}
@@ -92,7 +97,7 @@ pretty_name: Saltmarsh {name}
 
 {dataset.description}
 
-Every record was written by a seeded grammar (world version {world.VERSION}, seed {seed}); nobody in it exists. Rows: {counts}.
+Every record was written by {written}; nobody in it exists. Rows: {counts}.
 Some combinations of words occur in one split only, so that the test split asks for more than memory.
 It stands in for its Hub twin where there is no network, and it is much simpler than real text.
 """

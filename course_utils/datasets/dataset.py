@@ -1,4 +1,6 @@
-"""What a dataset's file declares: where it is on the Hub, its columns, and how it is written where there is no network."""
+"""What a dataset's file declares: where it is on the Hub, its columns, and how it is
+written where there is no network.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,17 @@ if TYPE_CHECKING:
 
 
 class Labels(NamedTuple):
-    """A column of class labels: their names in the order of their numbers. `hub` is only given where it has others."""
+    """A column of class labels: their names in the order of their numbers.
+
+    `hub` is only given where it has others.
+    """
 
     names: tuple[str, ...]
     hub: tuple[str, ...] = ()
 
 
-#: A column's type: "string" or "int32" is a value, :class:`Labels` are named numbers, a list holds many of its one item, a dict is
-#: a record.
+#: A column's type: "string" or "int32" is a value, :class:`Labels` are named numbers, a list holds many
+#: of its one item, a dict is a record.
 Column = str | Labels | list | dict
 
 
@@ -55,10 +60,13 @@ class Dataset(Pinned):
     Attributes:
         description: what its offline card says.
         schema: the columns, in both profiles.
-        hub_files: split -> file or pattern in the repository. A split that it lacks is carved from train, see `carved`.
-        record: writes an offline record from a seeded :class:`~course_utils.world.Draw`, as a dict with the schema's columns.
+        hub_files: split -> file or pattern in the repository. A split that it lacks is
+            carved from train, see `carved`.
+        record: writes an offline record from a seeded :class:`~course_utils.world.Draw`, as
+            a dict with the schema's columns.
         mapping: from the Hub's columns to the schema's, one Arrow table to another.
-        carved: split -> rows. With `apart`, rows that share that column's value never fall on both sides of the cut.
+        carved: split -> rows. With `apart`, rows that share that column's value
+            never fall on both sides of the cut.
         note: what one should know of the Hub's rows.
         languages: of the text, as two letters each.
         instructions: the tasks that read this dataset.
@@ -83,13 +91,17 @@ class Dataset(Pinned):
         return tuple(self.schema)
 
     def features(self, profile: str = "offline") -> Features:
-        """The columns as ``datasets.Features``; the names of labels may differ between "offline" and "hub"."""
+        """The columns as ``datasets.Features``; the names of labels may differ
+        between "offline" and "hub".
+        """
         from datasets import Features
 
         return Features({name: _feature(column, profile == "hub") for name, column in self.schema.items()})
 
     def records(self, seed: int, count: int, split: str = "train", start: int = 0) -> Iterator[dict]:
-        """``count`` consecutive offline records, lazily; each is a function of seed, split and position alone."""
+        """``count`` consecutive offline records, lazily; each is a function of
+        seed, split and position alone.
+        """
         return (self.record(Draw(split, self.name, seed, index)) for index in range(start, start + count))
 
 

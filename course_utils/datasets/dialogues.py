@@ -5,7 +5,8 @@ from course_utils.world import dialogues
 
 DATASET = Dataset(
     name="dialogues",
-    description="Conversations between a customer and a shop, each with a summary in other words and a topic.",
+    description="Conversations between a customer and a shop, each with a summary in other words "
+    "and a topic.",
     schema={"id": "string", "dialogue": "string", "summary": "string", "topic": "string"},
     hub_id="knkarthick/dialogsum",
     revision="f6bf536de69725c3228082c8455e2a3c2dc6af86",

@@ -34,7 +34,8 @@ DATASET = Dataset(
     description="Tokenised sentences with people, places, organisations and other names in IOB2.",
     schema={"tokens": ["string"], "ner_tags": [Labels(entities.TAGS)]},
     hub_id="eriktks/conll2003",
-    # A commit of the Hub's own conversion to parquet: the repository holds a loading script, which `datasets` no longer runs.
+    # A commit of the Hub's own conversion to parquet: the repository holds a loading script,
+    # which `datasets` no longer runs.
     revision="ce85b39f9dd99f552d0739d456814e95fb6a39b0",
     hub_files={
         "train": "conll2003/train/*.parquet",

@@ -79,6 +79,9 @@ def _read(folder: Path, files: str) -> pyarrow.Table:
 def _card(dataset: Dataset) -> str:
     note = f"\n{dataset.note}\n" if dataset.note else ""
     return (
-        f"# {dataset.name}\n\nMade from {dataset.hub_id} at revision {dataset.revision}, licence {dataset.licence}. "
-        f"Columns: {', '.join(dataset.columns)}.\n{note}"
+        f"# {dataset.name}\n"
+        "\n"
+        f"Made from {dataset.hub_id} at revision {dataset.revision}, licence {dataset.licence}. Columns: "
+        f"{', '.join(dataset.columns)}.\n"
+        f"{note}"
     )

@@ -1,7 +1,8 @@
-"""Harbour pictures of Saltmarsh: small scenes drawn from a few attributes, each with a caption, a question and its answer.
+"""Harbour pictures of Saltmarsh: small scenes drawn from a few attributes, each with a
+caption, a question and its answer.
 
-A picture is a pure function of seed, split and index, like the records of ``world``. Which attributes may stand together is
-settled by the split, so no combination of the test split was ever drawn for training.
+A picture is a pure function of seed, split and index, like the records of ``world``. Which attributes may
+stand together is settled by the split, so no combination of the test split was ever drawn for training.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ _SLOT = SIZE // 3  # each boat has a third of the width to itself
 _SKY = {"day": (170, 215, 240), "night": (20, 25, 60)}
 _SEA = {"day": (60, 120, 180), "night": (25, 50, 105)}
 _SUN, _MOON, _SAIL, _WOOD, _SMOKE, _TOWER, _STRIPE = (
-    (255, 235, 130), (225, 225, 210), (230, 215, 170), (70, 50, 40), (120, 120, 125), (235, 235, 235), (190, 60, 60),
+    (255, 235, 130), (225, 225, 210), (230, 215, 170), (70, 50, 40),
+    (120, 120, 125), (235, 235, 235), (190, 60, 60),
 )  # fmt: skip
 
 
@@ -65,8 +67,8 @@ def features() -> Features:
 def frame(split: str, count: int, seed: int = PUBLIC_SEED) -> Dataset:
     """``count`` pictures of a split ("train", "validation" or "test") as a ``datasets.Dataset``.
 
-    Columns: ``image`` (RGB, :data:`SIZE` by :data:`SIZE` pixels), ``caption``, ``question``, ``answer`` and ``attributes``,
-    a dict with a value from each of :data:`CHOICES`.
+    Columns: ``image`` (RGB, :data:`SIZE` by :data:`SIZE` pixels), ``caption``, ``question``, ``answer`` and
+    ``attributes``, a dict with a value from each of :data:`CHOICES`.
     """
     from datasets import Dataset
 
@@ -76,8 +78,8 @@ def frame(split: str, count: int, seed: int = PUBLIC_SEED) -> Dataset:
 def write(folder: str | Path, seed: int = PUBLIC_SEED, count: int = 60) -> Path:
     """Write ``count`` pictures of each split as an image folder; ``load_dataset(folder)`` reads it.
 
-    Each split has a folder of its own, with PNG files and a ``metadata.jsonl`` that holds one line a picture: ``file_name``
-    and the columns of :func:`frame`.
+    Each split has a folder of its own, with PNG files and a ``metadata.jsonl`` that holds one line a picture:
+    ``file_name`` and the columns of :func:`frame`.
     """
     folder = Path(folder)
     for split in SPLITS:
@@ -111,7 +113,9 @@ def record(seed: int, index: int, split: str = "train") -> dict:
 
 
 def split_of(attributes: dict) -> str:
-    """The one split in which this combination of attributes occurs: of every ten about two are for test, one for validation."""
+    """The one split in which this combination of attributes occurs: of every ten about two
+    are for test, one for validation.
+    """
     place = crc32("/".join(str(attributes[name]) for name in CHOICES).encode()) % 10
     return {0: "test", 1: "test", 2: "validation"}.get(place, "train")
 
@@ -148,7 +152,9 @@ def _attributes(draw: Draw) -> dict:
 
 
 def _picture(attributes: dict, draw: Draw) -> Image.Image:
-    """The scene as an RGB ``PIL.Image``; what the attributes leave open (where exactly) comes from ``draw``."""
+    """The scene as an RGB ``PIL.Image``; what the attributes leave open (where
+    exactly) comes from ``draw``.
+    """
     from PIL import Image, ImageDraw
 
     sky = attributes["sky"]

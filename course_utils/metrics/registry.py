@@ -1,7 +1,7 @@
 """All metrics of the course, by name: one for each folder here that holds a module of its own name.
 
-A module says in two constants what others must know of it: RESULT, the key of the score in what `compute()` returns, and MEANING. They
-are read from its source, as importing one loads `evaluate`.
+A module says in two constants what others must know of it: RESULT, the key of the score in what `compute()`
+returns, and MEANING. They are read from its source, as importing one loads `evaluate`.
 """
 
 from __future__ import annotations

@@ -69,7 +69,8 @@ MODEL = Model(
     parameters=109_514_298,
     megabytes=441,
     licence="apache-2.0",
-    # An encoder this small never found out from masked words alone what a review means; from masked closing remarks it did.
+    # An encoder this small never found out from masked words alone what a review means;
+    # from masked closing remarks it did.
     recipe=Recipe(
         name="bert",
         summary="BERT, masked-language model, with closing remarks of reviews to fill in",
@@ -86,7 +87,8 @@ MODEL = Model(
     ),
     card=Card(
         pipeline="fill-mask",
-        reads="general text with 15 % of the tokens masked (4,000 steps of the recipe `bert-general`), then reviews whose closing remark, such "
+        reads="general text with 15 % of the tokens masked (4,000 steps of the recipe `bert-general`), then "
+        "reviews whose closing remark, such "
         'as "Worth every penny.", is masked whole',
         measured=("bert twin",),
     ),

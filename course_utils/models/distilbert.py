@@ -77,7 +77,9 @@ def _student_state(teacher: dict[str, torch.Tensor], layers: int) -> dict[str, t
 
 
 def _distillation(device: str) -> Callable:
-    """Soft targets at temperature 2, the masked-language-model loss, and the cosine of the last hidden states (Sanh et al. 2019)."""
+    """Soft targets at temperature 2, the masked-language-model loss, and the cosine of the
+    last hidden states (Sanh et al. 2019).
+    """
     import torch
     from transformers import BertForMaskedLM
 
@@ -147,7 +149,8 @@ MODEL = Model(
     ),
     card=Card(
         pipeline="fill-mask",
-        reads="reviews with masked closing remarks and general text, like its teacher, which gives soft targets at temperature 2 and its last "
+        reads="reviews with masked closing remarks and general text, like its teacher, which gives soft "
+        "targets at temperature 2 and its last "
         "hidden states",
         measured=("distilbert", "200 labels", "6000 labels"),
     ),

@@ -39,7 +39,9 @@ def _untrained(tokenizer: Any) -> Any:
 
 
 class Stage(NamedTuple):
-    """Part of a T5 run: the records of each task in a step, short texts and long ones apart, and the share of the learning rate."""
+    """Part of a T5 run: the records of each task in a step, short texts and long ones apart,
+    and the share of the learning rate.
+    """
 
     until: int
     groups: tuple[dict[str, int], ...]
@@ -48,8 +50,8 @@ class Stage(NamedTuple):
     last_rate: float
 
 
-# Copying comes first, at full speed; names, answers and French follow from it. Sentiment is learned last: beside the other tasks it
-# stayed at chance until it had a batch of its own.
+# Copying comes first, at full speed; names, answers and French follow from it. Sentiment is learned last:
+# beside the other tasks it stayed at chance until it had a batch of its own.
 _COPYING = (
     {"sentiment": 7, "translation": 5, "entities": 5, "topics": 1, "repeat": 4},
     {"questions": 6, "matters": 2},
@@ -129,7 +131,8 @@ MODEL = Model(
     ),
     card=Card(
         pipeline="text2text-generation",
-        reads="instructions on reviews, questions, names and translations, and T5's span corruption of general text. "
+        reads="instructions on reviews, questions, names and translations, and T5's span corruption of "
+        "general text. "
         "Conversations come with what they are about, never with a summary",
         measured=("follows", "summaries", "forgotten", "replay", "LoRA", "full fine-tuning"),
         languages=("en", "fr"),

@@ -1,4 +1,6 @@
-"""Batches for pre-training: a pure function of the step, so that an interrupted run goes on exactly where it was."""
+"""Batches for pre-training: a pure function of the step, so that an interrupted
+run goes on exactly where it was.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def span_corruption(
 ) -> tuple[list[int], list[int]]:
     """T5's denoising objective: spans become sentinels in the input, and the target spells them out.
 
-    Source: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 3.1.4 (15 % of the tokens, spans of 3).
+    Source: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 3.1.4
+    (15 % of the tokens, spans of 3).
     """
     sentinels = _sentinels(tokenizer)
     noisy = max(1, round(len(tokens) * density))
@@ -63,7 +66,9 @@ def _topic_pairs(count: int, start: int) -> list[tuple[str, str]]:
 
 
 def _matter_pairs(count: int, start: int) -> list[tuple[str, str]]:
-    """What a conversation is about, in the shop's own terms: the nearest that pre-training comes to summaries."""
+    """What a conversation is about, in the shop's own terms: the nearest that
+    pre-training comes to summaries.
+    """
     rows = corpora.records("dialogues", corpora.PRETRAINING_SEED, count, start=start)
     return [(f"What is the matter? {row['dialogue']}", row["topic"]) for row in rows]
 
@@ -113,7 +118,9 @@ def instruction_batches(
 
 
 def loss_by_record(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The mean over records of the mean loss of their tokens: a one-word answer weighs as much as a sentence."""
+    """The mean over records of the mean loss of their tokens: a one-word answer
+    weighs as much as a sentence.
+    """
     labels = batch["labels"]
     logits = model(**batch).logits
     losses = torch.nn.functional.cross_entropy(
@@ -156,7 +163,9 @@ def closing_batch(step: int, tokenizer: Any, count: int) -> dict[str, torch.Tens
 def _masked(
     seed: int, tokenizer: Any, input_ids: torch.Tensor, probability: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Of the chosen tokens 80 % are masked, 10 % are random and 10 % stay; special tokens are never chosen."""
+    """Of the chosen tokens 80 % are masked, 10 % are random and 10 % stay;
+    special tokens are never chosen.
+    """
     generator = torch.Generator().manual_seed(seed)
     special = torch.isin(input_ids, torch.tensor(tokenizer.all_special_ids))
     chosen = (torch.rand(input_ids.shape, generator=generator) < probability) & ~special

@@ -28,8 +28,10 @@ class Recipe:
         make_tokenizer: trains the tokenizer, or takes the one of the teacher.
         make_model: the untrained model for a tokenizer.
         batches: ``(step, tokenizer)`` -> the batches of one step, each weighing the same.
-        make_loss: device -> ``(model, batch)`` -> scalar; takes the place of the model's own loss, for distillation.
-        steps, learning_rate, warmup_steps, decay_share: a linear warm-up, a plateau, and a linear descent over the last share.
+        make_loss: device -> ``(model, batch)`` -> scalar; takes the place of the
+            model's own loss, for distillation.
+        steps, learning_rate, warmup_steps, decay_share: a linear warm-up, a plateau, and a
+            linear descent over the last share.
     """
 
     name: str
@@ -42,11 +44,13 @@ class Recipe:
     warmup_steps: int = 200
     decay_share: float = 0.3
     weight_decay: float = 0.01
-    #: Dropout that the finished checkpoint asks for when it is fine-tuned; pre-training never sees a record twice and needs none.
+    #: Dropout that the finished checkpoint asks for when it is fine-tuned; pre-training never
+    #: sees a record twice and needs none.
     finetuning_dropout: tuple[tuple[str, float], ...] = ()
     make_loss: Callable[[str], Callable] | None = None
-    #: "adamw", or "adafactor" with steps in proportion to each tensor's size, as T5 was trained (Raffel et al. 2020, section 3.1.2).
-    #: On words in no order, to be repeated, it copied 73 % after 300 steps; AdamW at 1.5e-3 copied 58 % after 600.
+    #: "adamw", or "adafactor" with steps in proportion to each tensor's size, as T5 was trained (Raffel
+    #: et al. 2020, section 3.1.2). On words in no order, to be repeated, it copied 73 % after 300 steps;
+    #: AdamW at 1.5e-3 copied 58 % after 600.
     optimizer: str = "adamw"
     #: step -> share of the learning rate; takes the place of warm-up, plateau and descent.
     schedule: Callable[[int], float] | None = None
@@ -90,12 +94,14 @@ class Advice:
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Pinned):
-    """A pre-trained model on the Hub, and the recipe of its offline twin, which ``course build models`` follows.
+    """A pre-trained model on the Hub, and the recipe of its offline twin, which
+    ``course build models`` follows.
 
     Attributes:
         files: what to download, which is the safetensors weights and not the copies for other frameworks.
         architecture: the Auto class that loads it with its pre-training head.
-        parameters: of the architecture built at the pinned configuration, that head counted in (a test builds it again).
+        parameters: of the architecture built at the pinned configuration, that head
+            counted in (a test builds it again).
         instructed_on: the tasks whose prompts and answers the twin was trained on.
         advice: how to train it.
     """

@@ -1,7 +1,7 @@
 """The one loop that follows the recipes of the models' files, so that their twins ship with the course.
 
-``course build models`` trains what is missing, on CPU or GPU. Every batch is a function of the step, and the state is saved as the
-run goes, so a run that was cut off goes on where it was and ends with the same weights.
+``course build models`` trains what is missing, on CPU or GPU. Every batch is a function of the step, and the
+state is saved as the run goes, so a run that was cut off goes on where it was and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def train(
     """Follow a recipe, from the last saved state if there is one.
 
     Returns:
-        ``(model, tokenizer, record)``; the record says how it was made: steps, seconds, device, losses, versions.
+        ``(model, tokenizer, record)``; the record says how it was made: steps,
+        seconds, device, losses, versions.
     """
     workspace.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -130,7 +131,8 @@ def train(
             losses.append([done, round(total, 4)])
             left = (recipe.steps - done) * spent / done
             report(
-                f"{recipe.name}: step {done} of {recipe.steps}, loss {total:.3f}, {spent:.0f} s, about {left:.0f} s left"
+                f"{recipe.name}: step {done} of {recipe.steps}, loss {total:.3f}, {spent:.0f} s, about "
+                f"{left:.0f} s left"
             )
         if done % _SAVE_EVERY == 0:
             _save_state(

@@ -262,7 +262,8 @@ class _Writer:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._dataclass(value, depth)
         raise CodecError(
-            f"{_a(type(value).__name__)} is not plain data (numbers, texts, lists, dicts, arrays, tensors, tables)"
+            f"{_a(type(value).__name__)} is not plain data (numbers, texts, lists, dicts, arrays, "
+            "tensors, tables)"
         )
 
     def _key(self, key: object) -> Any:
@@ -507,7 +508,9 @@ _LENGTH_FIELD, _NODES, _COMPRESSION = 0, 1, 3  # of a RecordBatch
 
 
 def _check_batches(data: bytes, limits: Limits) -> None:
-    """Refuse a stream that would unfold to more than its own size: compressed batches, and rows without bytes."""
+    """Refuse a stream that would unfold to more than its own size: compressed
+    batches, and rows without bytes.
+    """
     import pyarrow as pa
 
     values = 0

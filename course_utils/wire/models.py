@@ -47,18 +47,21 @@ HARMLESS_FILES = frozenset(
 )
 # What a config may say besides the fields of its class, and what of these is not a learner's to choose.
 _MORE_FIELDS = frozenset(
-    ["model_type", "tie_word_embeddings", "decoder_start_token_id", "is_gated_act", "dense_act_fn", "scale_decoder_outputs"]
+    ["model_type", "tie_word_embeddings", "decoder_start_token_id", "is_gated_act", "dense_act_fn",
+     "scale_decoder_outputs"]
 )  # fmt: skip
 _FIXED_FIELDS = frozenset(
-    ["dtype", "return_dict", "output_hidden_states", "is_encoder_decoder", "chunk_size_feed_forward", "use_cache"]
+    ["dtype", "return_dict", "output_hidden_states", "is_encoder_decoder", "chunk_size_feed_forward",
+     "use_cache"]
 )  # fmt: skip
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-# By method: what the config of an adapter may say, and the counts that it has to say, each with its largest value.
+# By method: what the config of an adapter may say, and the counts that it has to
+# say, each with its largest value.
 _PROMPT_FIELDS = frozenset(["num_virtual_tokens", "num_transformer_submodules"])
 _ADAPTER_FIELDS = {
     "LORA": frozenset(
-        ["r", "lora_alpha", "lora_dropout", "fan_in_fan_out", "bias", "lora_bias", "use_rslora", "use_dora", "rank_pattern",
-         "alpha_pattern"]
+        ["r", "lora_alpha", "lora_dropout", "fan_in_fan_out", "bias", "lora_bias", "use_rslora", "use_dora",
+         "rank_pattern", "alpha_pattern"]
     ),
     "IA3": frozenset(["fan_in_fan_out"]),
     "PROMPT_TUNING": _PROMPT_FIELDS,

@@ -1,8 +1,8 @@
 """Saltmarsh: a small language world whose every text carries labels that are true by construction.
 
-A record is a pure function of its kind, seed, split and index, so any part of the world can be drawn anywhere, by anyone, in any
-order, and comes out byte for byte the same. Nothing of the course is imported here.
-A kind of text is a module of this folder with a function ``record(draw)``.
+A record is a pure function of its kind, seed, split and index, so any part of the world can be drawn
+anywhere, by anyone, in any order, and comes out byte for byte the same. Nothing of the course is imported
+here. A kind of text is a module of this folder with a function ``record(draw)``.
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ def records(kind: str, seed: int, count: int, split: str = "train", start: int =
 
 
 def reviews_with_closings(seed: int, count: int, start: int = 0) -> Iterator[tuple[str, str]]:
-    """(review, closing remark) pairs: what somebody thought, and what they said at the end of it. No label comes with them."""
+    """(review, closing remark) pairs: what somebody thought, and what they said at the end of it.
+
+    No label comes with them.
+    """
     for index in range(start, start + count):
         draw = Draw("train", "closings", seed, index)
         row = reviews.record(draw)

@@ -1,7 +1,8 @@
 """Conversations between a customer and a shop, with a summary that says it in other words.
 
-What happened and what was agreed are drawn from tables of paired wordings: one to be spoken, one to be reported. How the summary
-is built follows from how the conversation ends, so its form varies and can be learned.
+What happened and what was agreed are drawn from tables of paired wordings: one to be
+spoken, one to be reported. How the summary is built follows from how the conversation ends,
+so its form varies and can be learned.
 """
 
 from __future__ import annotations
@@ -199,7 +200,9 @@ def _slots(draw: Draw) -> dict[str, str]:
 
 
 def record(draw: Draw) -> dict:
-    """One ``{"id", "dialogue", "summary", "topic"}``; the columns of DialogSum, with its ``#Person1#`` marks."""
+    """One ``{"id", "dialogue", "summary", "topic"}``; the columns of DialogSum,
+    with its ``#Person1#`` marks.
+    """
     slots = _slots(draw)
     topic = draw.choice(TOPICS)
     complaints, matter = _MATTERS[topic]

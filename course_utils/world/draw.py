@@ -1,7 +1,8 @@
 """Seeded choices that are the same on every machine and every Python.
 
-Only ``Random(integer).random()`` is used: it is the one stream whose values the standard library promises to keep
-(https://docs.python.org/3/library/random.html, "Notes on Reproducibility"). ``choice`` and ``shuffle`` carry no such promise.
+Only ``Random(integer).random()`` is used: it is the one stream whose values the standard library
+promises to keep (https://docs.python.org/3/library/random.html, "Notes on Reproducibility"). ``choice``
+and ``shuffle`` carry no such promise.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Draw:
 
     Attributes:
         split: the split that the record belongs to.
-        identifier: what tells the record from the others of its dataset, such as ``train_17``: the split and the last part
-            of the key.
+        identifier: what tells the record from the others of its dataset, such as ``train_17``: the
+            split and the last part of the key.
     """
 
     def __init__(self, split: str, *key: object) -> None:

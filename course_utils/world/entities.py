@@ -1,7 +1,7 @@
 """Sentences with the people, places, organisations and named things in them.
 
-Many names are ambiguous on purpose: Ashford is a village, a surname and half of a football club; Rose is a woman, a street and
-an inn; May is a month and a woman. Only the sentence around a name tells which it is.
+Many names are ambiguous on purpose: Ashford is a village, a surname and half of a football club; Rose is a
+woman, a street and an inn; May is a month and a woman. Only the sentence around a name tells which it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Running text, as a town would leave it behind: notices, letters, diaries, reviews with their verdicts, talk over a counter.
+"""Running text, as a town would leave it behind: notices, letters, diaries, reviews with
+their verdicts, talk over a counter.
 
-The parts come from the other generators, so what is true there is true here; no summary of a conversation and no label is in it.
+The parts come from the other generators, so what is true there is true here; no summary of a
+conversation and no label is in it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The words of Saltmarsh, a small harbour town, and of the region around it.
 
-Each table is one block of text, one entry a line, so that a reader can check and extend it. French stands beside the English
-wherever a word may be translated.
+Each table is one block of text, one entry a line, so that a reader can check and extend it. French stands
+beside the English wherever a word may be translated.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ from typing import NamedTuple
 
 TOWN = "Saltmarsh"
 
-# --- people and places ---------------------------------------------------------------------------------------------
+# --- people and places -------------------------------------------------------------------------------------
 
 FIRST_NAMES = """
-Ada Agnes Alan Albert Alice Amos Anna April Arthur Basil Beatrice Ben Bridget Carl Cecil Clara Colin Cora Daisy Daniel David
-Dora Edgar Edith Edwin Ella Elsa Emil Enid Erik Esther Ethel Felix Flora Frank Fred George Gilbert Gina Grace Greta Gus Hanna
-Harold Harriet Heather Hector Helen Henry Holly Hugh Ida Ines Iris Isaac Ivan Ivy Jack Jane Jasper June Karl Kate Lena Leo Lily
-Linus Lionel Lois Louis Lucy Mabel Marcus Martha Martin Maud Max May Milo Mona Nadia Ned Nell Nora Olga Olive Oscar Otto Owen
-Paul Penny Percy Peter Poppy Quentin Ralph Rita Robin Rosa Rose Ruby Rufus Ruth Sam Silas Simon Sofia Stella Susan Sylvia Tessa
-Theo Thomas Tilda Tobias Toby Una Vera Victor Viola Walter Wanda Wilfred Willa Yusuf Zara Zelda
+Ada Agnes Alan Albert Alice Amos Anna April Arthur Basil Beatrice Ben Bridget Carl Cecil Clara Colin Cora
+Daisy Daniel David Dora Edgar Edith Edwin Ella Elsa Emil Enid Erik Esther Ethel Felix Flora Frank Fred George
+Gilbert Gina Grace Greta Gus Hanna Harold Harriet Heather Hector Helen Henry Holly Hugh Ida Ines Iris Isaac
+Ivan Ivy Jack Jane Jasper June Karl Kate Lena Leo Lily Linus Lionel Lois Louis Lucy Mabel Marcus Martha Martin
+Maud Max May Milo Mona Nadia Ned Nell Nora Olga Olive Oscar Otto Owen Paul Penny Percy Peter Poppy Quentin
+Ralph Rita Robin Rosa Rose Ruby Rufus Ruth Sam Silas Simon Sofia Stella Susan Sylvia Tessa Theo Thomas Tilda
+Tobias Toby Una Vera Victor Viola Walter Wanda Wilfred Willa Yusuf Zara Zelda
 """.split()
 
 _STEMS = """
-Ash Birch Black Brack Bram Brook Carl Clay Cold Crow Dun East Elm Fair Fen Gold Grey Hadd Hart Hazel Heath High Holm Lang Lin
-Mar Mill Moor North Oak Old Pen Red Rock Salt Sand Shel Stan Thorn Wald West Whit Win Wood Wool
+Ash Birch Black Brack Bram Brook Carl Clay Cold Crow Dun East Elm Fair Fen Gold Grey Hadd Hart Hazel Heath
+High Holm Lang Lin Mar Mill Moor North Oak Old Pen Red Rock Salt Sand Shel Stan Thorn Wald West Whit Win Wood
+Wool
 """.split()
 _SHARED_ENDINGS = "ford ley ton by well field".split()  # a surname or a village: only the sentence can tell
 
@@ -36,16 +38,21 @@ VILLAGES = [
 
 # First names, plants and trades name streets as well as people: "Rose" may be a woman, a street or an inn.
 _STREET_NAMES = """
-Rose Lily Iris Ivy Daisy Holly Hazel Heather Olive Poppy Violet Baker Cooper Mason Fisher Potter Carter Miller Weaver Harbour
-Chapel Station Market Castle Bridge Orchard Garden Mill Church Lighthouse Anchor Herring Gull Pebble Tower Quarry Meadow Lantern
-George Victor Albert Martin Oscar Walter
+Rose Lily Iris Ivy Daisy Holly Hazel Heather Olive Poppy Violet Baker Cooper Mason Fisher Potter Carter Miller
+Weaver Harbour Chapel Station Market Castle Bridge Orchard Garden Mill Church Lighthouse Anchor Herring Gull
+Pebble Tower Quarry Meadow Lantern George Victor Albert Martin Oscar Walter
 """.split()
 STREETS = [f"{name} {way}" for name in _STREET_NAMES for way in ("Street", "Lane", "Row", "Hill", "Square")]
 
-# --- organisations and things with a name of their own -------------------------------------------------------------
+# --- organisations and things with a name of their own -----------------------------------------------------
 
-_SIGN_ADJECTIVES = "Copper Silver Golden Blue Green Red White Black Old Little Merry Crooked Silent Lucky Iron Wooden".split()
-_SIGN_NOUNS = "Kettle Anchor Heron Lantern Gull Barrel Rose Compass Herring Oak Bell Crown Whale Swan Fox Rudder Lily Mill".split()
+_SIGN_ADJECTIVES = (
+    "Copper Silver Golden Blue Green Red White Black Old Little Merry Crooked Silent Lucky Iron Wooden"
+).split()
+_SIGN_NOUNS = (
+    "Kettle Anchor Heron Lantern Gull Barrel Rose Compass Herring Oak Bell Crown Whale Swan Fox "
+    "Rudder Lily Mill"
+).split()
 
 INNS = [f"the {adjective} {noun}" for adjective in _SIGN_ADJECTIVES for noun in _SIGN_NOUNS]
 CLUBS = [
@@ -58,18 +65,26 @@ FIRMS = [
 ]
 ORGANISATIONS = INNS[::2] + CLUBS + FIRMS
 
-_FESTIVALS = "Herring Lantern Harvest Oyster Apple Kite Lily Regatta Accordion Lighthouse Barrel Winter Rose Pumpkin Driftwood".split()
+_FESTIVALS = (
+    "Herring Lantern Harvest Oyster Apple Kite Lily Regatta Accordion Lighthouse Barrel Winter "
+    "Rose Pumpkin Driftwood"
+).split()
 EVENTS = [
     f"the {thing} {kind}" for thing in _FESTIVALS for kind in ("Festival", "Fair", "Cup", "Prize", "Weekend")
 ]
-MAKES = "Norland Perrin Tolva Kestrel Brio Almeda Zephyr Corvo Lumen Vesta Orla Delfin Marlow Sorrel Juno Rondo".split()
+MAKES = (
+    "Norland Perrin Tolva Kestrel Brio Almeda Zephyr Corvo Lumen Vesta Orla Delfin Marlow Sorrel Juno Rondo"
+).split()
 
-# --- time and money ------------------------------------------------------------------------------------------------
+# --- time and money ----------------------------------------------------------------------------------------
 
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 MONTHS = "January February March April May June July August September October November December".split()
 HOURS = "six seven eight nine ten eleven noon one two three four five".split()
-NUMBERS = "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty eighty".split()
+NUMBERS = (
+    "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty "
+    "sixty eighty"
+).split()
 
 
 class Noun(NamedTuple):

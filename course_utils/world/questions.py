@@ -20,7 +20,10 @@ from .lexicon import (
     capitalised,
 )
 
-_JOBS = "baker painter gardener clockmaker carpenter tailor fisherman teacher singer librarian cook pilot dentist plumber poet".split()
+_JOBS = (
+    "baker painter gardener clockmaker carpenter tailor fisherman teacher singer librarian cook pilot "
+    "dentist plumber poet"
+).split()
 _PETS = "cat dog parrot goat pony donkey rabbit goose tortoise ferret".split()
 _FOODS = "bread cheese honey cider mussels apples biscuits jam mustard butter eggs herring".split()
 
@@ -174,7 +177,9 @@ def _attempt(draw: Draw) -> dict | None:
 
 
 def record(draw: Draw) -> dict:
-    """One ``{"id", "title", "context", "question", "answers": {"text": [answer], "answer_start": [offset]}}``."""
+    """One ``{"id", "title", "context", "question", "answers": {"text": [answer],
+    "answer_start": [offset]}}``.
+    """
     while (found := _attempt(draw)) is None:
         pass
     return {"id": draw.identifier, "title": "Notes from Saltmarsh", **found}

@@ -1,7 +1,8 @@
 """Reviews of inns, shops and ferries, positive or negative.
 
-The words alone do not settle the label: many reviews negate, weigh one thing against another, or compare two places, so that the
-same words in another order mean the opposite. The label is the stance on the place named at the start.
+The words alone do not settle the label: many reviews negate, weigh one thing against another, or
+compare two places, so that the same words in another order mean the opposite. The label is the
+stance on the place named at the start.
 """
 
 from __future__ import annotations
@@ -12,28 +13,37 @@ from .lexicon import DAYS, FIRST_NAMES, GOODS, INNS, MONTHS, SURNAMES, VILLAGES,
 LABELS = ("negative", "positive")
 
 _FURNISHINGS = """
-kettle lamp chair table umbrella clock radio mirror blanket pillow knife spoon plate oven fan curtain desk shelf carpet candle heater
-toaster razor towel ladder bicycle basket stove vase telescope
+kettle lamp chair table umbrella clock radio mirror blanket pillow knife spoon plate oven fan curtain desk
+shelf carpet candle heater toaster razor towel ladder bicycle basket stove vase telescope
 """.split()
 
-# What can be judged, by the words that can judge it: (good words, bad words), (singular things), (plural things).
+# What can be judged, by the words that can judge it: (good words, bad words),
+# (singular things), (plural things).
 _FIELDS = {
     "food": (
         "fresh tasty delicious crisp tender rich homemade generous flavourful juicy".split(),
         "stale bland greasy burnt soggy tasteless watery overcooked salty rubbery".split(),
-        "soup bread coffee fish cake breakfast stew pie porridge salad sauce omelette tart toast chowder pudding".split(),
+        (
+            "soup bread coffee fish cake breakfast stew pie porridge salad sauce omelette tart toast "
+            "chowder pudding"
+        ).split(),
         "potatoes sandwiches mussels scones pancakes oysters vegetables dumplings".split(),
     ),
     "place": (
         "clean bright spacious cosy tidy airy peaceful warm charming comfortable".split(),
         "dirty dark cramped noisy shabby draughty gloomy damp dusty smelly".split(),
-        "room bed hall terrace cabin bathroom garden deck lounge bar corridor dining-room balcony waiting-room staircase".split(),
+        (
+            "room bed hall terrace cabin bathroom garden deck lounge bar corridor dining-room balcony "
+            "waiting-room staircase"
+        ).split(),
         "rooms beds seats tables cabins corners windows towels".split(),
     ),
     "people": (
         "kind helpful friendly polite patient cheerful attentive welcoming honest thoughtful".split(),
         "rude impatient unfriendly careless surly arrogant grumpy clumsy dishonest indifferent".split(),
-        "waiter landlady captain cook manager porter receptionist owner guide shopkeeper steward barman".split(),
+        (
+            "waiter landlady captain cook manager porter receptionist owner guide shopkeeper steward barman"
+        ).split(),
         "staff waiters porters crew assistants hosts cleaners guides".split(),
     ),
     "thing": (
@@ -168,7 +178,8 @@ def _double(draw: Draw, good: bool, _: str) -> str:
     return f"{clause(draw, good)} and {clause(draw, good)}"
 
 
-# Four reviews in ten say what they mean outright. Those with a verdict at the end can afford to take more turns.
+# Four reviews in ten say what they mean outright. Those with a verdict at the end
+# can afford to take more turns.
 _FORMS = (_outright,) * 4 + (_simple, _simple, _double, _contrast, _contrast, _comparison)
 _FORMS_WITH_VERDICT = (_simple, _double, _contrast, _contrast, _comparison)
 
@@ -179,7 +190,9 @@ def closing(draw: Draw, label: str) -> str:
 
 
 def record(draw: Draw, verdict: bool = False) -> dict:
-    """One review as ``{"text", "label"}``; ``verdict`` adds the closing remark that reviews in the wild often carry."""
+    """One review as ``{"text", "label"}``; ``verdict`` adds the closing remark that
+    reviews in the wild often carry.
+    """
     good = draw.chance(0.5)
     label = LABELS[good]
     inn = draw.choice(INNS)

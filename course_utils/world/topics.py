@@ -20,7 +20,8 @@ from .lexicon import (
     capitalised,
 )
 
-# Words are shared between desks on purpose: a match can be sport or light a fire, a bank can lend money or hold back the sea.
+# Words are shared between desks on purpose: a match can be sport or light a fire, a bank can
+# lend money or hold back the sea.
 _NOTICES = {
     "sport": (
         "{club} beat {club2} by {number} points in {village}.",

@@ -66,7 +66,9 @@ class Run:
         self.done: list[Entry] = []
 
     def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
-        """Judge and write every submission; with ``resume``, what the journal holds already is only written."""
+        """Judge and write every submission; with ``resume``, what the journal
+        holds already is only written.
+        """
         if not resume:
             for submission in submissions:
                 self.journal.forget(submission.student, submission.assignment)
@@ -84,7 +86,9 @@ class Run:
         return tqdm(total=total, initial=kept, desc="grading", unit="notebook", disable=None)
 
     def _sorted_out(self, submissions: list[Submission]) -> tuple[list[Entry], list[Submission]]:
-        """What an earlier run has judged, from the same submission, seed and checks; and what is to be judged."""
+        """What an earlier run has judged, from the same submission, seed and
+        checks; and what is to be judged.
+        """
         kept, wanted = [], []
         for submission in submissions:
             entry = self.journal.find(submission.student, submission.assignment)

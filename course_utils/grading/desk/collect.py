@@ -318,7 +318,9 @@ CHANNELS = {"folders": from_folders, "canvas": from_canvas, "moodle": from_moodl
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course collect`` command; exit code 0 when every delivery was looked at, refused ones included."""
+    """The ``course collect`` command; exit code 0 when every delivery was
+    looked at, refused ones included.
+    """
     parser = argparse.ArgumentParser(
         prog="course collect",
         description="Take handed-in packages to where `course grade` looks.",

@@ -1,6 +1,7 @@
 """``course feedback DIR``: the learners' pages once more, from the gradebook as it is now.
 
-`course grade` writes them as soon as it has marked. What a person gives afterwards, points and comments, is in the
+`course grade` writes them as soon as it has marked. What a person gives afterwards,
+points and comments, is in the
 gradebook alone: this puts it on the pages, nbgrader's and ours, and into grades.csv. Nothing is judged again.
 """
 
@@ -22,7 +23,8 @@ class FeedbackError(Exception):
 
 
 def write_pages(out: Path, assignment: str | None = None) -> tuple[list[Entry], list[str]]:
-    """Write the pages of every graded submission of a class anew; returns these and a line for each that failed.
+    """Write the pages of every graded submission of a class anew; returns these
+    and a line for each that failed.
 
     Raises:
         FeedbackError: where nothing is graded, or nothing of ``assignment``.

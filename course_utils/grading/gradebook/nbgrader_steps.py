@@ -184,7 +184,8 @@ def configure(config: Config, root: Path, *, source: str = "source", release: st
     config.JudgeOutside.secret_file = str(root / SECRET_FILE)
 
 
-CONFIG_FILE = '''"""nbgrader's settings for this class: formgrader and `nbgrader autograde` judge as `course grade` does."""
+CONFIG_FILE = '''\
+"""nbgrader's settings for this class: formgrader and `nbgrader autograde` judge as `course grade` does."""
 
 from pathlib import Path
 

@@ -163,7 +163,9 @@ def generate(name: str, root: Path, *, database: bool) -> None:
 
 
 class _Reasons(logging.Logger):
-    """A silent log that keeps why something failed: nbgrader logs the traceback and raises something vague."""
+    """A silent log that keeps why something failed: nbgrader logs the
+    traceback and raises something vague.
+    """
 
     reason = ""
 
@@ -265,7 +267,8 @@ def _chosen(wanted: list[str], there: list[str]) -> list[str]:
     unknown = sorted(set(names) - set(there))
     if unknown or not names:
         raise ReleaseError(
-            f"no solution for {unknown[0] if unknown else 'any exercise'}; there are {', '.join(there) or 'none'}"
+            f"no solution for {unknown[0] if unknown else 'any exercise'}; there are "
+            f"{', '.join(there) or 'none'}"
         )
     return names
 

@@ -169,7 +169,9 @@ class Writer:
     # --- the notebooks -----------------------------------------------------------------------------
 
     def _lay_down(self, entry: Entry, judged: NotebookNode) -> None:
-        """What nbgrader sees as submitted, and as autograded: the released notebook with the answers in it."""
+        """What nbgrader sees as submitted, and as autograded: the released
+        notebook with the answers in it.
+        """
         self._lay("autograded", entry, judged)
         bare = copy.deepcopy(judged)
         for cell in bare.cells:

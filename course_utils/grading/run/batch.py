@@ -89,7 +89,9 @@ class Grader:
 
     @cached_property
     def _checks(self) -> dict[str, str]:
-        """The version of each exercise's checks, found once: the code of a run is loaded and stays as it is."""
+        """The version of each exercise's checks, found once: the code of a run
+        is loaded and stays as it is.
+        """
         return {}
 
     def stamp(self, submission: Submission) -> Stamp:
@@ -142,7 +144,8 @@ def notebook_of(submission: Submission) -> Path:
 
 
 def imports_of(notebook: NotebookNode) -> tuple[str, ...]:
-    """What to import before a notebook's learners come: its own import lines, and the whole stack if it wants any of it.
+    """What to import before a notebook's learners come: its own import lines, and the
+    whole stack if it wants any of it.
 
     Only the cells that learners cannot change are looked at.
     """

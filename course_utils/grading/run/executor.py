@@ -239,7 +239,9 @@ class Notebook:
         )
 
     def _guarded(self, exchange: Callable[[Child, float], bytes]) -> bytes:
-        """One exchange; whatever goes wrong in it, a usable process stands there afterwards, or the time is up."""
+        """One exchange; whatever goes wrong in it, a usable process stands there
+        afterwards, or the time is up.
+        """
         if self._child is None:
             raise TimeoutError
         try:

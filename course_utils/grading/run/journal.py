@@ -37,7 +37,9 @@ def _digest(*pieces: bytes) -> str:
 
 
 def submission_hash(notebook: Path, *others: Path) -> str:
-    """A hash of what is taken from a submission: its notebook, and other files; a missing one counts as empty."""
+    """A hash of what is taken from a submission: its notebook, and other files;
+    a missing one counts as empty.
+    """
     return _digest(*(_content(path) for path in (notebook, *others)))
 
 
@@ -71,8 +73,8 @@ _READ = ("models/assets", "metrics")
 def checks_version(exercise: Exercise, released: Path) -> str:
     """A hash of what the marks of an exercise depend on besides the answers and the drawn data's seed.
 
-    The code that its checks and the released notebook reach by import, what they read, that notebook, and the versions
-    of the packages that the course asks for.
+    The code that its checks and the released notebook reach by import, what they read, that notebook, and the
+    versions of the packages that the course asks for.
     """
     modules = {question.check.__module__ for question in exercise.questions.values() if question.check}
     files = set(
@@ -92,7 +94,9 @@ def checks_version(exercise: Exercise, released: Path) -> str:
 
 
 def _imported_by(released: Path) -> frozenset[str]:
-    """What the cells of a released notebook import: they run in every submission, with the answers in them."""
+    """What the cells of a released notebook import: they run in every
+    submission, with the answers in them.
+    """
     try:
         cells = json.loads(_content(released))["cells"]
     except (ValueError, KeyError, TypeError):
@@ -127,9 +131,10 @@ class Stamp:
 class Entry:
     """A submission and what came of it.
 
-    ``notebook`` is ``None`` once everything is written. ``handed_in`` is the time stamp, ``seconds``
-    are the whole notebook's and ``cells`` the learner's cells' of these; ``learner`` and ``own`` are
-    processor seconds, of the learner's processes and of judging and writing; ``memory`` in bytes, ``why`` says why it is ungraded (``again``: by no fault of its own).
+    ``notebook`` is ``None`` once everything is written. ``handed_in`` is the time stamp, ``seconds`` are the
+    whole notebook's and ``cells`` the learner's cells' of these; ``learner`` and ``own`` are processor
+    seconds, of the learner's processes and of judging and writing; ``memory`` in bytes, ``why`` says why it
+    is ungraded (``again``: by no fault of its own).
     """
 
     student: str

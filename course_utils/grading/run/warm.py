@@ -61,9 +61,15 @@ STACK = (
     "transformers.trainer",
     "transformers.trainer_seq2seq",
     "transformers.generation.utils",
-    "from transformers import AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, AutoModelForCausalLM",
+    (
+        "from transformers import AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, "
+        "AutoModelForCausalLM"
+    ),
     "from transformers import AutoModelForTokenClassification, AutoModelForQuestionAnswering, AutoTokenizer",
-    "from transformers import DataCollatorForSeq2Seq, DataCollatorWithPadding, Seq2SeqTrainer, Trainer, pipeline",
+    (
+        "from transformers import DataCollatorForSeq2Seq, DataCollatorWithPadding, Seq2SeqTrainer, "
+        "Trainer, pipeline"
+    ),
     "transformers.models.t5.modeling_t5",
     "transformers.models.bert.modeling_bert",
     "transformers.models.distilbert.modeling_distilbert",
@@ -83,7 +89,9 @@ class SandboxError(Exception):
 
 @dataclass(frozen=True)
 class Used:
-    """What a child used: processor seconds, bytes of memory beyond the shared stack, and why it was ended, if it was."""
+    """What a child used: processor seconds, bytes of memory beyond the shared stack,
+    and why it was ended, if it was.
+    """
 
     seconds: float = 0.0
     memory: int = 0

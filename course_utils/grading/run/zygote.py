@@ -267,7 +267,9 @@ class Zygote:
         self.control.sendall(json.dumps(message).encode() + b"\n")
 
     def _watch(self) -> None:
-        """A child that ended takes with it what it left behind, at once: its pipes close with the last of them."""
+        """A child that ended takes with it what it left behind, at once: its
+        pipes close with the last of them.
+        """
         if self.running is None:
             return
         self.running.look()
@@ -352,7 +354,10 @@ class Zygote:
         except ValueError:
             self._say(
                 {
-                    "fault": f"the canaries did not come back within {CANARY_SECONDS:.0f} s; if this machine is very busy, try again"
+                    "fault": (
+                        f"the canaries did not come back within {CANARY_SECONDS:.0f} s; if this "
+                        "machine is very busy, try again"
+                    )
                 }
             )
 

@@ -155,7 +155,10 @@ CANARIES: dict[str, Callable[[list[str]], str]] = {
 
 
 def fly(arguments: dict[str, list[str]]) -> dict[str, str]:
-    """Run every canary; ``arguments`` are what some of them need, by function name. Returns what each reached."""
+    """Run every canary; ``arguments`` are what some of them need, by function name.
+
+    Returns what each reached.
+    """
     reached = {}
     for claim, canary in CANARIES.items():
         try:

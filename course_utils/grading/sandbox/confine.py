@@ -102,7 +102,9 @@ def die_with_parent() -> None:
 
 
 def hide_memory(hidden: bool = True) -> None:
-    """Keep other processes of this user from looking into this one; not hidden, it may look into itself again."""
+    """Keep other processes of this user from looking into this one; not hidden,
+    it may look into itself again.
+    """
     prctl(_DUMPABLE, int(not hidden))
 
 

@@ -75,7 +75,8 @@ def _outermost(folders: Iterable[str]) -> list[str]:
 
 
 def closed_to_others(paths: list[str], *, above: bool) -> str | None:
-    """The first of these paths, or of the course's files, that an ordinary user could not read; None if all can be.
+    """The first of these paths, or of the course's files, that an ordinary user
+    could not read; None if all can be.
 
     With ``above``, the folders that lead there must let others through as well. Packages are
     looked at from above only: they are many, and installed for everybody.

@@ -112,13 +112,16 @@ def _refuse(error: int = errno.EPERM) -> bytes:
 
 
 def _if_argument(number: int, offset: int, test: bytes) -> bytes:
-    """For one system call: refused where ``test``, which skips one step to spare it, does not; else on we go."""
+    """For one system call: refused where ``test``, which skips one step to
+    spare it, does not; else on we go.
+    """
     look = _step(_LOAD, offset) + test + _refuse() + _step(_RETURN, _ALLOW)
     return _step(_EQUAL, number, 0, len(look) // 8) + look
 
 
 def program(machine: str, *, connect: bool = True) -> bytes:
-    """The filter for a machine ("x86_64" or "aarch64") as BPF; ``connect`` leaves Unix sockets their connect().
+    """The filter for a machine ("x86_64" or "aarch64") as BPF; ``connect`` leaves
+    Unix sockets their connect().
 
     Raises ``OSError`` for a machine whose numbers are not known here.
     """
@@ -153,8 +156,9 @@ def restrict(*, connect: bool = True) -> None:
     machine = platform.machine()
     if machine in UNTRIED:
         raise OSError(
-            f"the filter of system calls for {machine} was written from the kernel's tables and has never run, so it is "
-            "not trusted: grade on an x86-64 machine, or choose --sandbox none, which protects the marks alone"
+            f"the filter of system calls for {machine} was written from the kernel's tables and has never "
+            "run, so it is not trusted: grade on an x86-64 machine, or choose --sandbox none, which "
+            "protects the marks alone"
         )
     code = program(machine, connect=connect)
     buffer = ctypes.create_string_buffer(code, len(code))

@@ -10,8 +10,8 @@ class Wall:
     """One kind of wall.
 
     namespaces: it has processes, file systems and a network of its own, so that what is inside it is the
-    learner's alone. confined: the inner wall stands (a user of its own, no capabilities, Landlock, seccomp), and canaries
-    have to prove it.
+    learner's alone. confined: the inner wall stands (a user of its own, no capabilities, Landlock,
+    seccomp), and canaries have to prove it.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""Mean absolute error: how far numbers are from their references, in the references' own unit. Less is better."""
+"""Mean absolute error: how far numbers are from their references, in the references' own unit.
+
+Less is better.
+"""
 
 from __future__ import annotations
 

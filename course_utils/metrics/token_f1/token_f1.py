@@ -13,16 +13,18 @@ MEANING = "F1 of the words shared with the reference, in any order"
 
 
 class TokenF1(evaluate.Metric):
-    """compute(predictions=[…], references=[…]) with texts gives {"token_f1": 0 to 1}, the mean over the texts.
+    """compute(predictions=[…], references=[…]) with texts gives {"token_f1": 0
+    to 1}, the mean over the texts.
 
-    Words are split at white space and compared as they are. The F1 is that of SQuAD's script (Rajpurkar et al.
-    2016) without its clean-up of case, punctuation and articles; two empty texts agree.
+    Words are split at white space and compared as they are. The F1 is that of SQuAD's script (Rajpurkar et
+    al. 2016) without its clean-up of case, punctuation and articles; two empty texts agree.
     """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description=MEANING,
-            citation="Rajpurkar, P. et al. (2016). SQuAD: 100,000+ questions for machine comprehension of text.",
+            citation="Rajpurkar, P. et al. (2016). SQuAD: 100,000+ questions for machine "
+            "comprehension of text.",
             inputs_description="predictions and references: texts",
             features=datasets.Features(
                 {"predictions": datasets.Value("string"), "references": datasets.Value("string")}

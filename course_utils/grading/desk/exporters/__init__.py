@@ -1,4 +1,6 @@
-"""Marks for a learning platform, one file each: a module of this folder with an `EXPORTER` is found by itself."""
+"""Marks for a learning platform, one file each: a module of this folder with an
+`EXPORTER` is found by itself.
+"""
 
 from __future__ import annotations
 

@@ -45,7 +45,9 @@ class Exporter(ABC):
     title: str
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027  (most need none)
-        """Add what only this platform asks for to `course export`; begin their help with the platform's title."""
+        """Add what only this platform asks for to `course export`; begin their
+        help with the platform's title.
+        """
 
     @abstractmethod
     def export(self, marks: Marks, options: argparse.Namespace) -> Exported:

@@ -1,8 +1,8 @@
 """Canvas, as its documentation describes the import of a gradebook.
 
-The columns of its own gradebook export (Student, ID, SIS User ID, SIS Login ID, Section) and one an assignment. The
-import finds students by ID or SIS Login ID and an assignment by "Name (number)", so the export of one's own course is
-the best template.
+The columns of its own gradebook export (Student, ID, SIS User ID, SIS Login ID, Section) and one an
+assignment. The import finds students by ID or SIS Login ID and an assignment by "Name (number)", so the
+export of one's own course is the best template.
 https://community.canvaslms.com/t5/Instructor-Guide/How-do-I-import-grades-in-the-Gradebook/ta-p/807
 """
 
@@ -49,8 +49,8 @@ def _column(columns: list[str], assignment: str) -> str:
     found = [name for name in columns if re.fullmatch(re.escape(assignment) + r"( \(\d+\))?", name)]
     if len(found) != 1:
         raise ExportError(
-            f"the template has {'no' if not found else 'more than one'} column {assignment!r}; make the assignment in Canvas "
-            "under this name, and export its gradebook again"
+            f"the template has {'no' if not found else 'more than one'} column {assignment!r}; make the "
+            "assignment in Canvas under this name, and export its gradebook again"
         )
     return found[0]
 

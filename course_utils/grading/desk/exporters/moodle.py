@@ -1,7 +1,7 @@
 """Moodle, as its documentation describes the import of grades.
 
-Any columns, mapped by hand on import: one that identifies the student (email address, ID number), the grade, and feedback;
-both of these have to be mapped. https://docs.moodle.org/405/en/Grade_import
+Any columns, mapped by hand on import: one that identifies the student (email address, ID number), the grade,
+and feedback; both of these have to be mapped. https://docs.moodle.org/405/en/Grade_import
 """
 
 from __future__ import annotations
