@@ -125,7 +125,7 @@ class Answer:
         self._exact = exact
 
     def exact(self) -> Answer:
-        """The same answer, whose tensors of no dimension stay tensors: for states of weights, where types count."""
+        """The same answer, whose tensors of no dimension stay tensors: for states of weights."""
         return Answer(self._transport, self._seconds, self._code, exact=True)
 
     def within(self, seconds: float) -> Answer:
