@@ -94,7 +94,9 @@ def length(got: object, count: int, what: str) -> None:
 
 
 def shape(got: object, sides: tuple[int | None, ...], what: str) -> None:
-    """``got`` is an array or tensor of that shape (a number has the shape ``()``); ``None`` stands for any size."""
+    """``got`` is an array or tensor of that shape (a number has the shape
+    ``()``); ``None`` stands for any size.
+    """
     if not (hasattr(got, "shape") or _is_number(got)):
         raise Failed(Rung.WRONG_TYPE, f"{what} to be an array or a tensor", _came(got))
     found = tuple(getattr(got, "shape", ()))
@@ -158,7 +160,9 @@ def _in_the_form_of(expected: object, got: object) -> object:
 
 
 def _other_length(got: Collection, expected: Collection) -> str:
-    """How many items came, the first of the expected ones that is missing and the first that came too much."""
+    """How many items came, the first of the expected ones that is missing and
+    the first that came too much.
+    """
     text = f"{len(got)}: {show(got)}"
     for words, some, others in (("missing", expected, got), ("not expected", got, expected)):
         left = Counter(map(show, others))

@@ -330,7 +330,8 @@ def register(exercise: Exercise) -> None:
 
 
 def load_exercise(name: str) -> Exercise:
-    """The exercise called ``name`` ("06_full_fine_tuning"), from ``course_utils.checks.chapters.full_fine_tuning``.
+    """The exercise called ``name`` ("06_full_fine_tuning"), from
+    ``course_utils.checks.chapters.full_fine_tuning``.
 
     Raises ``LookupError`` if there is none.
     """

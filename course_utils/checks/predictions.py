@@ -5,7 +5,8 @@ from course_utils.checks.framework import part
 
 
 def six_predictions(answer, found, counted="the number of right predictions"):
-    """Judge `predictions()`: a dict of six booleans with the names of `found`, {name: what was measured}; two points.
+    """Judge `predictions()`: a dict of six booleans with the names of `found`, {name:
+    what was measured}; two points.
 
     `counted` says in the message what there should be six of.
     """

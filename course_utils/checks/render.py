@@ -64,7 +64,10 @@ def report_text(report: Report) -> str:
 
 def _card(tone: str, head: str, body: list[str]) -> str:
     colour = _COLOURS[tone]
-    style = f"border:1px solid {colour};border-left:6px solid {colour};border-radius:4px;padding:8px 12px;margin:6px 0;max-width:60em"
+    style = (
+        f"border:1px solid {colour};border-left:6px solid {colour};border-radius:4px;padding:8px "
+        "12px;margin:6px 0;max-width:60em"
+    )
     return (
         f'<div style="{style}"><div><strong style="color:{colour}">{head}</strong></div>{"".join(body)}</div>'
     )
@@ -107,7 +110,8 @@ def hint_text(question: Question, level: int) -> str:
         return f"{question.name} has no hints; read {question.lesson or 'the lesson'} again."
     if level not in (1, 2, 3):
         raise ValueError(
-            f"hints have the levels 1 ({HINT_NAMES[0]}), 2 ({HINT_NAMES[1]}) and 3 ({HINT_NAMES[2]}), not {level!r}"
+            f"hints have the levels 1 ({HINT_NAMES[0]}), 2 ({HINT_NAMES[1]}) and 3 ({HINT_NAMES[2]}), "
+            f"not {level!r}"
         )
     more = f"\nFor {HINT_NAMES[level]}, ask for level {level + 1}." if level < 3 else ""
     return f"{question.name}, {HINT_NAMES[level - 1]}: {question.hints[level - 1]}{more}"
@@ -126,7 +130,10 @@ def exercise_text(exercise: Exercise) -> str:
     """An exercise's card as plain text."""
     lines = [
         f"{exercise.title} ({exercise.name})",
-        f"  {exercise.minutes} minutes · {exercise.difficulty} · {exercise.points:g} points · {exercise.cost}",
+        (
+            f"  {exercise.minutes} minutes · {exercise.difficulty} · {exercise.points:g} points · "
+            f"{exercise.cost}"
+        ),
     ]
     for question in exercise.questions.values():
         stars = "*" * question.difficulty

@@ -74,7 +74,9 @@ class Report:
 
     @property
     def not_started(self) -> str:
-        """Why nothing is there to check yet, where there is more to say than that the stub is still there; else ""."""
+        """Why nothing is there to check yet, where there is more to say than that
+        the stub is still there; else "".
+        """
         why = next((part.got for part in self.parts if part.rung == Rung.NOT_STARTED.value), STUB)
         return "" if why == STUB else why
 
@@ -84,7 +86,9 @@ class Report:
 
 
 def readable(text: str) -> str:
-    """A text that any file, page and terminal can take: of bearable length, printable, in whole characters."""
+    """A text that any file, page and terminal can take: of bearable length,
+    printable, in whole characters.
+    """
     return printable(text, MESSAGE_CHARACTERS)
 
 

@@ -315,7 +315,9 @@ def answer_source(exercise: str, question: str) -> str:
 
 
 def replaced(source: str, *pairs: tuple[str, str]) -> str:
-    """A source with each old text replaced by its new one; ``AssertionError`` if one is not there (any more)."""
+    """A source with each old text replaced by its new one; ``AssertionError``
+    if one is not there (any more).
+    """
     for old, new in pairs:
         assert old in source, f"there is no {old!r} in\n{source}"
         source = source.replace(old, new)
@@ -323,7 +325,9 @@ def replaced(source: str, *pairs: tuple[str, str]) -> str:
 
 
 def changed_answer(exercise: str, question: str, *pairs: tuple[str, str]) -> str:
-    """The solution of a question with texts replaced: a mistake, or another way, in the middle of a right answer."""
+    """The solution of a question with texts replaced: a mistake, or another way,
+    in the middle of a right answer.
+    """
     return replaced(answer_source(exercise, question), *pairs)
 
 

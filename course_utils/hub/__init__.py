@@ -1,4 +1,5 @@
-"""A Hugging Face Hub on this machine, that the unmodified client libraries can't tell from the real one. See README.md.
+"""A Hugging Face Hub on this machine, that the unmodified client libraries can't tell
+from the real one. See README.md.
 
 store/          repositories as git repositories, large files, people, rules; and views for checks
 server/         the HTTP server: what the client libraries ask, and the web page for people

@@ -1,9 +1,10 @@
-"""Point every library of the Hugging Face stack at one Hub, in this process and those it starts; and back again.
+"""Point every library of the Hugging Face stack at one Hub, in this process and
+those it starts; and back again.
 
 The libraries read the environment once, when they are imported. So the variables are set for what is imported
 later, and the settings modules of what is imported already are read again under the new variables; the few
-objects that carry an address of their own are told. Undoing goes the same way back, also for libraries that were imported
-in between. An `HfApi(...)` that somebody made by hand before keeps its address.
+objects that carry an address of their own are told. Undoing goes the same way back, also for libraries that
+were imported in between. An `HfApi(...)` that somebody made by hand before keeps its address.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ VARIABLES = {
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",
     "DISABLE_SAFETENSORS_CONVERSION": "1",
 }
-#: Modules that hold nothing but settings from the environment, in the order in which they depend on each other.
+#: Modules that hold nothing but settings from the environment, in the order in
+#: which they depend on each other.
 SETTINGS_MODULES = ("huggingface_hub.constants", "datasets.config", "evaluate.config")
 #: Modules that have copied such settings: module -> {its name: the name in huggingface_hub.constants}.
 COPIES = {
@@ -60,7 +62,8 @@ COPIES = {
     "huggingface_hub.utils._cache_assets": {"HF_ASSETS_CACHE": "HF_ASSETS_CACHE"},
     "huggingface_hub.utils._cache_manager": {"HF_HUB_CACHE": "HF_HUB_CACHE"},
 }
-#: Packages that the libraries make of downloaded code, in HF_MODULES_CACHE: once imported, they look nowhere else.
+#: Packages that the libraries make of downloaded code, in HF_MODULES_CACHE: once
+#: imported, they look nowhere else.
 DOWNLOADED_CODE = ("evaluate_modules", "datasets_modules", "transformers_modules")
 _PLAIN = (str, bytes, int, float, bool, type(None), Path, frozenset)
 
@@ -68,8 +71,9 @@ _PLAIN = (str, bytes, int, float, bool, type(None), Path, frozenset)
 class Activation:
     """One turn of the libraries towards a Hub. `undo` turns them back.
 
-    url: the Hub's address. home: the HF_HOME to use; a file `token` in it is the token. socket: the path of the Unix
-    socket that stands for this address, if one does; then it is this process alone that reaches the Hub.
+    url: the Hub's address. home: the HF_HOME to use; a file `token` in it is the token. socket:
+    the path of the Unix socket that stands for this address, if one does; then it is this
+    process alone that reaches the Hub.
     """
 
     def __init__(self, url, home, socket=None):
@@ -185,7 +189,9 @@ class _AtImport(importlib.abc.MetaPathFinder):
 
 
 def _take_downloaded_code():
-    """Take the packages of downloaded code, {name: module}, out of this process, and their folders out of its path."""
+    """Take the packages of downloaded code, {name: module}, out of this process, and
+    their folders out of its path.
+    """
     taken = {
         name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in DOWNLOADED_CODE
     }
@@ -212,7 +218,9 @@ def _past_proxies():
 
 
 def _reread(module, put):
-    """Run a settings module's source aside, under the present variables, and `put` what comes out differently."""
+    """Run a settings module's source aside, under the present variables, and
+    `put` what comes out differently.
+    """
     aside = {"__name__": module.__name__, "__file__": module.__file__, "__package__": module.__package__}
     exec(module.__spec__.loader.get_code(module.__name__), aside)
     for name, value in aside.items():

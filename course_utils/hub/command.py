@@ -1,4 +1,6 @@
-"""`course hub`: keep a local Hub running, so that several notebooks and shells can use it one after the other."""
+"""`course hub`: keep a local Hub running, so that several notebooks and shells
+can use it one after the other.
+"""
 
 from __future__ import annotations
 

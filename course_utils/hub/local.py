@@ -33,7 +33,9 @@ ADDRESS = "address"  # a file that tells where the server can be reached, while 
 
 
 def home_of(root, user, token):
-    """The HF_HOME of a user of the Hub in `root`: their cache, and their token where the client looks for it."""
+    """The HF_HOME of a user of the Hub in `root`: their cache, and their token
+    where the client looks for it.
+    """
     home = root / "homes" / (user or NOBODY)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = home / "token"
@@ -103,9 +105,10 @@ def connect(root, user="me"):
 class LocalHub:
     """A Hugging Face Hub on this machine. README.md has the whole interface.
 
-    root: the folder it lives in; None for a temporary one, which goes when the Hub closes. user: the account that the
-    libraries use at first. seeded: whether the course's own models, datasets and metrics are there. clock: None for
-    the real time, or a text such as "2026-01-01T00:00:00Z" for one that stands still. limits: how much is taken.
+    root: the folder it lives in; None for a temporary one, which goes when the Hub closes. user: the account
+    that the libraries use at first. seeded: whether the course's own models, datasets and metrics are there.
+    clock: None for the real time, or a text such as "2026-01-01T00:00:00Z" for one that stands still. limits:
+    how much is taken.
     port: 0 for any free one.
     """
 
@@ -203,7 +206,9 @@ class LocalHub:
 
     @property
     def page(self):
-        """The address of the web page, signed in as the present user: whoever has it sees what they may see."""
+        """The address of the web page, signed in as the present user: whoever
+        has it sees what they may see.
+        """
         key = "" if self.user is None else f"?key={pages.sign_in_key(self._service, self.user)}"
         return f"{self.url}/{key}"
 
@@ -235,7 +240,9 @@ class LocalHub:
                 self.user = before
 
     def _home(self):
-        """The HF_HOME of the present user: their cache, and their token in the file where the client keeps it."""
+        """The HF_HOME of the present user: their cache, and their token in the
+        file where the client keeps it.
+        """
         return home_of(self.root, self.user, self.token)
 
     @property
@@ -269,8 +276,8 @@ class LocalHub:
     ):
         """Commit files without a client, into a new repository or one that is there; returns the view of it.
 
-        files: a folder, or {path: text or bytes}. private, gated: None leaves them as they are, and a new repository
-        public. Its owner becomes an account if there is none of that name.
+        files: a folder, or {path: text or bytes}. private, gated: None leaves them as they are, and a new
+        repository public. Its owner becomes an account if there is none of that name.
         """
         owner, _ = split_id(identifier)
         if not self._store.accounts.exists(owner):
@@ -312,8 +319,8 @@ class LocalHub:
         )
 
     def fail(self, status=503, times=1, path="*", method="*", retry_after=None, after_bytes=None):
-        """Let the next `times` requests of that kind fail. status: an HTTP status, or "drop" to cut the connection;
-        with `after_bytes` in the middle of the answer's body.
+        """Let the next `times` requests of that kind fail. status: an HTTP status, or "drop" to cut the
+        connection; with `after_bytes` in the middle of the answer's body.
         """
         if status != "drop" and not (isinstance(status, int) and 400 <= status <= 599):
             raise ValueError(f"status is 400 to 599 or 'drop', not {status!r}.")

@@ -1,7 +1,7 @@
 """What is in a new Hub: the course's models, datasets and metrics under names of their own, with their cards.
 
-Each is made when somebody first looks into it; until then its card is enough to list and search it. The clock stands
-still meanwhile, so the same course gives the same commit ids on every machine.
+Each is made when somebody first looks into it; until then its card is enough to list and search it. The clock
+stands still meanwhile, so the same course gives the same commit ids on every machine.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def datasets():
 
 def metrics():
     for name, entry in catalog.METRICS.items():
-        card = f"---\ntitle: {name}\nsdk: static\ntags: [evaluate, metric]\n---\n\n# {name}\n\n{entry.meaning[0].upper()}{entry.meaning[1:]}.\n"
+        card = (
+            f"---\ntitle: {name}\nsdk: static\ntags: [evaluate, metric]\n---\n\n# {name}\n\n"
+            f"{entry.meaning[0].upper()}{entry.meaning[1:]}.\n"
+        )
         yield _pending(
             "space", f"{METRICS}/{name}", card, partial(_read_folder, Path(catalog.metric_path(name)))
         )
@@ -66,7 +69,9 @@ def _pending(kind, identifier, card, read):
 
 
 def fill_in_two_steps(store, repository, files):
-    """First everything but the card, tagged v0.9; then the card, tagged v1.0: so there is a history to look at."""
+    """First everything but the card, tagged v0.9; then the card, tagged v1.0: so
+    there is a history to look at.
+    """
     owner = repository.owner
     rest = {path: data for path, data in files.items() if path != README}
     first = put(store, repository, rest, owner, "Add the files")

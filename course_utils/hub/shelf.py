@@ -1,4 +1,6 @@
-"""What an exercise needs on a Hub besides the learner's own work: repositories of others, and others at work."""
+"""What an exercise needs on a Hub besides the learner's own work: repositories
+of others, and others at work.
+"""
 
 from __future__ import annotations
 

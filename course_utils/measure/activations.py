@@ -4,9 +4,11 @@ import torch
 
 
 def activation_bytes(model, batch) -> int:
-    """Bytes of all tensors that autograd keeps for the backward pass of one batch, each storage once, parameters left out.
+    """Bytes of all tensors that autograd keeps for the backward pass of one batch, each
+    storage once, parameters left out.
 
-    Frozen layers below the first trained one keep nothing, and a frozen linear layer above it does not keep its input.
+    Frozen layers below the first trained one keep nothing, and a frozen linear layer
+    above it does not keep its input.
     """
     parameters = {value.untyped_storage().data_ptr() for value in model.parameters()}
     kept = {}

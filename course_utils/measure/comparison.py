@@ -6,7 +6,8 @@ from course_utils.measure.scores import difference, proportion
 def by_group(hits, groups, least=1):
     """The share of hits in each group as {group: `Score`}, the lowest first.
 
-    hits: one truth value per example; groups: the group of each. Groups of fewer than `least` examples are left
+    hits: one truth value per example; groups: the group of each. Groups of fewer
+    than `least` examples are left
     out: their intervals say nothing.
     """
     hits, groups = list(hits), list(groups)
@@ -24,8 +25,8 @@ def by_group(hits, groups, least=1):
 def ablation(scores, baseline=None):
     """What each change did: {variant: paired difference from the baseline, a `Score`}.
 
-    scores: {variant: `Score`} on the same examples in the same order. baseline: the name of the whole system, the
-    first unless told otherwise.
+    scores: {variant: `Score`} on the same examples in the same order. baseline: the name of the whole
+    system, the first unless told otherwise.
     """
     baseline = next(iter(scores)) if baseline is None else baseline
     if baseline not in scores:

@@ -1,7 +1,8 @@
 """What a training run takes: parameters, bytes, floating-point operations, hours and money, by arithmetic.
 
-The counts hold for two families as transformers 5.23 builds them: "t5" (an encoder and a decoder with gated
-feed-forward layers) and "llama" (a decoder with gated feed-forward layers and grouped keys and values). The tests
+The counts hold for two families as transformers 5.23 builds them: "t5" (an encoder and a
+decoder with gated feed-forward layers) and "llama" (a decoder with gated feed-forward layers
+and grouped keys and values). The tests
 hold them against models built from a config: parameters and operations exactly, activations within 2 %.
 """
 
@@ -20,8 +21,9 @@ RELATIVE_BUCKETS = 32  # T5's table of relative positions, one for the encoder a
 class Dimensions:
     """The sizes of a transformer, as its config names them.
 
-    width: of the hidden states. head_width × heads: of the queries; head_width × key_value_heads: of keys and
-    values. layers: of the encoder ("t5") or of the whole model ("llama"). tied: the head shares the embedding.
+    width: of the hidden states. head_width × heads: of the queries; head_width ×
+    key_value_heads: of keys and values. layers: of the encoder ("t5") or of the whole model
+    ("llama"). tied: the head shares the embedding.
     """
 
     name: str
@@ -77,8 +79,9 @@ class Recipe:
     trained: float = 1.0
 
 
-# In bfloat16 every value has 2 bytes, but norms and softmax save some in float32: on small models of the two
-# families 2.3 (Llama) and 2.9 (T5) bytes per value were measured. A LoRA still runs the whole model backwards.
+# In bfloat16 every value has 2 bytes, but norms and softmax save some in float32: on small
+# models of the two families 2.3 (Llama) and 2.9 (T5) bytes per value were measured. A LoRA
+# still runs the whole model backwards.
 RECIPES = {
     "all weights, float32": Recipe(4, 4, 8, 4),
     "all weights, bfloat16": Recipe(2, 2, 4, 2.6),
@@ -215,9 +218,9 @@ def training_flops(size, tokens):
 def activation_values(size, tokens):
     """How many values the forward pass keeps for the backward pass, without the weights.
 
-    Counted tensor by tensor with saved_tensors_hooks on small models on a CPU, in training mode (T5 with dropout,
-    whose masks have 4 bytes a value there and 1 on a GPU); a few small parts are left out. A T5 layer keeps the attention's scores, a Llama layer does not:
-    its fused attention computes them again.
+    Counted tensor by tensor with saved_tensors_hooks on small models on a CPU, in training mode (T5 with
+    dropout, whose masks have 4 bytes a value there and 1 on a GPU); a few small parts are left out. A T5
+    layer keeps the attention's scores, a Llama layer does not: its fused attention computes them again.
     """
     read, written = tokens.read, tokens.written
     if size.family == "llama":
@@ -250,7 +253,8 @@ def training_memory(size, tokens, recipe):
 def bill(flops, bytes_needed, accelerator, utilisation=0.35):
     """The `Bill` of a run of so many operations that needs so many bytes at once.
 
-    Devices are added until the bytes fit. utilisation: the share of the data sheet's speed that is reached; 0.3 to
+    Devices are added until the bytes fit. utilisation: the share of the data
+    sheet's speed that is reached; 0.3 to
     0.5 is usual for large models, and small ones reach far less.
     """
     if not 0 < utilisation <= 1:

@@ -1,6 +1,7 @@
 """Prompt, collect data, train, or leave it: a decision with its thresholds in the open.
 
-The thresholds are judgements and no laws of nature: each has a name here, and a lesson or a project can pass its own.
+The thresholds are judgements and no laws of nature: each has a name here, and a
+lesson or a project can pass its own.
 """
 
 from dataclasses import dataclass, fields
@@ -41,9 +42,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """least_rows: fewer labelled rows can neither train nor test a model. least_saving: training for money's sake
-    alone has to save this factor, since its costs are usually underestimated. close: how near to the needed score a
-    model has to come to make more data worth while.
+    """least_rows: fewer labelled rows can neither train nor test a model. least_saving: training for money's
+    sake alone has to save this factor, since its costs are usually underestimated. close: how near to the
+    needed score a model has to come to make more data worth while.
     """
 
     least_rows: int = 100
@@ -53,7 +54,9 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Decision:
-    """choice: "prompt", "train", "collect data" or "leave it". reasons: sentences, in the order of the thoughts."""
+    """choice: "prompt", "train", "collect data" or "leave it". reasons:
+    sentences, in the order of the thoughts.
+    """
 
     choice: str
     reasons: tuple[str, ...]
@@ -75,7 +78,10 @@ def decide(case, thresholds=None):
     enough_rows = case.labelled_rows >= thresholds.least_rows
     good_prompt = case.data_may_leave and case.prompt_score >= case.needed_score
     good_model = enough_rows and case.trained_score >= case.needed_score
-    money = f"over {case.months} months a prompt costs {prompting:,.0f} dollars and a model of your own {training:,.0f}"
+    money = (
+        f"over {case.months} months a prompt costs {prompting:,.0f} dollars and a model of your own "
+        f"{training:,.0f}"
+    )
     if good_prompt:
         reasons = [f"the prompt reaches {case.prompt_score:.2f}, needed are {case.needed_score:.2f}", money]
         if good_model and prompting >= thresholds.least_saving * training:
@@ -92,7 +98,8 @@ def decide(case, thresholds=None):
         return Decision("train", (*reasons, f"training is expected to reach {case.trained_score:.2f}", money))
     if not enough_rows:
         reasons.append(
-            f"{case.labelled_rows} labelled rows are fewer than {thresholds.least_rows}: too few to train, and to test anything"
+            f"{case.labelled_rows} labelled rows are fewer than {thresholds.least_rows}: too few to train, "
+            "and to test anything"
         )
         return Decision("collect data", tuple(reasons))
     missing = case.needed_score - case.trained_score

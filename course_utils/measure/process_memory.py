@@ -1,6 +1,7 @@
 """How much memory this process takes for itself while a block of code runs.
 
-A file that is mapped into memory is not counted: its pages belong to the system, which takes them back when it needs room.
+A file that is mapped into memory is not counted: its pages belong to the system, which
+takes them back when it needs room.
 """
 
 import subprocess
@@ -19,7 +20,9 @@ EVERY_SECONDS = 0.005  # how often the watch looks
 
 @dataclass
 class MemoryUse:
-    """grown: the most bytes of its own that the process held beyond those at the beginning. seconds: wall-clock time."""
+    """grown: the most bytes of its own that the process held beyond those at the
+    beginning. seconds: wall-clock time.
+    """
 
     name: str
     grown: int = 0
@@ -32,8 +35,8 @@ class MemoryUse:
 def private_bytes():
     """Bytes in memory that belong to this process alone.
 
-    On Linux, pages that come from files (`shared` in psutil's terms) are taken off, on Windows they are not in the figure. macOS
-    does not tell the two apart, so there it is the whole resident size.
+    On Linux, pages that come from files (`shared` in psutil's terms) are taken off, on Windows they are not
+    in the figure. macOS does not tell the two apart, so there it is the whole resident size.
     """
     memory = psutil.Process().memory_info()
     if hasattr(memory, "private"):
@@ -43,7 +46,8 @@ def private_bytes():
 
 @contextmanager
 def memory_watch(name, show=True):
-    """Watch a block and print "name: at most 12 MB more than before, 1.3 s" at its end; gives the `MemoryUse`.
+    """Watch a block and print "name: at most 12 MB more than before, 1.3 s" at
+    its end; gives the `MemoryUse`.
 
     It looks every few milliseconds: a peak that is over sooner goes unseen.
     """
@@ -73,8 +77,9 @@ def memory_watch(name, show=True):
 def watched_alone(name, work, *arguments):
     """Run `work(*arguments)` in a new Python process, print its memory and return (result, `MemoryUse`).
 
-    A process that has worked before keeps memory to use it again, and so hides what the next block takes; a new one has
-    none. Function, arguments and result travel in files: the function may be a notebook's, with what it refers to.
+    A process that has worked before keeps memory to use it again, and so hides what the next block
+    takes; a new one has none. Function, arguments and result travel in files: the function may be a
+    notebook's, with what it refers to.
 
     Raises:
         RuntimeError: if the work fails, with the end of what it printed.
@@ -94,7 +99,10 @@ def watched_alone(name, work, *arguments):
 
 
 def _work(task, outcome):
-    """The new process's side of `watched_alone`. What the function refers to is imported before the watch begins."""
+    """The new process's side of `watched_alone`.
+
+    What the function refers to is imported before the watch begins.
+    """
     import dill
 
     name, work, arguments = dill.loads(Path(task).read_bytes())

@@ -46,7 +46,8 @@ def stopwatch(name, tokens=0, show=True):
 
 
 def seconds_a_pass(model, inputs, passes=10):
-    """Seconds of one forward pass without gradients: the best of `passes` after two to warm up, as other work can only add.
+    """Seconds of one forward pass without gradients: the best of `passes` after two to
+    warm up, as other work can only add.
 
     model: in eval mode. inputs: its keyword arguments, on its device.
     """

@@ -1,7 +1,7 @@
 """What is drawn, one function a kind of picture; each can be read in black and white.
 
-Every function returns a matplotlib Figure, which a notebook shows when it is the last line of a cell. Pictures are
-told apart by shades, hatches and dashes instead of colours, and have labels with units.
+Every function returns a matplotlib Figure, which a notebook shows when it is the last line of a cell.
+Pictures are told apart by shades, hatches and dashes instead of colours, and have labels with units.
 """
 
 from course_utils.plots.bars import grouped_bars, memory_shares, ranking, start_and_end

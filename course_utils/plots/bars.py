@@ -57,7 +57,9 @@ def ranking(values: Mapping[str, float], title: str, x_label: str) -> Figure:
 def memory_shares(
     memories: Mapping[str, Memory], accelerators: Mapping[str, Accelerator], title: str
 ) -> Figure:
-    """What shares the memory of a training step, one bar a model, with its total and the first card it fits on."""
+    """What shares the memory of a training step, one bar a model, with its total
+    and the first card it fits on.
+    """
     made, axes = figure(title, width=7.6, height=1.4 + 0.42 * len(memories), title_size="medium")
     looks = {
         "weights": ("white", ""),
@@ -97,7 +99,8 @@ def start_and_end(
     ends: Sequence[float],
     title: str = "Where the answer begins and ends",
 ) -> Figure:
-    """What a question-answering head says: the probability that the answer begins (up) and ends (down) at each token.
+    """What a question-answering head says: the probability that the answer begins
+    (up) and ends (down) at each token.
 
     tokens: texts; starts and ends: one probability a token, from 0 to 1.
     """

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Commit(NamedTuple):
-    """depth: how many commits came before it. lane: 0 for main's, and one more for each branch that left it."""
+    """depth: how many commits came before it. lane: 0 for main's, and one more
+    for each branch that left it.
+    """
 
     commit_id: str
     title: str
@@ -26,7 +28,9 @@ class Commit(NamedTuple):
 
 
 def commits_of(api: HfApi, repo_id: str, branches: Iterable[GitRefInfo]) -> dict[str, Commit]:
-    """Every commit that one of the branches leads to, as {commit id: Commit}, main's first; asks `api`, an HfApi."""
+    """Every commit that one of the branches leads to, as {commit id: Commit},
+    main's first; asks `api`, an HfApi.
+    """
     names = sorted((ref.name for ref in branches), key=lambda name: (name != "main", name))
     found: dict[str, Commit] = {}
     for lane, branch in enumerate(names):
@@ -38,7 +42,8 @@ def commits_of(api: HfApi, repo_id: str, branches: Iterable[GitRefInfo]) -> dict
 
 
 def commit_graph(api: HfApi, repo_id: str) -> Figure:
-    """Commits from old to new, one lane a branch; branches name the last of theirs, tags stay where they were put.
+    """Commits from old to new, one lane a branch; branches name the last of theirs,
+    tags stay where they were put.
 
     Histories that were merged are drawn as their first parents have them.
     """

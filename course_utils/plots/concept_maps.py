@@ -62,7 +62,9 @@ def ecosystem(versions: Mapping[str, str] | None = None) -> Figure:
 
 
 def installed(names: Iterable[str]) -> dict[str, str]:
-    """The installed version of each package, without build suffixes; packages that are missing are left out."""
+    """The installed version of each package, without build suffixes; packages
+    that are missing are left out.
+    """
     found = {}
     for name in names:
         try:

@@ -37,7 +37,9 @@ class Arrow(NamedTuple):
 
 
 def diagram(boxes: Mapping[str, Box], arrows: Sequence[Arrow], title: str, height: float = 6) -> Figure:
-    """Boxes joined by arrows. boxes: {name: Box}; arrows: a list of Arrow between those names. height: in inches."""
+    """Boxes joined by arrows. boxes: {name: Box}; arrows: a list of Arrow between
+    those names. height: in inches.
+    """
     made, axes = figure(title, width=10, height=height)
     axes.set_xlim(0, 104)
     low = min(box.y - box.height for box in boxes.values())

@@ -37,7 +37,9 @@ def figure(
 def panels(
     rows: int, columns: int, title: str, width: float, height: float, **shared: Any
 ) -> tuple[Figure, Sequence[Axes]]:
-    """A figure of so many inches with rows x columns axes, in reading order, under one title; `shared`: sharex, sharey."""
+    """A figure of so many inches with rows x columns axes, in reading order, under one
+    title; `shared`: sharex, sharey.
+    """
     made, grid = _closed(rows, columns, squeeze=False, figsize=(width, height), **shared)
     for axes in grid.flat:
         axes.spines[["top", "right"]].set_visible(False)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def heat_map(scores: Mapping[str, Mapping[str, Score]], title: str) -> Figure:
-    """Scores as shades, 0 black and 1 white, each with its number and interval. scores: {row: {column: Score}}."""
+    """Scores as shades, 0 black and 1 white, each with its number and interval.
+    scores: {row: {column: Score}}.
+    """
     columns = list(dict.fromkeys(column for row in scores.values() for column in row))
     made, axes = figure(title, width=max(6.4, 1.5 * len(columns)), height=1.2 + 0.7 * len(scores))
     cells = {
@@ -30,7 +32,9 @@ def heat_map(scores: Mapping[str, Mapping[str, Score]], title: str) -> Figure:
 
 
 def shades(values: Mapping[str, Mapping[str, float]], title: str) -> Figure:
-    """A table of numbers from 0 (black) to 1 (white), each written in its cell. values: {row: {column: number}}."""
+    """A table of numbers from 0 (black) to 1 (white), each written in its cell.
+    values: {row: {column: number}}.
+    """
     columns = list(dict.fromkeys(column for row in values.values() for column in row))
     made, axes = figure(title, width=7.2, height=1.2 + 0.5 * len(values), title_size="medium")
     cells = {
@@ -42,7 +46,9 @@ def shades(values: Mapping[str, Mapping[str, float]], title: str) -> Figure:
 
 
 def _shade(axes: Axes, cells: Mapping[str, Mapping[str, tuple[float, str]]], columns: Sequence[str]) -> None:
-    """Fill the axes with cells {row: {column: (shade from 0 to 1, text)}}; a cell that is not there stays empty."""
+    """Fill the axes with cells {row: {column: (shade from 0 to 1, text)}}; a cell
+    that is not there stays empty.
+    """
     table = [
         [row[column][0] if column in row else float("nan") for column in columns] for row in cells.values()
     ]
@@ -59,7 +65,9 @@ def _shade(axes: Axes, cells: Mapping[str, Mapping[str, tuple[float, str]]], col
 
 
 def attention_map(weights: Sequence[Sequence[float]], words: Sequence[str], title: str) -> Figure:
-    """Attention weights as shades. weights: (asking, asked) numbers from 0 to 1; words: one for each position."""
+    """Attention weights as shades. weights: (asking, asked) numbers from 0 to 1;
+    words: one for each position.
+    """
     side = 2 + 0.4 * len(words)
     made, axes = figure(title, width=side + 1.5, height=side)
     image = axes.imshow(weights, cmap="Greys", vmin=0, vmax=1)

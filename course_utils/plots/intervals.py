@@ -1,4 +1,6 @@
-"""Scores with their 95 % intervals: one line a score, both ways in a plane, and how often intervals hold the truth."""
+"""Scores with their 95 % intervals: one line a score, both ways in a plane, and how
+often intervals hold the truth.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,8 @@ def trade_off(
 ) -> Figure:
     """Named points with intervals in both directions. points: {name: (Score along x, Score along y)}.
 
-    path: names of points that a dashed line joins in this order. crowded: for points that lie close together: they are
-    told apart by marker and shade, and their names stand beside the plot instead of at each point.
+    path: names of points that a dashed line joins in this order. crowded: for points that lie close together:
+    they are told apart by marker and shade, and their names stand beside the plot instead of at each point.
     """
     made, axes = figure(title, width=8 if crowded else 6.4)
     joined = [tuple(score.value for score in points[name]) for name in path]

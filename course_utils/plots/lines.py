@@ -72,10 +72,12 @@ def score_curves(
 def learning_curve(
     errors: Mapping[int, Score], used: Collection[int], law: Callable[[float], float], title: str
 ) -> Figure:
-    """Errors over the number of training rows, both logarithmic, with the law that was fitted to some of them.
+    """Errors over the number of training rows, both logarithmic, with the law
+    that was fitted to some of them.
 
-    errors: {rows: `Score`}. used: the numbers of rows that the law was fitted to; other points before the last of
-    them are drawn as crosses, those after it, measured to test the prediction, as squares. law: from rows to error.
+    errors: {rows: `Score`}. used: the numbers of rows that the law was fitted to; other points
+    before the last of them are drawn as crosses, those after it, measured to test the prediction,
+    as squares. law: from rows to error.
     """
     made, axes = figure(title, width=7.2, height=3.8, title_size="medium")
     ends = min(errors), 2 * max(errors)
@@ -101,7 +103,9 @@ def learning_curve(
 
 
 def costs(case: decision.Case, requests: Sequence[int], title: str) -> Figure:
-    """Both costs of a `Case` over the number of requests a month, on logarithmic axes, with the break-even point marked."""
+    """Both costs of a `Case` over the number of requests a month, on logarithmic axes,
+    with the break-even point marked.
+    """
     made, axes = figure(title, width=7, height=3.8)
     both = [decision.costs(replace(case, monthly_requests=number)) for number in requests]
     for name, style, amounts in zip(

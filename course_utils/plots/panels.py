@@ -38,7 +38,9 @@ def scatter_rows(lines: Mapping[str, Sequence[float]], title: str, x_label: str,
 
 @dataclass(frozen=True)
 class Panel:
-    """title: the quantity with its unit. values: {method: numbers or Scores}, one a run. log: a logarithmic axis."""
+    """title: the quantity with its unit. values: {method: numbers or Scores}, one
+    a run. log: a logarithmic axis.
+    """
 
     title: str
     values: Mapping[str, Sequence[float | Score]]

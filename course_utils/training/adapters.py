@@ -1,4 +1,6 @@
-"""Bottleneck adapters, which the peft library does not have: small networks between the layers of a frozen model."""
+"""Bottleneck adapters, which the peft library does not have: small networks
+between the layers of a frozen model.
+"""
 
 import torch
 from torch import nn
@@ -21,7 +23,10 @@ class Bottleneck(nn.Module):
 
 
 def add_bottlenecks(model, width: int = 8):
-    """Freeze a T5 and put a `Bottleneck` behind every block, in place; only the adapters are trained. Returns the model."""
+    """Freeze a T5 and put a `Bottleneck` behind every block, in place; only the adapters are trained.
+
+    Returns the model.
+    """
     model.requires_grad_(False)
     for stack in (model.encoder, model.decoder):
         stack.adapters = nn.ModuleList(Bottleneck(model.config.d_model, width) for _ in stack.block)

@@ -1,7 +1,8 @@
 """The short trainings of the twins that the measured tables are made of: data, batches, steps, scores.
 
-Everything runs on the CPU in float32 with explicit seeds. What is claimed from it stands in :mod:`~course_utils.bench.phenomena`,
-:mod:`~course_utils.bench.transfer` and :mod:`~course_utils.bench.peft_methods`.
+Everything runs on the CPU in float32 with explicit seeds. What is claimed from it stands in
+:mod:`~course_utils.bench.phenomena`, :mod:`~course_utils.bench.transfer` and
+:mod:`~course_utils.bench.peft_methods`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ TRAINING_SEED, FRESH_SEED = 31, 77
 WARM_UP_STEPS = 20
 
 
-# --- the flan-t5 twin ------------------------------------------------------------------------------------------------
+# --- the flan-t5 twin -------------------------------------------------------------------------------------
 
 
 def flan(**settings):
@@ -83,7 +84,9 @@ def _descend(
     weight_decay: float = 0.01,
     longest: float = 1.0,
 ) -> float:
-    """One step of AdamW a batch, the rate warmed up and then falling in a line, gradients cut to `longest`; returns the seconds."""
+    """One step of AdamW a batch, the rate warmed up and then falling in a line, gradients cut
+    to `longest`; returns the seconds.
+    """
     begun = time.perf_counter()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=weight_decay)
@@ -106,7 +109,7 @@ def _drawn(rows: list[dict], steps: int, batch_size: int = 16) -> Iterator[list[
         yield [rows[index] for index in order.integers(0, len(rows), batch_size)]
 
 
-# --- the encoders ----------------------------------------------------------------------------------------------------
+# --- the encoders -----------------------------------------------------------------------------------------
 
 
 def classifier(name: str, labels: int, pretrained: bool = True, **settings):
@@ -142,7 +145,9 @@ def labelled_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
 
 @torch.inference_mode()
 def accuracy(model, tokenizer, rows: list[dict]) -> Score:
-    """The share of rows of text and label whose label the model finds most likely; the model is to be in eval mode."""
+    """The share of rows of text and label whose label the model finds most likely;
+    the model is to be in eval mode.
+    """
     hits: list[bool] = []
     for start in range(0, len(rows), 100):
         part = rows[start : start + 100]

@@ -1,6 +1,7 @@
 """NF4 by hand: 16 levels, one scale a block, and the scales quantised in their turn.
 
-The format is that of QLoRA (Dettmers et al. 2023, "QLoRA: Efficient Finetuning of Quantized LLMs", section 3).
+The format is that of QLoRA (Dettmers et al. 2023, "QLoRA: Efficient Finetuning
+of Quantized LLMs", section 3).
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def nf4_levels() -> torch.Tensor:
 class FourBits:
     """A weight as 4-bit codes.
 
-    codes: uint8 from 0 to 15, one a weight, the last block filled up with the code of 0; a real library packs two
-    into a byte, which `bytes` counts. scales: float32, the largest magnitude of each block.
+    codes: uint8 from 0 to 15, one a weight, the last block filled up with the code of 0; a real library packs
+    two into a byte, which `bytes` counts. scales: float32, the largest magnitude of each block.
     """
 
     codes: torch.Tensor
@@ -46,7 +47,9 @@ class FourBits:
 
 
 def quantise(weight: torch.Tensor, block: int = BLOCK) -> FourBits:
-    """Each weight as the code of the level nearest to weight / scale, the scale being its block's largest magnitude."""
+    """Each weight as the code of the level nearest to weight / scale, the scale
+    being its block's largest magnitude.
+    """
     blocks = _blocks(weight, block)
     scales = blocks.abs().amax(1)
     relative = blocks / scales.clamp_min(torch.finfo(torch.float32).tiny)[:, None]
@@ -61,7 +64,8 @@ def dequantise(stored: FourBits) -> torch.Tensor:
 
 
 def round_scales(scales: torch.Tensor, block: int = SCALE_BLOCK) -> torch.Tensor:
-    """The scales after double quantisation: less their mean, as whole numbers from -127 to 127, one scale a block.
+    """The scales after double quantisation: less their mean, as whole numbers from
+    -127 to 127, one scale a block.
 
     The paper keeps them as 8-bit floats; whole numbers show the same idea and take the same room.
     """

@@ -4,10 +4,12 @@ from course_utils.batches import IGNORED, padded
 
 
 def mask_remarks(pairs, tokenizer):
-    """A masked-language-model batch in which each text is whole and the remark after it is hidden to the last token.
+    """A masked-language-model batch in which each text is whole and the remark after
+    it is hidden to the last token.
 
-    pairs: (text, remark) texts. Returns {"input_ids", "attention_mask", "labels"}, each (rows, longest) int64; the labels are
-    the remark's tokens at their positions and -100 elsewhere. The idea is that of salient spans (Guu et al. 2020, "REALM", section 3.4).
+    pairs: (text, remark) texts. Returns {"input_ids", "attention_mask", "labels"}, each (rows, longest)
+    int64; the labels are the remark's tokens at their positions and -100 elsewhere. The idea is that of
+    salient spans (Guu et al. 2020, "REALM", section 3.4).
     """
     pairs = list(pairs)
     if not pairs:

@@ -1,4 +1,6 @@
-"""One encoder with a head for each task, as lesson 09/01 builds it: the model, batches, a training and the scores."""
+"""One encoder with a head for each task, as lesson 09/01 builds it: the model,
+batches, a training and the scores.
+"""
 
 import random
 from dataclasses import dataclass
@@ -67,10 +69,11 @@ class Run:
 
 
 def train(model, tokenizer, rows, choose, *, steps, batch_size=32, learning_rate=1e-3, seed=0):
-    """Train for some steps of AdamW, each on a batch of one task; leaves the model in eval mode and returns the `Run`.
+    """Train for some steps of AdamW, each on a batch of one task; leaves the model in
+    eval mode and returns the `Run`.
 
-    rows: {task: list of rows}. choose: a function of the step's number (from 0) and a `random.Random` that names the task.
-    Batches are drawn with replacement, so that a small task can be asked often.
+    rows: {task: list of rows}. choose: a function of the step's number (from 0) and a `random.Random` that
+    names the task. Batches are drawn with replacement, so that a small task can be asked often.
     """
     dice = random.Random(seed)
     torch.manual_seed(seed)  # dropout
@@ -97,7 +100,9 @@ def train(model, tokenizer, rows, choose, *, steps, batch_size=32, learning_rate
 
 @torch.no_grad()
 def score(model, tokenizer, task, rows):
-    """The share of rows that are right, as a `Score`; a sentence of a task that labels words is right if every word is."""
+    """The share of rows that are right, as a `Score`; a sentence of a task that labels
+    words is right if every word is.
+    """
     model.eval()
     hits = []
     for start in range(0, len(rows), 50):
@@ -108,7 +113,9 @@ def score(model, tokenizer, task, rows):
 
 
 def shared_gradient(model, tokenizer, task, rows):
-    """The gradient of a task's loss on these rows with respect to the encoder, as one vector; without dropout."""
+    """The gradient of a task's loss on these rows with respect to the encoder,
+    as one vector; without dropout.
+    """
     was_training = model.training
     model.eval()
     weights = [weight for weight in model.encoder.parameters() if weight.requires_grad]

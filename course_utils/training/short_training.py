@@ -1,4 +1,7 @@
-"""A training of a minute at most, for lessons whose subject is what the trained model does. Chapter 06 is about training."""
+"""A training of a minute at most, for lessons whose subject is what the trained model does.
+
+Chapter 06 is about training.
+"""
 
 import random
 
@@ -8,16 +11,19 @@ WARM_UP_STEPS = 10
 
 
 def train_briefly(model, examples, collate, *, steps, batch_size=16, learning_rate=1e-3, seed=0):
-    """Train the model's unfrozen weights for some steps of AdamW and leave it in eval mode; returns the losses.
+    """Train the model's unfrozen weights for some steps of AdamW and leave it in
+    eval mode; returns the losses.
 
-    examples: a list of anything; collate: makes a batch, a dict of tensors with labels, of a list of examples. The rate rises
-    over ten steps and then falls in a straight line. Returns [(step, loss)], one pair a step, for `plots.curves`.
+    examples: a list of anything; collate: makes a batch, a dict of tensors with labels, of a list of
+    examples. The rate rises over ten steps and then falls in a straight line. Returns [(step, loss)],
+    one pair a step, for `plots.curves`.
     """
     import torch
 
     if batch_size > len(examples):
         raise ValueError(
-            f"A batch of {batch_size} can't be drawn from {len(examples)} examples: give more, or batch_size=."
+            f"A batch of {batch_size} can't be drawn from {len(examples)} examples: give more, or "
+            "batch_size=."
         )
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if not trained:

@@ -1,1 +1,4 @@
-"""One module a chapter: its exercise's questions, as plain functions. Hidden from learners' code like all of `checks`."""
+"""One module a chapter: its exercise's questions, as plain functions.
+
+Hidden from learners' code like all of `checks`.
+"""

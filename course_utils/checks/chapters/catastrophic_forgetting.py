@@ -1,4 +1,6 @@
-"""The questions of exercise 07: measure forgetting, mix in what was known, stay near, keep the baseline a baseline."""
+"""The questions of exercise 07: measure forgetting, mix in what was known, stay
+near, keep the baseline a baseline.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,14 @@ exercise = Exercise(
     needs=("average_forgetting", "backward_transfer"),
     lesson=LESSONS + "01_what_was_forgotten.ipynb",
     hints=(
-        "Read a column from top to bottom: that is the life of one task. Which of its numbers does each measure compare?",
-        "Forgetting starts from the best score of a task in any row but the last; backward transfer starts from the diagonal. "
-        "Both compare with the last row, and both leave out the last task: nothing has been learned since.",
-        "The largest fall of a price since its peak, for one shop: `max(prices[:-1]) - prices[-1]`. For several shops: "
-        "`columns = list(zip(*table))` turns rows into columns, and `sum(...) / len(...)` averages.",
+        "Read a column from top to bottom: that is the life of one task. Which of its numbers does each "
+        "measure compare?",
+        "Forgetting starts from the best score of a task in any row but the last; backward transfer "
+        "starts from the diagonal. Both compare with the last row, and both leave out the last task: "
+        "nothing has been learned since.",
+        "The largest fall of a price since its peak, for one shop: `max(prices[:-1]) - prices[-1]`. For "
+        "several shops: `columns = list(zip(*table))` turns rows into columns, and `sum(...) / len(...)` "
+        "averages.",
     ),
 )
 def measures(answer, draw):
@@ -70,7 +75,9 @@ def _expect_measure(answer, name, scores, value, what):
 
 
 def _matrix(draw, tasks=None):
-    """Scores of `tasks` tasks (columns) learned one after another (rows): low, best when learned, then lower each stage."""
+    """Scores of `tasks` tasks (columns) learned one after another (rows): low, best
+    when learned, then lower each stage.
+    """
     tasks = tasks or draw.random.randrange(3, 6)
     rows = [[0.0] * tasks for _ in range(tasks)]
     for task in range(tasks):
@@ -97,7 +104,9 @@ def _risen(draw):
 
 
 def _forgetting(scores):
-    """Chaudhry et al. 2018, "Riemannian Walk for Incremental Learning", section 3: the best before the last stage, minus the last."""
+    """Chaudhry et al. 2018, "Riemannian Walk for Incremental Learning", section 3: the best
+    before the last stage, minus the last.
+    """
     falls = [max(row[task] for row in scores[:-1]) - scores[-1][task] for task in range(len(scores) - 1)]
     return sum(falls) / len(falls)
 
@@ -120,10 +129,11 @@ def _backward_transfer(scores):
     lesson=LESSONS + "02_replay_and_restraint.ipynb",
     hints=(
         "If a fifth of the mix is old, how many old examples stand beside 80 new ones? It is not 16.",
-        "old = new * share / (1 - share), rounded. Deal that number out to the old tasks in turn, start a task's examples again "
-        "from the front when they run out, and shuffle everything at the end with `random.Random(seed)`.",
-        "Dealing 10 sweets to 3 children: `[10 // 3 + (child < 10 % 3) for child in range(3)]` gives [4, 3, 3]. "
-        "Reading 7 songs from a list of 3, over and over: `[songs[i % 3] for i in range(7)]`.",
+        "old = new * share / (1 - share), rounded. Deal that number out to the old tasks in turn, start a "
+        "task's examples again from the front when they run out, and shuffle everything at the end with "
+        "`random.Random(seed)`.",
+        "Dealing 10 sweets to 3 children: `[10 // 3 + (child < 10 % 3) for child in range(3)]` gives [4, "
+        "3, 3]. Reading 7 songs from a list of 3, over and over: `[songs[i % 3] for i in range(7)]`.",
     ),
 )
 def mixing(answer, draw):
@@ -179,7 +189,9 @@ def _expect_share(mixed, new, share, call):
 
 
 def _expect_even(mixed, old, call):
-    """The old tasks have equal counts, and within a task no example is used twice before each was used once."""
+    """The old tasks have equal counts, and within a task no example is used
+    twice before each was used once.
+    """
     counts = {task: Counter(example for example in mixed if example.startswith(task)) for task in old}
     totals = {task: count.total() for task, count in counts.items()}
     expect.true(
@@ -207,10 +219,13 @@ def _expect_even(mixed, old, call):
     lesson=LESSONS + "02_replay_and_restraint.ipynb",
     hints=(
         "A state dict is a dict from names to tensors. What is the point a quarter of the way from 2 to 10?",
-        "For each name: (1 - weight) * before + weight * after. Positions and counters are whole numbers; they have no half-way, "
-        "so take them from after. `tensor.is_floating_point()` tells the two apart.",
-        "Blending two price lists: `{name: 0.7 * old[name] + 0.3 * new[name] for name in new}`. With the article numbers left as "
-        "they are: `{name: new[name] if name.endswith('number') else 0.7 * old[name] + 0.3 * new[name] for name in new}`.",
+        "For each name: (1 - weight) * before + weight * after. Positions and counters are whole numbers; "
+        "they have no half-way, so take them from after. `tensor.is_floating_point()` tells the two "
+        "apart.",
+        "Blending two price lists: `{name: 0.7 * old[name] + 0.3 * new[name] for name in new}`. With the "
+        "article numbers left as "
+        "they are: `{name: new[name] if name.endswith('number') else 0.7 * old[name] + 0.3 * new[name] for "
+        "name in new}`.",
     ),
 )
 def interpolation(answer, draw):
@@ -301,11 +316,12 @@ def _expect_kinds(answer, draw, weight):
     needs=("compare",),
     lesson=LESSONS + "03_lora_and_the_trade.ipynb",
     hints=(
-        "Take the fingerprint of the model that goes in, before and after. And ask: in which mode did the training leave the model?",
-        "`get_peft_model` puts its adapters into the very model it is given: give it a copy (`copy.deepcopy`). And dropout is on "
-        "until somebody calls `.eval()`.",
-        "A cook who tastes the soup before and after salting needs two bowls: `salted = add_salt(copy.deepcopy(soup))` leaves "
-        "`soup` as it was, `salted = add_salt(soup)` does not.",
+        "Take the fingerprint of the model that goes in, before and after. And ask: in which mode did the "
+        "training leave the model?",
+        "`get_peft_model` puts its adapters into the very model it is given: give it a copy "
+        "(`copy.deepcopy`). And dropout is on until somebody calls `.eval()`.",
+        "A cook who tastes the soup before and after salting needs two bowls: `salted = "
+        "add_salt(copy.deepcopy(soup))` leaves `soup` as it was, `salted = add_salt(soup)` does not.",
     ),
 )
 def baseline(answer, draw):
@@ -332,7 +348,10 @@ def baseline(answer, draw):
     with part("dropout is off", points=1):
         half = len(true) // 2
         for key in ("before", "after"):
-            what = f"the second half of {key!r}: the batch holds each row twice, so each loss should come twice and"
+            what = (
+                f"the second half of {key!r}: the batch holds each row twice, so each loss should "
+                "come twice and"
+            )
             expect.all_close(found[key][half:], found[key][:half], what, tolerance=1e-4)
     with part("the trained copy has learned", points=1):
         gain = sum(true) / len(true) - sum(found["after"]) / len(true)
@@ -388,11 +407,14 @@ def _row_losses(model, batch):
     needs=("specialist",),
     lesson=LESSONS + "03_lora_and_the_trade.ipynb",
     hints=(
-        "Look at the picture at the end of the last lesson: which method stands highest and furthest to the right?",
-        "Replay: put your `mix` to work, `trainer_for(model, mix(new, old, 0.2, seed=0)).train()`. If the old tasks still fall, "
-        "try a slightly larger share, or go a little of the way back to the old weights with `interpolate`.",
+        "Look at the picture at the end of the last lesson: which method stands highest and furthest "
+        "to the right?",
+        "Replay: put your `mix` to work, `trainer_for(model, mix(new, old, 0.2, seed=0)).train()`. If the "
+        "old tasks still fall, try a slightly larger share, or go a little of the way back to the old "
+        "weights with `interpolate`.",
         "Preparing for a new exam without losing the old subjects: "
-        "`plan = mix(new_chapters, {'maths': maths, 'latin': latin}, 0.2, seed=1)`, then study the plan from front to back.",
+        "`plan = mix(new_chapters, {'maths': maths, 'latin': latin}, 0.2, seed=1)`, then study the plan "
+        "from front to back.",
     ),
     seconds=120,
 )
@@ -420,7 +442,8 @@ def specialist(answer, draw):
 
 
 ROWS = {"summary": 150, "sentiment": 100, "questions": 100, "entities": 100, "translation": 100}
-# Measured after 150 steps on four draws: replay gains 0.31 to 0.33 and keeps 0.89 to 0.92; summaries alone keep 0.48.
+# Measured after 150 steps on four draws: replay gains 0.31 to 0.33 and keeps 0.89 to
+# 0.92; summaries alone keep 0.48.
 LEAST_GAIN = 0.25
 LEAST_MOSTLY_KEPT = 0.65
 LEAST_KEPT = 0.8
@@ -435,7 +458,8 @@ def _expect_twin(model, base):
     }
     expect.true(
         all(found.get(name) == shape for name, shape in shapes.items()),
-        "`specialist` to be the offline course's flan-t5, trained on (set COURSE_PROFILE=offline if you are on the hub profile)",
+        ("`specialist` to be the offline course's flan-t5, trained on (set COURSE_PROFILE=offline if you are "
+         "on the hub profile)"),
         f"a {type(inner).__name__} of another size",
     )  # fmt: skip
 
@@ -469,8 +493,12 @@ exercise.manual(
     lesson=LESSONS + "03_lora_and_the_trade.ipynb",
     hints=(
         "Who is hurt when an old task fails, and who when the summary is a little worse?",
-        "A decision needs three things: the number it rests on (with n and interval), what you did not measure, and what would change your mind.",
-        "On another question: 'We keep the smaller oven. It is 4 minutes slower per loaf [3, 5], n = 40, and we bake 60 loaves a day; "
-        "above 200 a day I would decide otherwise. We did not measure rye bread.'",
+        (
+            "A decision needs three things: the number it rests on (with n and interval), what you did not "
+            "measure, and what would change your mind."
+        ),
+        "On another question: 'We keep the smaller oven. It is 4 minutes slower per loaf [3, 5], n = 40, "
+        "and we bake 60 loaves a day; above 200 a day I would decide otherwise. We did not measure rye "
+        "bread.'",
     ),
 )

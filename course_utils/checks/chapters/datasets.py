@@ -1,4 +1,6 @@
-"""The questions of exercise 02: many files into one table, chunks, streams, the cache, splits, cards, augmentation, pictures."""
+"""The questions of exercise 02: many files into one table, chunks, streams, the cache,
+splits, cards, augmentation, pictures.
+"""
 
 from __future__ import annotations
 
@@ -82,12 +84,16 @@ FEATURES = {
     needs=("gather",),
     lesson=FILES,
     hints=(
-        "Take the files one by one, and bring each to the same three things: a text, a label, a source. Join them last.",
-        'load_dataset has a reader for each: "csv" (with sep=), "json", "text" (sample_by="document" for a file a row), "parquet". '
-        'One function tidies every text: " ".join(text.split()). Then Dataset.from_list(rows, features=FEATURES).',
+        "Take the files one by one, and bring each to the same three things: a text, a label, a source. "
+        "Join them last.",
+        'load_dataset has a reader for each: "csv" (with sep=), "json", "text" (sample_by="document" for '
+        'a file a row), "parquet". One function tidies every text: " ".join(text.split()). Then '
+        "Dataset.from_list(rows, features=FEATURES).",
         "Two lists of temperatures become one table:\n"
-        'rows = [{"degrees": row["celsius"], "place": "pier"} for row in load_dataset("csv", data_files="pier.csv", split="train")]\n'
-        'rows += [{"degrees": (row["f"] - 32) / 1.8, "place": "mill"} for row in load_dataset("json", data_files="mill.jsonl", split="train")]\n'
+        'rows = [{"degrees": row["celsius"], "place": "pier"} for row in load_dataset("csv", '
+        'data_files="pier.csv", split="train")]\n'
+        'rows += [{"degrees": (row["f"] - 32) / 1.8, "place": "mill"} for row in load_dataset("json", '
+        'data_files="mill.jsonl", split="train")]\n'
         'rows = [row for row in rows if row["degrees"] is not None]\n'
         'Dataset.from_list(rows, features=Features({"degrees": Value("float32"), "place": Value("string")}))',
     ),
@@ -101,8 +107,11 @@ def gather(answer, draw):
     with part("the schema", points=1):
         expect.equal(found["features"], FEATURES, "the features of gather(folder)")
     rows = found["rows"].to_pylist()
-    for sources, title in ((("desk", "post"), "desk.csv and post.jsonl"), (("wall", "letters"), "wall.txt and letters/"),
-                           (("archive",), "archive.parquet")):  # fmt: skip
+    for sources, title in (
+        (("desk", "post"), "desk.csv and post.jsonl"),
+        (("wall", "letters"), "wall.txt and letters/"),
+        (("archive",), "archive.parquet"),
+    ):
         with part(title, points=1):
             for source in sources:
                 _expect_rows([row for row in rows if row["source"] == source], truth[source], source)
@@ -132,7 +141,9 @@ def _expect_rows(rows, wanted, source):
 
 
 def _desks(draw):
-    """The five raw files of question 1 as {name: bytes}, and {source: [(text, label), …]}, what they say when tidied."""
+    """The five raw files of question 1 as {name: bytes}, and {source: [(text, label),
+    …]}, what they say when tidied.
+    """
     pick = draw.random
     reviews = {row["text"]: LABELS[row["label"]] for row in draw.rows("reviews", 64)}
     pairs = list(reviews.items())[:50]
@@ -218,11 +229,14 @@ def chunked(rows, length, stride):
     needs=("chunks",),
     lesson=MAP,
     hints=(
-        "Where does the second chunk begin, if each has `length` tokens and shares `stride` with the one before?",
-        "Chunks begin at 0, step, 2 * step, … with step = length - stride. Stop with the first chunk that reaches the end of the "
-        "document: whatever begins later holds nothing new. A document without tokens has no chunk.",
-        "Windows of 4 days, each sharing 1 with the last, over 10 days: they begin on day 0, 3 and 6. The one from day 6 reaches day 9, "
-        "the last, so none begins on day 9. In Python: `range(0, max(days - shared, 1), window - shared)` for days > 0.",
+        "Where does the second chunk begin, if each has `length` tokens and shares `stride` with the "
+        "one before?",
+        "Chunks begin at 0, step, 2 * step, … with step = length - stride. Stop with the first chunk that "
+        "reaches the end of the document: whatever begins later holds nothing new. A document without "
+        "tokens has no chunk.",
+        "Windows of 4 days, each sharing 1 with the last, over 10 days: they begin on day 0, 3 and 6. The "
+        "one from day 6 reaches day 9, the last, so none begins on day 9. In Python: `range(0, max(days - "
+        "shared, 1), window - shared)` for days > 0.",
     ),
 )
 def chunk(answer, draw):
@@ -249,7 +263,10 @@ def chunk(answer, draw):
                 for row in found.get(name, [])
                 for offset, token in enumerate(row["tokens"])
             }
-            what = f"the {len(document)} tokens of a document, put together again from its chunks (length {length}, stride {stride})"
+            what = (
+                f"the {len(document)} tokens of a document, put together again from its chunks (length "
+                f"{length}, stride {stride})"
+            )
             expect.equal([seen.get(place) for place in range(len(document))], document, what)
     with part(f"neighbours share {stride} tokens", points=1):
         for name, document in tokens.items():
@@ -290,7 +307,9 @@ def _grouped(rows):
 
 
 def reading(numbers, most, count, state):
-    """`read` from a stream that is opened anew and breaks off after `most` rows: the numbers read, and the state as JSON."""
+    """`read` from a stream that is opened anew and breaks off after `most` rows: the
+    numbers read, and the state as JSON.
+    """
     import json
 
     from datasets import IterableDataset
@@ -314,11 +333,14 @@ def reading(numbers, most, count, state):
     needs=("read",),
     lesson=LARGE,
     hints=(
-        "The loop takes a row from the stream, and then decides whether it wants it. What becomes of a row that it doesn't want?",
-        "Count before you take: leave the loop as soon as you hold enough, not when the next row has come. Or ask for rows one by one "
-        "with next(iterator, None), or let itertools.islice(stream, count) stop in time.",
-        "A bus driver who lets on 20 people: `for person in queue: if len(bus) == 20: break; bus.append(person)` calls the 21st out of "
-        "the queue and drives away without them. `for person in itertools.islice(queue, 20): bus.append(person)` leaves them in line.",
+        "The loop takes a row from the stream, and then decides whether it wants it. What becomes of a row "
+        "that it doesn't want?",
+        "Count before you take: leave the loop as soon as you hold enough, not when the next row has "
+        "come. Or ask for rows one by one with next(iterator, None), or let itertools.islice(stream, "
+        "count) stop in time.",
+        "A bus driver who lets on 20 people: `for person in queue: if len(bus) == 20: break; "
+        "bus.append(person)` calls the 21st out of the queue and drives away without them. `for person in "
+        "itertools.islice(queue, 20): bus.append(person)` leaves them in line.",
     ),
 )
 def resume(answer, draw):
@@ -356,7 +378,8 @@ def _reading(answer, numbers, count, state, most):
 
 # Question 4: what runs again?
 
-#: Whether `map` runs again, for each edit of the notebook's list; tests/checks/chapters/test_datasets.py measures every one of them.
+#: Whether `map` runs again, for each edit of the notebook's list;
+#: tests/checks/chapters/test_datasets.py measures every one of them.
 RUNS_AGAIN = {"again": False, "constant": True, "other": False, "batch": True, "order": True, "helper": False}
 
 
@@ -369,10 +392,12 @@ RUNS_AGAIN = {"again": False, "constant": True, "other": False, "batch": True, "
     lesson=MAP,
     hints=(
         "`map` keeps its result under a fingerprint. What goes into it, and what does not?",
-        "In: the rows as they stand, the function's own code, the values it reads, most options of map. Not in: names that the "
-        "function never reads, and the code of functions it imports from a module.",
-        "A baker keeps a loaf under a note with recipe and flour. New flour: bake again. The radio plays another song: take the loaf. "
-        'But if the note says only "Anna\'s sourdough" and Anna changes her sourdough, the old loaf is still handed out.',
+        "In: the rows as they stand, the function's own code, the values it reads, most options of map. "
+        "Not in: names that the function never reads, and the code of functions it imports from a module.",
+        "A baker keeps a loaf under a note with recipe and flour. New flour: bake again. The radio plays "
+        "another song: take the loaf. "
+        'But if the note says only "Anna\'s sourdough" and Anna changes her sourdough, the old loaf is '
+        "still handed out.",
     ),
 )
 def predict(answer, draw):
@@ -383,7 +408,8 @@ def predict(answer, draw):
 
 
 def elsewhere(row, index, seed, process):
-    """typo(row, index, seed) as in another process: hash() of a text, or of a tuple with one, gives something else.
+    """typo(row, index, seed) as in another process: hash() of a text, or of a tuple
+    with one, gives something else.
 
     So does Python itself, unless PYTHONHASHSEED is set; a second process would take a second each time.
     """
@@ -413,10 +439,13 @@ def elsewhere(row, index, seed, process):
     needs=("typo",),
     lesson=MAP,
     hints=(
-        "Call the function twice on the same row. Then ask which three things should decide where the letters are swapped.",
-        'Make a generator of the function\'s own, from seed and index together: random.Random(f"{seed}/{index}"). '
+        "Call the function twice on the same row. Then ask which three things should decide where the "
+        "letters are swapped.",
+        "Make a generator of the function's own, from seed and index together: "
+        'random.Random(f"{seed}/{index}"). '
         "Never touch the one that everybody shares.",
-        "A fair coin for guest number 7 of hotel 3, the same today and tomorrow, whoever else was asked before: "
+        "A fair coin for guest number 7 of hotel 3, the same today and tomorrow, whoever else was "
+        "asked before: "
         '`random.Random("3/7").random() < 0.5`',
     ),
 )
@@ -472,7 +501,10 @@ def noise(answer, draw):
     diagonal = [typo(long, 20 + number, seeds[1] - number) for number in range(12)]
     expect.advise(
         len(set(diagonal)) > 2,
-        "seed + index gives row 5 of seed 1 the same swap as row 4 of seed 2. A text of both, such as f'{seed}/{index}', keeps them apart",
+        (
+            "seed + index gives row 5 of seed 1 the same swap as row 4 of seed 2. A text of both, such as "
+            "f'{seed}/{index}', keeps them apart"
+        ),
     )
 
 
@@ -507,9 +539,9 @@ TOLERANCE = 0.02  # of all rows, and of the rows of a split that are positive
     lesson=TRUST,
     hints=(
         "Which rows are the same text in different clothes? They have to travel together.",
-        "Make a key of each text (lower case, single spaces) and groups of rows with the same key. Then, label by label, shuffle the groups "
-        "with random.Random(seed) and hand them out: to train until it has 70 % of that label's rows, to validation until it has 15 %, "
-        "the rest to test.",
+        "Make a key of each text (lower case, single spaces) and groups of rows with the same key. Then, "
+        "label by label, shuffle the groups with random.Random(seed) and hand them out: to train until it "
+        "has 70 % of that label's rows, to validation until it has 15 %, the rest to test.",
         "Families into three buses, big enough for 70, 15 and 15 of 100 people, nobody parted:\n"
         "seated = 0\n"
         "for family in shuffled_families:\n"
@@ -581,7 +613,9 @@ def _key(text):
 
 
 def _reviews_with_twins(draw):
-    """About 1,400 numbered reviews, three in ten positive; one text in six occurs up to four times, in other case or spacing."""
+    """About 1,400 numbered reviews, three in ten positive; one text in six occurs up to
+    four times, in other case or spacing.
+    """
     pick, kept, positive = draw.random, [], 0
     for row in {row["text"]: row for row in draw.rows("reviews", 1600)}.values():
         if row["label"] == 0 or positive < 330:
@@ -624,10 +658,22 @@ def carded(files, names):
     needs=("write_card",),
     lesson=TRUST,
     hints=(
-        "The block between the two lines of --- at the top of README.md is YAML. Which key of it lists the configurations?",
-        "configs: is a list; each entry has config_name: and data_files:, a list of split: and path:. The path is relative to the folder. "
-        "license: and language: stand beside configs:.",
-        "---\nlicense: mit\nlanguage: fr\nconfigs:\n- config_name: tides\n  data_files:\n  - split: train\n    path: water/2025.csv\n---\n# Tides",
+        "The block between the two lines of --- at the top of README.md is YAML. Which key of it lists the "
+        "configurations?",
+        "configs: is a list; each entry has config_name: and data_files:, a list of split: and path:. The "
+        "path is relative to the folder. license: and language: stand beside configs:.",
+        (
+            "---\n"
+            "license: mit\n"
+            "language: fr\n"
+            "configs:\n"
+            "- config_name: tides\n"
+            "  data_files:\n"
+            "  - split: train\n"
+            "    path: water/2025.csv\n"
+            "---\n"
+            "# Tides"
+        ),
     ),
 )
 def card(answer, draw):
@@ -675,10 +721,13 @@ def _csv(texts):
     lesson=TRUST,
     hints=(
         "A name of two words takes the place of a name of one. What has to happen to the tags?",
-        "Walk through tokens and tags together and build two new lists. At a tag B-…, append the words of the new name, and as tags one B- and "
-        "as many I- as are left; skip the I- tags that follow in the old sentence.",
-        "Swapping fruits in a menu, where (f) begins a fruit and (.) goes on with it, `passion(f) fruit(.) with plum(f)`:\n"
-        'plum -> ["red", "grape"] gives `… with red(f) grape(.)`: the marks are made anew from the length of the new name,\n'
+        "Walk through tokens and tags together and build two new lists. At a tag B-…, append the words of "
+        "the new name, and as tags one B- and as many I- as are left; skip the I- tags that follow in the "
+        "old sentence.",
+        "Swapping fruits in a menu, where (f) begins a fruit and (.) goes on with it, `passion(f) fruit(.) "
+        "with plum(f)`:\n"
+        'plum -> ["red", "grape"] gives `… with red(f) grape(.)`: the marks are made anew from the length '
+        "of the new name,\n"
         'marks = ["f"] + ["."] * (len(new) - 1)',
     ),
 )
@@ -688,8 +737,12 @@ def rename(answer, draw):
     sentences = [
         (row["tokens"], [ENTITY_TAGS[tag] for tag in row["ner_tags"]]) for row in draw.rows("entities", 40)
     ]
-    pool = {"PER": [["Zita"], ["Zoe", "Zander"], ["Dr", "Zuleika", "Zorn"]], "LOC": [["Zell"], ["Zur", "Alp"], ["Zum", "See", "Ufer"]],
-            "ORG": [["Zink", "Union"], ["Zebra", "Players"], ["Zug"]], "MISC": [["Zither", "Week"], ["Zoo", "Day"], ["Zenith"]]}  # fmt: skip
+    pool = {
+        "PER": [["Zita"], ["Zoe", "Zander"], ["Dr", "Zuleika", "Zorn"]],
+        "LOC": [["Zell"], ["Zur", "Alp"], ["Zum", "See", "Ufer"]],
+        "ORG": [["Zink", "Union"], ["Zebra", "Players"], ["Zug"]],
+        "MISC": [["Zither", "Week"], ["Zoo", "Day"], ["Zenith"]],
+    }
     # half of the sentences already have names of the pool, which must be replaced by others
     sentences[:20] = [_with_names(*sentence, pool, draw.random) for sentence in sentences[:20]]
     seed = draw.random.randrange(1000)
@@ -799,10 +852,15 @@ def mirrored(pixels, question, answer):
     needs=("picture_set", "mirror"),
     lesson=TRUST,
     hints=(
-        "A column of paths becomes a column of pictures by its type alone. Which rows have no picture to show?",
-        'Dataset.from_list(rows, features=Features({"image": Image(), …})) takes paths. Leave out a row if its file is not there or '
+        "A column of paths becomes a column of pictures by its type alone. Which rows have no "
+        "picture to show?",
+        'Dataset.from_list(rows, features=Features({"image": Image(), …})) takes paths. Leave out a row if '
+        "its file is not there or "
         "PIL.Image.open(path).load() raises OSError. In a mirror, left is right; the other answers stay.",
-        "A phrase book read from right to left: `ImageOps.mirror(page)`, and `{'left': 'right', 'right': 'left'}.get(word, word)` for each word.",
+        (
+            "A phrase book read from right to left: `ImageOps.mirror(page)`, and `{'left': 'right', 'right': "
+            "'left'}.get(word, word)` for each word."
+        ),
     ),
 )
 def picture_set(answer, draw):
@@ -832,8 +890,11 @@ def picture_set(answer, draw):
                 row["pixels"], (pictures.SIZE, pictures.SIZE, 3), "the pixels of a row of picture_set(folder)"
             )
             key = (np.asarray(row["pixels"], dtype=np.uint8).tobytes(), row["question"], row["answer"])
-            expect.true(wanted[key] > 0, "each picture with the question and answer of its own row of questions.csv",
-                        f"another picture, or another text, for {row['question']!r}, {row['answer']!r}")  # fmt: skip
+            expect.true(
+                wanted[key] > 0,
+                ("each picture with the question and answer of its own row of questions.csv"),
+                f"another picture, or another text, for {row['question']!r}, {row['answer']!r}",
+            )
             wanted[key] -= 1
     with part("the mirrored picture has the right answer", points=1):
         for number, row in enumerate(records):
@@ -898,7 +959,13 @@ exercise.manual(
     lesson=TRUST,
     hints=(
         "What would you ask the person who made it, if you had one minute?",
-        "Think of where the rows come from, who is missing among them, what may be done with them, and how a score on the test split could mislead.",
-        "A cookbook that was tested on its own authors, with half the recipes printed twice, says little about your kitchen.",
+        (
+            "Think of where the rows come from, who is missing among them, what may be done with them, "
+            "and how a score on the test split could mislead."
+        ),
+        (
+            "A cookbook that was tested on its own authors, with half the recipes printed twice, says little "
+            "about your kitchen."
+        ),
     ),
 )

@@ -51,7 +51,9 @@ def token_f1(prediction, reference):
 
 
 def rouge_l(prediction, reference):
-    """Google's rouge_score, without stemming: the F1 of the longest common subsequence of words (Lin 2004)."""
+    """Google's rouge_score, without stemming: the F1 of the longest common
+    subsequence of words (Lin 2004).
+    """
     from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(["rougeL"], use_stemmer=False).score(reference, prediction)["rougeL"].fmeasure
@@ -76,8 +78,9 @@ def macro_f1(predictions, references):
     lesson=METRICS,
     hints=(
         'Begin with cleaned: two of the metrics stand on it. Try it on "The cat, the CAT!" and on "theatre".',
-        "Lower case first, then punctuation away, then the articles as whole words, then split(). A Counter counts "
-        "words, and & of two Counters keeps what both have. For macro F1 make the F1 of each label on its own.",
+        "Lower case first, then punctuation away, then the articles as whole words, then split(). A "
+        "Counter counts words, and & of two Counters keeps what both have. For macro F1 make the F1 of "
+        "each label on its own.",
         "Shopping lists, shared items whatever the order:\n"
         'mine, yours = Counter(["egg", "egg", "milk"]), Counter(["egg", "bread"])\n'
         "(mine & yours).total()          # 1: one egg is on both\n"
@@ -121,7 +124,9 @@ def _answer_pairs(draw):
 
 
 def _labels(draw):
-    """Small sets of labels: ordinary ones, and one with a class that is only predicted and one only present."""
+    """Small sets of labels: ordinary ones, and one with a class that is only
+    predicted and one only present.
+    """
     for classes in (2, 4):
         references = [draw.random.randrange(classes) for _ in range(12)]
         predictions = [
@@ -142,9 +147,11 @@ def _labels(draw):
     needs=("rouge_l",),
     lesson=METRICS,
     hints=(
-        "First count by hand: which is the longest list of words that both texts hold in the same order, with others in between if need be?",
-        "A table of (words of one) × (words of the other): if the two words agree, the entry is one more than its "
-        "neighbour above left; if not, the larger of the neighbours above and left. The last entry is the length.",
+        "First count by hand: which is the longest list of words that both texts hold in the same order, "
+        "with others in between if need be?",
+        "A table of (words of one) × (words of the other): if the two words agree, the entry is one more "
+        "than its neighbour above left; if not, the larger of the neighbours above and left. The last "
+        "entry is the length.",
         "The longest common subsequence of two words' letters, one row of the table at a time:\n"
         "row = [0] * (len(b) + 1)\n"
         "for x in a:\n"
@@ -232,7 +239,10 @@ def foretell(answer, draw):
             measured = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
             expect.true(
                 set(found[damage]) == noticed,
-                f"{what} to agree with the measurement on {len(texts)} damaged texts (below {NOTICED} is noticed): {measured}",
+                (
+                    f"{what} to agree with the measurement on {len(texts)} damaged texts (below {NOTICED} is "
+                    f"noticed): {measured}"
+                ),
                 expect.show(sorted(found[damage])),
             )
 
@@ -249,7 +259,8 @@ def foretell(answer, draw):
     lesson=METRICS,
     hints=(
         "Begin with the module of the lesson and change its name, its columns and its _compute.",
-        "The file is called any_match.py and lies in the folder you are given. The references are lists of texts: "
+        "The file is called any_match.py and lies in the folder you are given. The references are "
+        "lists of texts: "
         'datasets.Sequence(datasets.Value("string")). One import per line, and return {"any_match": share}.',
         "A column that holds a list of numbers for each row:\n"
         'features=datasets.Features({"marks": datasets.Sequence(datasets.Value("float64"))})',
@@ -347,9 +358,10 @@ def _answers_with_choices(draw):
     lesson=BEST,
     hints=(
         "Print the accuracy for padding of 0, 20 and 200 places. What is the model rewarded for?",
-        "A label of -100 means: there is no token here. Such places must not be scored at all, neither as right nor "
-        "as wrong. A mask of the real places selects from guesses and labels alike.",
-        "The mean of the temperatures that were really measured, where -999 says that the thermometer was broken:\n"
+        "A label of -100 means: there is no token here. Such places must not be scored at all, neither as "
+        "right nor as wrong. A mask of the real places selects from guesses and labels alike.",
+        "The mean of the temperatures that were really measured, where -999 says that the thermometer was "
+        "broken:\n"
         "measured = readings != -999\n"
         "readings[measured].mean()",
     ),
@@ -398,7 +410,8 @@ def _padded(logits, labels, places):
 # q6: the paired bootstrap
 
 SIMULATIONS, LEAST_COVERAGE = 120, 0.86
-#: Each simulation's width in widths by the normal law; a right bootstrap of 200 draws or more stays well within
+#: Each simulation's width in widths by the normal law; a right bootstrap of 200
+#: draws or more stays well within
 NARROWEST, WIDEST = 0.7, 1.4
 
 
@@ -411,8 +424,9 @@ NARROWEST, WIDEST = 0.7, 1.4
     lesson=SURE,
     hints=(
         "What is the one number per row whose mean is the difference of the two systems?",
-        "Subtract row by row first, then draw whole rows with replacement, many times, and take the means. The 2.5 % "
-        "and 97.5 % points of the means are the interval. numpy.random.default_rng(seed) draws the same each time.",
+        "Subtract row by row first, then draw whole rows with replacement, many times, and take the "
+        "means. The 2.5 % and 97.5 % points of the means are the interval. numpy.random.default_rng(seed) "
+        "draws the same each time.",
         "The mean of twelve weights and its interval:\n"
         "places = generator.integers(0, 12, size=(1000, 12))\n"
         "means = weights[places].mean(axis=1)\n"
@@ -441,7 +455,9 @@ def paired(answer, draw):
 
 
 def _keeps_its_promise(answer, draw):
-    """Coverage and width together, at several numbers of rows that nobody can know: one alone is easily had."""
+    """Coverage and width together, at several numbers of rows that nobody can
+    know: one alone is easily had.
+    """
     held = 0
     sizes = [draw.random.randrange(50, 90), draw.random.randrange(100, 160), draw.random.randrange(170, 240)]
     for seed in range(SIMULATIONS):
@@ -498,7 +514,8 @@ def _mean_and_error(values):
     lesson=SURE,
     hints=(
         "Each line compares one variant with the full system on the same rows. What did question 6 give you?",
-        'Leave out "full" itself, make one dict per variant with paired_interval(full, variant, 0), and sort by the '
+        'Leave out "full" itself, make one dict per variant with paired_interval(full, variant, 0), and '
+        "sort by the "
         "change. A change matters if its interval does not contain 0.",
         "Shops by how much their rent rose, the smallest first:\n"
         'sorted(shops, key=lambda shop: shop["rise"])',
@@ -532,9 +549,9 @@ def ablation(answer, draw):
 def _variants(draw):
     """{name: scores of 200 rows} and {name: (change, whether it is more than chance)}.
 
-    Changes that matter are at least six standard errors away from 0, the others below one; one variant gains by more
-    than another loses, so the order by size is another one. The scores' own spread is so wide that unpaired intervals
-    would see nothing.
+    Changes that matter are at least six standard errors away from 0, the others below one; one variant
+    gains by more than another loses, so the order by size is another one. The scores' own spread is so wide
+    that unpaired intervals would see nothing.
     """
     generator, scores, truth = draw.numpy(), {}, {}
     full = generator.uniform(0, 1, size=200)
@@ -565,8 +582,8 @@ def _variants(draw):
     hints=(
         "Which five settings belong together? The lesson names them in one sentence.",
         "eval_strategy and save_strategy with the same number of steps, load_best_model_at_end, "
-        "metric_for_best_model=metric, and greater_is_better, which must follow less_is_better. save_total_limit "
-        "keeps the folder small. use_cpu=True spares you a warning.",
+        "metric_for_best_model=metric, and greater_is_better, which must follow less_is_better. "
+        "save_total_limit keeps the folder small. use_cpu=True spares you a warning.",
         'For a runner, keep the best of three races: metric "seconds", less is better; for a jumper, '
         '"metres", more is better. Only the judge who is told which can pick the right one.',
     ),
@@ -587,10 +604,16 @@ def best_checkpoint(answer, draw):
             "how often a Trainer with these arguments evaluates in 6 steps",
         )
     with part("the highest is kept", points=1):
-        what = f"the evaluation whose weights are loaded at the end, when the values are {values} and more is better"
+        what = (
+            f"the evaluation whose weights are loaded at the end, when the values are {values} and "
+            "more is better"
+        )
         expect.equal(found[False]["evaluation"], values.index(max(values)), what)
     with part("the lowest is kept when less is better", points=1):
-        what = f"the evaluation whose weights are loaded at the end, when the values are {values} and less is better"
+        what = (
+            f"the evaluation whose weights are loaded at the end, when the values are {values} and "
+            "less is better"
+        )
         expect.equal(found[True]["evaluation"], values.index(min(values)), what)
     with part("the folder stays small", points=1):
         expect.equal(found[False]["evaluation"], values.index(max(values)), "the evaluation that is kept")
@@ -599,10 +622,18 @@ def best_checkpoint(answer, draw):
 
 #: What a check takes over from the learner's arguments, and what it may be
 FOLLOWED = {
-    "max_steps": int, "num_train_epochs": (int, float), "eval_strategy": str, "eval_steps": (int, float, type(None)),
-    "eval_delay": (int, float), "save_strategy": str, "save_steps": (int, float), "save_total_limit": (int, type(None)),
-    "load_best_model_at_end": bool, "metric_for_best_model": (str, type(None)), "greater_is_better": (bool, type(None)),
-}  # fmt: skip
+    "max_steps": int,
+    "num_train_epochs": (int, float),
+    "eval_strategy": str,
+    "eval_steps": (int, float, type(None)),
+    "eval_delay": (int, float),
+    "save_strategy": str,
+    "save_steps": (int, float),
+    "save_total_limit": (int, type(None)),
+    "load_best_model_at_end": bool,
+    "metric_for_best_model": (str, type(None)),
+    "greater_is_better": (bool, type(None)),
+}
 
 
 def settings(metric, less_is_better, steps):
@@ -621,8 +652,9 @@ def settings(metric, less_is_better, steps):
 def _kept(found, values):
     """What a Trainer of the check's own does with these arguments.
 
-    The model has one weight, which every step moves; the metric "quality" takes the values, one per evaluation. Returns
-    which evaluation's weight is there at the end (or None), how many evaluations there were, and how many checkpoints.
+    The model has one weight, which every step moves; the metric "quality" takes the values, one per
+    evaluation. Returns which evaluation's weight is there at the end (or None), how many evaluations
+    there were, and how many checkpoints.
     """
     import torch
     from transformers import PrinterCallback, Trainer, TrainingArguments
@@ -676,7 +708,7 @@ exercise.manual(
     hints=(
         "Read the mistakes of both before you look at the scores again.",
         "What does a mistake of each kind cost the person who reads the answer?",
-        "Of two clocks, one is always two minutes late and one is right except once a day, when it is five hours "
-        "late. Which one you want depends on what it wakes you for.",
+        "Of two clocks, one is always two minutes late and one is right except once a day, when it is "
+        "five hours late. Which one you want depends on what it wakes you for.",
     ),
 )

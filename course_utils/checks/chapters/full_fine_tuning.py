@@ -1,7 +1,7 @@
 """The questions of chapter 06: full fine-tuning of Flan-T5.
 
-The exercise works with the twin whatever the profile, so that a mark means the same for everybody: the notebook
-asks for the offline profile, and the checks load the same tokenizer and weights themselves.
+The exercise works with the twin whatever the profile, so that a mark means the same for everybody: the
+notebook asks for the offline profile, and the checks load the same tokenizer and weights themselves.
 """
 
 from __future__ import annotations
@@ -61,10 +61,11 @@ def _twin():
     lesson=PREPARE,
     hints=(
         "The model reads one text and writes another, so the tokenizer is called twice.",
-        "The first call reads PREFIX + conversation, the second gets text_target=summaries and gives the labels. "
-        "Both need max_length= and truncation=True, and neither needs padding=.",
+        "The first call reads PREFIX + conversation, the second gets text_target=summaries and gives the "
+        "labels. Both need max_length= and truncation=True, and neither needs padding=.",
         "For translation it would be:\n"
-        'pairs = tokenizer(["Translate to French: " + text for text in rows["en"]], max_length=40, truncation=True)\n'
+        'pairs = tokenizer(["Translate to French: " + text for text in rows["en"]], max_length=40, '
+        "truncation=True)\n"
         'pairs["labels"] = tokenizer(text_target=rows["fr"], max_length=40, truncation=True)["input_ids"]',
     ),
 )
@@ -105,7 +106,9 @@ def encode(answer, draw):
 
 
 def _lists_of_tokens(found, call, count):
-    """`found` as {"input_ids": …, "labels": …} of lists of tokens, or a failure that says what it is instead."""
+    """`found` as {"input_ids": …, "labels": …} of lists of tokens, or a failure
+    that says what it is instead.
+    """
     expect.keys(found, ("input_ids", "labels"), call)
     for name in ("input_ids", "labels"):
         what = f"{call}[{name!r}]"
@@ -146,8 +149,8 @@ def _readable(tokens):
     lesson=PREPARE,
     hints=(
         "Count how many labels of the batch are padding. What does the model learn from them?",
-        "Cross-entropy skips the label -100. The inputs stay padded with tokenizer.pad_token_id; only what was added "
-        "to the labels has to change, and the end mark was not added.",
+        "Cross-entropy skips the label -100. The inputs stay padded with tokenizer.pad_token_id; only "
+        "what was added to the labels has to change, and the end mark was not added.",
         "Times of runners who did not finish, made equally long with None:\n"
         "longest = max(map(len, laps))\n"
         "table = [row + [None] * (longest - len(row)) for row in laps]",
@@ -201,8 +204,9 @@ def collate(answer, draw):
     lesson=TRAIN,
     hints=(
         "A step is one update of the weights. How many examples go into one?",
-        "An epoch ends with a smaller batch if it must, so both divisions (rows into batches, batches into steps) "
-        "round up. The rate climbs to its peak in warmup_steps and then falls in a straight line to 0 at the end.",
+        "An epoch ends with a smaller batch if it must, so both divisions (rows into batches, batches "
+        "into steps) round up. The rate climbs to its peak in warmup_steps and then falls in a straight "
+        "line to 0 at the end.",
         "Boxes of eggs: 100 eggs, 6 a box, 4 boxes a crate:\n"
         "boxes = math.ceil(100 / 6)      # 17, the last one not full\n"
         "crates = math.ceil(boxes / 4)   # 5",
@@ -275,12 +279,13 @@ def _plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
     lesson=MEET,
     hints=(
         "Compare model.lm_head.weight with model.shared.weight before and after your function.",
-        "resize_token_embeddings ties head and embedding again if model.config.tie_word_embeddings is true, and the "
-        "T5 configuration always says that it is.",
+        "resize_token_embeddings ties head and embedding again if model.config.tie_word_embeddings is "
+        "true, and the T5 configuration always says that it is.",
         "Two layers that share a matrix, and the way to part them before anything ties them again:\n"
         "second.weight = first.weight                                          # one matrix, two names\n"
         "second.weight = torch.nn.Parameter(first.weight.detach().clone())     # two matrices\n"
-        "config.share = False                                                  # and nobody may join them later",
+        "config.share = False                                                  # and nobody may join them "
+        "later",
     ),
 )
 def add_tokens(answer, draw):
@@ -333,9 +338,11 @@ LEARNING_RATE = 0.1  # of the one SGD step; any size would do, as the step is di
     needs=("make_trainer",),
     lesson=TRAIN,
     hints=(
-        "Print the logged loss for accumulation 1 and 8. By which factor do they differ, and who should have divided?",
-        "T5 takes num_items_in_batch and ignores it. Either say so (model.accepts_loss_kwargs = False), which leaves a "
-        "mean of means, or give the Trainer compute_loss_func=, which is told how many tokens the whole batch has.",
+        "Print the logged loss for accumulation 1 and 8. By which factor do they differ, and who should "
+        "have divided?",
+        "T5 takes num_items_in_batch and ignores it. Either say so (model.accepts_loss_kwargs = False), "
+        "which leaves a mean of means, or give the Trainer compute_loss_func=, which is told how many "
+        "tokens the whole batch has.",
         "Mean height of two classes of 10 and 30 pupils: not (mean_a + mean_b) / 2, but\n"
         "(sum(heights_a) + sum(heights_b)) / 40\n"
         "so each class must know of the 40.",
@@ -373,7 +380,9 @@ def make_trainer(answer, draw):
 
 
 def _uneven_examples(draw):
-    """16 examples whose targets are a word or a sentence, so that batches of 2 hold unequal numbers of tokens."""
+    """16 examples whose targets are a word or a sentence, so that batches of 2
+    hold unequal numbers of tokens.
+    """
     examples = []
     for number, row in enumerate(draw.rows("dialogues", 16)):
         target = row["summary"] if number % 2 else row["topic"]
@@ -418,11 +427,14 @@ SHARE_OF_GAP = 0.40  # of the way from the untouched twin's ROUGE-L to 1
     needs=("fine_tune", "original", "trained"),
     lesson=TRAIN,
     hints=(
-        "Put questions 1, 2 and 5 together: examples, a collator, a trainer. Print the loss: does it still fall at the "
-        "end?",
-        "A model of this size takes a far larger learning rate than the Hub's (3e-3 to 1e-2), with a short warm-up. "
-        "If `original` moved with the training, look for two names of one object.",
-        "two = one gives one model two names; copy.deepcopy(one), or from_pretrained once more, gives two models.",
+        "Put questions 1, 2 and 5 together: examples, a collator, a trainer. Print the loss: does it "
+        "still fall at the end?",
+        "A model of this size takes a far larger learning rate than the Hub's (3e-3 to 1e-2), with a "
+        "short warm-up. If `original` moved with the training, look for two names of one object.",
+        (
+            "two = one gives one model two names; copy.deepcopy(one), or from_pretrained once more, gives "
+            "two models."
+        ),
     ),
     seconds=120,
 )
@@ -476,9 +488,12 @@ def _rouge(model, rows):
     lesson=COMPARE,
     hints=(
         "Both models wrote a text for the same conversation. What can you subtract before you average?",
-        "rouge_l keeps one value per example in .values, and difference(after, before) resamples their differences.",
-        "Weights of twelve people before and after a month: the interval of the mean of (after - before), person by "
-        "person, is far narrower than the two intervals of the means.",
+        (
+            "rouge_l keeps one value per example in .values, and difference(after, before) resamples their "
+            "differences."
+        ),
+        "Weights of twelve people before and after a month: the interval of the mean of (after - before), "
+        "person by person, is far narrower than the two intervals of the means.",
     ),
 )
 def compare(answer, draw):

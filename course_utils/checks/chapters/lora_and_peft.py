@@ -1,6 +1,7 @@
 """The questions of chapter 10: LoRA and parameter-efficient fine-tuning.
 
-The exercise works with the twins whatever the profile, and the adapter of question 4 is rebuilt here from its files.
+The exercise works with the twins whatever the profile, and the adapter of question 4
+is rebuilt here from its files.
 """
 
 from __future__ import annotations
@@ -60,11 +61,13 @@ def _change(adapter):
     needs=("lora_forward", "lora_merge", "lora_unmerge"),
     lesson=BY_HAND,
     hints=(
-        "Write the shapes on paper: x (…, in), A (r, in), B (out, r), W (out, in). Which one has to be transposed?",
-        "The scale is alpha / r, and r is the number of rows of A. A layer computes x @ W.T; the detour first goes through A.T, "
-        "then through B.T.",
-        "A discount in two steps, on prices of any shape: `prices @ small.T @ large.T`. To put it into a price list once and for all: "
-        "`list + factor * large @ small`; to take it out again, subtract the same.",
+        "Write the shapes on paper: x (…, in), A (r, in), B (out, r), W (out, in). Which one has to be "
+        "transposed?",
+        "The scale is alpha / r, and r is the number of rows of A. A layer computes x @ W.T; the detour "
+        "first goes through A.T, then through B.T.",
+        "A discount in two steps, on prices of any shape: `prices @ small.T @ large.T`. To put it into a "
+        "price list once and for all: `list + factor * large @ small`; to take it out again, subtract the "
+        "same.",
     ),
 )
 def forward_and_merge(answer, draw):
@@ -106,9 +109,12 @@ def forward_and_merge(answer, draw):
     lesson=SETTINGS,
     hints=(
         "How many numbers has A, how many has B? Neither is as large as the layer.",
-        "A layer of shape (out, in) costs r * (out + in). All layers have the same rank, so the cost of one rank can be divided out; "
-        "round down, as a budget is a limit.",
-        "Ribbons round three boxes of girth 4, 6 and 10: one turn round all costs 20, so 65 of ribbon makes 65 // 20 = 3 turns.",
+        "A layer of shape (out, in) costs r * (out + in). All layers have the same rank, so the cost of "
+        "one rank can be divided out; round down, as a budget is a limit.",
+        (
+            "Ribbons round three boxes of girth 4, 6 and 10: one turn round all costs 20, so 65 of ribbon "
+            "makes 65 // 20 = 3 turns."
+        ),
     ),
 )
 def budget(answer, draw):
@@ -153,11 +159,13 @@ def budget(answer, draw):
     needs=("Detour", "probe"),
     lesson=BY_HAND,
     hints=(
-        "Print the gradients of A, B and the base weight after one backward pass. Which of the three should have one?",
-        "If A and B are both zero, the gradient of each is a product with the other, and so zero for ever. One of them has to start at "
-        "random. And count what is trained: the base should not be among it.",
-        "Two people push a door from two sides of a hinge; if both wait for the other to begin, it never moves: `push = left * right` "
-        "with left = right = 0.",
+        "Print the gradients of A, B and the base weight after one backward pass. Which of the three "
+        "should have one?",
+        "If A and B are both zero, the gradient of each is a product with the other, and so zero for "
+        "ever. One of them has to start at random. And count what is trained: the base should not be "
+        "among it.",
+        "Two people push a door from two sides of a hinge; if both wait for the other to begin, it never "
+        "moves: `push = left * right` with left = right = 0.",
     ),
 )
 def find_the_bugs(answer, draw):
@@ -191,10 +199,12 @@ def find_the_bugs(answer, draw):
 
 MOST_TRAINED = 0.015
 ROWS = 300
-# Measured on 600 fresh rows: 100 steps at 1e-2 with rank 4 reach 0.95 to 1.00 on four seeds, at 5e-3 0.96, at 2e-2 0.58, 60 steps 0.82.
-# IA3 in 100 steps, 300 rows, one seed: 0.70 at 1e-2, 0.96 at 3e-2, 1.00 at 1e-1. Ten tokens of a prompt: 0.38 at 3e-2, 0.45 at 1e-1.
+# Measured on 600 fresh rows: 100 steps at 1e-2 with rank 4 reach 0.95 to 1.00 on four seeds, at 5e-3 0.96, at
+# 2e-2 0.58, 60 steps 0.82. IA3 in 100 steps, 300 rows, one seed: 0.70 at 1e-2, 0.96 at 3e-2, 1.00 at 1e-1.
+# Ten tokens of a prompt: 0.38 at 3e-2, 0.45 at 1e-1.
 FAIR, GOOD = 0.75, 0.9
-#: What is in the names of the parameters that an adapter adds, by whichever method, or that it holds a copy of.
+#: What is in the names of the parameters that an adapter adds, by whichever
+#: method, or that it holds a copy of.
 ADDED = (".lora_", ".ia3_", "prompt_encoder.", ".modules_to_save.")
 
 
@@ -207,9 +217,13 @@ ADDED = (".lora_", ".ia3_", "prompt_encoder.", ".modules_to_save.")
     lesson=SETTINGS,
     hints=(
         "Print model.print_trainable_parameters() before you train. The head counts, too.",
-        'LoraConfig(task_type="SEQ_CLS", r=…, lora_alpha=…, target_modules=["query", "value"]). A small rank is enough; what is wanted is a '
-        "learning rate ten times that of full fine-tuning. IA3 trains fewer numbers and wants a still higher one.",
-        'For T5 it would be:\nmodel = get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, lora_alpha=8, target_modules=["q"]))\n'
+        'LoraConfig(task_type="SEQ_CLS", r=…, lora_alpha=…, target_modules=["query", "value"]). A small '
+        "rank is enough; what is wanted is a "
+        "learning rate ten times that of full fine-tuning. IA3 trains fewer numbers and wants a still "
+        "higher one.",
+        "For T5 it would be:\n"
+        'model = get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=2, lora_alpha=8, '
+        'target_modules=["q"]))\n'
         "train(model, rows, learning_rate=2e-2)",
     ),
     seconds=120,
@@ -300,10 +314,14 @@ def _encoded(texts):
     needs=("quantise", "dequantise"),
     lesson=FOUR_BITS,
     hints=(
-        "Fill the weights up with zeros to whole blocks, work on a table with one row a block, and cut the surplus off at the end.",
-        "(blocks / scales[:, None])[..., None] - levels has one more dimension, of 16; .abs().argmin(-1) is the nearest. For a block of "
-        "zeros divide by 1 in place of 0.",
-        "Prices to the nearest coin of [1, 2, 5]: `(torch.tensor([4.2])[..., None] - coins).abs().argmin(-1)` gives place 2, the coin 5.",
+        "Fill the weights up with zeros to whole blocks, work on a table with one row a block, and cut the "
+        "surplus off at the end.",
+        "(blocks / scales[:, None])[..., None] - levels has one more dimension, of 16; .abs().argmin(-1) "
+        "is the nearest. For a block of zeros divide by 1 in place of 0.",
+        (
+            "Prices to the nearest coin of [1, 2, 5]: `(torch.tensor([4.2])[..., None] - "
+            "coins).abs().argmin(-1)` gives place 2, the coin 5."
+        ),
     ),
 )
 def four_bits(answer, draw):
@@ -375,9 +393,12 @@ def four_bits(answer, draw):
     lesson=FOUR_BITS,
     hints=(
         "Count bits for one weight first: its code, its part of a scale, its part of a scale of scales.",
-        "Frozen: 4 + 8 / block + 32 / (block * scale_block) bits a weight. Adapter: four numbers of 4 bytes for each trained one "
-        "(weight, gradient, and two of the optimizer).",
-        "Eggs at 20 cents, a box of 12 for 6 cents, a crate of 10 boxes for 1.20: an egg costs 20 + 6 / 12 + 120 / (12 * 10) cents.",
+        "Frozen: 4 + 8 / block + 32 / (block * scale_block) bits a weight. Adapter: four numbers of 4 "
+        "bytes for each trained one (weight, gradient, and two of the optimizer).",
+        (
+            "Eggs at 20 cents, a box of 12 for 6 cents, a crate of 10 boxes for 1.20: an egg costs 20 + 6 "
+            "/ 12 + 120 / (12 * 10) cents."
+        ),
     ),
 )
 def memory(answer, draw):
@@ -407,9 +428,16 @@ def memory(answer, draw):
     needs=("fake_quant", "both_ways"),
     lesson=FOUR_BITS,
     hints=(
-        "There are two jobs: to cut x off at both ends, and to round what is left. Which of the two shall the gradient see?",
-        "clamp has the gradient that is wanted: 1 inside, 0 beyond. The rounding has to be hidden: inside + (rounded - inside).detach().",
-        "A sign that lets the gradient through: `x + (x.sign() - x).detach()` is -1 or 1 on the way forward and x on the way back.",
+        "There are two jobs: to cut x off at both ends, and to round what is left. Which of the two shall "
+        "the gradient see?",
+        (
+            "clamp has the gradient that is wanted: 1 inside, 0 beyond. The rounding has to be hidden: "
+            "inside + (rounded - inside).detach()."
+        ),
+        (
+            "A sign that lets the gradient through: `x + (x.sign() - x).detach()` is -1 or 1 on the way "
+            "forward and x on the way back."
+        ),
     ),
 )
 def round_forward_only(answer, draw):
@@ -441,7 +469,8 @@ def round_forward_only(answer, draw):
 
 # q8: a prediction before the measurement
 
-#: What the notebook's `measure` finds; tests/checks/chapters/test_lora_and_peft.py measures every one of them.
+#: What the notebook's `measure` finds;
+#: tests/checks/chapters/test_lora_and_peft.py measures every one of them.
 FOUND = {"off": True, "prompt": False, "activations": False, "decoder": True, "linear": False, "itself": True}
 
 
@@ -453,9 +482,16 @@ FOUND = {"off": True, "prompt": False, "activations": False, "decoder": True, "l
     needs=("predictions",),
     lesson=TABLE,
     hints=(
-        "For the memory ask what the backward pass still needs: to reach an adapter in the first layer, it has to pass all others.",
-        "What an untrained adapter does depends on where its numbers stand and begin. And a product of sums is not a sum of products: (A1 + A2)(B1 + B2) has mixed terms.",
-        "Mean width times mean length of two fields is not their mean area: 2 by 2 and 4 by 4 have 10 on average, 3 times 3 is 9.",
+        "For the memory ask what the backward pass still needs: to reach an adapter in the first layer, it "
+        "has to pass all others.",
+        (
+            "What an untrained adapter does depends on where its numbers stand and begin. And a product "
+            "of sums is not a sum of products: (A1 + A2)(B1 + B2) has mixed terms."
+        ),
+        (
+            "Mean width times mean length of two fields is not their mean area: 2 by 2 and 4 by 4 have 10 on "
+            "average, 3 times 3 is 9."
+        ),
     ),
 )
 def predict(answer, draw):
@@ -473,10 +509,14 @@ def predict(answer, draw):
     needs=("mix",),
     lesson=TABLE,
     hints=(
-        "Adding the A and adding the B does not do it. Which larger A and B have a product that is the sum of products?",
-        "Put the A one above the other and the B side by side; give each B its own weight and scale before, and remember that the new "
-        "scale is the new alpha divided by the new rank.",
-        "2*5 + 3*7 as one product of a row and a column: [2, 3] times [5, 7]. With weights: [0.5 * 2, 0.5 * 3] times [5, 7].",
+        "Adding the A and adding the B does not do it. Which larger A and B have a product that is the sum "
+        "of products?",
+        "Put the A one above the other and the B side by side; give each B its own weight and scale "
+        "before, and remember that the new scale is the new alpha divided by the new rank.",
+        (
+            "2*5 + 3*7 as one product of a row and a column: [2, 3] times [5, 7]. With weights: [0.5 * 2, "
+            "0.5 * 3] times [5, 7]."
+        ),
     ),
 )
 def mixing(answer, draw):
@@ -520,10 +560,10 @@ exercise.manual(
     lesson=TABLE,
     hints=(
         "Which of the six columns does the harbour office pay for every day, and which only once?",
-        "Strike out what breaks a hard limit first; then compare what is left on two numbers, each with n and interval; then say what the table "
-        "cannot tell (other rates, other seeds, their texts).",
-        "On another question: 'The folding bike, 11 kg, because the stairs are a hard limit at 12. It is 6 minutes slower [4, 8], n = 20. Not "
-        "measured: rain. Above 15 km I would decide otherwise.'",
+        "Strike out what breaks a hard limit first; then compare what is left on two numbers, each with n "
+        "and interval; then say what the table cannot tell (other rates, other seeds, their texts).",
+        "On another question: 'The folding bike, 11 kg, because the stairs are a hard limit at 12. It is "
+        "6 minutes slower [4, 8], n = 20. Not measured: rain. Above 15 km I would decide otherwise.'",
     ),
 )
 
@@ -532,7 +572,10 @@ exercise.manual(
 
 #: Of logits up to 20; other right ways of computing them differ by up to 1e-5 (four ways, 20 draws).
 TOLERANCE = 1e-3
-NO_ADAPTERS = "what comes without adapters; does each hook return something, and does model.parameters() find the matrices?"
+NO_ADAPTERS = (
+    "what comes without adapters; does each hook return something, and does model.parameters() "
+    "find the matrices?"
+)
 
 
 @exercise.question(
@@ -543,13 +586,15 @@ NO_ADAPTERS = "what comes without adapters; does each hook return something, and
     needs=("bottleneck", "add_adapters", "placed", "five_steps"),
     lesson=SETTINGS,
     hints=(
-        "Which of the two matrices may be zero at first, so that nothing changes and yet both can learn? And where does a hook get what "
-        "went into the layer?",
-        "What a forward hook returns takes the output's place; it is called with (layer, inputs, output), and inputs[0] went in. Freeze the "
-        "model before the new matrices are part of it, and keep them as an attribute of a module, or model.parameters() can't find them. "
-        "A hook that names a variable of a loop sees the variable's last value: all six would use one adapter.",
-        "A dimmer behind each lamp of a chain, of its own and at full light at first: `lamp.dimmer = torch.nn.Linear(1, 1, bias=False)`, "
-        "`torch.nn.init.ones_(lamp.dimmer.weight)`, `lamp.register_forward_hook(lambda lamp, inputs, output: lamp.dimmer(output))`.",
+        "Which of the two matrices may be zero at first, so that nothing changes and yet both can learn? "
+        "And where does a hook get what went into the layer?",
+        "What a forward hook returns takes the output's place; it is called with (layer, inputs, output), "
+        "and inputs[0] went in. Freeze the model before the new matrices are part of it, and keep them as "
+        "an attribute of a module, or model.parameters() can't find them. A hook that names a variable of "
+        "a loop sees the variable's last value: all six would use one adapter.",
+        "A dimmer behind each lamp of a chain, of its own and at full light at first: `lamp.dimmer = "
+        "torch.nn.Linear(1, 1, bias=False)`, `torch.nn.init.ones_(lamp.dimmer.weight)`, "
+        "`lamp.register_forward_hook(lambda lamp, inputs, output: lamp.dimmer(output))`.",
     ),
 )
 def own_adapter(answer, draw):
@@ -561,7 +606,10 @@ def own_adapter(answer, draw):
         for rows in ((4,), (2, 3)):
             hidden = _normal(draw, *rows, size)
             found = answer.call("bottleneck", hidden, ways.down, ways.up)
-            what = f"bottleneck(hidden, down, up) for hidden {tuple(hidden.shape)}, down {(width, size)}, up {(size, width)}"
+            what = (
+                f"bottleneck(hidden, down, up) for hidden {tuple(hidden.shape)}, down {(width, size)}, "
+                f"up {(size, width)}"
+            )
             _expect_way(
                 found,
                 what,
@@ -591,7 +639,9 @@ def own_adapter(answer, draw):
 
 
 class _Ways:
-    """What an adapter of two given matrices makes of a layer and its input x: as it should be, and by known slips."""
+    """What an adapter of two given matrices makes of a layer and its input x: as it
+    should be, and by known slips.
+    """
 
     def __init__(self, down, up):
         self.down, self.up = down, up

@@ -63,9 +63,9 @@ def _twin(name, kind="AutoModel"):
     lesson=MODELS,
     hints=(
         "Three parts: the embeddings once, a layer as often as there are layers, the head once.",
-        "The lesson's formula of a layer holds here too: four square matrices, two for the inner part, two "
-        "normalisations. DistilBERT has no segments; its head is a square matrix and one of dim by labels, each with "
-        "its bias.",
+        "The lesson's formula of a layer holds here too: four square matrices, two for the inner part, "
+        "two normalisations. DistilBERT has no segments; its head is a square matrix and one of dim by "
+        "labels, each with its bias.",
         "A tower of 3 equal floors on a cellar of 40 bricks, 100 bricks a floor and a roof of 25:\n"
         "bricks = 40 + 3 * 100 + 25",
     ),
@@ -185,9 +185,11 @@ def prepare(answer, draw):
     needs=("adopt", "register", "ReaderForSequenceClassification"),
     lesson=MODELS,
     hints=(
-        "The plain network's forward is all you need to know; the class has the same layers under other names.",
-        "In __init__: super().__init__(config), the three layers, and last self.post_init(), without which nothing can be loaded. adopt is a dict with new keys. "
-        "register needs AutoConfig and AutoModelForSequenceClassification, as in the lesson.",
+        "The plain network's forward is all you need to know; the class has the same layers under "
+        "other names.",
+        "In __init__: super().__init__(config), the three layers, and last self.post_init(), without "
+        "which nothing can be loaded. adopt is a dict with new keys. register needs AutoConfig and "
+        "AutoModelForSequenceClassification, as in the lesson.",
         "Renaming the columns of a table:\n"
         'new = {"year": "Jahr", "town": "Ort"}\n{new[name]: column for name, column in table.items()}',
     ),
@@ -253,11 +255,13 @@ def _plain_logits(weights, tokens, mask):
     needs=("train_wordpiece",),
     lesson=TOKENS,
     hints=(
-        "Five stations: normaliser, pre-tokenizer, model, post-processor, decoder. Which of them have you set?",
-        "The trainer gets the special tokens, or they have no number. The template needs the numbers of [CLS] and "
-        "[SEP], so it comes after the training; the decoder is decoders.WordPiece().",
+        "Five stations: normaliser, pre-tokenizer, model, post-processor, decoder. Which of them "
+        "have you set?",
+        "The trainer gets the special tokens, or they have no number. The template needs the numbers of "
+        "[CLS] and [SEP], so it comes after the training; the decoder is decoders.WordPiece().",
         "A tokenizer that ends every text with <end>:\n"
-        'processors.TemplateProcessing(single="$A <end>", special_tokens=[("<end>", t.token_to_id("<end>"))])',
+        'processors.TemplateProcessing(single="$A <end>", special_tokens=[("<end>", '
+        't.token_to_id("<end>"))])',
     ),
 )
 def train_wordpiece(answer, draw):
@@ -306,9 +310,10 @@ def _squeezed(text):
     needs=("collate", "names_in"),
     lesson=TASKS,
     hints=(
-        "Down: three kinds of places have no label of their own. Up: first make words of pieces, then names of words.",
-        "A piece begins a word if its word is not None and differs from the word of the piece before. In names_in the "
-        "first piece of a word decides; the other pieces only move the end of the word.",
+        "Down: three kinds of places have no label of their own. Up: first make words of pieces, then "
+        "names of words.",
+        "A piece begins a word if its word is not None and differs from the word of the piece before. In "
+        "names_in the first piece of a word decides; the other pieces only move the end of the word.",
         "Joining neighbours that are equal:\n"
         "runs = []\nfor letter in text:\n    if runs and runs[-1][0] == letter:\n        runs[-1] += letter\n"
         "    else:\n        runs.append(letter)",
@@ -410,10 +415,11 @@ def _names(pieces):
     needs=("zero_shot", "best_answer"),
     lesson=TASKS,
     hints=(
-        "Zero-shot: over what does softmax run, over the labels or within one label? Answers: not every pair of a start "
-        "and an end is legal.",
-        "The columns come from label2id. For multi_label take two columns and softmax over them. For the answer, go "
-        "through all windows and all pairs first <= last < first + longest whose offsets are not None.",
+        "Zero-shot: over what does softmax run, over the labels or within one label? Answers: not every "
+        "pair of a start and an end is legal.",
+        "The columns come from label2id. For multi_label take two columns and softmax over them. For the "
+        "answer, go through all windows and all pairs first <= last < first + longest whose offsets are "
+        "not None.",
         "The best pair of a starter and a dessert within a budget:\n"
         "max((joy[s] + joy[d], s, d) for s in starters for d in desserts if price[s] + price[d] <= 20)",
     ),
@@ -466,10 +472,12 @@ def _zero_shot(logits, label2id, multi):
 
 
 def _windows(draw, longest, best):
-    """Three windows: two special pieces, a question, and a stretch of the text; offsets are None outside the text.
+    """Three windows: two special pieces, a question, and a stretch of the text;
+    offsets are None outside the text.
 
-    The window number `best` has the best legal answer, of `longest` pieces. Larger sums elsewhere are not legal: a piece
-    outside the text, one piece too many (in the next window), an end before its start (in the one after that).
+    The window number `best` has the best legal answer, of `longest` pieces. Larger sums elsewhere
+    are not legal: a piece outside the text, one piece too many (in the next window), an end
+    before its start (in the one after that).
     """
     windows, place = [], 0
     for number in range(3):
@@ -522,8 +530,8 @@ def _best(windows, longest):
     lesson=TASKS,
     hints=(
         "Embed the shortest text alone and then together with a long one. Why do the vectors differ?",
-        "Two things go wrong with padding: the model is not told of it, and the mean counts it. And in nearest, which "
-        "text is always most similar to a text?",
+        "Two things go wrong with padding: the model is not told of it, and the mean counts it. And in "
+        "nearest, which text is always most similar to a text?",
         "The mean age of the people in a table with empty rows:\n"
         "sum(age * real for age, real in zip(ages, present)) / sum(present)",
     ),
@@ -578,10 +586,11 @@ def _vectors(texts):
     needs=("shares", "write"),
     lesson=WRITING,
     hints=(
-        "shares: three steps, one after the other, and a sum of one in the end. write: on which side is the padding of "
-        "a text that goes on?",
-        "Top-k counts pieces, top-p adds up shares of what top-k left. In write, either pad on the left and give the "
-        "mask to generate, or do one prompt after the other; cut the prompt off and stop at the end mark.",
+        "shares: three steps, one after the other, and a sum of one in the end. write: on which side is "
+        "the padding of a text that goes on?",
+        "Top-k counts pieces, top-p adds up shares of what top-k left. In write, either pad on the left "
+        "and give the mask to generate, or do one prompt after the other; cut the prompt off and stop at "
+        "the end mark.",
         "Keep the largest numbers until they reach half of the sum:\n"
         "kept = [x for x, before in zip(ordered, [0, *accumulate(ordered)]) if before < sum(ordered) / 2]",
     ),
@@ -651,10 +660,11 @@ def _greedy(prompt, most):
     needs=("CountingPipeline",),
     lesson=WRITING,
     hints=(
-        "Four methods: the options sorted, text to tensors, tensors to tokens, tokens to the answer. _sanitize_parameters is called "
-        "with the options of one call only: put in no defaults there, or a later call undoes what the first was told.",
-        "The tokens of T5 begin with a start mark and, in a batch, end in padding; both are special, and the end mark "
-        "is too. Count what is none of tokenizer.all_special_ids.",
+        "Four methods: the options sorted, text to tensors, tensors to tokens, tokens to the answer. "
+        "_sanitize_parameters is called with the options of one call only: put in no defaults there, or a "
+        "later call undoes what the first was told.",
+        "The tokens of T5 begin with a start mark and, in a batch, end in padding; both are special, and "
+        "the end mark is too. Count what is none of tokenizer.all_special_ids.",
         "How many real words are in a row that is filled up?\n"
         'sum(word not in ("<start>", "<fill>") for word in row)',
     ),
@@ -711,9 +721,13 @@ def _translated(text, prefix, most):
     lesson=PICTURES,
     hints=(
         "How many squares fit into the picture, and is there one vector more in front?",
-        'With "full" the [CLS] vector stays, with "default" it is dropped. Each <image> becomes that many of itself; '
+        'With "full" the [CLS] vector stays, with "default" it is dropped. Each <image> becomes that many '
+        "of itself; "
         "then the rows are filled on the left.",
-        "Write every 7 three times:\n[copy for number in row for copy in ([7] * 3 if number == 7 else [number])]",
+        (
+            "Write every 7 three times:\n"
+            "[copy for number in row for copy in ([7] * 3 if number == 7 else [number])]"
+        ),
     ),
 )
 def pictures(answer, draw):
@@ -798,7 +812,13 @@ exercise.manual(
     lesson=TASKS,
     hints=(
         "Read the three jobs again: in which can a wrong output be seen by the person who gets it?",
-        "Name the class you would load, how you would decode or choose, and one number you would want to see first.",
-        "A bridge is tested by lorries and not by the engineer's confidence: what is your lorry, and how many of them?",
+        (
+            "Name the class you would load, how you would decode or choose, and one number you would want "
+            "to see first."
+        ),
+        (
+            "A bridge is tested by lorries and not by the engineer's confidence: what is your lorry, and how "
+            "many of them?"
+        ),
     ),
 )

@@ -1,4 +1,6 @@
-"""The questions of chapter 09: one encoder with several heads, who gets the next batch, and what the gradients say."""
+"""The questions of chapter 09: one encoder with several heads, who gets the next
+batch, and what the gradients say.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,8 @@ exercise = Exercise(
     lesson=BATCHES,
     hints=(
         "Begin with temperature 1: what is the chance of a task if all rows lie in one heap?",
-        "Raise each size to the power 1 / temperature, then divide by the sum. At a temperature of a million the "
-        "power is almost 0, and anything to the power 0 is 1.",
+        "Raise each size to the power 1 / temperature, then divide by the sum. At a temperature of a "
+        "million the power is almost 0, and anything to the power 0 is 1.",
         "Votes in proportion to the square root of the inhabitants:\n"
         "roots = {village: count ** (1 / 2) for village, count in villages.items()}\n"
         "{village: root / sum(roots.values()) for village, root in roots.items()}",
@@ -79,8 +81,9 @@ def temperature(answer, draw):
     lesson=HEADS,
     hints=(
         "Which of the states belong to real tokens, and which only fill the row up?",
-        "For a text: set the padded states to 0 by multiplying with the mask (unsqueeze(-1) gives it a last side), sum "
-        "over the tokens, divide by the number of real tokens of that row. A head is states @ weight.T + bias.",
+        "For a text: set the padded states to 0 by multiplying with the mask (unsqueeze(-1) gives it a "
+        "last side), sum over the tokens, divide by the number of real tokens of that row. A head is "
+        "states @ weight.T + bias.",
         "The mean weight of the fish in each basket, where 0 in `is_fish` marks stones:\n"
         "(weights * is_fish).sum(1) / is_fish.sum(1)",
     ),
@@ -128,8 +131,8 @@ def _same_logits(answer, states, mask, heads, task, wanted, real=None):
     lesson=HEADS,
     hints=(
         "Print the colleague's labels beside the tokens. How many of them does a person with a pencil know?",
-        "None is no word: -100. The second and later tokens of a word: -100 as well. So remember the word of the token "
-        "before, and compare.",
+        "None is no word: -100. The second and later tokens of a word: -100 as well. So remember the word "
+        "of the token before, and compare.",
         "Write each day's date only at its first event:\n"
         "for place, day in enumerate(days):\n"
         "    print(day if place == 0 or day != days[place - 1] else '')",
@@ -159,7 +162,9 @@ def labels_of_words(answer, draw):
 
 
 def _sentence(draw):
-    """(word ids, a tag a word): words of one to three tokens, neighbours with the same tag, special tokens, padding."""
+    """(word ids, a tag a word): words of one to three tokens, neighbours with the
+    same tag, special tokens, padding.
+    """
     tags = [0, *draw.sample(range(1, 9), 4)]
     tags += [tags[-1], 0]  # neighbours that agree are two words
     ids = [word for word in range(len(tags)) for _ in range(draw.random.randrange(1, 4) if word != 2 else 3)]
@@ -178,9 +183,11 @@ def _sentence(draw):
     lesson=SHARED,
     hints=(
         "Which weights do both tasks move? Make one long vector of those for each task.",
-        'Keep the names that begin with "encoder."; where a gradient is None put zeros of the other\'s shape (both None: '
+        'Keep the names that begin with "encoder."; where a gradient is None put zeros of the other\'s '
+        "shape (both None: "
         "leave it out). Then the dot product divided by the two lengths, and 0.0 if a length is 0.",
-        "The angle between two walks of several legs: put all legs into one vector each, not the mean of the legs' angles:\n"
+        "The angle between two walks of several legs: put all legs into one vector each, not the mean of "
+        "the legs' angles:\n"
         "torch.cosine_similarity(torch.cat(mine), torch.cat(yours), dim=0).item()",
     ),
 )
@@ -245,9 +252,10 @@ def _cosine(one, other):
     needs=("train_round", "watched"),
     lesson=HEADS,
     hints=(
-        "There are two bugs. Which heads have a gradient after backward()? And what does AdamW do with a gradient that is zero?",
-        "Only the batch's own head may enter the loss; labels of another task mean nothing to it. And zero_grad() without "
-        "an argument sets gradients to None, which AdamW skips.",
+        "There are two bugs. Which heads have a gradient after backward()? And what does AdamW do with a "
+        "gradient that is zero?",
+        "Only the batch's own head may enter the loss; labels of another task mean nothing to it. And "
+        "zero_grad() without an argument sets gradients to None, which AdamW skips.",
         "A postman with three bags opens the one that the address names, and no other:\n"
         "bags[letter.street].append(letter)",
     ),
@@ -316,10 +324,14 @@ SITUATIONS = {  # optimizer, its settings, what it finds as a gradient, whether 
     needs=("forecast",),
     lesson=HEADS,
     hints=(
-        "Take one line at a time. What does the optimizer remember, and what does it do without looking at the gradient?",
-        "Adam keeps a running mean of past gradients and steps along it. AdamW also shrinks every weight that it handles. "
-        "Plain SGD keeps nothing. And None means: not handled.",
-        "A ship whose engine stops drifts on by its way through the water; one that was never under way doesn't.",
+        "Take one line at a time. What does the optimizer remember, and what does it do without looking at "
+        "the gradient?",
+        "Adam keeps a running mean of past gradients and steps along it. AdamW also shrinks every weight "
+        "that it handles. Plain SGD keeps nothing. And None means: not handled.",
+        (
+            "A ship whose engine stops drifts on by its way through the water; one that was never under "
+            "way doesn't."
+        ),
     ),
 )
 def foretell(answer, draw):
@@ -361,7 +373,13 @@ exercise.manual(
     lesson=SHARED,
     hints=(
         "Read the column of gains in lesson 3 with its intervals, line by line, before you decide.",
-        "Which interval lies on one side of 0? What does one model save, and who would pay for what it loses?",
-        "One bus for school, market and harbour is cheaper than three. Whether that is good depends on who arrives late.",
+        (
+            "Which interval lies on one side of 0? What does one model save, and who would pay for "
+            "what it loses?"
+        ),
+        (
+            "One bus for school, market and harbour is cheaper than three. Whether that is good depends "
+            "on who arrives late."
+        ),
     ),
 )

@@ -1,4 +1,6 @@
-"""The questions of chapter 11: a results file, a figure, a demo's function, a fair leaderboard, what chance does to it, a Space's files."""
+"""The questions of chapter 11: a results file, a figure, a demo's function, a fair leaderboard,
+what chance does to it, a Space's files.
+"""
 
 from __future__ import annotations
 
@@ -52,13 +54,16 @@ def _scores(draw, rows, centre=0.4, width=0.15):
     needs=("results_text",),
     lesson=RESULTS,
     hints=(
-        "What must a reader have to judge a number? How many rows, how sure, made with what. Begin with n and the mean.",
-        "The interval is the mean ± 1.96 × standard deviation ÷ √n, with n - 1 under the deviation. One row has no deviation: None, which json writes "
-        "as null. json.dumps makes the text; it writes a NaN as well, though JSON has none.",
+        "What must a reader have to judge a number? How many rows, how sure, made with what. Begin with n "
+        "and the mean.",
+        "The interval is the mean ± 1.96 × standard deviation ÷ √n, with n - 1 under the deviation. One "
+        "row has no deviation: None, which json writes as null. json.dumps makes the text; it writes a "
+        "NaN as well, though JSON has none.",
         "Weights of three apples, as JSON:\n"
         "import json, statistics\n"
         "weights = [150, 160, 155]\n"
-        'json.dumps({"n": len(weights), "mean": statistics.mean(weights), "deviation": statistics.stdev(weights)})',
+        'json.dumps({"n": len(weights), "mean": statistics.mean(weights), "deviation": '
+        "statistics.stdev(weights)})",
     ),
 )
 def results_file(answer, draw):
@@ -128,8 +133,9 @@ def _by_method(entries, runs):
     lesson=RESULTS,
     hints=(
         "Draw the means first, with the names as tick labels. Then the whiskers, then the label.",
-        "errorbar and bar take lengths and not ends: how far the whisker goes below and above the mean, as [[below, …], [above, …]]. The label "
-        "names the metric, set_ylabel for upright whiskers, set_xlabel for lying ones.",
+        "errorbar and bar take lengths and not ends: how far the whisker goes below and above the mean, "
+        "as [[below, …], [above, …]]. The label names the metric, set_ylabel for upright whiskers, "
+        "set_xlabel for lying ones.",
         "Two temperatures with uneven whiskers, from 9 to 14 and from 11 to 12.5:\n"
         'axes.errorbar([0, 1], [10, 12], yerr=[[1, 1], [4, 0.5]], fmt="o")\n'
         'axes.set_xticks([0, 1], ["May", "June"])',
@@ -198,9 +204,10 @@ def _uneven(draw):
     needs=("predict", "MODELS", "MOST_CHARACTERS"),
     lesson=DEMO,
     hints=(
-        "List what a visitor can do wrong, and what can go wrong without them. Each needs one sentence that says what to do.",
-        "strip() first, then look whether anything is left. Never cut a text silently. MODELS.get(name) gives None for an unknown name; try and except "
-        "around the call of the model alone.",
+        "List what a visitor can do wrong, and what can go wrong without them. Each needs one sentence that "
+        "says what to do.",
+        "strip() first, then look whether anything is left. Never cut a text silently. MODELS.get(name) "
+        "gives None for an unknown name; try and except around the call of the model alone.",
         "A shop's till, which never raises:\n"
         "def price(item):\n"
         "    if item not in PRICES:\n"
@@ -283,12 +290,15 @@ LEAST_SURE, MOST_UNSURE = (
     needs=("places",),
     lesson=RESULTS,
     hints=(
-        "First write clearly_better(mine, yours) for two lists of scores on the same rows. The rest is counting.",
-        "Subtract row by row. Clearly better: the mean of the differences minus 1.96 standard errors of the differences is above 0. Two "
-        "models may differ clearly though their own intervals overlap: the hard rows are hard for both.",
+        "First write clearly_better(mine, yours) for two lists of scores on the same rows. The rest "
+        "is counting.",
+        "Subtract row by row. Clearly better: the mean of the differences minus 1.96 standard errors of "
+        "the differences is above 0. Two models may differ clearly though their own intervals overlap: "
+        "the hard rows are hard for both.",
         "Who is taller, in places, where only a clear difference of 2 cm counts:\n"
         'heights = {"Ida": 171, "Tom": 170, "Ben": 165}\n'
-        "{name: 1 + sum(other - mine > 2 for other in heights.values()) for name, mine in heights.items()}   # 1, 1, 3",
+        "{name: 1 + sum(other - mine > 2 for other in heights.values()) for name, mine in heights.items()} "
+        "  # 1, 1, 3",
     ),
 )
 def leaderboard(answer, draw):
@@ -351,8 +361,8 @@ def _places_agree(answer, scores):
     lesson=RESULTS,
     hints=(
         "The colleague's n is 500. How many different questions was the model asked?",
-        "The same row under five seeds is one question asked five times, not five questions. Make one number of each row first: its mean over the "
-        "seeds. zip(*scores) goes through the rows.",
+        "The same row under five seeds is one question asked five times, not five questions. Make one "
+        "number of each row first: its mean over the seeds. zip(*scores) goes through the rows.",
         "Three judges mark the same four cakes; there are four cakes, not twelve:\n"
         "marks = [[7, 5, 9, 6], [8, 5, 9, 5], [7, 6, 8, 6]]\n"
         "cakes = [sum(three) / 3 for three in zip(*marks)]",
@@ -375,8 +385,8 @@ def same_rows(answer, draw):
 
 # q6: a prediction before the measurement
 
-#: What is to be foretold: the texts to choose from, as the notebook's table has them, and which one its cell measures.
-#: Tests hold both against the notebook.
+#: What is to be foretold: the texts to choose from, as the notebook's table has them, and which one its cell
+#: measures. Tests hold both against the notebook.
 FORETOLD = {
     "how long intervals are": {
         "interval": (("a quarter as long", "half as long", "as long"), "half as long"),
@@ -401,10 +411,14 @@ FORETOLD = {
     needs=("predictions",),
     lesson=RESULTS,
     hints=(
-        "What does √n do to an interval? What is left of a hard row once two scores on it are subtracted? How often is a 95 % interval wrong?",
-        "Each of the 190 pairs has its chance of one in twenty to look different, with any number of rows. And who is first of twenty "
-        "equals was luckier than all others, on those rows.",
-        "Twenty coins, ten throws each: the best shows eight heads. Throw that one ten times more, and it shows about five.",
+        "What does √n do to an interval? What is left of a hard row once two scores on it are subtracted? "
+        "How often is a 95 % interval wrong?",
+        "Each of the 190 pairs has its chance of one in twenty to look different, with any number of "
+        "rows. And who is first of twenty equals was luckier than all others, on those rows.",
+        (
+            "Twenty coins, ten throws each: the best shows eight heads. Throw that one ten times more, "
+            "and it shows about five."
+        ),
     ),
 )
 def predict_the_board(answer, draw):
@@ -438,8 +452,10 @@ TITLES = ("Reviews: {}", 'The "{}"', "#1 in {}", "{}'s letters", "[{}]")
     needs=("space_files",),
     lesson=DEMO,
     hints=(
-        "Look for the secrets first; then nothing can slip out. The card of the lesson's Space shows which lines a header has.",
-        'A text in quotes may itself hold quotes: json.dumps(title) makes a quoted text that YAML reads too. "\\n".join(…) makes lines of a list. '
+        "Look for the secrets first; then nothing can slip out. The card of the lesson's Space shows which "
+        "lines a header has.",
+        "A text in quotes may itself hold quotes: json.dumps(title) makes a quoted text that YAML reads "
+        'too. "\\n".join(…) makes lines of a list. '
         "any(…) or a loop over secrets.items() finds a value in a text.",
         "A label for a jar, as YAML:\n"
         "import json\n"

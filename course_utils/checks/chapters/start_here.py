@@ -55,7 +55,8 @@ def _twin():
     lesson=HERE,
     hints=(
         "environment is a dict like os.environ: what is not in it has its default.",
-        'environment.get("HF_HUB_OFFLINE", "") is a text. Compare it in upper case with the four words; "0" is a text '
+        'environment.get("HF_HUB_OFFLINE", "") is a text. Compare it in upper case with the four words; '
+        '"0" is a text '
         "too, and a true one.",
         "Is the light on? Its switch says so in several ways:\n"
         'light = room.get("LIGHT", "").upper() in {"ON", "YES"}\n'
@@ -144,8 +145,9 @@ def _shown(environment, name):
     lesson=HERE,
     hints=(
         "Begin with what is wanted, and ask of each chapter what it needs. When do you stop?",
-        "Keep a set of chosen chapters and a list of those still to look at. What somebody knows need not be looked at, "
-        "and neither need what it needs, unless something else asks for it. The order comes last: that of `chapters`.",
+        "Keep a set of chosen chapters and a list of those still to look at. What somebody knows need not "
+        "be looked at, and neither need what it needs, unless something else asks for it. The order comes "
+        "last: that of `chapters`.",
         "Everybody who has to be told when somebody hears the news:\n"
         "told, waiting = set(), [first]\n"
         "while waiting:\n"
@@ -221,8 +223,8 @@ def _path(chapters, wanted, known):
     lesson=HELLO,
     hints=(
         "Three steps: tokenizer, model, read. Print the shape of the logits.",
-        "Find the place where input_ids equals tokenizer.mask_token_id; softmax along the words (dim=-1) of that place; "
-        "topk gives the values and their numbers.",
+        "Find the place where input_ids equals tokenizer.mask_token_id; softmax along the words (dim=-1) "
+        "of that place; topk gives the values and their numbers.",
         "The two tallest of a class, as shares of all heights:\n"
         "shares = heights / heights.sum()\n"
         "top = shares.topk(2)\n"
@@ -299,8 +301,8 @@ def _mask_probabilities(texts):
     lesson=ATTENTION,
     hints=(
         "Which two dimensions does a product of matrices use, and along which do the weights add up to 1?",
-        "key.transpose(-2, -1) swaps the last two dimensions whatever comes before them. Forbidden places become -inf "
-        "before the softmax (masked_fill with ~mask).",
+        "key.transpose(-2, -1) swaps the last two dimensions whatever comes before them. Forbidden places "
+        "become -inf before the softmax (masked_fill with ~mask).",
         "Marks of pupils as shares of each pupil's total, where some tests do not count:\n"
         'counted = points.masked_fill(~counts, float("-inf"))\n'
         "shares = counted.softmax(dim=-1)      # a forbidden one has exactly 0",
@@ -358,8 +360,8 @@ def _same_attention(answer, vectors, mask, call):
     hints=(
         "What goes into the first layer, and which three matrices does it meet there?",
         "entering = model.bert.embeddings(input_ids), in eval mode. Then query, key and value of "
-        "model.bert.encoder.layer[0].attention.self, each split into heads; padding is hidden from every head and "
-        "every asking place: attention_mask.bool()[:, None, None, :].",
+        "model.bert.encoder.layer[0].attention.self, each split into heads; padding is hidden from every "
+        "head and every asking place: attention_mask.bool()[:, None, None, :].",
         "Cutting rows of 12 into 3 groups of 4, and joining them again:\n"
         "groups = rows.view(texts, places, 3, 4).transpose(1, 2)     # (texts, 3, places, 4)\n"
         "rows = groups.transpose(1, 2).flatten(start_dim=2)          # (texts, places, 12)",
@@ -412,9 +414,12 @@ def _first_layer(tokens):
     needs=("fill_in",),
     lesson=HELLO,
     hints=(
-        "Give her function one text, then the same text together with a longer one. What does the second call know that "
-        "it should not, and which place does it read?",
-        "The tokenizer returns an attention_mask: pass it on. And the hidden word stands at another place in each text.",
+        "Give her function one text, then the same text together with a longer one. What does the second "
+        "call know that it should not, and which place does it read?",
+        (
+            "The tokenizer returns an attention_mask: pass it on. And the hidden word stands at another "
+            "place in each text."
+        ),
         "The last lap of each runner, when not all ran equally many:\n"
         "laps[torch.arange(len(laps)), counts - 1]     # row by row, each its own place",
     ),
@@ -458,10 +463,11 @@ def _same_guesses(answer, texts):
     lesson=ATTENTION,
     hints=(
         "How many rows and columns has the map of one head, and how many heads are there altogether?",
-        "Every layer has its own heads, every head a square map, every text its own. In 32 bits a number takes 4 bytes. "
-        "For longest_text turn the formula round; math.isqrt is a square root without rounding errors.",
-        "Crates in a yard: 3 rows of 5 stacks of 4 make 3 * 5 * 4 crates. How wide may a square yard be for 100 flagstones? "
-        "math.isqrt(100) stones.",
+        "Every layer has its own heads, every head a square map, every text its own. In 32 bits a number "
+        "takes 4 bytes. For longest_text turn the formula round; math.isqrt is a square root without "
+        "rounding errors.",
+        "Crates in a yard: 3 rows of 5 stacks of 4 make 3 * 5 * 4 crates. How wide may a square yard be "
+        "for 100 flagstones? math.isqrt(100) stones.",
     ),
 )
 def weights_made(answer, draw):
@@ -521,6 +527,9 @@ exercise.manual(
     hints=(
         "What will you do with all this in three months? Begin there.",
         "Compare two forms that differ in one answer, and look at what the path does.",
-        "A timetable that asks for your destination but not for your luggage: which train would it get wrong?",
+        (
+            "A timetable that asks for your destination but not for your luggage: which train would "
+            "it get wrong?"
+        ),
     ),
 )

@@ -1,7 +1,9 @@
 """The questions of chapter 01: publishing on a Hub, and what others can and cannot do with it.
 
-The learner's notebook runs a Hub of its own (`hub`). A check lets the learner's functions work on it, under names that
-are drawn, and then reads the state of that Hub on this side: what was typed to get there is nobody's business.
+The learner's notebook runs a Hub of its own (`hub`). A check lets the learner's
+functions work on it, under names that
+are drawn, and then reads the state of that Hub on this side: what was typed to
+get there is nobody's business.
 """
 
 from __future__ import annotations
@@ -72,7 +74,9 @@ def _published(answer, repo_id, kind="model"):
 
 @contextlib.contextmanager
 def _reading(repository):
-    """What cannot be read of a repository is a failure of the answer: a branch that is gone, a text that is none."""
+    """What cannot be read of a repository is a failure of the answer: a branch
+    that is gone, a text that is none.
+    """
     try:
         yield
     except (LookupError, StoreError, UnicodeDecodeError) as error:
@@ -161,7 +165,8 @@ def _flan():
     lesson=READ,
     hints=(
         "save_pretrained has an argument for the size of a file, and push_to_hub takes the same.",
-        'max_shard_size="2MB" is a text, and MB are millions of bytes; MiB would be more. The tokenizer is published by a call of its own, into the same repository. '
+        'max_shard_size="2MB" is a text, and MB are millions of bytes; MiB would be more. The tokenizer is '
+        "published by a call of its own, into the same repository. "
         "A repository that is there already is no reason to stop: exist_ok=True.",
         "Cutting a list into pieces, with an index of what lies where:\n"
         "pieces = [names[start : start + 3] for start in range(0, len(names), 3)]\n"
@@ -225,8 +230,9 @@ def _tensors(path, content):
     lesson=READ,
     hints=(
         "Let the Hub filter what it can filter (the task), and look at the rest one by one.",
-        "api.model_info(id, files_metadata=True) has card_data (with .license and .eval_results), gated, and siblings with "
-        "their sizes. An eval result has dataset_type, metric_type and metric_value. min() of tuples settles ties.",
+        "api.model_info(id, files_metadata=True) has card_data (with .license and .eval_results), gated, "
+        "and siblings with their sizes. An eval result has dataset_type, metric_type and metric_value. "
+        "min() of tuples settles ties.",
         "The fastest runner, and of equally fast ones the youngest, if there is any:\n"
         "runners = [(time, age, name) for …]\n"
         "return min(runners)[2] if runners else None",
@@ -255,16 +261,26 @@ DATASET, METRIC = "town/notices", "accuracy"
 
 
 def _shelf(draw, kind):
-    """(models, task, most bytes): a shelf with a task of its own, where the best model has a flaw of that kind."""
+    """(models, task, most bytes): a shelf with a task of its own, where the best
+    model has a flaw of that kind.
+    """
     pick = draw.random
     task = f"{kind}-classification-{pick.randrange(10**6)}"
     accuracies = sorted(draw.sample(range(600, 950), 6), reverse=True)
     sizes = draw.sample(range(2000, 9000), 6)
     models = [
-        {"id": f"{owner}/{task}-{number}", "task": task, "licence": pick.choice(LICENCES[:2]), "accuracy": accuracy / 1000,
-         "bytes": size, "gated": False}
-        for number, (owner, accuracy, size) in enumerate(zip(draw.sample(_OWNERS, 6), accuracies, sizes, strict=True))
-    ]  # fmt: skip
+        {
+            "id": f"{owner}/{task}-{number}",
+            "task": task,
+            "licence": pick.choice(LICENCES[:2]),
+            "accuracy": accuracy / 1000,
+            "bytes": size,
+            "gated": False,
+        }
+        for number, (owner, accuracy, size) in enumerate(
+            zip(draw.sample(_OWNERS, 6), accuracies, sizes, strict=True)
+        )
+    ]
     best, second = models[:2]
     most = 9_500
     if kind == "licence":
@@ -344,8 +360,9 @@ def _told(model):
     lesson=PUBLISH,
     hints=(
         "Measure first, then write. The number in the card is the variable that you measured.",
-        "ModelCardData(license=…, base_model=…, datasets=[…], model_name=…, eval_results=[EvalResult(…)]).to_yaml() between "
-        "two lines of ---, then the text. Upload it as README.md.",
+        "ModelCardData(license=…, base_model=…, datasets=[…], model_name=…, "
+        "eval_results=[EvalResult(…)]).to_yaml() between two lines of ---, then the text. Upload it as "
+        "README.md.",
         "A label whose weight is true:\n"
         'label = f"{basket.weigh():.1f} kg, {len(basket)} apples"     # and not "about 3 kg"',
     ),
@@ -437,8 +454,8 @@ def _sentiment(rows):
     lesson=PUBLISH,
     hints=(
         "When exactly must the tag be made? And what becomes of a file that the second set no longer has?",
-        "CommitOperationAdd and CommitOperationDelete go into one create_commit. list_repo_files says what is there. "
-        "The full id of what a tag points to is in model_info(…, revision=tag).sha.",
+        "CommitOperationAdd and CommitOperationDelete go into one create_commit. list_repo_files says "
+        "what is there. The full id of what a tag points to is in model_info(…, revision=tag).sha.",
         "Laying the table again for other guests: take away what nobody needs, put what is missing:\n"
         "away = set(table) - set(guests)",
     ),
@@ -496,7 +513,8 @@ def _same_files(repository, wanted, revision):
     lesson=RELEASE,
     hints=(
         "Look at the list of commits that hers leaves behind. Who can read the first one?",
-        "What was committed once can be had as long as the repository exists. So decide before anything is sent: "
+        "What was committed once can be had as long as the repository exists. So decide before "
+        "anything is sent: "
         r're.search(r"hf_[A-Za-z0-9]{20,}", text).',
         "Letters that must not be posted are sorted out before the post box, not fished out of it:\n"
         "held_back = sorted(name for name, letter in letters.items() if is_secret(letter))",
@@ -568,8 +586,9 @@ ANSWERS = {
     lesson=RELEASE,
     hints=(
         "To a stranger, how does a private repository differ from none at all?",
-        "GatedRepoError is a kind of RepositoryNotFoundError, so look for it first; error.response.status_code tells 401 from "
-        "the rest. And ask with an empty cache_dir, or the disk answers.",
+        "GatedRepoError is a kind of RepositoryNotFoundError, so look for it first; "
+        "error.response.status_code tells 401 from the rest. And ask with an empty cache_dir, or the disk "
+        "answers.",
         "Why does nobody open? The order of the questions matters:\n"
         "try: ring()\n"
         "except BrokenBell: …        # a kind of NoAnswer, so it comes first\n"
@@ -640,8 +659,8 @@ def _same_diagnoses(answer, tokens, cases):
     lesson=PUBLISH,
     hints=(
         "What did you read, and at which commit? Say so when you write.",
-        "sha = api.model_info(repo_id).sha, download at revision=sha, then upload with parent_commit=sha. On a 412 begin "
-        "again, reading included.",
+        "sha = api.model_info(repo_id).sha, download at revision=sha, then upload with parent_commit=sha. "
+        "On a 412 begin again, reading included.",
         "Two clerks and one ledger:\n"
         "while True:\n"
         "    page, number = read_ledger()\n"
@@ -687,7 +706,8 @@ def _appended(answer, draw, times):
 
 
 def in_company(repo_id, visits_id, lines, mine):
-    """`append_line`, and meanwhile a colleague who adds one of the lines at each call until there are no more.
+    """`append_line`, and meanwhile a colleague who adds one of the lines at each
+    call until there are no more.
 
     Each call leaves a mark in another repository, so that the Hub tells how many there were.
     """
@@ -715,8 +735,10 @@ def in_company(repo_id, visits_id, lines, mine):
     lesson=RELEASE,
     hints=(
         "Three repositories, three cards, one tag: which of the three must be complete before it is tagged?",
-        "rows.to_json(path) writes JSON lines. evaluate.generate(model, tokenizer, prompts) gives the answers. "
-        'create_repo(…, repo_type=…), for a Space with space_sdk="gradio"; create_tag(…, repo_type=…) for each.',
+        "rows.to_json(path) writes JSON lines. evaluate.generate(model, tokenizer, prompts) gives "
+        "the answers. "
+        'create_repo(…, repo_type=…), for a Space with space_sdk="gradio"; create_tag(…, '
+        "repo_type=…) for each.",
         "A book, its audio and its web page, first edition:\n"
         "for part in (book, audio, page):\n"
         '    part.name_the_others()\n    part.stamp("1st")',
@@ -810,7 +832,13 @@ exercise.manual(
     lesson=RELEASE,
     hints=(
         "List everything that the model comes from. What does each of these allow?",
-        "A gate says who gets it, a licence what they may do, a card what they should know. Which of your worries is which?",
-        "A photograph of a crowd: who took it, who is in it, who wants to print it, and where? Four people, four permissions.",
+        (
+            "A gate says who gets it, a licence what they may do, a card what they should know. Which of "
+            "your worries is which?"
+        ),
+        (
+            "A photograph of a crowd: who took it, who is in it, who wants to print it, and where? Four "
+            "people, four permissions."
+        ),
     ),
 )

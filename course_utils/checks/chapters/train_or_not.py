@@ -1,4 +1,6 @@
-"""The questions of chapter 05: prompts, the arithmetic of memory and money, learning curves, and the decision."""
+"""The questions of chapter 05: prompts, the arithmetic of memory and money,
+learning curves, and the decision.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,11 @@ exercise = Exercise(
     needs=("few_shot",),
     lesson=ASK,
     hints=(
-        "Three things can go wrong: one label is shown more often, the question's own text is among the examples, and "
-        "the prompt is too long. Which lines of yours see to each?",
-        "Go through the labels round by round, one example of each, in random order; leave out an example whose text "
-        "is the question's. Then drop whole examples from the end until the count of words is at most `longest`.",
+        "Three things can go wrong: one label is shown more often, the question's own text is among the "
+        "examples, and the prompt is too long. Which lines of yours see to each?",
+        "Go through the labels round by round, one example of each, in random order; leave out an example "
+        "whose text is the question's. Then drop whole examples from the end until the count of words is "
+        "at most `longest`.",
         "Choosing two apples and two pears from a basket at random:\n"
         'kinds = {"apple": [...], "pear": [...]}\n'
         "dice = random.Random(seed)\n"
@@ -84,7 +87,10 @@ def few_shot(answer, draw):
             dropped = 2 * len(labels) - len(rows)
             expect.true(
                 rows == shown[1][: len(rows)],
-                f"{what} to begin like the whole prompt with this seed, and to leave out examples from the end",
+                (
+                    f"{what} to begin like the whole prompt with this seed, and to leave out examples "
+                    "from the end"
+                ),
                 "other examples, or another order",
             )
             expect.true(
@@ -142,11 +148,11 @@ def _notices(draw):
     needs=("gpt2_parameters", "training_bytes"),
     lesson=COST,
     hints=(
-        "Build a tiny GPT2LMHeadModel from a GPT2Config and print the names and shapes of its parameters. What belongs "
-        "to every layer, and what is there once?",
-        "A layer has: two norms (weight and bias), the attention in one matrix of width × 3·width and one of width × "
-        "width, the feed-forward part of width × 4·width and back; each matrix with a bias. Once: tokens, places, a "
-        "last norm. The head shares its matrix with the tokens.",
+        "Build a tiny GPT2LMHeadModel from a GPT2Config and print the names and shapes of its parameters. "
+        "What belongs to every layer, and what is there once?",
+        "A layer has: two norms (weight and bias), the attention in one matrix of width × 3·width and one "
+        "of width × width, the feed-forward part of width × 4·width and back; each matrix with a bias. "
+        "Once: tokens, places, a last norm. The head shares its matrix with the tokens.",
         "A bookcase: 5 shelves of 3 boards each, 2 sides, 1 top:\n"
         "5 * 3 + 2 + 1\n"
         "The shelves grow with their number, sides and top do not.",
@@ -208,11 +214,12 @@ QUANTITIES = ("weights", "saved", "operations")
     needs=("forecast",),
     lesson=COST,
     hints=(
-        "Take a single layer: how many numbers are in its matrix, how many go in, and how many products are there?",
-        "A layer of width w has about w·w weights; for r rows about r·w numbers are kept, and r·w·w products are "
-        "computed. Double one of them at a time.",
-        "A field of length l and breadth b, fenced and sown: the fence grows with l + b, the seed with l · b. Double "
-        "both: twice the fence, four times the seed.",
+        "Take a single layer: how many numbers are in its matrix, how many go in, and how many "
+        "products are there?",
+        "A layer of width w has about w·w weights; for r rows about r·w numbers are kept, and r·w·w "
+        "products are computed. Double one of them at a time.",
+        "A field of length l and breadth b, fenced and sown: the fence grows with l + b, the seed with l "
+        "· b. Double both: twice the fence, four times the seed.",
     ),
 )
 def foretell(answer, draw):
@@ -278,11 +285,11 @@ def _measured(rows, width, layers):
     lesson=COST,
     hints=(
         "Hang the hook of the lesson into the network with 3 rows and width 5, and print the shapes it sees.",
-        "A linear layer keeps what goes in, a tanh keeps what comes out, and that is what goes into the next layer: "
-        "one tensor, counted once. Operations: 2abc for a product, three products per layer (forward, towards the "
-        "inputs, towards the weights).",
-        "A chain of five people who pass a note and each keep a copy of what they got, the last one also of what they "
-        "gave away: six copies, not ten.",
+        "A linear layer keeps what goes in, a tanh keeps what comes out, and that is what goes into the "
+        "next layer: one tensor, counted once. Operations: 2abc for a product, three products per layer "
+        "(forward, towards the inputs, towards the weights).",
+        "A chain of five people who pass a note and each keep a copy of what they got, the last one also "
+        "of what they gave away: six copies, not ten.",
     ),
 )
 def network_costs(answer, draw):
@@ -316,10 +323,12 @@ def network_costs(answer, draw):
     lesson=COST,
     hints=(
         "Take one card, one row, one epoch, and calculate by hand. Which factors are missing?",
-        "Three are wrong: a step is more than its forward pass; a card reaches only a part of the data sheet's speed; "
-        "and a run that does not fit into one card needs several, which share the hours and all cost money.",
-        "Painting a house: 60 square metres, two coats, 10 square metres an hour by the brochure, of which a painter "
-        "reaches half: 60 * 2 / (10 * 0.5) hours. Two painters need half the hours and send two bills.",
+        "Three are wrong: a step is more than its forward pass; a card reaches only a part of the data "
+        "sheet's speed; and a run that does not fit into one card needs several, which share the hours "
+        "and all cost money.",
+        "Painting a house: 60 square metres, two coats, 10 square metres an hour by the brochure, of "
+        "which a painter reaches half: 60 * 2 / (10 * 0.5) hours. Two painters need half the hours and "
+        "send two bills.",
     ),
 )
 def honest_offer(answer, draw):
@@ -397,8 +406,8 @@ REAL_SIZES, REAL_TARGET, REAL_TOLERANCE = (500, 1000, 2000, 4000), 8000, 0.05
     lesson=DATA,
     hints=(
         "Draw the points on logarithmic axes. What is a straight line there?",
-        "numpy.polyfit(log(rows), log(errors), 1) gives slope and intercept; points whose error is above `useless` "
-        "have not begun to learn and are left out first.",
+        "numpy.polyfit(log(rows), log(errors), 1) gives slope and intercept; points whose error is above "
+        "`useless` have not begun to learn and are left out first.",
         "A phone's battery, halved every so many hours, continued to hour 12:\n"
         "slope, start = np.polyfit(hours, np.log(charge), 1)\n"
         "np.exp(start + slope * 12)",
@@ -434,7 +443,10 @@ def learning_curve(answer, draw):
         found = answer.call(
             "error_at", list(REAL_SIZES), [errors[size] for size in REAL_SIZES], REAL_TARGET, 0.45
         )
-        what = f"the error after {REAL_TARGET} rows, continued from {[(size, round(errors[size], 3)) for size in REAL_SIZES]}"
+        what = (
+            f"the error after {REAL_TARGET} rows, continued from "
+            f"{[(size, round(errors[size], 3)) for size in REAL_SIZES]}"
+        )
         expect.close(found, errors[REAL_TARGET], what, tolerance=REAL_TOLERANCE)
 
 
@@ -467,8 +479,8 @@ def _real_curve(draw):
     lesson=DATA,
     hints=(
         "Go through the rubric from top to bottom and stop at the first line that applies.",
-        "Mind the words: *at least* includes the limit, *fewer than* does not. Compute the two costs once, at the "
-        "beginning.",
+        "Mind the words: *at least* includes the limit, *fewer than* does not. Compute the two costs "
+        "once, at the beginning.",
         "Umbrella, coat or neither, first line that applies:\n"
         'if rain >= 0.5: return "umbrella"\n'
         'if degrees < 10: return "coat"\n'
@@ -546,7 +558,7 @@ exercise.manual(
     hints=(
         "Which number do you not have, and who could give it to you in a day?",
         "Work out both bills first, then ask what would have to change for the other decision to win.",
-        "Rent or buy a bicycle: it depends on how often you ride, and the honest answer names the number of rides at "
-        "which it turns.",
+        "Rent or buy a bicycle: it depends on how often you ride, and the honest answer names the number "
+        "of rides at which it turns.",
     ),
 )

@@ -1,4 +1,6 @@
-"""The questions of chapter 12: preferences, a counterfactual test, the ELBO, the map of ideas, and a check-list."""
+"""The questions of chapter 12: preferences, a counterfactual test, the ELBO, the
+map of ideas, and a check-list.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,10 @@ CHANGES = {
     lesson=PREFERENCES,
     hints=(
         "Only one number enters the loss: beta times the margin. Write the margin of the start down first.",
-        "The margin is (chosen - reference_chosen) - (rejected - reference_rejected). A larger beta × margin, a lower loss.",
+        (
+            "The margin is (chosen - reference_chosen) - (rejected - reference_rejected). A larger beta × "
+            "margin, a lower loss."
+        ),
         "Of two runners only the lead counts: if both are 2 seconds faster, the lead is the same.",
     ),
 )
@@ -93,7 +98,10 @@ def foretell(answer, draw):
             truth = "same" if abs(after - before) < 1e-9 else "lower" if after < before else "higher"
             expect.true(
                 found[change] == truth,
-                f"forecast()[{change!r}] to agree with the measurement, loss {before:.3f} before and {after:.3f} after",
+                (
+                    f"forecast()[{change!r}] to agree with the measurement, loss {before:.3f} before and "
+                    f"{after:.3f} after"
+                ),
                 expect.show(found[change]),
             )
 
@@ -110,8 +118,8 @@ def foretell(answer, draw):
     lesson=PREFERENCES,
     hints=(
         "First make the margin, with one number per pair. What should the loss be if it is 0?",
-        "torch.nn.functional.logsigmoid stays finite where log(sigmoid(x)) does not. For the gradients, make copies that "
-        "require them: chosen.clone().requires_grad_().",
+        "torch.nn.functional.logsigmoid stays finite where log(sigmoid(x)) does not. For the gradients, "
+        "make copies that require them: chosen.clone().requires_grad_().",
         "The slope of a mean of squares:\nx = x.clone().requires_grad_()\n(x ** 2).mean().backward()\nx.grad",
     ),
 )
@@ -166,8 +174,8 @@ def _number(found, what):
     lesson=PREFERENCES,
     hints=(
         "Which token do the logits at place 3 foretell?",
-        "The logits at place i are about the token at place i + 1. And only the reply's tokens count: the first of them "
-        "is foretold at the last place of the prompt.",
+        "The logits at place i are about the token at place i + 1. And only the reply's tokens count: the "
+        "first of them is foretold at the last place of the prompt.",
         "A forecast for tomorrow is held against tomorrow's weather:\nright = forecasts[:-1] == weather[1:]",
     ),
 )
@@ -210,7 +218,10 @@ def reply_only(answer, draw):
     lesson=HARMED,
     hints=(
         "What becomes of a text that holds both names of a pair, if you replace one after the other?",
-        "All names must be replaced in one pass. re.sub takes a function that is given each match; \\b keeps to whole words.",
+        (
+            "All names must be replaced in one pass. re.sub takes a function that is given each match; \\b "
+            "keeps to whole words."
+        ),
         "Left and right change places:\n"
         're.sub(r"\\b(left|right)\\b", lambda found: {"left": "right", "right": "left"}[found[0]], text)',
     ),
@@ -258,8 +269,8 @@ def _same_texts(answer, name, texts, pairs):
     lesson=HARMED,
     hints=(
         "One number per text: what changed when only the name did?",
-        "Subtract text by text, then the bootstrap of chapter 04 over the differences. A verdict flips if one of the two "
-        "scores is above 0.5 and the other is not.",
+        "Subtract text by text, then the bootstrap of chapter 04 over the differences. A verdict flips if "
+        "one of the two scores is above 0.5 and the other is not.",
         "The mean change of twelve weights and its interval:\n"
         "places = generator.integers(0, 12, size=(1000, 12))\n"
         "np.quantile(changes[places].mean(axis=1), [0.025, 0.975])",
@@ -307,8 +318,9 @@ def gap(answer, draw):
     lesson=IDEAS,
     hints=(
         "Each half is one number per picture: a sum over pixels, and a sum over the numbers of the code.",
-        "The log density of a normal distribution has three terms, one of them depends on the pixel. The divergence is half "
-        "the sum of mean² + variance - 1 - log variance, and the variance is exp(log_variance).",
+        "The log density of a normal distribution has three terms, one of them depends on the pixel. The "
+        "divergence is half the sum of mean² + variance - 1 - log variance, and the variance is "
+        "exp(log_variance).",
         "The log density of one weight of 70 kg, if weights are 60 kg with a spread of 8 kg:\n"
         "-0.5 * ((70 - 60) / 8) ** 2 - math.log(8) - 0.5 * math.log(2 * math.pi)",
     ),
@@ -410,7 +422,8 @@ _FAMILY_OF = {letter: family for family, letter in LETTERS.items()}
     lesson=SHIP,
     hints=(
         "Which lines of the list can be settled by a file, and which only by reading them?",
-        'json.loads(files["results.json"]) holds the numbers. A number on the list may be rounded to two digits, so compare '
+        'json.loads(files["results.json"]) holds the numbers. A number on the list may be rounded to two '
+        "digits, so compare "
         "with abs(a - b) <= 0.005. A text of blanks is empty too: strip().",
         "Which of the shopping list is missing or too little:\n"
         "faults = [name for name, count in wanted.items() if bag.get(name, 0) < count]",

@@ -1,8 +1,9 @@
-"""A learner's own record of points: written by `course.check`, shown by `course progress`, kept on this machine.
+"""A learner's own record of points: written by `course.check`, shown by `course
+progress`, kept on this machine.
 
-The record is a file of lines, one per checked question. A line is appended in a single write, so nothing that is
-already there can be lost, two notebooks may write at once, and a line that was cut off spoils itself alone. What
-counts is the best result of each question. Marks that an instructor gives are not in it.
+The record is a file of lines, one per checked question. A line is appended in a single write, so nothing that
+is already there can be lost, two notebooks may write at once, and a line that was cut off spoils itself
+alone. What counts is the best result of each question. Marks that an instructor gives are not in it.
 """
 
 from __future__ import annotations
@@ -212,12 +213,18 @@ def progress_html() -> str:
     rows = []
     for one in standings:
         share = 100 * one.earned / one.reachable if one.reachable else 100
-        bar = f'<div style="border:1px solid #5f6368;width:10em;height:0.8em"><div style="background:#5f6368;height:100%;width:{share:.0f}%"></div></div>'
+        bar = (
+            '<div style="border:1px solid #5f6368;width:10em;height:0.8em"><div '
+            f'style="background:#5f6368;height:100%;width:{share:.0f}%"></div></div>'
+        )
         number = one.name.partition("_")[0]
         cells = (escape(number), escape(one.title), bar, escape(_points(one)))
         rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
     closing = "".join(f"<div>{escape(line)}</div>" for line in _closing(standings, entries))
-    style = "border:1px solid #5f6368;border-left:6px solid #5f6368;border-radius:4px;padding:8px 12px;margin:6px 0;max-width:60em"
+    style = (
+        "border:1px solid #5f6368;border-left:6px solid #5f6368;border-radius:4px;padding:8px "
+        "12px;margin:6px 0;max-width:60em"
+    )
     return f'<div style="{style}"><table>{"".join(rows)}</table>{closing}</div>'
 
 

@@ -158,7 +158,10 @@ def may_see(row, person):
 
 
 def find(rows, person, slug):
-    """The collection of that address: the id at its end decides. 404 for one that isn't there, or is not for them."""
+    """The collection of that address: the id at its end decides.
+
+    404 for one that isn't there, or is not for them.
+    """
     for row in rows:
         if slug.rpartition("-")[2] == row["id"] and may_see(row, person):
             return row

@@ -142,12 +142,16 @@ def asked_file(service, request, kind, owner, name, revision, path):
 
 
 def from_the_start(response):
-    """Whether an answer begins with a file's first byte: what comes after that continues the same download."""
+    """Whether an answer begins with a file's first byte: what comes after that
+    continues the same download.
+    """
     return response.headers.get("Content-Range", "bytes 0-").startswith("bytes 0-")
 
 
 def ranged(request, body, headers):
-    """The `Response` with the part of `body`, bytes or a `FilePart`, that the request's Range header wants: 200, 206 or 416."""
+    """The `Response` with the part of `body`, bytes or a `FilePart`, that the request's
+    Range header wants: 200, 206 or 416.
+    """
     size = body.length if isinstance(body, FilePart) else len(body)
     part = stretch(request.headers.get("Range"), size)
     if part is None:
@@ -175,7 +179,9 @@ def file_headers(file, commit):
 
 
 def stretch(asked, size):
-    """(start, length) of a Range header; None for no range or several, which get the whole file; 416 past its end."""
+    """(start, length) of a Range header; None for no range or several, which get
+    the whole file; 416 past its end.
+    """
     match = _RANGE.fullmatch(asked.strip()) if asked else None
     if not match or match[1] == match[2] == "":
         return None

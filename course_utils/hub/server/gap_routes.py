@@ -1,4 +1,7 @@
-"""What the real Hub has and this one has not: one table of addresses, each with what is missing there. README.md has the list."""
+"""What the real Hub has and this one has not: one table of addresses, each with what is missing there.
+
+README.md has the list.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ for _pattern, _what in GAPS.items():
 def _git(service, request, **values):
     """git shows a person what comes as plain text."""
     folder = f"{service.store.root}/repositories"
-    sentence = f"The local Hub has no git over HTTP. Its repositories are folders that git can clone: see {folder}.\n"
+    sentence = (
+        "The local Hub has no git over HTTP. Its repositories are folders that git can clone: see "
+        f"{folder}.\n"
+    )
     return Response(501, sentence.encode(), {"Content-Type": "text/plain; charset=utf-8"})
 
 

@@ -1,8 +1,10 @@
-"""HTTP/1.1 on the loopback address: a thread a connection, blocking calls, bounds on everything that comes in.
+"""HTTP/1.1 on the loopback address: a thread a connection, blocking calls,
+bounds on everything that comes in.
 
-Why a server of its own: files are sent by the kernel (sendfile) and received in large blocks, an answer can be cut on
-purpose in the middle of its body, and behind the grader's wall it listens at a Unix socket. docs/decisions/01 weighs it
-against an ASGI server. Request lines and headers are parsed by the standard library's http.server.
+Why a server of its own: files are sent by the kernel (sendfile) and received in large blocks, an answer can
+be cut on purpose in the middle of its body, and behind the grader's wall it listens at a Unix socket.
+docs/decisions/01 weighs it against an ASGI server. Request lines and headers are parsed by the standard
+library's http.server.
 """
 
 from __future__ import annotations
@@ -135,7 +137,9 @@ class Body:
         return count
 
     def _receive(self, view):
-        """Some bytes. What the stream has buffered comes first; a long rest straight from the socket, in large pieces."""
+        """Some bytes. What the stream has buffered comes first; a long rest straight
+        from the socket, in large pieces.
+        """
         if self._chunked or not self._begun:
             self._begun = True
             return self._stream.readinto1(view)
@@ -231,12 +235,16 @@ class Connection(BaseHTTPRequestHandler):
     rbufsize = 256 * 1024
 
     def setup(self):
-        # over TCP every small answer would wait 40 ms for the client's acknowledgement; a Unix socket has no such thing
+        # over TCP every small answer would wait 40 ms for the client's acknowledgement; a
+        # Unix socket has no such thing
         self.disable_nagle_algorithm = self.server.path is None
         super().setup()
 
     def handle(self):
-        """Requests, one after the other. Between them, and while headers come in, others may take the place."""
+        """Requests, one after the other.
+
+        Between them, and while headers come in, others may take the place.
+        """
         try:
             self.close_connection = True
             self.server.await_head(self.connection, HEAD_SECONDS)
@@ -286,7 +294,9 @@ class Connection(BaseHTTPRequestHandler):
         return Body(self.rfile, int(length[0]), chunked=False, connection=self.connection)
 
     def _check_origin(self):
-        """A page of some website in the same machine's browser must not talk to this server (DNS rebinding)."""
+        """A page of some website in the same machine's browser must not talk to
+        this server (DNS rebinding).
+        """
         allowed = {f"{name}:{self.server.port}" for name in LOCAL_NAMES}
         if self.headers.get("Host", "").lower() not in allowed:
             raise HubError(421, "This Hub answers only to its own address on this machine.")
@@ -343,7 +353,10 @@ def error_response(error):
 
 
 def _turn_away(request):
-    """Answer 503 at the door. What the client has sent is taken first and last: closing on unread bytes resets the connection."""
+    """Answer 503 at the door.
+
+    What the client has sent is taken first and last: closing on unread bytes resets the connection.
+    """
     request.settimeout(1)
     with contextlib.suppress(TimeoutError):
         request.recv(65536)
@@ -354,10 +367,13 @@ def _turn_away(request):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on 127.0.0.1 alone, or at a Unix socket where `path` is given (its `port` then is one for addresses only).
+    """Listens on 127.0.0.1 alone, or at a Unix socket where `path` is given (its `port`
+    then is one for addresses only).
 
-    All clients of a loopback address look alike, so there is no bound for each; but who asks nothing has no right to a
-    place: when all are taken, a newcomer gets that of the connection whose next request has been awaited longest.
+    All clients of a loopback address look alike, so there is no bound for each; but
+    who asks nothing has no right to a
+    place: when all are taken, a newcomer gets that of the connection whose next
+    request has been awaited longest.
 
     answer(request): makes a `Response`, or raises `HubError` or `Drop`.
     """
@@ -435,4 +451,6 @@ class Server(socketserver.ThreadingTCPServer):
             self._room.release()
 
     def handle_error(self, request, client_address):
-        """What a handler didn't foresee was answered already; nothing is printed into a learner's notebook."""
+        """What a handler didn't foresee was answered already; nothing is
+        printed into a learner's notebook.
+        """

@@ -8,9 +8,9 @@ KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 class Routes:
     """A table of (method, pattern) -> function. A pattern is like an address: "/api/{kind}/{owner}/{name}".
 
-    `{name}` takes one segment, `{path*}` all that follow, joined by slashes; `{kind}` takes models, datasets
-    and spaces and hands over "model", "dataset" or "space"; `{owner}` takes no word that is the Hub's own. The first
-    match of the table counts.
+    `{name}` takes one segment, `{path*}` all that follow, joined by slashes; `{kind}` takes models,
+    datasets and spaces and hands over "model", "dataset" or "space"; `{owner}` takes no word that is the
+    Hub's own. The first match of the table counts.
     """
 
     def __init__(self):

@@ -13,7 +13,9 @@ CONFIG_BYTES = 2**20
 
 
 def summary(repository):
-    """A repository in a list, as the card and the settings of its main branch have it; a damaged one is "disabled"."""
+    """A repository in a list, as the card and the settings of its main branch have
+    it; a damaged one is "disabled".
+    """
     try:
         return _summary(repository)
     except (StoreError, OSError):
@@ -79,7 +81,9 @@ def listed(kind, identifier, card, created):
 
 
 def info(repository, person, revision="main", sizes=False):
-    """A repository at a revision, with its files; what stands in them only for who may read them, but the card for all."""
+    """A repository at a revision, with its files; what stands in them only for who may
+    read them, but the card for all.
+    """
     commit = repository.head(revision)
     files = [file for file in repository.history.walk(commit) if not isinstance(file, Folder)]
     row = summary(repository)
@@ -175,7 +179,9 @@ def refs(repository, pull_requests):
 
 
 def stage(repository):
-    """Of a Space: nothing runs here, so one that has its app is stopped, or paused where somebody has paused it."""
+    """Of a Space: nothing runs here, so one that has its app is stopped, or
+    paused where somebody has paused it.
+    """
     head = repository.head()
     file = repository.card(head).data.get("app_file") or "app.py"
     names = [file, "Dockerfile", "index.html"] if isinstance(file, str) else ["app.py"]

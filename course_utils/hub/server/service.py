@@ -37,7 +37,9 @@ class Event:
 
 @dataclass
 class Failure:
-    """What is to go wrong. status: an HTTP status, or "drop". after_bytes: how much of the body still arrives."""
+    """What is to go wrong. status: an HTTP status, or "drop". after_bytes: how
+    much of the body still arrives.
+    """
 
     status: object
     times: int
@@ -50,7 +52,8 @@ class Failure:
 class Service:
     """Answers requests about one `HubStore`.
 
-    routes: the tables of `Routes`, in the order in which they are asked. url: where the server can be reached.
+    routes: the tables of `Routes`, in the order in which they are asked. url:
+    where the server can be reached.
     """
 
     def __init__(self, store, routes):
@@ -163,7 +166,9 @@ class Service:
     # Repositories and rights
 
     def repository(self, request, kind, owner, name, right="read"):
-        """The repository asked for, if the person has the right: "read", "files" or "write"; else the error for it."""
+        """The repository asked for, if the person has the right: "read", "files" or
+        "write"; else the error for it.
+        """
         repository = self.store.find(kind, f"{owner}/{name}")
         self._check_sound(request.person, kind, owner, name)
         moved = self.store.moved(kind, f"{owner}/{name}") if repository is None else None
@@ -188,9 +193,15 @@ class Service:
     def _gate(self, repository, person):
         where = f"Visit {self.url}/{PREFIX[repository.kind]}{repository.id} to ask for access."
         if person is None:
-            sentence = f"Access to {repository.kind} {repository.id} is restricted. You must have access to it and be authenticated to access it. Please log in."
+            sentence = (
+                f"Access to {repository.kind} {repository.id} is restricted. You must have access to "
+                "it and be authenticated to access it. Please log in."
+            )
             return HubError(401, sentence, "GatedRepo")
-        sentence = f"Access to {repository.kind} {repository.id} is restricted and you are not in the authorized list. {where}"
+        sentence = (
+            f"Access to {repository.kind} {repository.id} is restricted and you are not in the "
+            f"authorized list. {where}"
+        )
         return HubError(403, sentence, "GatedRepo")
 
     def _no_right(self, repository, person):
@@ -252,7 +263,9 @@ class Service:
 
 
 def names_no_owner(segments):
-    """Whether an address is that of a repository but for the owner's name: "/api/models/gpt2", "/gpt2/resolve/main/…"."""
+    """Whether an address is that of a repository but for the owner's name:
+    "/api/models/gpt2", "/gpt2/resolve/main/…".
+    """
     if segments[:1] == ["api"]:
         return len(segments) >= 3 and segments[1] in KINDS
     names = segments[1:] if segments[0] in KINDS else segments
@@ -268,7 +281,9 @@ def names_no_owner(segments):
 
 
 def disk_trouble(error):
-    """507 for a disk that takes nothing, which no client tries again; 500 for whatever else an operating system says."""
+    """507 for a disk that takes nothing, which no client tries again; 500 for
+    whatever else an operating system says.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return HubError(507, "The disk is full. Nothing was changed.")
     status = 507 if error.errno in (errno.EIO, errno.EROFS, errno.EFBIG) else 500

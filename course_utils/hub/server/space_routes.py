@@ -1,4 +1,7 @@
-"""Spaces: their variables, secrets and wishes for hardware. Nothing is run here, and the runtime's stage says so."""
+"""Spaces: their variables, secrets and wishes for hardware.
+
+Nothing is run here, and the runtime's stage says so.
+"""
 
 from course_utils.hub.server import rows
 from course_utils.hub.server.http import as_json
@@ -13,7 +16,10 @@ HERE = "/api/spaces/{owner}/{name}"
 
 
 def set_values(settings, name, asked, clock):
-    """Enter one {"key", "value", "description"?}. A secret's value is not kept: nothing runs that could use it."""
+    """Enter one {"key", "value", "description"?}.
+
+    A secret's value is not kept: nothing runs that could use it.
+    """
     if not isinstance(asked, dict):
         raise bad_request("A variable has a key and a value.")
     label, value, about = asked.get("key"), asked.get("value", ""), asked.get("description")

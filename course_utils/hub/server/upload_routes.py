@@ -40,7 +40,9 @@ def preupload(service, request, kind, owner, name, revision):
 
 
 def ignored_by(repository, commit, sent):
-    """Whether .gitignore lists a path, as a function: the file that is being uploaded, or else the repository's."""
+    """Whether .gitignore lists a path, as a function: the file that is being
+    uploaded, or else the repository's.
+    """
     import pathspec
 
     file = repository.history.file(commit, ".gitignore") if sent is None else None
@@ -81,7 +83,10 @@ def decoded(text, path):
 
 
 def may_commit(service, request, kind, owner, name, revision):
-    """The repository, if the person may commit there. Who may only read may propose, and go on with a proposal."""
+    """The repository, if the person may commit there.
+
+    Who may only read may propose, and go on with a proposal.
+    """
     proposes = request.flag("create_pr")
     if not proposes and revision.startswith(PULL_REQUESTS):
         repository = service.repository(request, kind, owner, name)
@@ -189,7 +194,9 @@ def complete(service, request):
 @routes.add("POST", "/spaces/{owner}/{name.git}/info/lfs/verify", kind="space")
 @routes.add("POST", "/{owner}/{name.git}/info/lfs/verify", kind="model")
 def verify(service, request, kind, owner, name):
-    """Whether an upload has arrived, for who sent it; of other people's bytes only what the repository shows anyway."""
+    """Whether an upload has arrived, for who sent it; of other people's bytes only
+    what the repository shows anyway.
+    """
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name)
     person = service.must_be_signed_in(request)
@@ -207,8 +214,8 @@ def verify(service, request, kind, owner, name):
 def xet(service, request, kind, owner, name, revision):
     raise HubError(
         501,
-        "The local Hub stores large files whole and knows no Xet. Set HF_HUB_DISABLE_XET=1 before the library is "
-        "imported, or use hub.activate(), which does it.",
+        "The local Hub stores large files whole and knows no Xet. Set HF_HUB_DISABLE_XET=1 before the "
+        "library is imported, or use hub.activate(), which does it.",
     )
 
 
@@ -217,7 +224,10 @@ def xet(service, request, kind, owner, name, revision):
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/commit/{revision}")
 def commit(service, request, kind, owner, name, revision):
-    """A commit, one JSON object a line. Files wait aside until the last line is read, so memory stays flat."""
+    """A commit, one JSON object a line.
+
+    Files wait aside until the last line is read, so memory stays flat.
+    """
     repository = may_commit(service, request, kind, owner, name, revision)
     person, store = request.person, service.store
     store.room_for(request.body.length or 0)
@@ -246,7 +256,10 @@ def branch(repository, revision):
 
 
 def propose(service, person, repository, change, revision, parent, text):
-    """A commit with create_pr=1: a new pull request that holds it. Where it begins is settled under the lock."""
+    """A commit with create_pr=1: a new pull request that holds it.
+
+    Where it begins is settled under the lock.
+    """
     title, _, description = text.partition("\n\n")
     with repository.lock:
         table = Conversations(repository)

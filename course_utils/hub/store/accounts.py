@@ -30,8 +30,8 @@ class Person:
 class Accounts:
     """The accounts of one Hub. Tokens are random, and lie in a file that only its owner can read.
 
-    troubles: sentences about files that could not be read. Such a file is set aside, and what the other one knows of
-    the accounts goes on.
+    troubles: sentences about files that could not be read. Such a file is set aside, and what the
+    other one knows of the accounts goes on.
     """
 
     def __init__(self, folder, scratch):
@@ -48,7 +48,9 @@ class Accounts:
             self._known = {"people": {name: [] for name in owners}, "organisations": []}
 
     def _read(self, path, fits):
-        """What the file holds if that `fits`; None where there is no such file or a damaged one, which is set aside."""
+        """What the file holds if that `fits`; None where there is no such file or a
+        damaged one, which is set aside.
+        """
         try:
             value = disk.read_json(path, None)
             if value is None or fits(value):
@@ -62,7 +64,9 @@ class Accounts:
         return None
 
     def complete(self, owners):
-        """Where the list of accounts was lost: let the owners of repositories that are no people be organisations."""
+        """Where the list of accounts was lost: let the owners of repositories that
+        are no people be organisations.
+        """
         if self._lost and owners:
             with self._lock:
                 missing = sorted(name for name in owners if not self.exists(name))

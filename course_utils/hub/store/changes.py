@@ -8,7 +8,8 @@ from course_utils.hub.store.objects import Entry, tree_data
 class Draft:
     """A commit's files, being changed. Only folders that a change touches are read and written again.
 
-    history: where the old folders are read from; tree: the id of the old top folder, or None for an empty start.
+    history: where the old folders are read from; tree: the id of the old top
+    folder, or None for an empty start.
     """
 
     def __init__(self, history, tree, commit=""):

@@ -9,7 +9,8 @@ _FIRST, _LAST = -2_208_988_800, 253_402_300_799  # of the years 1900 and 9999
 class Clock:
     """The real time, or one that stands still, so that equal work gives equal commit ids.
 
-    start: None for the real time, or a text such as "2026-01-01T00:00:00Z". Nothing is before 1970, as git has it.
+    start: None for the real time, or a text such as "2026-01-01T00:00:00Z". Nothing
+    is before 1970, as git has it.
     """
 
     def __init__(self, start=None):
@@ -34,5 +35,7 @@ def written(seconds):
 
 
 def moment(seconds):
-    """The time as Python has it; a commit from elsewhere may lie beyond the years that it knows, and gets the nearest."""
+    """The time as Python has it; a commit from elsewhere may lie beyond the years that
+    it knows, and gets the nearest.
+    """
     return datetime.datetime.fromtimestamp(min(max(seconds, _FIRST), _LAST), datetime.UTC)

@@ -1,8 +1,9 @@
 """Discussions and pull requests of a repository. A pull request is a discussion with a reference, refs/pr/N.
 
-Kept as plain data in conversations.json, one row each:
-{"num", "title", "author", "status", "pull_request", "created", "base": branch or None, "merged": commit or None,
- "from": of a pull request, the commit of its branch that it began at, "events": [{"id", "type", "author", "time", …}]}.
+Kept as plain data in conversations.json, one row each: {"num", "title", "author", "status", "pull_request",
+"created", "base": branch or None, "merged": commit or None,
+ "from": of a pull request, the commit of its branch that it began at, "events": [{"id",
+ "type", "author", "time", …}]}.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Conversations:
         raise HubError(404, f"{self.repository.id} has no discussion {number}.")
 
     def open(self, person, title, description, pull_request, status="open", revision="main", start=None):
-        """A new row. A pull request is for the branch `revision`, and begins at its head or at its commit `start`.
+        """A new row. A pull request is for the branch `revision`, and begins at its
+        head or at its commit `start`.
 
         Its reference is not made here: it comes with the first commit, or by `begin`.
         """
@@ -109,7 +111,9 @@ class Conversations:
         return found.commit
 
     def _target(self, revision, start):
-        """(the branch's full name, the commit to begin at); 404 for what is no branch, 412 for a start that it hasn't."""
+        """(the branch's full name, the commit to begin at); 404 for what is no branch,
+        412 for a start that it hasn't.
+        """
         name = BRANCHES + branch_of(revision)
         refs = self.repository.refs.read()
         if name not in refs:
@@ -140,7 +144,9 @@ class Conversations:
         return change.commit(reference(row), person.name, text, onto=row["from"], record=record)
 
     def conflicts(self, row):
-        """The files that both the pull request and its target have changed since they parted, each in another way."""
+        """The files that both the pull request and its target have changed since
+        they parted, each in another way.
+        """
         target = self._ours(row)
         if row["status"] == "merged" or target is None:
             return []

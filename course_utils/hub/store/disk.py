@@ -1,7 +1,7 @@
 """Writing to disk so that a crash, a full disk or a broken one leaves the old or the new, never half of it.
 
-What is acknowledged survives the death of the server; a power cut may take the last seconds, as the data are not
-forced out to the disk.
+What is acknowledged survives the death of the server; a power cut may take the last seconds, as the
+data are not forced out to the disk.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from course_utils.hub.store.errors import StoreError
 
 
 def write(file: int, data: bytes | memoryview) -> None:
-    """Write all of `data` to an open file. OSError if the disk won't take it all: `os.write` may take a part, and say so."""
+    """Write all of `data` to an open file.
+
+    OSError if the disk won't take it all: `os.write` may take a part, and say so.
+    """
     left = memoryview(data)
     while left:
         count = os.write(file, left)
@@ -28,7 +31,10 @@ def write(file: int, data: bytes | memoryview) -> None:
 
 
 def write_new(path: str | Path, data: bytes, mode: int = 0o644) -> None:
-    """A new file of `data`, read back: it returns only if the file holds exactly that. On an error there is no file."""
+    """A new file of `data`, read back: it returns only if the file holds exactly that.
+
+    On an error there is no file.
+    """
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         try:
@@ -48,8 +54,9 @@ def write_new(path: str | Path, data: bytes, mode: int = 0o644) -> None:
 def replacing(files: Iterable[tuple[Path, bytes]], scratch: Path, mode: int = 0o644):
     """Lay new contents of some files aside; at the end of the block they are put in place, one rename each.
 
-    OSError leaves every file as it was: what needs room is done before the first rename, and of several renames those
-    that were done are taken back. Only a server that is killed between two of them leaves one file new and one old.
+    OSError leaves every file as it was: what needs room is done before the first rename, and of
+    several renames those that were done are taken back. Only a server that is killed between two of
+    them leaves one file new and one old.
     """
     asides = []
 

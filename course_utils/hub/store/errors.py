@@ -22,7 +22,9 @@ class HubError(Exception):
 
 
 class StoreError(ValueError):
-    """Stored or handed-over data that is not what it says it is: malformed, too much, or not of its own hash."""
+    """Stored or handed-over data that is not what it says it is: malformed, too
+    much, or not of its own hash.
+    """
 
 
 def bad_request(message):

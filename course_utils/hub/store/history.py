@@ -1,7 +1,7 @@
 """Reading a repository: revisions, commits, folders and files. Knows git's objects, nothing of users or HTTP.
 
-It works on objects on disk and on objects from a snapshot alike, and holds bounds on everything it follows, for
-a snapshot may come from someone who means harm.
+It works on objects on disk and on objects from a snapshot alike, and holds bounds on everything it follows,
+for a snapshot may come from someone who means harm.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _SHORT = re.compile(r"[0-9a-f]{4,40}")
 
 @dataclass(frozen=True)
 class File:
-    """A file of one commit. `oid`: of git's blob; `size`: of the contents; `sha256`: of a large file, else None."""
+    """A file of one commit.
+
+    `oid`: of git's blob; `size`: of the contents; `sha256`: of a large file, else None.
+    """
 
     path: str
     oid: str
@@ -101,7 +104,9 @@ class History:
         return self._commits[oid]
 
     def commits(self, oid):
-        """The commit and all before it, newest first, children always before their parents when times agree."""
+        """The commit and all before it, newest first, children always before
+        their parents when times agree.
+        """
         start = self.commit(oid)
         seen, waiting, arrived = {oid}, [(-start.time, 0, start)], 0
         while waiting:
@@ -142,7 +147,9 @@ class History:
         return found
 
     def walk(self, commit, path="", recursive=True):
-        """`Folder` and `File` below a folder of a commit, in git's order; nothing where there is no folder."""
+        """`Folder` and `File` below a folder of a commit, in git's order;
+        nothing where there is no folder.
+        """
         top = self.entry(commit, path)
         if top is None or not top.folder:
             return
@@ -210,7 +217,10 @@ class History:
 
 
 def keep(cache, key, value, most):
-    """Remember a value, and forget the oldest when there are too many. Threads may race; the worst is a miss."""
+    """Remember a value, and forget the oldest when there are too many.
+
+    Threads may race; the worst is a miss.
+    """
     cache[key] = value
     while len(cache) > most:
         cache.pop(next(iter(cache), None), None)

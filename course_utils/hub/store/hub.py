@@ -49,7 +49,10 @@ class Pending:
 
 @dataclass(frozen=True)
 class Damaged:
-    """A repository whose folder can't be read, so nobody gets it; the others are served. `id` is in lower case."""
+    """A repository whose folder can't be read, so nobody gets it; the others are served.
+
+    `id` is in lower case.
+    """
 
     kind: str
     id: str
@@ -186,7 +189,8 @@ class HubStore:
     ):
         """A new repository with its first commit; 409 if there is one of that name, in whatever case.
 
-        fill(repository): what to do to it before anybody can see it. time: a clock of its own until then, as text.
+        fill(repository): what to do to it before anybody can see it. time: a clock
+        of its own until then, as text.
         """
         if kind not in KINDS:
             raise unusable(f"A repository is a {', '.join(KINDS)}; not {kind!r}.")
@@ -278,7 +282,9 @@ class HubStore:
     # Large files and room
 
     def room_for(self, size, arrived=False):
-        """507 unless `size` more bytes fit, by the Hub's limit and by the disk; `arrived`: they lie there already."""
+        """507 unless `size` more bytes fit, by the Hub's limit and by the disk;
+        `arrived`: they lie there already.
+        """
         if self._used + size > self.limits.total:
             raise HubError(
                 507, f"This Hub holds at most {self.limits.total:,} bytes. Delete a repository to make room."
@@ -299,7 +305,9 @@ class HubStore:
         return person.name in self._uploaded.get(sha256, ())
 
     def may_have(self, person, sha256):
-        """Whether somebody may use a large file by its hash: they uploaded it, or may read a repository with it."""
+        """Whether somebody may use a large file by its hash: they uploaded it, or
+        may read a repository with it.
+        """
         if self.has_shown(person, sha256):
             return True
         return any(

@@ -57,7 +57,10 @@ class LargeFiles:
             return None
 
     def receive(self, sha256, size, blocks):
-        """Take in the bytes of one file. They count only when there are `size` of them and the hash is right."""
+        """Take in the bytes of one file.
+
+        They count only when there are `size` of them and the hash is right.
+        """
         aside = self.scratch / f"large-{uuid.uuid4().hex}"
         digest = hashlib.sha256()
         try:
@@ -73,12 +76,16 @@ class LargeFiles:
         return self._under_way.setdefault((user, sha256, size), Parts(place))
 
     def join(self, user, sha256, size, count):
-        """Keep the file whose parts have all arrived, if its hash is right; otherwise it has to come again."""
+        """Keep the file whose parts have all arrived, if its hash is right;
+        otherwise it has to come again.
+        """
         with self.parts(user, sha256, size).whole(count) as (path, digest):
             self._settle(path, sha256, digest)
 
     def give(self, sha256, repository):
-        """Let a repository's folder have a large file, too; one that it has with another size is damaged, and replaced."""
+        """Let a repository's folder have a large file, too; one that it has with
+        another size is damaged, and replaced.
+        """
         source, place = self.path(sha256), place_in(repository, sha256)
         if place.exists() and place.stat().st_size == source.stat().st_size:
             return
@@ -124,10 +131,11 @@ class LargeFiles:
 
 
 class Parts:
-    """A large file on its way in parts. Each is written to its place in one file, and nothing is copied at the end.
+    """A large file on its way in parts. Each is written to its place in one file,
+    and nothing is copied at the end.
 
-    What comes in order is hashed as it comes; `whole` hashes the rest. Parts are taken one at a time: who tries one
-    again while the first try is still being read waits for its end.
+    What comes in order is hashed as it comes; `whole` hashes the rest. Parts are taken one at a time: who
+    tries one again while the first try is still being read waits for its end.
     """
 
     def __init__(self, place):
@@ -159,7 +167,10 @@ class Parts:
 
     @contextlib.contextmanager
     def whole(self, count):
-        """The file of `count` parts and its SHA-256. 422 if one is missing. Afterwards the next upload starts afresh."""
+        """The file of `count` parts and its SHA-256. 422 if one is missing.
+
+        Afterwards the next upload starts afresh.
+        """
         with self._lock:
             missing = [str(number) for number in range(1, count + 1) if number not in self._arrived]
             if missing:
@@ -176,7 +187,9 @@ class Parts:
 
 
 def write(file, size, blocks, digest=None):
-    """Write blocks that are `size` bytes together, and update the digest; 413 or 422 if they are more or fewer."""
+    """Write blocks that are `size` bytes together, and update the digest; 413 or
+    422 if they are more or fewer.
+    """
     written = 0
     for block in blocks:
         written += len(block)

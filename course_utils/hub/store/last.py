@@ -9,10 +9,11 @@ MOST_COMMITS = 2000
 
 
 def last_commits(history: History, commit: str, folder: str = "") -> dict[str, Commit]:
-    """{name: the commit that changed it last} of the entries of a folder, as far as the newest `MOST_COMMITS` tell.
+    """{name: the commit that changed it last} of the entries of a folder, as far as
+    the newest `MOST_COMMITS` tell.
 
-    Follows first parents, so what came by a pull request came with its merge. A commit that left the folder alone costs no
-    more than finding that out.
+    Follows first parents, so what came by a pull request came with its merge. A commit that left the folder
+    alone costs no more than finding that out.
     """
     here, found = history.commit(commit), {}
     tree, now = _folder(history, commit, folder)

@@ -1,7 +1,7 @@
 """Bringing one line of commits into another, as git does: three ways, against the commits where they parted.
 
-Files are merged whole: one that both sides have changed, each in another way, is a conflict, wherever in it the changes are.
-Knows git's objects, nothing of users or HTTP.
+Files are merged whole: one that both sides have changed, each in another way, is a conflict, wherever in it
+the changes are. Knows git's objects, nothing of users or HTTP.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from course_utils.hub.store.history import File, History
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge would do to our side. changes: {path: the File it becomes, or None if it goes}; conflicts: paths."""
+    """What a merge would do to our side. changes: {path: the File it becomes, or
+    None if it goes}; conflicts: paths.
+    """
 
     changes: dict[str, File | None]
     conflicts: list[str]
@@ -25,7 +27,9 @@ def ancestors(history: History, commit: str) -> set[str]:
 
 
 def bases(history: History, ours: str, theirs: str) -> list[str]:
-    """The best common ancestors of two commits: those that are no ancestor of another one, as `git merge-base --all`."""
+    """The best common ancestors of two commits: those that are no ancestor of another
+    one, as `git merge-base --all`.
+    """
     behind = ancestors(history, ours)
     if theirs in behind:
         return [theirs]
@@ -38,7 +42,9 @@ def bases(history: History, ours: str, theirs: str) -> list[str]:
 
 
 def three_way(history: History, ours: str, theirs: str, parted: str | None = None) -> Merge:
-    """The `Merge` of `theirs` into `ours`. parted: the base to use where they have no common ancestor (a squash cuts it off)."""
+    """The `Merge` of `theirs` into `ours`. parted: the base to use where they have no
+    common ancestor (a squash cuts it off).
+    """
     starts = bases(history, ours, theirs) or ([parted] if parted else [])
     before = [history.files(each) for each in starts] or [{}]
     mine, other = history.files(ours), history.files(theirs)

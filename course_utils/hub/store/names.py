@@ -1,4 +1,7 @@
-"""Which names of users, repositories, branches and files are taken. Paths on disk come only from names that passed here."""
+"""Which names of users, repositories, branches and files are taken.
+
+Paths on disk come only from names that passed here.
+"""
 
 import re
 import unicodedata
@@ -32,8 +35,8 @@ def check_repository(name):
     good = isinstance(name, str) and len(name) <= 96 and _REPOSITORY.fullmatch(name)
     if not good or "--" in name or ".." in name or name.endswith((".", "-", ".git", ".ipynb")):
         raise unusable(
-            f"{name!r} can't be a repository's name: use letters, digits, '-', '_' and '.', at most 96, without "
-            "'--' or '..', and neither '.git' nor '-' nor '.' at the end."
+            f"{name!r} can't be a repository's name: use letters, digits, '-', '_' and '.', at most 96, "
+            "without '--' or '..', and neither '.git' nor '-' nor '.' at the end."
         )
     return name
 

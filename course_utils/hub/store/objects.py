@@ -1,7 +1,8 @@
 """Git's objects: blobs, trees, commits and tags, named by the SHA-1 of what they hold.
 
-Format: the header "kind size\\0" and the data, compressed by zlib, in objects/aa/bbbb… where aabbbb… is the name
-(Git's documentation, "Git Internals - Git Objects"). `git fsck --strict` is the judge of what is written here.
+Format: the header "kind size\\0" and the data, compressed by zlib, in objects/aa/bbbb… where
+aabbbb… is the name (Git's documentation, "Git Internals - Git Objects"). `git fsck --strict` is
+the judge of what is written here.
 """
 
 import os
@@ -102,7 +103,8 @@ def commit_data(tree, parents, author, time, text):
 
 _COMMIT = re.compile(
     r"tree (?P<tree>[0-9a-f]{40})\n(?P<parents>(?:parent [0-9a-f]{40}\n)*)"
-    r"author (?P<author>[^<>\n]*) <[^<>\n]*> (?P<time>-?\d{1,12}) [+-]\d{4}\ncommitter [^\n]*\n\n(?P<text>.*)",
+    r"author (?P<author>[^<>\n]*) <[^<>\n]*> (?P<time>-?\d{1,12}) [+-]\d{4}\n"
+    r"committer [^\n]*\n\n(?P<text>.*)",
     re.DOTALL,
 )
 

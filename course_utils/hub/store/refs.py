@@ -69,7 +69,8 @@ class Refs:
     def move(self, name, old, new, along=()):
         """Let `name` stand for the Ref `new` (None: for nothing), if it stands for `old` now; else 409.
 
-        along: (path, bytes) of further files that change with the name, or not at all where the disk has no room.
+        along: (path, bytes) of further files that change with the name, or not at
+        all where the disk has no room.
         """
         refs = self.read()
         if refs.get(name) != old:

@@ -1,7 +1,7 @@
 """`course hub --repair`: look at everything in a Hub's folder, mend what can be mended, and say what can't.
 
-Nothing is thrown away: what is taken out of the way lies in the Hub's folder `damaged/` afterwards. A repository whose
-settings are lost becomes private, for nobody can tell any more who was to see it.
+Nothing is thrown away: what is taken out of the way lies in the Hub's folder `damaged/` afterwards. A
+repository whose settings are lost becomes private, for nobody can tell any more who was to see it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class _Bench:
         if not path.exists() or render(kept).encode() != data:
             self._set_aside(path)
             disk.replace(path, render(kept).encode(), self.store.scratch)
-            yield f"packed-refs was damaged. {len(kept)} branches and tags are left: {', '.join(sorted(kept))}."
+            yield (
+                f"packed-refs was damaged. {len(kept)} branches and tags are left: {', '.join(sorted(kept))}."
+            )
         if newest:
             yield f"main was lost, and is the newest commit now, {newest[:12]}."
 
@@ -101,7 +103,10 @@ class _Bench:
         except StoreError as error:
             why = str(error)
         self._set_aside(path)
-        yield f"{why}. Its discussions and pull requests are lost; their files are still at refs/pr/1 and so on."
+        yield (
+            f"{why}. Its discussions and pull requests are lost; their files are still at "
+            "refs/pr/1 and so on."
+        )
 
     def contents(self):
         """What the names lead to: every object by its name, every large file by its hash."""

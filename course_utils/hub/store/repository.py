@@ -98,7 +98,8 @@ class Settings:
 class Repository:
     """A repository on disk. Whoever changes it holds `lock`; reading needs none.
 
-    Files are only ever added or replaced in one step, and a commit counts from the moment its name is moved, last.
+    Files are only ever added or replaced in one step, and a commit counts from the
+    moment its name is moved, last.
     """
 
     def __init__(self, folder, scratch, limits, clock, verify=False):
@@ -141,7 +142,10 @@ class Repository:
 
     @contextlib.contextmanager
     def amended(self):
-        """A copy of the settings, to change in the block. At its end they are written; what is on disk is what counts."""
+        """A copy of the settings, to change in the block.
+
+        At its end they are written; what is on disk is what counts.
+        """
         with self.lock:
             settings = copy.deepcopy(self.settings)
             yield settings
@@ -169,7 +173,10 @@ class Repository:
         return place
 
     def sound_id(self, commit, path):
-        """What names the bytes of a file for the client: SHA-256 or git's id. None where they are missing or damaged."""
+        """What names the bytes of a file for the client: SHA-256 or git's id.
+
+        None where they are missing or damaged.
+        """
         try:
             file = self.history.file(commit, path)
             if file is None or not self.objects.sound(file.oid):
@@ -239,7 +246,9 @@ class Repository:
             self.refs.move(name, old, None)
 
     def squash(self, branch, author, text):
-        """Let a branch, or a pull request ("refs/pr/1"), begin anew with one commit of what it holds now; returns its id."""
+        """Let a branch, or a pull request ("refs/pr/1"), begin anew with one commit of
+        what it holds now; returns its id.
+        """
         name = branch if branch.startswith(PULL_REQUESTS) else BRANCHES + branch
         with self.lock:
             old = self.refs.read().get(name)
@@ -263,7 +272,8 @@ class Repository:
 class Change:
     """One commit in the making. Fill it with `put`, `put_large` and `delete`, then `commit`.
 
-    large_files: the Hub's `LargeFiles`. may_have(sha256): whether the author may use those bytes; None allows all.
+    large_files: the Hub's `LargeFiles`. may_have(sha256): whether the author may
+    use those bytes; None allows all.
     """
 
     def __init__(self, repository, large_files, may_have=None):
@@ -320,9 +330,10 @@ class Change:
     def commit(self, name, author, text, parent=None, onto=None, also=(), record=None):
         """Write the commit and let the reference `name` stand for it; returns its id.
 
-        parent: the id that `name` must stand for now, else 412. onto: start from this commit where `name` is new.
-        also: further parents, for a merge. record(id): (path, bytes) of the files that change along with the name.
-        412 and all other errors change nothing.
+        parent: the id that `name` must stand for now, else 412. onto: start from
+        this commit where `name` is new.
+        also: further parents, for a merge. record(id): (path, bytes) of the files that change along with the
+        name. 412 and all other errors change nothing.
         """
         repository = self.repository
         text = clean_message(text)
@@ -404,7 +415,9 @@ def goes_large(path, size, sample, patterns, limit):
 
 
 def is_text(sample):
-    """Whether the first bytes of a file look like text: no zero byte, and UTF-8 up to a cut last character."""
+    """Whether the first bytes of a file look like text: no zero byte, and
+    UTF-8 up to a cut last character.
+    """
     if b"\0" in sample:
         return False
     try:

@@ -1,12 +1,13 @@
-"""A Hub's state as plain data, to cross the wall between a learner's process and the grader's, and back into a view.
+"""A Hub's state as plain data, to cross the wall between a learner's process and the
+grader's, and back into a view.
 
     {"format": 1,
-     "accounts": {"people": {name: [organisation, …]}},
-     "repositories": [{"settings": {…}, "refs": {name: [commit, tag or None]}, "objects": {"commit": [bytes, …], …},
+     "accounts": {"people": {name: [organisation, …]}}, "repositories": [{"settings": {…}, "refs": {name:
+     [commit, tag or None]}, "objects": {"commit": [bytes, …], …},
                        "large": [bytes, …], "conversations": [{…}, …]}, …]}
 
-Nothing in it is believed: ids are not handed over but computed from the bytes, and everything that is reached from
-the references is followed once, within bounds.
+Nothing in it is believed: ids are not handed over but computed from the bytes, and everything that is reached
+from the references is followed once, within bounds.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def _reach(history, objects, start, found, seen):
 def open_store(source):
     """A read-only view of a Hub from a snapshot or from a Hub's folder, whoever made it. See `StoreView`.
 
-    source: what `hub.snapshot()` gave, or the path of a Hub's folder (a server may be running in it). Raises StoreError,
-    with a sentence that says what is wrong, for anything that no Hub would have written.
+    source: what `hub.snapshot()` gave, or the path of a Hub's folder (a server may be running in it). Raises
+    StoreError, with a sentence that says what is wrong, for anything that no Hub would have written.
     """
     try:
         if isinstance(source, str | os.PathLike):

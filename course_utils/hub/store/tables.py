@@ -1,4 +1,7 @@
-"""Lists of the Hub that belong to no repository: collections, webhooks. A JSON file each; what is on disk is what counts."""
+"""Lists of the Hub that belong to no repository: collections, webhooks.
+
+A JSON file each; what is on disk is what counts.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ MOST_ROWS = 10_000
 
 
 class Table:
-    """Rows, as dicts. `rows` is for looking; `changed` gives a copy to change, which is written at the end of the block."""
+    """Rows, as dicts. `rows` is for looking; `changed` gives a copy to change, which is
+    written at the end of the block.
+    """
 
     def __init__(self, path: Path, scratch: Path):
         self._path = path

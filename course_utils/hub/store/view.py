@@ -26,7 +26,9 @@ class CommitView:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A discussion or pull request. status: "open", "closed", "draft" or "merged". target: the branch, or None."""
+    """A discussion or pull request. status: "open", "closed", "draft" or
+    "merged". target: the branch, or None.
+    """
 
     number: int
     title: str
@@ -37,10 +39,11 @@ class Conversation:
 
 
 class RepositoryView:
-    """One repository, read-only. `source` is a `Repository`, the same from a snapshot, or None if there is none.
+    """One repository, read-only. `source` is a `Repository`, the same from a
+    snapshot, or None if there is none.
 
-    Everything but `exists`, `kind`, `id`, `owner` and `name` raises LookupError where there is no such repository,
-    revision or file.
+    Everything but `exists`, `kind`, `id`, `owner` and `name` raises LookupError where there is
+    no such repository, revision or file.
     """
 
     def __init__(self, kind, identifier, source):

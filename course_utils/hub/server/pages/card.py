@@ -63,7 +63,10 @@ def lacks(repository, here, data):
         wanted = app_file(data, repository.settings.space.get("sdk"))
         if repository.owner == METRICS or history.file(here.commit, wanted) is not None:
             return None
-        sentence = f"This Space has no {wanted} yet, the file that the real Hub would run. This Hub keeps a Space and runs none."
+        sentence = (
+            f"This Space has no {wanted} yet, the file that the real Hub would run. This Hub keeps a "
+            "Space and runs none."
+        )
         return sentence, f"hf upload {repository.id} {wanted} --repo-type space"
     files = (each.path for each in history.walk(here.commit) if isinstance(each, File))
     if any(path not in (".gitattributes", "README.md") for path in files):

@@ -13,7 +13,9 @@ KINDS = {"+": "added", "-": "deleted", "@": "place"}
 
 @dataclass(frozen=True)
 class Changed:
-    """A changed file. what: "added", "deleted" or "changed". lines: (kind, mark, text) each, None where they can't be shown."""
+    """A changed file. what: "added", "deleted" or "changed". lines: (kind, mark, text)
+    each, None where they can't be shown.
+    """
 
     path: str
     what: str
@@ -21,7 +23,9 @@ class Changed:
 
 
 def changed_file(repository, path, before, after, may_read):
-    """The `Changed` of a pair of `File` or None; without lines for who may not read them, and for large or binary files."""
+    """The `Changed` of a pair of `File` or None; without lines for who may not read
+    them, and for large or binary files.
+    """
     what = "added" if before is None else "deleted" if after is None else "changed"
     sides = [_lines_of(repository, each) for each in (before, after)] if may_read else [None]
     if None in sides:

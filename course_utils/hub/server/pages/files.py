@@ -41,7 +41,9 @@ def files(service, request, repository, revision, path=""):
 
 @repository_page("/blob/{revision}/{path*}")
 def file(service, request, repository, revision, path):
-    """A file: as a picture, as rows, as text, or as something to save; nothing of it for who may not read it."""
+    """A file: as a picture, as rows, as text, or as something to save; nothing
+    of it for who may not read it.
+    """
     here = shown(request, repository, revision)
     found = repository.history.file(here.commit, check_path(path))
     if found is None:

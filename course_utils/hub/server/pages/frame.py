@@ -15,12 +15,17 @@ from course_utils.hub.store.refs import BRANCHES, TAGS
 
 routes = Routes()
 
-SECURITY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+SECURITY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 KIND_TITLES = {"model": "Models", "dataset": "Datasets", "space": "Spaces"}
 
 
 def page(method, *patterns, **fixed):
-    """Register a page: its function gets the visitor as the request's person, and its errors become pages too."""
+    """Register a page: its function gets the visitor as the request's person,
+    and its errors become pages too.
+    """
 
     def register(function):
         def shown(service, request, **values):
@@ -41,7 +46,9 @@ def every_kind(tail):
 
 
 def repository_page(tail, method="GET HEAD"):
-    """Register a page of one repository, for each kind; the function gets the repository, which the visitor may see."""
+    """Register a page of one repository, for each kind; the function gets the
+    repository, which the visitor may see.
+    """
 
     def register(function):
         def shown(service, request, kind, owner, name, **values):

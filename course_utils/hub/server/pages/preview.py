@@ -1,7 +1,8 @@
 """The first rows of a data file: Parquet, JSON Lines, JSON, CSV.
 
-Read for who may read the file, in this process, from bytes that strangers have uploaded: so only the beginning of a text is read,
-and of a Parquet file one group of rows that its own table of contents calls small.
+Read for who may read the file, in this process, from bytes that strangers have uploaded:
+so only the beginning of a text is read, and of a Parquet file one group of rows that its
+own table of contents calls small.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class Preview:
-    """A table's first rows. total: how many rows there are, or None where counting them means reading them all."""
+    """A table's first rows. total: how many rows there are, or None where
+    counting them means reading them all.
+    """
 
     path: str
     columns: tuple[str, ...]
@@ -71,7 +74,10 @@ def preview(repository, file):
 
 
 def first_table(repository, commit):
-    """The file of a dataset whose rows are shown: of those for training the first, if there are any. None without a table."""
+    """The file of a dataset whose rows are shown: of those for training the first, if there are any.
+
+    None without a table.
+    """
     tables = [
         each
         for each in itertools.islice(repository.history.walk(commit), 10_000)

@@ -29,8 +29,9 @@ OUR_NAMES = (
 def prose(text, repository, commit, may_read, lower=1, wrap=False):
     """Markdown, with HTML in it, as safe HTML.
 
-    Pictures are those of the repository, for who may read its files. lower: how many levels headings move down, as the
-    page has its own above them. wrap: a line's end is one, as in comments. What is too long or too tangled is shown as text.
+    Pictures are those of the repository, for who may read its files. lower: how many levels headings
+    move down, as the page has its own above them. wrap: a line's end is one, as in comments. What is
+    too long or too tangled is shown as text.
     """
     import markupsafe
 
@@ -39,7 +40,8 @@ def prose(text, repository, commit, may_read, lower=1, wrap=False):
         if len(text) > MOST_CHARACTERS:
             raise TooTangled
         safe = sanitised(_as_html(text, wrap), link=places.link, picture=places.picture, lower=lower)
-        # every tag is closed by now, and what looked like one in the text is none; a wide table scrolls in its own box
+        # every tag is closed by now, and what looked like one in the text is none; a wide
+        # table scrolls in its own box
         safe = safe.replace("<table", '<div class="wide"><table').replace("</table>", "</table></div>")
     except (TooTangled, RecursionError):
         safe = f"<pre>{html.escape(text)}</pre>"
@@ -126,7 +128,9 @@ def _renderer():
     import mistune
 
     class Renderer(mistune.HTMLRenderer):
-        """What is in the text is let through here: `sanitised` comes after, with one rule for HTML and markdown."""
+        """What is in the text is let through here: `sanitised` comes after, with
+        one rule for HTML and markdown.
+        """
 
         def __init__(self):
             super().__init__(escape=False, allow_harmful_protocols=True)

@@ -95,7 +95,9 @@ def _model(repository, here, data):
 
 
 def _auto_class(config, data):
-    """By the weights' architecture, then by the card's tag; None where neither says that transformers can load it."""
+    """By the weights' architecture, then by the card's tag; None where neither says
+    that transformers can load it.
+    """
     architectures = config.get("architectures")
     for name in architectures if isinstance(architectures, list) else ():
         for ending, chosen in ARCHITECTURES.items():
@@ -117,7 +119,9 @@ def _load(library, chosen, identifier):
 
 
 def _json(repository, here, path):
-    """A small JSON file of the repository as a dict; {} if it is there but can't be read, None if it isn't."""
+    """A small JSON file of the repository as a dict; {} if it is there but
+    can't be read, None if it isn't.
+    """
     file = repository.history.file(here.commit, path)
     if file is None:
         return None

@@ -1,7 +1,7 @@
 """Who looks at a page, and whether a form is the Hub's own.
 
-A person is known by a cookie that `hub.page` sets; the API never looks at it, so a page of some other server on this machine
-can do nothing with it but send forms, and those are told by their origin.
+A person is known by a cookie that `hub.page` sets; the API never looks at it, so a page of some other server
+on this machine can do nothing with it but send forms, and those are told by their origin.
 """
 
 from __future__ import annotations
