@@ -46,6 +46,8 @@ def find_the_runner(monkeypatch, root):
     monkeypatch.setenv("PYTHONPATH", str(root))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("CI_BEGAN", raising=False)
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+        monkeypatch.delenv(name)  # a toy would take itself for a test of the worker that runs this one
 
 
 def last_line(said):

@@ -59,6 +59,11 @@ def parse_pointer(data):
     return (match[1].decode(), int(match[2])) if match else None
 
 
+def _bounded(commits):
+    if len(commits) > MOST_COMMITS:
+        raise StoreError(f"the history has more than {MOST_COMMITS:,} commits")
+
+
 class History:
     """The commits of one repository, as they can be read through its names."""
 
@@ -68,6 +73,7 @@ class History:
         self.limits = limits or Limits()
         # What was read before, by id: objects never change, so neither does this
         self._commits = {}
+        self._ranks = {}  # commit id -> what orders it among others, see `_rank`
         self._trees = {}  # tree id -> {name: Entry}
         self._sizes = {}  # blob id -> (size, sha256 or None)
         self._lists = {}  # (tree id, path, recursive) -> its items, for a client that asks page by page
@@ -104,23 +110,39 @@ class History:
         return self._commits[oid]
 
     def commits(self, oid):
-        """The commit and all before it, newest first, children always before
-        their parents when times agree.
-        """
-        start = self.commit(oid)
-        seen, waiting, arrived = {oid}, [(-start.time, 0, start)], 0
+        """The commit and all before it, newest first, and children always before their parents."""
+        self._rank(oid)
+        seen, waiting = {oid}, [self._newest_first(oid)]
         while waiting:
-            _, _, commit = heapq.heappop(waiting)
+            commit = self.commit(heapq.heappop(waiting)[-1])
             yield commit
             for parent in commit.parents:
-                if parent in seen:
-                    continue
-                if len(seen) >= MOST_COMMITS:
-                    raise StoreError(f"the history has more than {MOST_COMMITS:,} commits")
-                seen.add(parent)
-                arrived += 1
-                before = self.commit(parent)
-                heapq.heappush(waiting, (-before.time, arrived, before))
+                if parent not in seen:
+                    seen.add(parent)
+                    _bounded(seen)
+                    heapq.heappush(waiting, self._newest_first(parent))
+
+    def _newest_first(self, oid):
+        time, generation = self._ranks[oid]
+        return -time, -generation, oid
+
+    def _rank(self, oid):
+        """Know the ranks of a commit and of all before it: (its time, or a later one of a commit before it, and the
+        length of the longest line that leads to it). Times come in whole seconds and from clocks that may have been
+        set back; a rank is above the rank of every commit before it all the same.
+        """
+        waiting, found = [oid], {oid}
+        while waiting:
+            commit = self.commit(waiting[-1])
+            unknown = [parent for parent in commit.parents if parent not in self._ranks]
+            if unknown:
+                found.update(unknown)
+                _bounded(found)
+                waiting += unknown
+                continue
+            before = [self._ranks[parent] for parent in commit.parents]
+            time = max([commit.time, *(time for time, _ in before)])
+            self._ranks[waiting.pop()] = (time, 1 + max((length for _, length in before), default=0))
 
     # Files
 
