@@ -129,9 +129,9 @@ class History:
     def _rank(self, oid):
         """Know the ranks of a commit and of all before it.
 
-        A rank is (its time, or a later one of a commit before it; the length of the longest line that leads to it).
-        Times come in whole seconds and from clocks that may have been set back; a rank is above the rank of every
-        commit before it all the same.
+        A rank is (its time, or a later one of a commit before it; the length of the longest line that leads
+        to it). Times come in whole seconds and from clocks that may have been set back; a rank is above the
+        rank of every commit before it all the same.
         """
         waiting, found = [oid], {oid}
         while waiting:
