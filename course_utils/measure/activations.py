@@ -1,9 +1,13 @@
 """What a forward pass has to remember until the backward pass: measured, not estimated."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 import torch
 
 
-def activation_bytes(model, batch) -> int:
+def activation_bytes(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> int:
     """Bytes of all tensors that autograd keeps for the backward pass of one batch, each
     storage once, parameters left out.
 
@@ -11,9 +15,9 @@ def activation_bytes(model, batch) -> int:
     above it does not keep its input.
     """
     parameters = {value.untyped_storage().data_ptr() for value in model.parameters()}
-    kept = {}
+    kept: dict[int, int] = {}  # where a storage lies -> its bytes
 
-    def remember(tensor):
+    def remember(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in parameters:
             kept[storage.data_ptr()] = storage.nbytes()

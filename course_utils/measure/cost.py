@@ -7,14 +7,18 @@ hold them against models built from a config: parameters and operations exactly,
 """
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 HERE = Path(__file__).parent
 BACKWARD = (
     2  # the backward pass multiplies twice as much as the forward pass: for the inputs and for the weights
 )
 RELATIVE_BUCKETS = 32  # T5's table of relative positions, one for the encoder and one for the decoder
+
+Line = TypeVar("Line", "Dimensions", "Accelerator")
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,11 @@ class Dimensions:
     source: str = ""
 
     @property
-    def inner(self):
+    def inner(self) -> int:
         return self.heads * self.head_width
 
     @property
-    def key_value(self):
+    def key_value(self) -> int:
         return self.key_value_heads * self.head_width
 
 
@@ -57,11 +61,11 @@ class Tokens:
     target: int = 0
 
     @property
-    def read(self):
+    def read(self) -> int:
         return self.batch * self.source
 
     @property
-    def written(self):
+    def written(self) -> int:
         return self.batch * self.target
 
 
@@ -99,10 +103,10 @@ class Memory:
     activations: float
 
     @property
-    def total(self):
+    def total(self) -> float:
         return self.weights + self.gradients + self.optimizer + self.activations
 
-    def __str__(self):
+    def __str__(self) -> str:
         parts = ", ".join(f"{name} {getattr(self, name) / 1e9:.1f}" for name in self.__dataclass_fields__)
         return f"{self.total / 1e9:.1f} GB: {parts}"
 
@@ -127,14 +131,14 @@ class Bill:
     hours: float
     dollars: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.devices} × {self.accelerator}: {self.hours:,.2f} hours, {self.dollars:,.2f} dollars"
 
 
 # From a config or a table
 
 
-def dimensions_of(config, name="model"):
+def dimensions_of(config: Any, name: str = "model") -> Dimensions:
     """The `Dimensions` in a T5Config or LlamaConfig; ValueError for other families."""
     if config.model_type == "t5" and config.is_gated_act:
         return Dimensions(
@@ -150,31 +154,32 @@ def dimensions_of(config, name="model"):
     raise ValueError(f"The arithmetic covers gated T5 and Llama models, and not {config.model_type!r}.")
 
 
-def models(path=HERE / "models.csv"):
+def models(path: Path | str = HERE / "models.csv") -> dict[str, Dimensions]:
     """{name: `Dimensions`} of real models, from a table that says where each line comes from."""
     return {row["name"]: _typed(Dimensions, row) for row in _rows(path)}
 
 
-def accelerators(path=HERE / "accelerators.csv"):
+def accelerators(path: Path | str = HERE / "accelerators.csv") -> dict[str, Accelerator]:
     """{name: `Accelerator`} from a table: edit a copy of it, or the file itself, when prices change."""
     return {row["name"]: _typed(Accelerator, row) for row in _rows(path)}
 
 
-def _rows(path):
+def _rows(path: Path | str) -> list[dict[str, str]]:
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def _typed(kind, row):
+def _typed(kind: type[Line], row: Mapping[str, str]) -> Line:
     """A row of texts as an instance of a dataclass; a message names the column that can't be read."""
-    read = {bool: lambda text: text == "yes"}
     values = {}
-    for name, field in kind.__dataclass_fields__.items():
+    for field in fields(kind):
+        column: Any = field.type  # a class, as this file does not put off its annotations
         try:
-            values[name] = read.get(field.type, field.type)(row[name])
+            text = row[field.name]
+            values[field.name] = text == "yes" if column is bool else column(text)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"Column {name!r} of {row.get('name')!r} should hold {field.type.__name__}."
+                f"Column {field.name!r} of {row.get('name')!r} should hold {column.__name__}."
             ) from error
     return kind(**values)
 
@@ -182,7 +187,7 @@ def _typed(kind, row):
 # Counts
 
 
-def parameters(size):
+def parameters(size: Dimensions) -> int:
     """How many parameters a model of these `Dimensions` has: the sum of its matrices, exactly."""
     head = 0 if size.tied else size.vocabulary * size.width
     attention = 2 * size.width * size.inner + 2 * size.width * size.key_value
@@ -196,7 +201,7 @@ def parameters(size):
     return size.vocabulary * size.width + encoder + decoder + ends + head
 
 
-def training_flops(size, tokens):
+def training_flops(size: Dimensions, tokens: Tokens) -> int:
     """Floating-point operations of one training step: forward and backward, matrix products only.
 
     A product of an (a × b) and a (b × c) matrix counts 2abc, as PyTorch's FlopCounterMode counts.
@@ -215,7 +220,7 @@ def training_flops(size, tokens):
     return (1 + BACKWARD) * 2 * products
 
 
-def activation_values(size, tokens):
+def activation_values(size: Dimensions, tokens: Tokens) -> int:
     """How many values the forward pass keeps for the backward pass, without the weights.
 
     Counted tensor by tensor with saved_tensors_hooks on small models on a CPU, in training mode (T5 with
@@ -235,7 +240,7 @@ def activation_values(size, tokens):
     return size.layers * encoder + size.decoder_layers * decoder + ends
 
 
-def training_memory(size, tokens, recipe):
+def training_memory(size: Dimensions, tokens: Tokens, recipe: Recipe) -> Memory:
     """The `Memory` of a training step under a `Recipe`, in bytes."""
     count = parameters(size)
     trained = recipe.trained * count
@@ -250,7 +255,7 @@ def training_memory(size, tokens, recipe):
 # Money
 
 
-def bill(flops, bytes_needed, accelerator, utilisation=0.35):
+def bill(flops: float, bytes_needed: float, accelerator: Accelerator, utilisation: float = 0.35) -> Bill:
     """The `Bill` of a run of so many operations that needs so many bytes at once.
 
     Devices are added until the bytes fit. utilisation: the share of the data

@@ -31,7 +31,7 @@ class Case:
     training_price: float
     months: int = 12
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("prompt_score", "needed_score", "trained_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a share from 0 to 1.")
@@ -61,17 +61,17 @@ class Decision:
     choice: str
     reasons: tuple[str, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join([self.choice, *(f"  - {reason}" for reason in self.reasons)])
 
 
-def costs(case):
+def costs(case: Case) -> tuple[float, float]:
     """(prompting, training) over the whole time of use, in dollars."""
     thousands = case.monthly_requests * case.months / 1000
     return thousands * case.prompt_price, case.training_price + thousands * case.trained_price
 
 
-def decide(case, thresholds=None):
+def decide(case: Case, thresholds: Thresholds | None = None) -> Decision:
     """The `Decision` for a `Case`."""
     thresholds = thresholds or Thresholds()
     prompting, training = costs(case)
@@ -115,13 +115,13 @@ def decide(case, thresholds=None):
     )
 
 
-def _why_not_prompt(case):
+def _why_not_prompt(case: Case) -> str:
     if not case.data_may_leave:
         return "the texts may not leave the house, so somebody else's large model is out"
     return f"the prompt reaches {case.prompt_score:.2f}, and {case.needed_score:.2f} are needed"
 
 
-def break_even(case):
+def break_even(case: Case) -> float:
     """How many requests a month make training as cheap as prompting; infinite if they never do."""
     saved = case.prompt_price - case.trained_price
     return float("inf") if saved <= 0 else 1000 * case.training_price / (saved * case.months)

@@ -1,9 +1,17 @@
 """Measuring a model: what it writes, how good that is, and how sure we may be."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from course_utils.measure.progress import Progress
 from course_utils.measure.scores import Score, bootstrap, difference, mean_of, proportion
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "Score",
@@ -20,24 +28,27 @@ __all__ = [
     "task_score",
 ]
 
+Item = TypeVar("Item")
+Model = TypeVar("Model", bound="Module")
+
 
 # Scores of predictions against references
 
 
-def accuracy(predictions, references):
+def accuracy(predictions: Iterable[object], references: Iterable[object]) -> Score:
     """The share of labels that are right, as a `Score`."""
     pairs = _pairs(predictions, references)
     return proportion([prediction == reference for prediction, reference in pairs], "accuracy")
 
 
-def exact_match(predictions, references):
+def exact_match(predictions: Iterable[str], references: Iterable[str]) -> Score:
     """The share of texts equal to their reference, as a `Score`; runs of white space count as one space."""
     pairs = _pairs(predictions, references)
     hits = [_spaced(prediction) == _spaced(reference) for prediction, reference in pairs]
     return proportion(hits, "exact match")
 
 
-def rouge_l(predictions, references):
+def rouge_l(predictions: Iterable[str], references: Iterable[str]) -> Score:
     """The mean ROUGE-L of texts against their references, from 0 to 1, as a `Score`.
 
     ROUGE-L is the F1 of the longest common subsequence of words (Lin 2004), lower case, without stemming, as
@@ -53,14 +64,14 @@ def rouge_l(predictions, references):
     )
 
 
-def _pairs(predictions, references):
+def _pairs(predictions: Iterable[Item], references: Iterable[Item]) -> list[tuple[Item, Item]]:
     predictions, references = list(predictions), list(references)
     if len(predictions) != len(references):
         raise ValueError(f"{len(predictions)} predictions can't be scored by {len(references)} references.")
     return list(zip(predictions, references, strict=True))
 
 
-def _spaced(text):
+def _spaced(text: object) -> str:
     return " ".join(str(text).split())
 
 
@@ -68,7 +79,7 @@ def _spaced(text):
 
 
 @contextmanager
-def evaluating(model):
+def evaluating(model: Model) -> Iterator[Model]:
     """The model in eval mode, so without dropout; afterwards every part is in the mode it was in before."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -79,7 +90,14 @@ def evaluating(model):
             module.training = training
 
 
-def generate(model, tokenizer, prompts, *, max_new_tokens=64, batch_size=32):
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Iterable[str],
+    *,
+    max_new_tokens: int = 64,
+    batch_size: int = 32,
+) -> list[str]:
     """What the model writes after each prompt: greedy, in eval mode, one text per prompt in the same order.
 
     Prompts of similar length share a batch, which saves padding. Works for models that read and write
@@ -100,7 +118,9 @@ def generate(model, tokenizer, prompts, *, max_new_tokens=64, batch_size=32):
     return texts
 
 
-def _write(model, tokenizer, prompts, max_new_tokens):
+def _write(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str], max_new_tokens: int
+) -> list[str]:
     """One batch through `model.generate`; returns a list of texts."""
     reads_and_writes = model.config.is_encoder_decoder
     if tokenizer.pad_token is None:  # GPT-2 has none; any token does, as the attention mask hides it
@@ -120,7 +140,15 @@ def _write(model, tokenizer, prompts, max_new_tokens):
     return [text.strip() for text in tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
 
-def task_score(model, tokenizer, task, rows, *, max_new_tokens=64, batch_size=32):
+def task_score(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: str,
+    rows: Iterable[dict[str, Any]],
+    *,
+    max_new_tokens: int = 64,
+    batch_size: int = 32,
+) -> Score:
     """How well the model follows one instruction, as a `Score` named after the task.
 
     task: one of `course_utils.instructions.TASKS`; rows: examples of that task's dataset. Summaries are
@@ -139,7 +167,9 @@ def task_score(model, tokenizer, task, rows, *, max_new_tokens=64, batch_size=32
 # What a model expects
 
 
-def heldout_loss(model, tokenizer, texts, *, max_length=128):
+def heldout_loss(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str], *, max_length: int = 128
+) -> Score:
     """The model's loss on plain text, in nats per token and averaged over texts, as a `Score`; less is
     better.
 
@@ -168,7 +198,7 @@ SPAN, STRIDE = (
 )  # T5 hides 15 % of the tokens in spans of 3 on average (Raffel et al. 2020, section 3.1.4)
 
 
-def _span_question(tokens, tokenizer):
+def _span_question(tokens: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """(input, labels) of T5's span corruption, with the spans at fixed places instead of random ones."""
     *tokens, end = tokens
     sentinels = iter(tokenizer.convert_tokens_to_ids([f"<extra_id_{number}>" for number in range(100)]))

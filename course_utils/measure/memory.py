@@ -2,7 +2,14 @@
 holds.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 # Values that the optimizer keeps per trained parameter, in the parameter's own type (torch.optim's sources):
 # AdamW two running means (exp_avg, exp_avg_sq), SGD with momentum one (momentum_buffer), plain SGD none.
@@ -17,11 +24,11 @@ class Parameters:
     trainable: int
 
     @property
-    def share(self):
+    def share(self) -> float:
         """Trained parameters as a share of all, from 0 to 1."""
         return self.trainable / self.total if self.total else 0.0
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.total:,} parameters, {self.trainable:,} of them trained ({self.share:.2%})"
 
 
@@ -34,17 +41,17 @@ class TrainingMemory:
     optimizer: int
 
     @property
-    def total(self):
+    def total(self) -> int:
         return self.weights + self.gradients + self.optimizer
 
-    def __str__(self):
+    def __str__(self) -> str:
         parts = ", ".join(
             f"{name} {megabytes(getattr(self, name))}" for name in ("weights", "gradients", "optimizer")
         )
         return f"{megabytes(self.total)}: {parts}"
 
 
-def count_parameters(model):
+def count_parameters(model: torch.nn.Module) -> Parameters:
     """The `Parameters` of a model."""
     parameters = list(model.parameters())  # PyTorch names a shared parameter once
     return Parameters(
@@ -53,7 +60,7 @@ def count_parameters(model):
     )
 
 
-def training_memory(model, optimizer="adamw"):
+def training_memory(model: torch.nn.Module, optimizer: str = "adamw") -> TrainingMemory:
     """The `TrainingMemory` of a model, in bytes, when its trainable parameters are trained by `optimizer`.
 
     optimizer: "adamw", "sgd-momentum" or "sgd". Gradients and optimizer values have the type of their
@@ -70,7 +77,7 @@ def training_memory(model, optimizer="adamw"):
     )
 
 
-def saved_bytes(forward, model):
+def saved_bytes(forward: Callable[[], object], model: torch.nn.Module) -> int:
     """Bytes of the tensors that `forward()` keeps for a backward pass, each piece of memory counted once.
 
     The model's own parameters are left out: they are there anyway. `forward` takes no arguments.
@@ -78,9 +85,10 @@ def saved_bytes(forward, model):
     import torch
 
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    kept = {}  # where a piece of memory lies -> the piece; held on to, or its place would be used again
+    # where a piece of memory lies -> the piece; held on to, or its place would be used again
+    kept: dict[int, torch.UntypedStorage] = {}
 
-    def pack(tensor):
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = storage
@@ -92,6 +100,6 @@ def saved_bytes(forward, model):
     return sum(storage.nbytes() for storage in kept.values())
 
 
-def megabytes(count):
+def megabytes(count: float) -> str:
     """ "12.3 MB" for a number of bytes (1 MB = 10**6 bytes)."""
     return f"{count / 1e6:,.1f} MB"

@@ -4,18 +4,24 @@ A file that is mapped into memory is not counted: its pages belong to the system
 takes them back when it needs room.
 """
 
+from __future__ import annotations
+
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 
 EVERY_SECONDS = 0.005  # how often the watch looks
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -28,24 +34,24 @@ class MemoryUse:
     grown: int = 0
     seconds: float = 0.0
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}: at most {self.grown / 1e6:,.0f} MB more than before, {self.seconds:.1f} s"
 
 
-def private_bytes():
+def private_bytes() -> int:
     """Bytes in memory that belong to this process alone.
 
     On Linux, pages that come from files (`shared` in psutil's terms) are taken off, on Windows they are not
     in the figure. macOS does not tell the two apart, so there it is the whole resident size.
     """
-    memory = psutil.Process().memory_info()
+    memory: Any = psutil.Process().memory_info()  # which fields it has depends on the system
     if hasattr(memory, "private"):
         return memory.private
     return memory.rss - getattr(memory, "shared", 0)
 
 
 @contextmanager
-def memory_watch(name, show=True):
+def memory_watch(name: str, show: bool = True) -> Iterator[MemoryUse]:
     """Watch a block and print "name: at most 12 MB more than before, 1.3 s" at
     its end; gives the `MemoryUse`.
 
@@ -54,10 +60,10 @@ def memory_watch(name, show=True):
     use, done = MemoryUse(name), threading.Event()
     begun, before = time.perf_counter(), private_bytes()
 
-    def look():
+    def look() -> None:
         use.grown = max(use.grown, private_bytes() - before)
 
-    def watch():
+    def watch() -> None:
         while not done.wait(EVERY_SECONDS):
             look()
 
@@ -74,7 +80,7 @@ def memory_watch(name, show=True):
             print(use)
 
 
-def watched_alone(name, work, *arguments):
+def watched_alone(name: str, work: Callable[..., Result], *arguments: Any) -> tuple[Result, MemoryUse]:
     """Run `work(*arguments)` in a new Python process, print its memory and return (result, `MemoryUse`).
 
     A process that has worked before keeps memory to use it again, and so hides what the next block
@@ -98,7 +104,7 @@ def watched_alone(name, work, *arguments):
     return result, use
 
 
-def _work(task, outcome):
+def _work(task: str, outcome: str) -> None:
     """The new process's side of `watched_alone`.
 
     What the function refers to is imported before the watch begins.

@@ -1,6 +1,9 @@
 """A score never comes alone: it carries how many examples it rests on and a 95 % interval."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 
 NORMAL_975 = 1.959964  # the 97.5 % point of the normal distribution: 95 % lie within ± this many deviations
@@ -20,14 +23,14 @@ class Score:
     name: str = "score"
     values: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}] n={self.n}"
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
 
-def proportion(hits, name="share"):
+def proportion(hits: Iterable[bool | float], name: str = "share") -> Score:
     """The share of true values among `hits`, with Wilson's interval (it stays within 0 and 1, and has a width
     at 0 and 1 too).
 
@@ -44,7 +47,7 @@ def proportion(hits, name="share"):
     return Score(share, min(low, share), max(high, share), n, name, tuple(map(float, hits)))
 
 
-def bootstrap(values, seed=0, resamples=1000, name="mean"):
+def bootstrap(values: Iterable[float], seed: int = 0, resamples: int = 1000, name: str = "mean") -> Score:
     """The mean of `values` with the interval that holds the middle 95 % of the means of resampled sets.
 
     Efron, B. and Tibshirani, R. (1993). An Introduction to the Bootstrap, chapter 13 (percentile interval).
@@ -58,7 +61,7 @@ def bootstrap(values, seed=0, resamples=1000, name="mean"):
     return Score(math.fsum(values) / n, float(low), float(high), n, name, tuple(values))
 
 
-def difference(after, before, seed=0, resamples=1000):
+def difference(after: Score, before: Score, seed: int = 0, resamples: int = 1000) -> Score:
     """How much higher `after` is than `before`: the bootstrap of their differences, example by example.
 
     Both scores must come from the same examples in the same order, which makes the interval much narrower
@@ -73,7 +76,7 @@ def difference(after, before, seed=0, resamples=1000):
     return bootstrap(gains, seed, resamples, name=f"{after.name}: difference")
 
 
-def mean_of(scores, seed=0, resamples=1000, name="mean"):
+def mean_of(scores: Iterable[Score], seed: int = 0, resamples: int = 1000, name: str = "mean") -> Score:
     """The mean of several tasks' scores, each with the same weight however many examples it has.
 
     The interval is the bootstrap's, with every task's examples drawn again on their own (stratified).
@@ -94,7 +97,7 @@ def mean_of(scores, seed=0, resamples=1000, name="mean"):
     return Score(value, float(low), float(high), sum(score.n for score in scores), name)
 
 
-def _at_least_one(values):
+def _at_least_one(values: Sized) -> int:
     if not values:
         raise ValueError("A score needs at least one example, and there are none.")
     return len(values)

@@ -1,9 +1,16 @@
 """A stopwatch for a block of code."""
 
+from __future__ import annotations
+
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass
@@ -17,10 +24,10 @@ class Lap:
     seconds: float | None = None
 
     @property
-    def tokens_per_second(self):
+    def tokens_per_second(self) -> float:
         return self.tokens / self.seconds if self.seconds else 0.0
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.seconds is None:
             return f"{self.name}: running"
         speed = f", {self.tokens_per_second:,.0f} tokens/s" if self.tokens else ""
@@ -28,7 +35,7 @@ class Lap:
 
 
 @contextmanager
-def stopwatch(name, tokens=0, show=True):
+def stopwatch(name: str, tokens: int = 0, show: bool = True) -> Iterator[Lap]:
     """Time a block and print "name: 3.2 s, 1,540 tokens/s" at its end; gives the `Lap`.
 
     A GPU works on after a call has returned, so the clock is read only when it has finished.
@@ -45,7 +52,7 @@ def stopwatch(name, tokens=0, show=True):
             print(lap)
 
 
-def seconds_a_pass(model, inputs, passes=10):
+def seconds_a_pass(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], passes: int = 10) -> float:
     """Seconds of one forward pass without gradients: the best of `passes` after two to
     warm up, as other work can only add.
 
@@ -53,16 +60,17 @@ def seconds_a_pass(model, inputs, passes=10):
     """
     import torch
 
-    def timed():
+    def timed() -> float:
         with stopwatch("a pass", show=False) as lap:
             model(**inputs)
+        assert lap.seconds is not None, "the block has ended"
         return lap.seconds
 
     with torch.inference_mode():
         return min([timed() for _ in range(2 + passes)][2:])
 
 
-def _finish_gpu_work():
+def _finish_gpu_work() -> None:
     torch = sys.modules.get("torch")
     if torch and torch.accelerator.is_available():
         torch.accelerator.synchronize()

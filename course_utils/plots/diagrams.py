@@ -71,8 +71,8 @@ def _arrow(axes: Axes, arrow: Arrow, start: Box, end: Box) -> None:
         "color": "black",
     }
     axes.annotate("", xy=finish, xytext=begin, arrowprops=look)
-    middle = [(one + other) / 2 + move for one, other, move in zip(begin, finish, arrow.shift, strict=True)]
-    axes.text(*middle, arrow.text, ha="center", va="center", fontsize=8, style="italic")
+    x, y = ((one + other) / 2 + move for one, other, move in zip(begin, finish, arrow.shift, strict=True))
+    axes.text(x, y, arrow.text, ha="center", va="center", fontsize=8, style="italic")
 
 
 def _meeting_points(start: Box, end: Box) -> tuple[Point, Point]:

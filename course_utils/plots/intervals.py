@@ -4,9 +4,9 @@ often intervals hold the truth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from course_utils.measure.scores import Score
 from course_utils.plots.figure import MARKERS, figure, whisker_lengths
@@ -86,7 +86,7 @@ def trade_off(
     return made
 
 
-def _told_apart():
+def _told_apart() -> Iterator[dict[str, Any]]:
     """Looks of points without end, the first twelve of them different."""
     marks = [marker for marker in MARKERS if marker != "x"]  # a cross can't be filled
     looks = [(marker, shade) for shade in ("black", "white", "0.6") for marker in marks]

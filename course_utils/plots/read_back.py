@@ -57,6 +57,7 @@ def _names(axis: Axis) -> dict[float, str]:
 
 def _values(axes: Axes, along: int, across: int) -> dict[float, float]:
     """{place: value} of bars, then of points."""
+    import numpy
     from matplotlib.patches import Rectangle
 
     values = {}
@@ -66,6 +67,6 @@ def _values(axes: Axes, along: int, across: int) -> dict[float, float]:
         values[round(float(middle), 4)] = float(end)
     for container in _error_bars(axes):
         if container.lines[0] is not None:
-            for point in container.lines[0].get_xydata():
+            for point in numpy.asarray(container.lines[0].get_xydata()):
                 values[round(float(point[across]), 4)] = float(point[along])
     return values

@@ -2,17 +2,27 @@
 between the layers of a frozen model.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Bottleneck(nn.Module):
     """x + up(relu(down(x))), with `up` at zero, so that at first nothing changes.
 
+    hidden: (..., size) float; what comes out has the same shape.
+
     Source: Houlsby et al. 2019, "Parameter-Efficient Transfer Learning for NLP", section 2.1.
     """
 
-    def __init__(self, size: int, width: int):
+    def __init__(self, size: int, width: int) -> None:
         super().__init__()
         self.down, self.up = nn.Linear(size, width), nn.Linear(width, size)
         nn.init.zeros_(self.up.weight)
@@ -22,7 +32,7 @@ class Bottleneck(nn.Module):
         return hidden + self.up(torch.relu(self.down(hidden)))
 
 
-def add_bottlenecks(model, width: int = 8):
+def add_bottlenecks(model: PreTrainedModel, width: int = 8) -> PreTrainedModel:
     """Freeze a T5 and put a `Bottleneck` behind every block, in place; only the adapters are trained.
 
     Returns the model.
@@ -35,15 +45,15 @@ def add_bottlenecks(model, width: int = 8):
     return model
 
 
-def adapter_state(model) -> dict[str, torch.Tensor]:
+def adapter_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """The weights of the adapters alone: what has to be saved."""
     return {name: value for name, value in model.state_dict().items() if ".adapters." in name}
 
 
-def _through(adapter):
+def _through(adapter: Bottleneck) -> Callable[..., Any]:
     """A hook that sends a block's output, the first of a tuple, through the adapter."""
 
-    def hook(block, inputs, outputs):
+    def hook(block: nn.Module, inputs: Any, outputs: Any) -> Any:
         if isinstance(outputs, tuple):
             return (adapter(outputs[0]), *outputs[1:])
         return adapter(outputs)

@@ -1,8 +1,7 @@
 """The short trainings of the twins that the measured tables are made of: data, batches, steps, scores.
 
 Everything runs on the CPU in float32 with explicit seeds. What is claimed from it stands in
-:mod:`~course_utils.bench.phenomena`, :mod:`~course_utils.bench.transfer` and
-:mod:`~course_utils.bench.peft_methods`.
+`course_utils.bench.phenomena`, `course_utils.bench.transfer` and `course_utils.bench.peft_methods`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from course_utils.measure.scores import Score, proportion
 from course_utils.models import mixture
 from course_utils.models.model import ASSETS
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 #: Seeds that neither pre-training nor the shipped splits use.
 TRAINING_SEED, FRESH_SEED = 31, 77
 WARM_UP_STEPS = 20
@@ -30,7 +33,7 @@ WARM_UP_STEPS = 20
 # --- the flan-t5 twin -------------------------------------------------------------------------------------
 
 
-def flan(**settings):
+def flan(**settings: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The flan-t5 twin and its tokenizer; `settings` go into its config."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -51,8 +54,11 @@ class Plan:
     seed: int = TRAINING_SEED
 
 
-def summary_batches(tokenizer, plan: Plan) -> Iterator[dict[str, torch.Tensor]]:
-    """The padded batch of each step: fresh dialogues to summarise, and in its turn one of old tasks."""
+def summary_batches(tokenizer: PreTrainedTokenizerBase, plan: Plan) -> Iterator[dict[str, torch.Tensor]]:
+    """The padded batch of each step: fresh dialogues to summarise, and in its turn one of old tasks.
+
+    Each is {"input_ids", "attention_mask", "labels"}, (rows, longest) int64.
+    """
     for step in range(plan.steps):
         if plan.replay_every and step % plan.replay_every == plan.replay_every - 1:
             share = plan.batch_size // len(instructions.KNOWN_TASKS)
@@ -70,14 +76,14 @@ def summary_batches(tokenizer, plan: Plan) -> Iterator[dict[str, torch.Tensor]]:
         )
 
 
-def fine_tune(model, tokenizer, plan: Plan) -> float:
+def fine_tune(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plan: Plan) -> float:
     """Train in place with AdamW, warm-up and linear descent; returns the seconds it took."""
     torch.manual_seed(plan.seed)
     return _descend(model, summary_batches(tokenizer, plan), plan.steps, plan.learning_rate, weight_decay=0.0)
 
 
 def _descend(
-    model,
+    model: PreTrainedModel,
     batches: Iterable[dict],
     steps: int,
     learning_rate: float,
@@ -112,7 +118,9 @@ def _drawn(rows: list[dict], steps: int, batch_size: int = 16) -> Iterator[list[
 # --- the encoders -----------------------------------------------------------------------------------------
 
 
-def classifier(name: str, labels: int, pretrained: bool = True, **settings):
+def classifier(
+    name: str, labels: int, pretrained: bool = True, **settings: Any
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A twin with a head for `labels` classes, and its tokenizer; `settings` go into its config."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -130,21 +138,26 @@ def classifier(name: str, labels: int, pretrained: bool = True, **settings):
 
 
 def train_classifier(
-    model, tokenizer, rows: list[dict], steps: int, learning_rate: float, batch_size: int = 16
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[dict],
+    steps: int,
+    learning_rate: float,
+    batch_size: int = 16,
 ) -> float:
     """Fine-tune in place on rows of text and label; returns the seconds."""
     batches = (labelled_batch(tokenizer, chosen) for chosen in _drawn(rows, steps, batch_size))
     return _descend(model, batches, steps, learning_rate)
 
 
-def labelled_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
-    """Rows of text and label as one padded batch."""
+def labelled_batch(tokenizer: PreTrainedTokenizerBase, rows: list[dict]) -> dict[str, torch.Tensor]:
+    """Rows of text and label as one padded batch: (rows, longest) int64, and `labels`: (rows,) int64."""
     inputs = tokenizer([row["text"] for row in rows], padding=True, truncation=True, return_tensors="pt")
     return {**inputs, "labels": torch.tensor([row["label"] for row in rows])}
 
 
 @torch.inference_mode()
-def accuracy(model, tokenizer, rows: list[dict]) -> Score:
+def accuracy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict]) -> Score:
     """The share of rows of text and label whose label the model finds most likely;
     the model is to be in eval mode.
     """
@@ -158,7 +171,7 @@ def accuracy(model, tokenizer, rows: list[dict]) -> Score:
     return proportion(hits)
 
 
-def tagger(name: str):
+def tagger(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A twin with a head for the entity tags, and its tokenizer."""
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
@@ -172,7 +185,7 @@ def tagger(name: str):
     )
 
 
-def _tagging_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
+def _tagging_batch(tokenizer: PreTrainedTokenizerBase, rows: list[dict]) -> dict[str, torch.Tensor]:
     """The first piece of each word carries its tag; the other pieces are ignored."""
     inputs = tokenizer(
         [row["tokens"] for row in rows],
@@ -191,14 +204,20 @@ def _tagging_batch(tokenizer, rows: list[dict]) -> dict[str, torch.Tensor]:
     return {**inputs, "labels": labels}
 
 
-def train_tagger(model, tokenizer, rows: list[dict], steps: int, learning_rate: float) -> None:
+def train_tagger(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[dict],
+    steps: int,
+    learning_rate: float,
+) -> None:
     """Fine-tune in place on rows of tokens and ner_tags."""
     batches = (_tagging_batch(tokenizer, chosen) for chosen in _drawn(rows, steps))
     _descend(model, batches, steps, learning_rate, longest=math.inf)
 
 
 @torch.inference_mode()
-def sentences_right(model, tokenizer, rows: list[dict]) -> Score:
+def sentences_right(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict]) -> Score:
     """The share of sentences whose every tag is right."""
     hits: list[bool] = []
     for start in range(0, len(rows), 100):

@@ -1,9 +1,20 @@
 """Masking what matters: a whole remark, in place of words here and there."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from course_utils.batches import IGNORED, padded
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
 
-def mask_remarks(pairs, tokenizer):
+
+def mask_remarks(
+    pairs: Iterable[tuple[str, str]], tokenizer: PreTrainedTokenizerBase
+) -> dict[str, torch.Tensor]:
     """A masked-language-model batch in which each text is whole and the remark after
     it is hidden to the last token.
 

@@ -2,14 +2,21 @@
 batches, a training and the scores.
 """
 
+from __future__ import annotations
+
 import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from course_utils.batches import IGNORED
 from course_utils.measure.progress import Progress
-from course_utils.measure.scores import proportion
+from course_utils.measure.scores import Score, proportion
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TASKS = {"reviews": 2, "topics": 6, "entities": 9}  # the number of classes
 TOKEN_TASKS = {"entities"}  # a label for each word; the others have one for the whole text
@@ -19,7 +26,7 @@ PADDED = {"padding": True, "truncation": True, "return_token_type_ids": False, "
 class MultiTaskModel(torch.nn.Module):
     """A shared encoder and one linear head for each task."""
 
-    def __init__(self, encoder, tasks=TASKS):
+    def __init__(self, encoder: PreTrainedModel, tasks: Mapping[str, int] = TASKS) -> None:
         super().__init__()
         self.encoder = encoder
         size = encoder.config.dim
@@ -27,7 +34,7 @@ class MultiTaskModel(torch.nn.Module):
             {task: torch.nn.Linear(size, count) for task, count in tasks.items()}
         )
 
-    def forward(self, task, input_ids, attention_mask):
+    def forward(self, task: str, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Logits: rows x classes, or rows x tokens x classes for a task that labels words."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         if task not in TOKEN_TASKS:  # one answer for the text: the mean over its real tokens
@@ -36,7 +43,9 @@ class MultiTaskModel(torch.nn.Module):
         return self.heads[task](states)
 
 
-def make_batch(tokenizer, task, rows):
+def make_batch(
+    tokenizer: PreTrainedTokenizerBase, task: str, rows: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """(inputs, labels) of some rows: a dict of tensors, and rows or rows x tokens of class numbers.
 
     In a task that labels words, a word's first token has its label; every other token, padding too, has -100.
@@ -54,7 +63,9 @@ def make_batch(tokenizer, task, rows):
     return dict(inputs), labels
 
 
-def task_loss(model, task, inputs, labels):
+def task_loss(
+    model: MultiTaskModel, task: str, inputs: Mapping[str, torch.Tensor], labels: torch.Tensor
+) -> torch.Tensor:
     """Mean cross-entropy, in nats, over the rows or over the labelled tokens."""
     logits = model(task, **inputs)
     return torch.nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
@@ -64,11 +75,21 @@ def task_loss(model, task, inputs, labels):
 class Run:
     """What a training leaves behind: the order of the tasks, and a loss for each step."""
 
-    tasks: list
-    losses: list
+    tasks: list[str]
+    losses: list[float]
 
 
-def train(model, tokenizer, rows, choose, *, steps, batch_size=32, learning_rate=1e-3, seed=0):
+def train(
+    model: MultiTaskModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    choose: Callable[[int, random.Random], str],
+    *,
+    steps: int,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+) -> Run:
     """Train for some steps of AdamW, each on a batch of one task; leaves the model in
     eval mode and returns the `Run`.
 
@@ -99,7 +120,9 @@ def train(model, tokenizer, rows, choose, *, steps, batch_size=32, learning_rate
 
 
 @torch.no_grad()
-def score(model, tokenizer, task, rows):
+def score(
+    model: MultiTaskModel, tokenizer: PreTrainedTokenizerBase, task: str, rows: Sequence[Mapping[str, Any]]
+) -> Score:
     """The share of rows that are right, as a `Score`; a sentence of a task that labels
     words is right if every word is.
     """
@@ -112,9 +135,11 @@ def score(model, tokenizer, task, rows):
     return proportion(hits, task)
 
 
-def shared_gradient(model, tokenizer, task, rows):
+def shared_gradient(
+    model: MultiTaskModel, tokenizer: PreTrainedTokenizerBase, task: str, rows: Sequence[Mapping[str, Any]]
+) -> torch.Tensor:
     """The gradient of a task's loss on these rows with respect to the encoder,
-    as one vector; without dropout.
+    as one vector (encoder weights,); without dropout.
     """
     was_training = model.training
     model.eval()

@@ -3,14 +3,31 @@
 Chapter 06 is about training.
 """
 
+from __future__ import annotations
+
 import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from course_utils.measure.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
 
 WARM_UP_STEPS = 10
 
 
-def train_briefly(model, examples, collate, *, steps, batch_size=16, learning_rate=1e-3, seed=0):
+def train_briefly(
+    model: PreTrainedModel,
+    examples: Sequence[Any],
+    collate: Callable[[list[Any]], Mapping[str, torch.Tensor]],
+    *,
+    steps: int,
+    batch_size: int = 16,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+) -> list[tuple[int, float]]:
     """Train the model's unfrozen weights for some steps of AdamW and leave it in
     eval mode; returns the losses.
 
@@ -49,5 +66,5 @@ def train_briefly(model, examples, collate, *, steps, batch_size=16, learning_ra
     return losses
 
 
-def _share_of_rate(step, steps):
+def _share_of_rate(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / WARM_UP_STEPS) * (1 - step / steps)

@@ -11,6 +11,7 @@ from transformers import DistilBertConfig, DistilBertModel
 
 from course_utils import catalog
 from course_utils.training import multi_task
+from tests.shown_code import untyped
 
 LESSON = Path(__file__).resolve().parents[2] / "lessons/09_multi_task/01_one_encoder_many_heads.ipynb"
 ROWS = {
@@ -43,9 +44,14 @@ def model(tokenizer):
 @pytest.mark.parametrize("name", ["MultiTaskModel", "make_batch", "task_loss"])
 def test_the_lesson_shows_what_the_module_holds(name):
     cells = [cell.source for cell in nbformat.read(LESSON, as_version=4).cells if cell.cell_type == "code"]
-    shown = {node.name: ast.dump(node) for cell in cells for node in parsed(cell) if hasattr(node, "name")}
-    (held,) = parsed(inspect.getsource(getattr(multi_task, name)).replace("tasks=TASKS", "tasks"))
-    assert shown[name] == ast.dump(held), "the same code, however it is laid out"
+    shown = {
+        node.name: untyped(ast.unparse(node))
+        for cell in cells
+        for node in parsed(cell)
+        if hasattr(node, "name")
+    }
+    held = untyped(inspect.getsource(getattr(multi_task, name))).replace("tasks=TASKS", "tasks")
+    assert shown[name] == held, "the same code, however it is laid out"
 
 
 def parsed(source):
