@@ -4,9 +4,13 @@ batch, and what the gradients say.
 
 from __future__ import annotations
 
+from typing import Any
+
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
+from course_utils.wire.answer import Answer
 
 LESSONS = "lessons/09_multi_task/"
 HEADS = LESSONS + "01_one_encoder_many_heads.ipynb"
@@ -88,14 +92,12 @@ def temperature(answer, draw):
         "(weights * is_fish).sum(1) / is_fish.sum(1)",
     ),
 )
-def forward(answer, draw):
+def forward(answer: Answer, draw: Draw) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(draw.seed)
-    states = torch.randn(4, 7, SIZE, generator=generator)
-    mask = torch.zeros(4, 7, dtype=torch.long)
-    for row, length in enumerate(draw.sample(range(2, 8), 4)):
-        mask[row, :length] = 1
+    mask = torch.tensor(_padded(draw))
+    states = torch.randn(*mask.shape, SIZE, generator=generator)
     heads = {
         task: (torch.randn(count, SIZE, generator=generator), torch.randn(count, generator=generator))
         for task, count in CLASSES.items()
@@ -109,7 +111,21 @@ def forward(answer, draw):
         _same_logits(answer, states, mask, heads, "entities", states @ weight.T + bias, real=mask.bool())
 
 
-def _same_logits(answer, states, mask, heads, task, wanted, real=None):
+def _padded(draw: Draw) -> list[list[int]]:
+    """Attention masks of four rows: full, padded on the right, on the left (as decoders are), and on both."""
+    tokens, (few, some, most) = 7, sorted(draw.sample(range(2, 6), 3))
+    rows = [
+        [1] * tokens,
+        [1] * some + [0] * (tokens - some),
+        [0] * (tokens - few) + [1] * few,
+        [0] + [1] * most + [0] * (tokens - most - 1),
+    ]
+    return draw.sample(rows, len(rows))
+
+
+def _same_logits(
+    answer: Answer, states: Any, mask: Any, heads: dict, task: str, wanted: Any, real: Any = None
+) -> None:
     what = f"head_logits(states, attention_mask, heads, {task!r})"
     found = answer.call("head_logits", states, mask, heads, task)
     expect.shape(found, tuple(wanted.shape), what)
@@ -138,8 +154,23 @@ def _same_logits(answer, states, mask, heads, task, wanted, real=None):
         "    print(day if place == 0 or day != days[place - 1] else '')",
     ),
 )
-def labels_of_words(answer, draw):
-    ids, tags = _sentence(draw)
+def labels_of_words(answer: Answer, draw: Draw) -> None:
+    cases = [_labelled(answer, *case) for case in (_sentence(draw), _lone_word(draw))]
+    for title in cases[0][1]:
+        with part(title, points=1):
+            for found, places, what in cases:
+                first, wanted = places["the first token of each word"]
+                expect.equal(
+                    [found[place] for place in first],
+                    wanted,
+                    f"the labels of {what} at the first token of each word",
+                )
+                there, wanted = places[title]
+                expect.equal([found[place] for place in there], wanted, f"the labels of {what} at {title}")
+
+
+def _labelled(answer: Answer, ids: list, tags: list[int]) -> tuple[list, dict[str, tuple[list, list]], str]:
+    """(what word_labels gives, {kind of token: (its places, their labels)}, the call in words)"""
     what = f"word_labels({ids}, {tags})"
     found = answer.call("word_labels", ids, tags)
     expect.each_of(found, int, what)
@@ -147,21 +178,15 @@ def labels_of_words(answer, draw):
     first = [place for place, word in enumerate(ids) if word is not None and word not in ids[:place]]
     later = [place for place, word in enumerate(ids) if word is not None and word in ids[:place]]
     nowhere = [place for place, word in enumerate(ids) if word is None]
-    for title, places, wanted in (
-        ("the first token of each word", first, [tags[ids[place]] for place in first]),
-        ("the later tokens of a word", later, [IGNORED] * len(later)),
-        ("special tokens and padding", nowhere, [IGNORED] * len(nowhere)),
-    ):
-        with part(title, points=1):
-            expect.equal(
-                [found[place] for place in first],
-                [tags[ids[place]] for place in first],
-                f"the labels of {what} at the first token of each word",
-            )
-            expect.equal([found[place] for place in places], wanted, f"the labels of {what} at {title}")
+    places = {
+        "the first token of each word": (first, [tags[ids[place]] for place in first]),
+        "the later tokens of a word": (later, [IGNORED] * len(later)),
+        "special tokens and padding": (nowhere, [IGNORED] * len(nowhere)),
+    }
+    return found, places, what
 
 
-def _sentence(draw):
+def _sentence(draw: Draw) -> tuple[list, list[int]]:
     """(word ids, a tag a word): words of one to three tokens, neighbours with the
     same tag, special tokens, padding.
     """
@@ -169,6 +194,11 @@ def _sentence(draw):
     tags += [tags[-1], 0]  # neighbours that agree are two words
     ids = [word for word in range(len(tags)) for _ in range(draw.random.randrange(1, 4) if word != 2 else 3)]
     return [None, *ids, None, *[None] * draw.random.randrange(2, 6)], tags
+
+
+def _lone_word(draw: Draw) -> tuple[list, list[int]]:
+    """One word without special tokens: the token "before" the first is none, and not the last one."""
+    return [0] * draw.random.randrange(2, 5), [draw.random.randrange(1, 9)]
 
 
 # q4: the cosine of two gradients
@@ -249,7 +279,7 @@ def _cosine(one, other):
     title="Find the bug: heads that never rest",
     points=4,
     difficulty=3,
-    needs=("train_round", "watched"),
+    needs=("train_round",),
     lesson=HEADS,
     hints=(
         "There are two bugs. Which heads have a gradient after backward()? And what does AdamW do with a "
@@ -260,14 +290,14 @@ def _cosine(one, other):
         "bags[letter.street].append(letter)",
     ),
 )
-def round_of_training(answer, draw):
+def round_of_training(answer: Answer, draw: Draw) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(draw.seed)
     start = {name: weight.detach() for name, weight in _small_model().state_dict().items()}
     start = {name: torch.randn(weight.shape, generator=generator) / 2 for name, weight in start.items()}
 
-    def batch(task):
+    def batch(task: str) -> tuple:
         return (
             task,
             torch.randn(12, INPUT, generator=generator),
@@ -282,7 +312,21 @@ def round_of_training(answer, draw):
         _same_weights(answer, start, [batch(task) for task in turns], f"after batches of {', '.join(turns)}")
 
 
-def _same_weights(answer, start, batches, what):
+def watched(start: dict, batches: list, classes: dict, rate: float) -> dict:
+    """The weights of a small model after the learner's round; `start` is what it begins with."""
+    import torch
+
+    (size, numbers) = start["encoder.weight"].shape
+    heads = {task: torch.nn.Linear(size, count) for task, count in classes.items()}
+    model = torch.nn.ModuleDict(
+        {"encoder": torch.nn.Linear(numbers, size), "heads": torch.nn.ModuleDict(heads)}
+    )
+    model.load_state_dict(start)
+    train_round(model, torch.optim.AdamW(model.parameters(), lr=rate), batches)  # noqa: F821 - the learner's
+    return {name: weight.detach() for name, weight in model.state_dict().items()}
+
+
+def _same_weights(answer: Answer, start: dict, batches: list, what: str) -> None:
     import torch
 
     model = _small_model()
@@ -292,13 +336,13 @@ def _same_weights(answer, start, batches, what):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model["heads"][task](model["encoder"](inputs)), labels).backward()
         optimizer.step()
-    found = answer.call("watched", start, batches)
-    expect.keys(found, start, "watched(start, batches)")
+    found = answer.given(watched).call("watched", start, batches, CLASSES, RATE)
+    expect.keys(found, start, "the weights after a round")
     for name, weight in model.state_dict().items():
         expect.all_close(found[name], weight, f"{name} {what}", tolerance=1e-4)
 
 
-def _small_model():
+def _small_model() -> Any:
     import torch
 
     heads = {task: torch.nn.Linear(SIZE, count) for task, count in CLASSES.items()}

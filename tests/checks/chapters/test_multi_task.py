@@ -2,8 +2,11 @@
 
 from functools import partial
 
+import pytest
+
 from course_utils.checks.chapters import multi_task
-from course_utils.checks.testing import given_cell_with, judged_well
+from course_utils.checks.chapters.multi_task import exercise
+from course_utils.checks.testing import given_cell_with, judge_source, judged_well
 from course_utils.training.multi_task import TASKS
 
 EXERCISE = "09_multi_task"
@@ -55,6 +58,9 @@ def head_logits(states, attention_mask, heads, task):
 """
 
 
+PADDED_ON_THE_RIGHT = FORWARD.replace("row[real.bool()]", "row[: int(real.sum())]")
+
+
 def test_forward():
     result = judged(
         "q2",
@@ -65,6 +71,7 @@ def test_forward():
             FORWARD.replace('if task == "entities":', "if True:"): "head_logits(",
             FORWARD.replace('    if task == "entities":\n        return logits\n', ""): "head_logits(",
             FORWARD.replace("heads[task]", 'heads["topics"]'): "head_logits(",
+            PADDED_ON_THE_RIGHT: "head_logits(",
         },
         right=[
             FORWARD,
@@ -91,6 +98,13 @@ def word_labels(word_ids, tags):
 """
 
 
+#: Looks at the token before, which for the first token is the last one.
+WRAPS_ROUND = """
+def word_labels(word_ids, tags):
+    return [-100 if word is None or word == word_ids[place - 1] else tags[word] for place, word in enumerate(word_ids)]
+"""
+
+
 def test_word_labels():
     result = judged(
         "q3",
@@ -104,6 +118,7 @@ def test_word_labels():
             LABELS.replace(
                 "return labels", "return [label for label in labels if label != -100]"
             ): "word_labels(",
+            WRAPS_ROUND: "at the first token of each word",
         },
         right=[
             LABELS,
@@ -171,7 +186,7 @@ def test_round():
     colleague = given("def train_round_of_a_colleague")
     result = judged(
         "q5",
-        before=given("def watched(") + "\n\n\n" + colleague,
+        before=colleague,
         wrong={
             colleague.replace("_of_a_colleague", ""): "after one batch of",
             colleague.replace("_of_a_colleague", "").replace("set_to_none=False", ""): "after one batch of",
@@ -204,6 +219,20 @@ def train_round(model, optimizer, batches):
         ],
     )
     assert result.wrong[-1].points == 2, "single batches come out right there"
+
+
+def test_a_report_of_the_notebooks_own_is_not_believed():
+    """`watched` bound anew, over a round that does nothing: it gives what a right round would."""
+    says = "def train_round(*given):\n    pass\n\n" + ROUND.replace("train_round", "right")
+    says += given("def watched(").replace("train_round", "right")
+    assert judge_source(EXERCISE, "q5", says, before=IMPORTS).points == 0
+
+
+@pytest.mark.parametrize(("question", "wrong"), [("q2", PADDED_ON_THE_RIGHT), ("q3", WRAPS_ROUND)])
+def test_what_tells_answers_apart_is_in_every_draw(question, wrong):
+    secrets = [f"draw {number}".encode() for number in range(20)]
+    points = {judge_source(EXERCISE, question, wrong, before=IMPORTS, secret=one).points for one in secrets}
+    assert len(points) == 1 and points.pop() < exercise.find(question).points
 
 
 FORECAST = """
