@@ -171,7 +171,7 @@ def _rows(path: Path | str) -> list[dict[str, str]]:
 
 def _typed(kind: type[Line], row: Mapping[str, str]) -> Line:
     """A row of texts as an instance of a dataclass; a message names the column that can't be read."""
-    values = {}
+    values: dict[str, Any] = {}
     for field in fields(kind):
         column: Any = field.type  # a class, as this file does not put off its annotations
         try:
