@@ -10,14 +10,19 @@ import hashlib
 import random
 from collections.abc import Iterable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from course_utils.wire.references import Rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from numpy.random import Generator
 
 
 class Draw:
     """Random numbers and fresh rows; the same key draws the same, on any machine.
 
-    ``random`` is a ``random.Random``. Use it, ``numpy()`` or ``rows()``; nothing
+    `random` is a `random.Random`. Use it, `numpy()` or `rows()`; nothing
     else a check does may be random.
     """
 
@@ -30,36 +35,36 @@ class Draw:
 
     @cached_property
     def seed(self) -> int:
-        """A seed below 2**31 for whatever wants one (``torch.Generator``, say)."""
+        """A seed below 2**31 for whatever wants one (`torch.Generator`, say)."""
         return self._number("seed") % 2**31
 
-    def numpy(self):
-        """A ``numpy.random.Generator`` (PCG64), the same one each time it is asked for."""
+    def numpy(self) -> Generator:
+        """A `numpy.random.Generator` (PCG64), the same one each time it is asked for."""
         return self._numpy
 
     @cached_property
-    def _numpy(self):
+    def _numpy(self) -> Generator:
         import numpy as np
 
         return np.random.Generator(np.random.PCG64(self._number("numpy")))
 
     def sample(self, items: Iterable, count: int) -> list:
-        """``count`` different items, in random order."""
+        """`count` different items, in random order."""
         return self.random.sample(list(items), count)
 
     def rows(self, name: str, count: int, split: str = "test") -> list[dict]:
-        """``count`` rows of the dataset ``name`` that nobody has seen, from the offline world.
+        """`count` rows of the dataset `name` that nobody has seen, from the offline world.
 
-        Each row is a dict with the columns that ``course.dataset(name)`` has, labels as
+        Each row is a dict with the columns that `course.dataset(name)` has, labels as
         numbers. The same name and split give the same rows again: ask once for all.
         """
         return self._frame(name, count, split).to_list()
 
     def dataset(self, name: str, count: int, split: str = "test") -> Rows:
-        """The rows of :meth:`rows` as an argument that reaches the learner as a ``datasets.Dataset``."""
+        """The rows of `rows` as an argument that reaches the learner as a `datasets.Dataset`."""
         return Rows(self._frame(name, count, split).with_format("arrow")[:])
 
-    def _frame(self, name: str, count: int, split: str):
+    def _frame(self, name: str, count: int, split: str) -> Dataset:
         from course_utils.datasets import corpora
 
         return corpora.frame(name, split, self._number(f"rows {name} {split}"), count)

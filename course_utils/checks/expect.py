@@ -1,8 +1,8 @@
 """Expectations, from the lowest rung to the highest.
 
-Each takes what came, what was expected, and what the thing is called (``what``:
+Each takes what came, what was expected, and what the thing is called (`what`:
 "`mask_padding(rows, 0)`", "the labels at the padding"). It returns nothing when
-the expectation is met and raises :class:`~course_utils.checks.framework.Failed`
+the expectation is met and raises `course_utils.checks.report.Failed`
 when not, with a message in the form "expected ...; got ...".
 """
 
@@ -13,10 +13,14 @@ import math
 import numbers
 from collections import Counter
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
 
 from course_utils.checks.framework import note
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire.references import Record
+
+if TYPE_CHECKING:
+    import torch
 
 SHOWN_CHARACTERS = 160
 _NAMES = {
@@ -41,7 +45,7 @@ def show(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 
-def _beginning(value: object) -> object:
+def _beginning(value: Any) -> Any:
     """As much of a long value as can be shown: the repr of 60 MB would take a second and half a gigabyte."""
     if isinstance(value, (str, bytes, list, tuple)) and len(value) > 2 * SHOWN_CHARACTERS:
         return value[: 2 * SHOWN_CHARACTERS]
@@ -51,7 +55,7 @@ def _beginning(value: object) -> object:
     return value
 
 
-def _came(got: object) -> str:
+def _came(got: Any) -> str:
     """What came, with its type; a function that printed in place of returning is told so."""
     if got is None:
         return "None; a function without `return`, or one that prints its result, gives None"
@@ -62,8 +66,8 @@ def _named(kind: type) -> str:
     return _NAMES.get(kind.__name__, f"a {kind.__name__}")
 
 
-def type_of(got: object, kinds: type | tuple[type, ...], what: str) -> None:
-    """``got`` is an instance of one of ``kinds``; ``True`` does not pass for a number."""
+def type_of(got: Any, kinds: type | tuple[type, ...], what: str) -> None:
+    """`got` is an instance of one of `kinds`; `True` does not pass for a number."""
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
     boolean_as_number = isinstance(got, bool) and bool not in kinds
     if boolean_as_number or not isinstance(got, kinds):
@@ -71,31 +75,31 @@ def type_of(got: object, kinds: type | tuple[type, ...], what: str) -> None:
         raise Failed(Rung.WRONG_TYPE, f"{what} to be {wanted}", _came(got))
 
 
-def number(got: object, what: str) -> None:
-    """``got`` is a finite number (an int or a float, not a truth value)."""
+def number(got: Any, what: str) -> None:
+    """`got` is a finite number (an int or a float, not a truth value)."""
     type_of(got, (int, float), what)
     if not math.isfinite(got):
         raise Failed(Rung.WRONG_VALUE, f"{what} to be a finite number", show(got))
 
 
-def each_of(got: object, kinds: type | tuple[type, ...], what: str) -> None:
-    """``got`` is a list (or tuple) whose items are all of ``kinds``."""
+def each_of(got: Any, kinds: type | tuple[type, ...], what: str) -> None:
+    """`got` is a list (or tuple) whose items are all of `kinds`."""
     type_of(got, (list, tuple), what)
     for index, item in enumerate(got):
         type_of(item, kinds, f"item {index} of {what}")
 
 
-def length(got: object, count: int, what: str) -> None:
-    """``got`` has ``count`` items."""
+def length(got: Any, count: int, what: str) -> None:
+    """`got` has `count` items."""
     if not hasattr(got, "__len__"):
         raise Failed(Rung.WRONG_TYPE, f"{what} to hold {count} items", _came(got))
     if len(got) != count:
         raise Failed(Rung.WRONG_SHAPE, f"{what} to hold {count} items", f"{len(got)}")
 
 
-def shape(got: object, sides: tuple[int | None, ...], what: str) -> None:
-    """``got`` is an array or tensor of that shape (a number has the shape
-    ``()``); ``None`` stands for any size.
+def shape(got: Any, sides: tuple[int | None, ...], what: str) -> None:
+    """`got` is an array or tensor of that shape (a number has the shape
+    `()`); `None` stands for any size.
     """
     if not (hasattr(got, "shape") or _is_number(got)):
         raise Failed(Rung.WRONG_TYPE, f"{what} to be an array or a tensor", _came(got))
@@ -105,22 +109,22 @@ def shape(got: object, sides: tuple[int | None, ...], what: str) -> None:
         raise Failed(Rung.WRONG_SHAPE, f"{what} to have the shape {wanted}", str(found))
 
 
-def keys(got: object, names: Iterable[str], what: str) -> None:
-    """``got`` is a dict with at least these keys."""
+def keys(got: Any, names: Iterable[str], what: str) -> None:
+    """`got` is a dict with at least these keys."""
     type_of(got, dict, what)
     missing = [name for name in names if name not in got]
     if missing:
         raise Failed(Rung.WRONG_SHAPE, f"{what} to have the key {missing[0]!r}", f"only {show(list(got))}")
 
 
-def equal(got: object, expected: object, what: str) -> None:
-    """``got`` equals ``expected``: ``1`` is not ``True``, but a list, a tuple and an array hold the same."""
+def equal(got: Any, expected: Any, what: str) -> None:
+    """`got` equals `expected`: `1` is not `True`, but a list, a tuple and an array hold the same."""
     difference = _difference(got, expected, what)
     if difference is not None:
         raise difference
 
 
-def _difference(got: object, expected: object, what: str) -> Failed | None:
+def _difference(got: Any, expected: Any, what: str) -> Failed | None:
     """The first place where two values differ."""
     if hasattr(expected, "shape") and hasattr(expected, "tolist"):
         return _array_difference(got, expected, what)
@@ -148,8 +152,8 @@ def _difference(got: object, expected: object, what: str) -> Failed | None:
     return None
 
 
-def _in_the_form_of(expected: object, got: object) -> object:
-    """``got`` as a list, a tuple or a dict, where it is another container of the same things."""
+def _in_the_form_of(expected: Any, got: Any) -> Any:
+    """`got` as a list, a tuple or a dict, where it is another container of the same things."""
     if isinstance(expected, (list, tuple)):
         if hasattr(got, "shape") and hasattr(got, "tolist"):
             got = got.tolist()
@@ -174,7 +178,7 @@ def _other_length(got: Collection, expected: Collection) -> str:
     return text
 
 
-def _array_difference(got: object, expected, what: str) -> Failed | None:
+def _array_difference(got: Any, expected: Any, what: str) -> Failed | None:
     if not (hasattr(got, "shape") and hasattr(got, "tolist")):
         return Failed(Rung.WRONG_TYPE, f"{what} to be {_named(type(expected))}", _came(got))
     if tuple(got.shape) != tuple(expected.shape):
@@ -190,15 +194,15 @@ def _is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def close(got: object, expected: float, what: str, *, tolerance: float = 1e-6) -> None:
-    """``got`` is a number within ``tolerance`` (absolute) of ``expected``."""
+def close(got: Any, expected: float, what: str, *, tolerance: float = 1e-6) -> None:
+    """`got` is a number within `tolerance` (absolute) of `expected`."""
     number(got, what)
     if not abs(got - expected) <= tolerance:
         raise Failed(Rung.WRONG_VALUE, f"{what} to be {expected:.6g} (within {tolerance:g})", f"{got:.6g}")
 
 
-def all_close(got: object, expected: object, what: str, *, tolerance: float = 1e-5) -> None:
-    """Arrays, tensors or lists of numbers agree everywhere, within ``tolerance`` (absolute)."""
+def all_close(got: Any, expected: Any, what: str, *, tolerance: float = 1e-5) -> None:
+    """Arrays, tensors or lists of numbers agree everywhere, within `tolerance` (absolute)."""
     import numpy as np
 
     try:
@@ -216,17 +220,17 @@ def all_close(got: object, expected: object, what: str, *, tolerance: float = 1e
         raise Failed(Rung.WRONG_VALUE, f"{what} to be {mine[place]:.6g} at {place}", f"{theirs[place]:.6g}")
 
 
-def _doubles(value: object) -> object:
+def _doubles(value: Any) -> Any:
     """A tensor in float64, as NumPy has no bfloat16; also those within lists."""
     if isinstance(value, (list, tuple)):
         return [_doubles(item) for item in value]
     return value.double().numpy() if hasattr(value, "double") else value
 
 
-def tensor(got: object, what: str, sides: tuple[int | None, ...] | None = None):
-    """``got`` as a tensor, whether it came as a tensor, an array or lists of numbers: float64, int64 or bool.
+def tensor(got: Any, what: str, sides: tuple[int | None, ...] | None = None) -> torch.Tensor:
+    """`got` as a tensor, whether it came as a tensor, an array or lists of numbers: float64, int64 or bool.
 
-    ``sides`` is the shape it has to have, if given; ``None`` in it stands for any size.
+    `sides` is the shape it has to have, if given; `None` in it stands for any size.
     """
     import numpy as np
     import torch
@@ -245,33 +249,33 @@ def tensor(got: object, what: str, sides: tuple[int | None, ...] | None = None):
     return found if found.dtype is torch.bool else found.long()
 
 
-def one_of(got: object, choices: Collection, what: str) -> None:
-    """``got`` is one of a few values."""
+def one_of(got: Any, choices: Collection, what: str) -> None:
+    """`got` is one of a few values."""
     if not any(type(got) is type(choice) and got == choice for choice in choices):
         raise Failed(Rung.WRONG_VALUE, f"{what} to be one of {show(list(choices))}", show(got))
 
 
-def at_least(got: object, least: float, what: str) -> None:
-    """``got`` is a number of at least ``least``."""
+def at_least(got: Any, least: float, what: str) -> None:
+    """`got` is a number of at least `least`."""
     number(got, what)
     if not got >= least:
         raise Failed(Rung.WRONG_VALUE, f"{what} to be at least {least:.4g}", f"{got:.4g}")
 
 
-def at_most(got: object, most: float, what: str) -> None:
-    """``got`` is a number of at most ``most``."""
+def at_most(got: Any, most: float, what: str) -> None:
+    """`got` is a number of at most `most`."""
     number(got, what)
     if not got <= most:
         raise Failed(Rung.WRONG_VALUE, f"{what} to be at most {most:.4g}", f"{got:.4g}")
 
 
 def true(condition: bool, expected: str, got: str) -> None:
-    """``condition`` holds; the two texts say what was expected and what came, when it does not."""
+    """`condition` holds; the two texts say what was expected and what came, when it does not."""
     if not condition:
         raise Failed(Rung.WRONG_VALUE, expected, got)
 
 
 def advise(condition: bool, advice: str) -> None:
-    """Where ``condition`` does not hold, add "right, but ..." to a right answer. Costs nothing."""
+    """Where `condition` does not hold, add "right, but ..." to a right answer. Costs nothing."""
     if not condition:
         note(advice)

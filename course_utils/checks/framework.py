@@ -1,9 +1,9 @@
 """Exercises, questions and their points.
 
-A question is a plain function of two things: the learner's ``answer`` (asked by
-name, see :class:`course_utils.wire.answer.Answer`) and a ``draw`` of fresh data.
+A question is a plain function of two things: the learner's `answer` (asked by
+name, see `course_utils.wire.answer.Answer`) and a `draw` of fresh data.
 The learner runs it in the notebook, the grader runs the same function with
-another seed::
+another seed:
 
     from course_utils.checks import expect
     from course_utils.checks.framework import Exercise, part
@@ -38,9 +38,9 @@ another seed::
             expect.equal([row[:6] for row in masked], [row[:6] for row in rows], "the other labels")
         expect.advise(type(masked) is list, "a list of lists is what map() stores with the least fuss")
 
-A failed expectation inside a ``part`` costs that part; outside, it ends the
+A failed expectation inside a `part` costs that part; outside, it ends the
 question and what has not been reached earns nothing. A question without parts is
-all or nothing. Messages climb one ladder, :class:`~course_utils.checks.report.Rung`.
+all or nothing. Messages climb one ladder, `course_utils.checks.report.Rung`.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from course_utils.checks.draw import Draw
 from course_utils.checks.report import Failed, PartResult, Report, Rung, explain, readable
@@ -61,6 +62,14 @@ from course_utils.wire import answer as wire
 
 PUBLIC_SECRET = b"the data everybody may see"
 STILL_NONE = "`{}` is still None; if your answer is written, it waits for a question before it"
+
+
+class Paths(Protocol):
+    """What a check needs of a `Course`: the local folder of a model or a dataset, by its name."""
+
+    def model(self, name: str, /) -> str: ...
+
+    def dataset(self, name: str, /) -> str: ...
 
 
 @dataclass
@@ -98,7 +107,7 @@ def note(text: str) -> None:
 
 @dataclass(frozen=True)
 class Question:
-    """One question of an exercise; ``check`` is ``None`` if an instructor marks it by hand."""
+    """One question of an exercise; `check` is `None` if an instructor marks it by hand."""
 
     exercise: str
     name: str
@@ -117,7 +126,7 @@ class Question:
         return self.check is None
 
     def run(self, transport: wire.Transport | None, key: bytes | None = None) -> Report:
-        """Judge what stands behind ``transport`` with the data that ``key`` draws.
+        """Judge what stands behind `transport` with the data that `key` draws.
 
         None is enough for a question that a person marks: nothing is asked there.
 
@@ -206,8 +215,8 @@ class Question:
 class Exercise:
     """A chapter's exercise: its card and its questions, in order.
 
-    ``minutes`` is a learner's time, ``difficulty`` a word ("easy", "medium",
-    "hard"), ``cost`` what it takes on two cores. ``cell_seconds`` is how long one
+    `minutes` is a learner's time, `difficulty` a word ("easy", "medium",
+    "hard"), `cost` what it takes on two cores. `cell_seconds` is how long one
     cell of it may run when it is graded.
     """
 
@@ -236,10 +245,10 @@ class Exercise:
         difficulty: int = 1,
         seconds: float = wire.CALL_SECONDS,
     ) -> Callable[[Callable], Callable]:
-        """Register the decorated ``(answer, draw)`` function as the check of ``name``.
+        """Register the decorated `(answer, draw)` function as the check of `name`.
 
-        ``needs``: names the learner's notebook must hold first. ``difficulty``: 1 to
-        3. ``seconds``: the limit of each single request to the learner's code.
+        `needs`: names the learner's notebook must hold first. `difficulty`: 1 to
+        3. `seconds`: the limit of each single request to the learner's code.
         """
 
         def register(check: Callable) -> Callable:
@@ -286,7 +295,7 @@ class Exercise:
         self.questions[question.name] = question
 
     def find(self, name: str) -> Question:
-        """The question of that name; ``KeyError`` with the names there are."""
+        """The question of that name; `KeyError` with the names there are."""
         if name not in self.questions:
             raise KeyError(
                 f"{self.name} has no question {name!r}; its questions are {', '.join(self.questions)}"
@@ -325,15 +334,15 @@ _registered: dict[str, Exercise] = {}
 
 
 def register(exercise: Exercise) -> None:
-    """Make an exercise known that has no module in ``course_utils.checks`` (a test's, say)."""
+    """Make an exercise known that has no module in `course_utils.checks` (a test's, say)."""
     _registered[exercise.name] = exercise
 
 
 def load_exercise(name: str) -> Exercise:
-    """The exercise called ``name`` ("06_full_fine_tuning"), from
-    ``course_utils.checks.chapters.full_fine_tuning``.
+    """The exercise called `name` ("06_full_fine_tuning"), from
+    `course_utils.checks.chapters.full_fine_tuning`.
 
-    Raises ``LookupError`` if there is none.
+    Raises `LookupError` if there is none.
     """
     if name in _registered:
         return _registered[name]

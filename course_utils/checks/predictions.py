@@ -1,10 +1,20 @@
 """Six predictions made before a measurement, judged against what the measurement gave."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from course_utils.checks import expect
 from course_utils.checks.framework import part
 
+if TYPE_CHECKING:
+    from course_utils.wire.answer import Answer
 
-def six_predictions(answer, found, counted="the number of right predictions"):
+
+def six_predictions(
+    answer: Answer, found: Mapping[str, bool], counted: str = "the number of right predictions"
+) -> None:
     """Judge `predictions()`: a dict of six booleans with the names of `found`, {name:
     what was measured}; two points.
 

@@ -105,7 +105,7 @@ def total_text(reports: list[Report], exercise: Exercise) -> str:
 
 
 def hint_text(question: Question, level: int) -> str:
-    """A hint as plain text; raises ``ValueError`` for a level that does not exist."""
+    """A hint as plain text; raises `ValueError` for a level that does not exist."""
     if not question.hints:
         return f"{question.name} has no hints; read {question.lesson or 'the lesson'} again."
     if level not in (1, 2, 3):

@@ -1,6 +1,6 @@
 """What came out of a question: how far an answer got, its parts, and the words for people.
 
-Plain data: ``framework`` makes it, ``render`` draws it, the grader stores it.
+Plain data: `framework` makes it, `render` draws it, the grader stores it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class PartResult:
-    """One judged piece of a question. ``expected`` and ``got`` are empty when it is right."""
+    """One judged piece of a question. `expected` and `got` are empty when it is right."""
 
     title: str
     points: float
@@ -57,8 +57,8 @@ class PartResult:
 class Report:
     """What came out of one question, as plain data.
 
-    ``points`` is ``None`` where no mark could be given (``rung`` then is "ungraded"
-    or "marked by hand"); otherwise it is between 0 and ``max_points``.
+    `points` is `None` where no mark could be given (`rung` then is "ungraded"
+    or "marked by hand"); otherwise it is between 0 and `max_points`.
     """
 
     exercise: str

@@ -9,8 +9,8 @@
     )
 
 Where making an answer is dear (a trained model), it is made once and
-:func:`judged_objects_well` judges the namespace that holds it. Both write down what
-they found when ``course bench checks`` asks for it.
+`judged_objects_well` judges the namespace that holds it. Both write down what
+they found when `course bench checks` asks for it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ import contextlib
 import io
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from course_utils.checks import render
-from course_utils.checks.framework import PUBLIC_SECRET, Exercise, load_exercise, seed_key
+from course_utils.checks.framework import PUBLIC_SECRET, Exercise, Paths, load_exercise, seed_key
 from course_utils.checks.report import Report, Rung
 from course_utils.install import ROOT
 from course_utils.wire.answer import LocalTransport
 from course_utils.wire.codec import Limits
 from course_utils.wire.learner import asset_loader
+from course_utils.wire.references import Asset
 
 STUB = "raise NotImplementedError()"
 PATIENCE = 20  # how many times a check's own limit a test waits for an answer
@@ -37,7 +40,7 @@ SECRETS = (PUBLIC_SECRET, b"another draw")
 
 
 def notebook_cells(path: Path) -> list[tuple[str, str | None, str]]:
-    """``(role, grade id, source)`` of a notebook's code cells; roles are answer, check and other."""
+    """`(role, grade id, source)` of a notebook's code cells; roles are answer, check and other."""
     import nbformat
 
     cells = []
@@ -71,16 +74,21 @@ def given_cell_with(exercise: str, words: str) -> str:
 
 
 def run_cells(sources: list[str], made: dict) -> None:
-    """Execute cells in one namespace, quietly; ``NotImplementedError`` is let pass, as a notebook does."""
+    """Execute cells in one namespace, quietly; `NotImplementedError` is let pass, as a notebook does."""
     for number, source in enumerate(sources):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(NotImplementedError):
             exec(compile(source, f"<cell {number}>", "exec"), made)
 
 
 def judge_namespace(
-    exercise: Exercise, question: str, made: dict, *, course=None, secret: bytes = PUBLIC_SECRET
+    exercise: Exercise,
+    question: str,
+    made: dict,
+    *,
+    course: Paths | None = None,
+    secret: bytes = PUBLIC_SECRET,
 ) -> Report:
-    """The report on one question for a namespace; another ``secret`` draws other data."""
+    """The report on one question for a namespace; another `secret` draws other data."""
     loader = asset_loader(course.model, course.dataset) if course is not None else _no_assets
     key = seed_key(secret, "", exercise.name, question)
     return exercise.find(question).run(_Patient(made, loader), key)
@@ -93,7 +101,7 @@ class _Patient(LocalTransport):
         return super().ask(request, PATIENCE * seconds, limits)
 
 
-def _no_assets(asset):
+def _no_assets(asset: Asset) -> NoReturn:
     raise LookupError(f"this test has no course, so {asset} cannot be loaded")
 
 
@@ -103,10 +111,10 @@ def judge_source(
     source: str,
     *,
     before: str = "",
-    course=None,
+    course: Paths | None = None,
     secret: bytes = PUBLIC_SECRET,
 ) -> Report:
-    """The report on one question when the notebook is ``before`` and then ``source``.
+    """The report on one question when the notebook is `before` and then `source`.
 
     A candidate that does not even run is judged on what it left, as in a notebook.
     """
@@ -146,7 +154,7 @@ class Bench:
         return faults
 
     def assert_good(self) -> None:
-        """Raise ``AssertionError`` with every fault."""
+        """Raise `AssertionError` with every fault."""
         faults = self.faults()
         assert not faults, "\n\n".join(faults)
 
@@ -158,13 +166,13 @@ def bench(
     solution: str,
     stub: str,
     wrong: list[str],
-    right: list[str] = (),
+    right: Sequence[str] = (),
     before: str = "",
-    course=None,
+    course: Paths | None = None,
 ) -> Bench:
     """Judge a question's solution, stub, wrong answers and other right answers.
 
-    Everything is source code of the one answer cell; ``before`` is what the notebook
+    Everything is source code of the one answer cell; `before` is what the notebook
     ran ahead of it (imports, data). Right answers are judged on the learner's public
     data and on a secret draw as well; the worse of the two reports counts.
     """
@@ -195,13 +203,13 @@ def judged_well(
     wrong: dict[str, str],
     right: list[str],
     before: str = "",
-    course=None,
+    course: Paths | None = None,
 ) -> Bench:
     """Assert that a question judges its solution, stub, wrong answers and other right ones well.
 
-    ``wrong`` maps each wrong answer's source to words that its report must hold, so that
+    `wrong` maps each wrong answer's source to words that its report must hold, so that
     the learner is told what helps. Solution and stub come from the solution notebook.
-    Returns the :class:`Bench`, for assertions on partial credit.
+    Returns the `Bench`, for assertions on partial credit.
     """
     solution = answer_source(exercise, question)
     result = bench(
@@ -232,12 +240,12 @@ def judged_objects_well(
     *,
     wrong: dict[str, tuple[dict, str]] | None = None,
     right: dict[str, dict] | None = None,
-    course=None,
+    course: Paths | None = None,
 ) -> dict[str, Report]:
-    """The twin of :func:`judged_well` for namespaces that a test made itself.
+    """The twin of `judged_well` for namespaces that a test made itself.
 
-    ``wrong``: a name for the mistake -> the namespace and the words that its report must
-    hold; ``right``: a name -> the namespace, judged on two draws. :func:`namespace` makes
+    `wrong`: a name for the mistake -> the namespace and the words that its report must
+    hold; `right`: a name -> the namespace, judged on two draws. `namespace` makes
     one from cells. Returns the reports by name.
     """
     wrong, right = wrong or {}, right or {}
@@ -265,9 +273,9 @@ def judged_objects_well(
     return reports
 
 
-def namespace(*sources: str, course=None) -> dict:
-    """What a notebook holds after these cells; pass ``course`` if they use it."""
-    made = {"__name__": "__main__"}
+def namespace(*sources: str, course: Paths | None = None) -> dict:
+    """What a notebook holds after these cells; pass `course` if they use it."""
+    made: dict = {"__name__": "__main__"}
     if course is not None:
         made["course"] = course
     run_cells(list(sources), made)
@@ -315,7 +323,7 @@ def answer_source(exercise: str, question: str) -> str:
 
 
 def replaced(source: str, *pairs: tuple[str, str]) -> str:
-    """A source with each old text replaced by its new one; ``AssertionError``
+    """A source with each old text replaced by its new one; `AssertionError`
     if one is not there (any more).
     """
     for old, new in pairs:

@@ -1,4 +1,4 @@
-"""``course hint EXERCISE QUESTION``: what ``course.hint`` says, from the shell."""
+"""`course hint EXERCISE QUESTION`: what `course.hint` says, from the shell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from course_utils.checks.render import HINT_NAMES, hint_text
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course hint`` command; exit code 2 for an exercise or a question that does not exist."""
+    """The `course hint` command; exit code 2 for an exercise or a question that does not exist."""
     parser = argparse.ArgumentParser(
         prog="course hint",
         description="Show a hint for a question: "

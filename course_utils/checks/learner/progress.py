@@ -35,7 +35,7 @@ def folder() -> Path:
 
 
 def record(report: Report) -> bool:
-    """Append a report; ``False`` where nothing can be written, which must never spoil a check."""
+    """Append a report; `False` where nothing can be written, which must never spoil a check."""
     if report.points is None:
         return False
     entry = {
@@ -86,7 +86,7 @@ def read() -> Entries:
 
 
 def _entry(line: str) -> tuple[str, str, float] | None:
-    """(exercise, question, points) of a line; ``None`` where it isn't one."""
+    """(exercise, question, points) of a line; `None` where it isn't one."""
     try:
         entry = json.loads(line)
         exercise, question, points = entry["exercise"], entry["question"], entry["points"]
@@ -229,7 +229,7 @@ def progress_html() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course progress`` command."""
+    """The `course progress` command."""
     parser = argparse.ArgumentParser(
         prog="course progress", description="Your points by chapter, and what is next."
     )
