@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from course_utils import catalog
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.predictions import six_predictions
 from course_utils.checks.report import Failed
-from course_utils.wire import models
+from course_utils.wire import Asset, models
+from course_utils.wire.answer import Answer
 
 LESSONS = "lessons/10_lora_and_peft/"
 BY_HAND, SETTINGS = LESSONS + "01_lora_by_hand.ipynb", LESSONS + "02_settings_and_relatives.ipynb"
@@ -156,7 +160,7 @@ def budget(answer, draw):
     title="Find the bugs: a detour that learns nothing",
     points=3,
     difficulty=2,
-    needs=("Detour", "probe"),
+    needs=("Detour",),
     lesson=BY_HAND,
     hints=(
         "Print the gradients of A, B and the base weight after one backward pass. Which of the three "
@@ -168,12 +172,13 @@ def budget(answer, draw):
         "moves: `push = left * right` with left = right = 0.",
     ),
 )
-def find_the_bugs(answer, draw):
+def find_the_bugs(answer: Answer, draw: Draw) -> None:
     outputs, inputs, rank = 6, 9, draw.random.choice([2, 3])
-    weight, x = _normal(draw, outputs, inputs), _normal(draw, 5, inputs)
+    weight, x, coming = _normal(draw, outputs, inputs), _normal(draw, 5, inputs), _normal(draw, 5, outputs)
     other = _adapter(draw, outputs, inputs, rank)
-    found = answer.call("probe", weight, rank, other["alpha"], x, other["A"], other["B"])
-    expect.keys(found, ("start", "trained", "moved", "weight", "given"), "probe(...)")
+    numbers = weight, rank, other["alpha"], x, coming, other["A"], other["B"]
+    found = answer.given(detoured).call("detoured", *numbers)
+    expect.keys(found, ("begun", "start", "first", "trained", "weight", "given", "then"), "Detour")
     with part("it begins at zero change, and both A and B learn", points=1):
         expect.shape(found["start"], (5, outputs), "the output at the start")
         expect.all_close(
@@ -182,17 +187,83 @@ def find_the_bugs(answer, draw):
             "the output at the start, which should be the base layer's",
             tolerance=1e-4,
         )
-        for name in ("A", "B"):
-            expect.true(
-                found["moved"].get(name, 0) > 0, f"{name} to move within a few steps", "no movement at all"
-            )
+        _expect_directions(found["then"], _directions(x, coming, other), "given A and B")
+        _expect_a_beginning(found, outputs, inputs, rank)
     with part("only A and B are trained", points=1):
+        expect.each_of(found["trained"], str, "the names of the trained parameters")
         expect.equal(sorted(found["trained"]), ["A", "B"], "the names of the trained parameters")
-        expect.all_close(found["weight"], weight, "the base weight after a few steps", tolerance=0)
+        expect.all_close(found["weight"], weight, "the base weight afterwards", tolerance=0)
     with part("the scale", points=1):
         wanted = x.double() @ (weight.double() + _change(other)).T
         what = f"the output with given A and B, rank {rank} and alpha {other['alpha']}"
         expect.all_close(found["given"], wanted, what, tolerance=1e-3)
+
+
+def detoured(weight: Any, rank: int, alpha: float, x: Any, coming: Any, A: Any, B: Any) -> dict:
+    """What a detour says and passes back of `coming`: as it begins, and with given A and B."""
+    import torch
+
+    base = torch.nn.Linear(*reversed(weight.shape), bias=False)
+    base.weight.data.copy_(weight)
+    layer = Detour(base, rank, alpha)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+
+    def passed_back() -> dict:
+        layer.zero_grad()
+        (layer(x) * coming).sum().backward()
+        return {"A": layer.A.grad, "B": layer.B.grad}
+
+    found = {"begun": {"A": layer.A.detach().clone(), "B": layer.B.detach().clone()}}
+    found |= {"start": layer(x).detach(), "first": passed_back()}
+    found["trained"] = [name for name, value in layer.named_parameters() if value.requires_grad]
+    with torch.no_grad():
+        layer.A.copy_(A)
+        layer.B.copy_(B)
+    found |= {"given": layer(x).detach(), "then": passed_back()}
+    return found | {"weight": layer.base.weight.detach()}
+
+
+def _directions(x: Any, coming: Any, adapter: dict) -> dict[str, Any]:
+    """The gradients of A and B of the sum of output times `coming`, but for the scale."""
+    A, B = adapter["A"].double(), adapter["B"].double()
+    through = coming.double().T @ x.double()
+    return {"A": B.T @ through, "B": through @ A.T}
+
+
+def _expect_directions(found: Any, wanted: dict[str, Any], where: str) -> None:
+    """The gradients of A and B point where they should; the scale has a part of its own."""
+    expect.keys(found, wanted, f"the gradients at {where}")
+    for name, gradient in wanted.items():
+        expect.true(found[name] is not None, f"{name} to have a gradient at {where}", "none")
+        came = expect.tensor(found[name], f"the gradient of {name} at {where}", tuple(gradient.shape))
+        expect.true(bool(came.any()), f"{name} to have a gradient at {where}", "one that is zero everywhere")
+        what = f"the direction of the gradient of {name} at {where}"
+        expect.all_close(came / came.norm(), gradient / gradient.norm(), what, tolerance=1e-3)
+
+
+def _expect_a_beginning(found: dict, outputs: int, inputs: int, rank: int) -> None:
+    """A or B gets a gradient at the start, and what begins at random has the whole rank."""
+    expect.keys(found["begun"], ("A", "B"), "the numbers that a Detour begins with")
+    expect.keys(found["first"], ("A", "B"), "the gradients at the start")
+    sizes = {"A": (rank, inputs), "B": (outputs, rank)}
+    begun = {name: expect.tensor(found["begun"][name], name, size) for name, size in sizes.items()}
+    moving = [name for name in sizes if found["first"][name] is not None and found["first"][name].any()]
+    expect.true(
+        bool(moving),
+        "A or B to have a gradient at the start",
+        "none: as long as both are zero, nothing moves",
+    )
+    for name, numbers in begun.items():
+        if numbers.any():
+            expect.equal(
+                _rank(numbers), rank, f"the rank of {name} as it begins (rows that are equal learn the same)"
+            )
+
+
+def _rank(matrix: Any) -> int:
+    """How many directions a matrix has; those a thousand times weaker than its first don't count."""
+    import torch
+
+    return int(torch.linalg.matrix_rank(matrix.double().nan_to_num(), rtol=1e-3))
 
 
 # q4: an adapter that is judged by rebuilding it
@@ -324,7 +395,7 @@ def _encoded(texts):
         ),
     ),
 )
-def four_bits(answer, draw):
+def four_bits(answer: Answer, draw: Draw) -> None:
     import torch
 
     from course_utils.training.four_bits import nf4_levels
@@ -340,13 +411,12 @@ def four_bits(answer, draw):
     codes, scales = result
     groups = weights.split(block)
     wanted = torch.tensor([group.abs().max().item() for group in groups])
-    expect.shape(codes, (count,), f"the codes of {call}")
+    places = expect.tensor(codes, f"the codes of {call}", (count,)).long()
     with part("a scale for each block, the short last one too", points=1):
-        expect.shape(scales, (len(groups),), f"the scales of {call}")
-        expect.all_close(scales, wanted, "the scales", tolerance=1e-6)
+        each = expect.tensor(scales, f"the scales of {call}", (len(groups),))
+        expect.all_close(each, wanted, "the scales", tolerance=1e-6)
     each = wanted.repeat_interleave(block)[:count]
     with part("the nearest level", points=1):
-        places = codes.long()
         expect.true(
             bool(((places >= 0) & (places < 16)).all()),
             "codes from 0 to 15",
@@ -361,24 +431,31 @@ def four_bits(answer, draw):
             f"{far} of {count} codes whose level is farther off than need be",
         )
     with part("and back, where a block of zeros stays zero", points=1):
-        # In the type that `quantise` gives: torch takes uint8 for a mask, and nobody asked for uint8.
-        own = torch.tensor([draw.random.randrange(16) for _ in range(count)]).to(codes.dtype)
-        back = answer.call("dequantise", own, wanted, levels, block)
-        expect.shape(back, (count,), f"dequantise(codes, scales, levels, {block}) for {count} codes")
+        own = [draw.random.randrange(16) for _ in range(count)]
+        back = answer.call("dequantise", _in_the_type_of(codes, own), wanted, levels, block)
         expect.all_close(
-            back,
-            levels[own.long()] * each,
+            expect.tensor(back, f"dequantise(codes, scales, levels, {block})", (count,)),
+            levels[own] * each,
             "the weights that given codes and scales stand for",
             tolerance=1e-6,
         )
         again = answer.call("dequantise", codes, scales, levels, block)
-        expect.shape(again, (count,), "the weights that come back")
         expect.all_close(
-            again[2 * block : 3 * block],
+            expect.tensor(again, "the weights that come back", (count,))[2 * block : 3 * block],
             torch.zeros(block),
             "what comes back of a block of zeros",
             tolerance=0,
         )
+
+
+def _in_the_type_of(codes: Any, numbers: list[int]) -> Any:
+    """Numbers in the form that `quantise` gave: torch takes uint8 for a mask, which nobody asked for."""
+    import numpy as np
+    import torch
+
+    if isinstance(codes, np.ndarray):
+        return np.array(numbers, dtype=codes.dtype)
+    return torch.tensor(numbers).to(codes.dtype) if isinstance(codes, torch.Tensor) else numbers
 
 
 # q6: bytes
@@ -425,7 +502,7 @@ def memory(answer, draw):
     title="Round on the way forward only",
     points=2,
     difficulty=2,
-    needs=("fake_quant", "both_ways"),
+    needs=("fake_quant",),
     lesson=FOUR_BITS,
     hints=(
         "There are two jobs: to cut x off at both ends, and to round what is left. Which of the two shall "
@@ -440,7 +517,7 @@ def memory(answer, draw):
         ),
     ),
 )
-def round_forward_only(answer, draw):
+def round_forward_only(answer: Answer, draw: Draw) -> None:
     import torch
 
     step = draw.random.choice([0.05, 0.1, 0.25, 0.5])
@@ -454,17 +531,29 @@ def round_forward_only(answer, draw):
     x = step * (
         codes + torch.tensor([draw.random.uniform(-0.4, 0.4) for _ in codes])
     )  # never near the middle of two codes
-    found = answer.call("both_ways", x, step, low, high)
+    coming = torch.tensor([draw.random.choice([-1, 1]) * draw.random.uniform(0.5, 2) for _ in codes])
+    found = answer.given(both_ways).call("both_ways", x, step, low, high, coming)
     call = f"fake_quant(x, step={step}, low={low}, high={high})"
+    expect.keys(found, ("values", "gradient"), call)
     with part("rounded, and cut off at both ends", points=1):
         expect.shape(found["values"], tuple(x.shape), f"the values of {call}")
         expect.all_close(found["values"], step * codes.clamp(low, high), f"the values of {call}")
     with part("the gradient", points=1):
+        expect.true(found["gradient"] is not None, "a gradient to come back to x", "values without one")
         cut = (codes < low) | (codes > high)
-        expect.all_close(
-            found["gradient"][~cut], torch.ones(12), "the gradient of numbers that were only rounded"
-        )
-        expect.all_close(found["gradient"][cut], torch.zeros(8), "the gradient of numbers that were cut off")
+        gradient = expect.tensor(found["gradient"], f"the gradient of {call}", tuple(x.shape))
+        expect.all_close(gradient[~cut], coming[~cut], "the gradient of numbers that were only rounded")
+        expect.all_close(gradient[cut], torch.zeros(8), "the gradient of numbers that were cut off")
+
+
+def both_ways(x: Any, step: float, low: int, high: int, coming: Any) -> dict:
+    """What comes forward, and the gradient of x where that of the values is `coming`."""
+    import torch
+
+    x = x.clone().requires_grad_()
+    values = fake_quant(x, step, low, high)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    gradient = torch.autograd.grad(values, x, coming)[0] if values.requires_grad else None
+    return {"values": values.detach(), "gradient": gradient}
 
 
 # q8: a prediction before the measurement
@@ -519,7 +608,7 @@ def predict(answer, draw):
         ),
     ),
 )
-def mixing(answer, draw):
+def mixing(answer: Answer, draw: Draw) -> None:
     outputs, inputs = draw.random.randrange(14, 18), draw.random.randrange(18, 24)
     ranks = [draw.random.randrange(1, 5) for _ in range(3)]
     adapters = [_adapter(draw, outputs, inputs, rank) for rank in ranks]
@@ -533,17 +622,23 @@ def mixing(answer, draw):
         call = f"mix(adapters, {weights[chosen]}) of ranks {ranks[chosen]}"
         expect.keys(found, ("A", "B", "alpha"), call)
         expect.number(found["alpha"], f"the alpha of {call}")
-        expect.shape(found["A"], (None, inputs), f"the A of {call}")
-        expect.shape(found["B"], (outputs, found["A"].shape[0]), f"the B of {call}")
+        A = expect.tensor(found["A"], f"the A of {call}", (None, inputs))
+        expect.at_least(len(A), 1, f"the number of rows of the A of {call}")
+        mixed = {"A": A, "B": expect.tensor(found["B"], f"the B of {call}", (outputs, len(A)))}
         wanted = sum(
             weight * _change(one) for weight, one in zip(weights[chosen], adapters[chosen], strict=True)
         )
         with part(
             "one adapter, turned down" if chosen.stop == 1 else "several, of different ranks", points=1
         ):
-            expect.all_close(_change(found), wanted, f"the change that {call} stands for", tolerance=1e-3)
+            expect.all_close(
+                _change(mixed | {"alpha": found["alpha"]}),
+                wanted,
+                f"the change that {call} stands for",
+                tolerance=1e-3,
+            )
     with part("it stays thin", points=1):
-        expect.at_most(found["A"].shape[0], sum(ranks), f"the rank of a mix of ranks {ranks}")
+        expect.at_most(len(A), sum(ranks), f"the rank of a mix of ranks {ranks}")
         expect.true(
             math.isfinite(found["alpha"]) and found["alpha"] != 0,
             "an alpha other than 0",
@@ -583,7 +678,7 @@ NO_ADAPTERS = (
     title="An adapter of your own",
     points=4,
     difficulty=3,
-    needs=("bottleneck", "add_adapters", "placed", "five_steps"),
+    needs=("bottleneck", "add_adapters"),
     lesson=SETTINGS,
     hints=(
         "Which of the two matrices may be zero at first, so that nothing changes and yet both can learn? "
@@ -597,7 +692,7 @@ NO_ADAPTERS = (
         "`lamp.register_forward_hook(lambda lamp, inputs, output: lamp.dimmer(output))`.",
     ),
 )
-def own_adapter(answer, draw):
+def own_adapter(answer: Answer, draw: Draw) -> None:
     import torch
 
     with part("the bottleneck itself", points=1):
@@ -622,13 +717,13 @@ def own_adapter(answer, draw):
     ways = _Ways(_normal(draw, width, size) / size**0.5, 0.5 * _normal(draw, size, width) / width**0.5)
     tokens = torch.tensor([[draw.random.randrange(5, config.vocab_size) for _ in range(8)] for _ in range(2)])
     with part("only the adapters learn, and all of them", points=1):
-        _expect_adapters_move(
-            answer.call("five_steps", tokens, width), ((width, size), (size, width)), layers
-        )
+        found = answer.given(learning).call("learning", Asset("bert", "model"), tokens, ways.down, ways.up)
+        _expect_adapters_learn(found, ways, tokens, layers)
     for title, parallel in (("behind every layer", False), ("beside every layer", True)):
         with part(f"{title}, and without effect at first", points=1):
-            found = answer.call("placed", tokens, ways.down, ways.up, parallel)
-            expect.keys(found, ("start", "given"), "placed(...)")
+            given = Asset("bert", "model"), tokens, ways.down, ways.up, parallel
+            found = answer.given(placed).call("placed", *given)
+            expect.keys(found, ("start", "given"), "the logits with adapters")
             way, slips = (ways.beside, ways.slips_beside) if parallel else (ways.behind, ways.slips_behind)
             what = f"the logits with given matrices in every adapter, parallel={parallel},"
             _expect_way(found["given"], what, way, slips, partial(_bert_says, tokens))
@@ -720,27 +815,116 @@ def _by_the_way(way, forward, hidden, *rest, **named):
     return way(lambda hidden: forward(hidden, *rest, **named), hidden)
 
 
-def _expect_adapters_move(found, sizes, layers):
-    """Of all tensors just ``layers`` adapters' moved, with two matrices of these sizes each."""
-    expect.keys(found, ("sizes", "moved"), "five_steps(...)")
-    expect.type_of(found["sizes"], dict, "the sizes of five_steps(...)")
-    expect.type_of(found["moved"], dict, "the movements of five_steps(...)")
-    for name, far in found["moved"].items():
-        expect.number(far, f"how far {name} moved")
-    moved = [name for name, far in found["moved"].items() if far > 0]
-    others = [name for name in moved if found["sizes"].get(name) not in sizes]
-    wanted = f"nothing to move in five steps but matrices {sizes[0]} and {sizes[1]}"
-    expect.true(not others, wanted, f"{len(others)} others that moved, {others[:1]} among them")
-    for size in sizes:
-        adapters = [name for name, found_size in found["sizes"].items() if found_size == size]
-        expect.equal(
-            len(adapters),
-            layers,
-            f"the number of matrices {size} that model.parameters() finds, one for each layer,",
-        )
-        still = [name for name in adapters if name not in moved]
-        expect.true(
-            not still,
-            "every adapter's matrices to move in five steps",
-            f"no movement of {len(still)}, {still[:1]} among them",
-        )
+def placed(model: Any, tokens: Any, down: Any, up: Any, parallel: bool) -> dict:
+    """The logits with fresh adapters, and with these two matrices in every adapter."""
+    import torch
+
+    model = add_adapters(model, len(down), parallel)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    with torch.no_grad():
+        start = model(tokens).logits
+        for weight in model.parameters():
+            for given in (down, up):
+                if weight.shape == given.shape:
+                    weight.copy_(given)
+        return {"start": start, "given": model(tokens).logits}
+
+
+def learning(model: Any, tokens: Any, down: Any, up: Any) -> dict:
+    """The adapters' matrices as they begin, their gradients then and when they hold given numbers, and what
+    else has one.
+    """
+    import torch
+
+    model = add_adapters(model, len(down))  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    weights = dict(model.named_parameters())
+    matrices = {name: weight for name, weight in weights.items() if weight.shape in (down.shape, up.shape)}
+
+    def gradients() -> dict:
+        model.zero_grad()
+        model(tokens, labels=tokens).loss.backward()
+        return {
+            name: None if weight.grad is None else weight.grad.clone() for name, weight in matrices.items()
+        }
+
+    found = {"begun": {name: weight.detach().clone() for name, weight in matrices.items()}}
+    found["start"] = gradients()
+    with torch.no_grad():
+        for weight in matrices.values():
+            weight.copy_(down if weight.shape == down.shape else up)
+    found["given"] = gradients()
+    others = [name for name, weight in weights.items() if name not in matrices and weight.grad is not None]
+    return found | {"others": others}
+
+
+def _expect_adapters_learn(found: Any, ways: _Ways, tokens: Any, layers: int) -> None:
+    """One adapter for each layer, whose matrices have the gradients that they should; nothing else has."""
+    expect.keys(found, ("begun", "start", "given", "others"), "the adapters' matrices and gradients")
+    down, up = tuple(ways.down.shape), tuple(ways.up.shape)
+    expect.each_of(found["others"], str, "the names of the tensors with a gradient")
+    wanted = f"nothing to learn but matrices {down} and {up}"
+    others = found["others"]
+    expect.true(not others, wanted, f"{len(others)} others that have a gradient, {others[:1]} among them")
+    for name in ("begun", "start", "given"):
+        expect.type_of(found[name], dict, "the adapters' matrices and gradients")
+    begun = {name: expect.tensor(value, name) for name, value in found["begun"].items()}
+    sizes = {size: [name for name in begun if tuple(begun[name].shape) == size] for size in (down, up)}
+    for size, names in sizes.items():
+        what = f"the number of matrices {size} that model.parameters() finds, one for each layer,"
+        expect.equal(len(names), layers, what)
+    still = min((_without(found["start"], names) for names in sizes.values()), key=len)
+    _expect_none(still, "one matrix of every adapter to have a gradient at the start")
+    still = [name for names in sizes.values() for name in _without(found["given"], names)]
+    _expect_none(still, "every adapter's matrices to have a gradient")
+    for name, value in begun.items():
+        if value.any():
+            what = f"the rank of {name} as it begins (rows that are equal learn the same)"
+            expect.equal(_rank(value), min(value.shape), what)
+    given = {
+        name: expect.tensor(found["given"][name], f"the gradient of {name}", tuple(begun[name].shape))
+        for name in begun
+    }
+    # Where an adapter stands, and what it computes, have parts of their own.
+    slips = [slip for slip in ways.slips_behind if slip != NO_ADAPTERS]
+    choices: list[Callable] = [lambda pair: pair.behind]
+    choices += [lambda pair, slip=slip: pair.slips_behind[slip] for slip in slips]
+    expect.true(
+        any(_same_gradients(given, _gradients(tokens, ways, choice)) for choice in choices),
+        "the gradients that adapters with given matrices have in this model",
+        "others",
+    )
+
+
+def _without(gradients: dict, names: list[str]) -> list[str]:
+    """The names of the matrices that have no gradient, or one that is zero everywhere."""
+    held = {name: gradients.get(name) for name in names}
+    return [name for name, value in held.items() if value is None or not expect.tensor(value, name).any()]
+
+
+def _expect_none(still: list[str], wanted: str) -> None:
+    expect.true(not still, wanted, f"no gradient for {len(still)}, {still[:1]} among them")
+
+
+def _gradients(tokens: Any, ways: _Ways, choose: Callable[[_Ways], Callable]) -> list[Any]:
+    """The gradients of two matrices for each layer, which hold the given ones, in any order."""
+    model, held = copy.deepcopy(_bert()), []
+    for layer in model.bert.encoder.layer:
+        pair = _Ways(ways.down.clone().requires_grad_(), ways.up.clone().requires_grad_())
+        layer.forward = partial(_by_the_way, choose(pair), layer.forward)
+        held += [pair.down, pair.up]
+    model(tokens, labels=tokens).loss.backward()
+    return [matrix.grad.double() for matrix in held]
+
+
+def _same_gradients(found: dict[str, Any], wanted: list[Any]) -> bool:
+    """Each wanted gradient is there, in whatever order the matrices came."""
+    left = dict(found)
+    for gradient in wanted:
+        near = [name for name, value in left.items() if _near(value, gradient)]
+        if not near:
+            return False
+        left.pop(near[0])
+    return not left
+
+
+def _near(one: Any, other: Any) -> bool:
+    return one.shape == other.shape and bool((one - other).norm() <= TOLERANCE * other.norm())

@@ -142,28 +142,50 @@ class Detour(torch.nn.Module):
 """
 
 
+ALL_ROWS_EQUAL = DETOUR.replace(
+    "torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)",
+    "torch.nn.init.normal_(self.A)\n        self.A.data[:] = self.A.data[0].clone()",
+)
+
+
 def test_find_the_bugs():
-    probe = given("q3-probe")
     judged_well(
         EXERCISE,
         "q3",
-        before=f"{TORCH}\n{probe}",
+        before=TORCH,
         wrong={
             given("q3-colleague").replace(
                 "ColleaguesDetour", "Detour"
             ): "the names of the trained parameters",
             DETOUR.replace(
                 "torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)", "torch.nn.init.zeros_(self.A)"
-            ): "no movement at all",
+            ): "nothing moves",
             DETOUR.replace("value.requires_grad = False", "pass"): "'base.weight'",
             DETOUR.replace("alpha / r", "r / alpha"): "the output with given A and B",
             DETOUR.replace(
                 "torch.zeros(base.out_features, r)", "torch.ones(base.out_features, r)"
             ): "the output at the start",
             DETOUR.replace("self.base(x) + ", ""): "the output at the start",
+            ALL_ROWS_EQUAL: "the rank of A as it begins",
+            DETOUR.replace("self.A.T @", "self.A.detach().T @"): "A to have a gradient",
         },
         right=[DETOUR, B_AT_RANDOM],
     )
+
+
+def test_a_probe_of_the_notebooks_own_is_not_believed():
+    """`probe` bound anew: it looks at a right detour, whatever the answer is."""
+    colleagues = given("q3-colleague").replace("ColleaguesDetour", "Detour")
+    right = DETOUR.replace("Detour", "Right")
+    says = f"{right}\n{given('q3-probe')}".replace("kind or Detour", "Right") + f"\n{colleagues}"
+    assert judge_source(EXERCISE, "q3", says, before=TORCH).points == 0
+
+
+def test_equal_rows_are_told_in_every_draw():
+    secrets = [f"draw {number}".encode() for number in range(20)]
+    assert {
+        judge_source(EXERCISE, "q3", ALL_ROWS_EQUAL, before=TORCH, secret=one).points for one in secrets
+    } == {2}
 
 
 # q4
@@ -271,6 +293,23 @@ def dequantise(codes, scales, levels, block):
 """
 
 
+IN_NUMPY = """
+import numpy as np
+
+def quantise(weights, levels, block):
+    weights, levels = np.asarray(weights), np.asarray(levels)
+    places = np.arange(0, len(weights), block)
+    scales = np.maximum.reduceat(np.abs(weights), places)
+    relative = weights / np.repeat(np.where(scales > 0, scales, 1), block)[: len(weights)]
+    codes = np.abs(relative[:, None] - levels).argmin(1).astype(np.uint8)
+    return codes, scales
+
+def dequantise(codes, scales, levels, block):
+    codes, scales = np.asarray(codes), np.asarray(scales)
+    return np.asarray(levels)[codes] * np.repeat(scales, block)[: len(codes)]
+"""
+
+
 def test_four_bits():
     judged_well(
         EXERCISE,
@@ -288,8 +327,15 @@ def test_four_bits():
             QUANTISE.replace(
                 "levels[part.long()] * scale", "levels[part.long()]"
             ): "that given codes and scales stand for",
+            SEARCHED.replace(", scales\n", ", [scales] * 2\n"): "the scales",
+            "def quantise(*given): return 'codes', 'scales'\ndef dequantise(*given): return 0": "the codes of",
         },
-        right=[QUANTISE, SEARCHED],
+        right=[
+            QUANTISE,
+            SEARCHED,
+            IN_NUMPY,
+            IN_NUMPY.replace("codes, scales\n", "codes.tolist(), scales.tolist()\n"),
+        ],
     )
 
 
@@ -346,25 +392,32 @@ LIBRARY = """
 def fake_quant(x, step, low, high):
     return torch.fake_quantize_per_tensor_affine(x, step, 0, low, high)
 """
-BOTH_WAYS = given("q7-probe").split("try:")[0]
 
 
 def test_rounding():
     result = judged_well(
         EXERCISE,
         "q7",
-        before=f"{TORCH}\n{BOTH_WAYS}",
+        before=TORCH,
         wrong={
             FAKE.replace("passing + (rounded - passing).detach()", "rounded"): "only rounded",
             FAKE.replace("torch.where(cut, x.detach(), x)", "x"): "cut off",
             FAKE.replace(".clamp(low, high)", ""): "the values of fake_quant",
             FAKE.replace("torch.round", "torch.floor"): "the values of fake_quant",
             FAKE.replace(") * step\n    cut", ")\n    cut"): "the values of fake_quant",
-            FAKE.replace("return passing +", "return x.detach() +"): "does not require grad",
+            FAKE.replace("return passing +", "return x.detach() +"): "values without one",
+            FAKE.replace("+ (rounded", "* 2 - passing.detach() + (rounded"): "only rounded",
         },
         right=[FAKE, FUNCTION, LIBRARY],
     )
     assert [report.points for report in result.wrong[:3]] == [1, 1, 1]
+
+
+def test_both_ways_of_the_notebooks_own_are_not_believed():
+    """`both_ways` bound anew: it looks at a right function, whatever the answer is."""
+    both = given("q7-probe").split("try:")[0].replace("fake_quant", "right")
+    says = f"{FAKE.replace('fake_quant', 'right')}\n{both}\ndef fake_quant(x, step, low, high):\n    return x"
+    assert judge_source(EXERCISE, "q7", says, before=TORCH).points == 0
 
 
 # q8
@@ -427,6 +480,16 @@ def mix(adapters, weights):
 """
 
 
+MIXED_IN_NUMPY = """
+import numpy as np
+
+def mix(adapters, weights):
+    A = np.vstack([one["A"].numpy() for one in adapters])
+    B = [w * one["alpha"] / len(one["A"]) * one["B"].numpy() for w, one in zip(weights, adapters)]
+    return {"A": A, "B": np.hstack(B), "alpha": np.float32(len(A))}
+"""
+
+
 def test_mixing():
     judged_well(
         EXERCISE,
@@ -441,8 +504,11 @@ def test_mixing():
             DECOMPOSED.replace("V[:r]", "V[:14]")
             .replace("U[:, :r] * S[:r]", "U[:, :14] * S[:14]")
             .replace('"alpha": r', '"alpha": 14'): "the rank of a mix",
+            MIX.replace('torch.hstack(B), "alpha"', 'torch.hstack(B)[:, :0], "alpha"').replace(
+                'torch.vstack([one["A"] for one in adapters])', 'torch.zeros(0, adapters[0]["A"].shape[1])'
+            ): "the number of rows of the A",
         },
-        right=[MIX, SCALED_A, DECOMPOSED],
+        right=[MIX, SCALED_A, DECOMPOSED, MIXED_IN_NUMPY],
     )
 
 
@@ -558,25 +624,31 @@ MISTAKES = {
     "the model is not returned": changed(("    return model", "    return")),
     "biases": replaced(WRAPPED, ("torch.nn.Linear(size, width, bias=False)", "torch.nn.Linear(size, width)")),
     "one layer only": changed(("zip(layers, adapters)", "list(zip(layers, adapters))[-1:]")),
+    "equal rows": changed(
+        ("torch.randn(width, size) * 0.02", "torch.randn(1, size).repeat(width, 1) * 0.02")
+    ),
+    "down does not learn": changed(("(hidden, self.down, self.up)", "(hidden, self.down.detach(), self.up)")),
 }
 SAYS = {
     "up is not zero": "which should be those of the model without any",
     "no residual": "what comes without adding the adapter's input",
     "no residual in the function only": "what comes without adding the adapter's input",
     "no bend": "what comes without the bend",
-    "a base that is not frozen": "others that moved",
+    "a base that is not frozen": "others that have a gradient",
     "everything frozen": "does not require grad",
     "in front of the layer": "in front of the layers",
     "the hook returns nothing": "does each hook return something",
-    "the last adapter only": "no movement of 5",
+    "the last adapter only": "no gradient for 5",
     "not part of the model": "does model.parameters() find the matrices",
     "one adapter for all": "one for each layer",
-    "down is zero, not up": "no movement of 6",
+    "down is zero, not up": "no gradient for 6",
     "never parallel": "behind the layers",
     "parallel with the input twice": "the layer's input is added, too",
     "always parallel": "beside the layers",
     "the model is not returned": "'NoneType'",
-    "biases": "nothing to move in five steps but matrices",
+    "biases": "nothing to learn but matrices",
+    "equal rows": "the rank of",
+    "down does not learn": "every adapter's matrices to have a gradient",
     "one layer only": "the logits with given matrices",
 }
 #: Of the four points: the bottleneck itself, only the adapters learn, behind the layers, and beside them.
@@ -592,6 +664,8 @@ EARNS = {
     "parallel with the input twice": 3,
     "the model is not returned": 1,
     "biases": 1,
+    "equal rows": 3,
+    "down does not learn": 3,
 }
 
 
@@ -599,7 +673,7 @@ def test_an_adapter_of_your_own(course):
     result = judged_well(
         EXERCISE,
         "q11",
-        before=f"{TORCH}\n{given('q11-probe', 'q11-steps')}",
+        before=TORCH,
         wrong={source: SAYS[name] for name, source in MISTAKES.items()},
         right=[HOOKED, WRAPPED, FUNCTIONAL],
         course=course,
@@ -608,17 +682,11 @@ def test_an_adapter_of_your_own(course):
     assert {name: points[name] for name in EARNS} == EARNS, points
 
 
-def test_what_the_notebook_gives_is_not_believed_blindly(course):
-    """Somebody may change the cell that looks: odd data from it are an answer like any other, and get words."""
-    looks = (
-        "None",
-        "{'sizes': [], 'moved': {}}",
-        "{'sizes': {}, 'moved': {'a': 'far'}}",
-        "{'start': 1, 'given': 2}",
+def test_looks_of_the_notebooks_own_are_not_believed(course):
+    """`placed` and `five_steps` bound anew: they look at right adapters, whatever the answer is."""
+    looks = given("q11-probe", "q11-steps").replace("add_adapters", "right")
+    says = (
+        f"{HOOKED.replace('add_adapters', 'right')}\n{looks}\ndef bottleneck(hidden, down, up): return hidden"
     )
-    for odd in looks:
-        source = f"{HOOKED}\ndef placed(*given): return {odd}\ndef five_steps(*given): return {odd}"
-        report = judge_source(
-            EXERCISE, "q11", source, before=f"{TORCH}\n{given('q11-probe', 'q11-steps')}", course=course
-        )
-        assert report.points == 1, odd
+    says += "\ndef add_adapters(model, width, parallel=False): return model.requires_grad_(False)"
+    assert judge_source(EXERCISE, "q11", says, before=TORCH, course=course).points == 0
