@@ -23,7 +23,7 @@ LONGEST_CELL = 1200  # seconds after which a cell counts as hanging
 
 
 @dataclass(frozen=True)
-class Run:
+class Rehearsal:
     """One notebook's run. name: its path in the workbook; seconds, stated: by the
     clock; fault: "" when it ran through.
     """
@@ -64,7 +64,7 @@ def chosen(words: Iterable[str], root: Path = ROOT) -> list[Path]:
     return found
 
 
-def run(path: Path, scratch: str | Path, root: Path = ROOT) -> Run:
+def run(path: Path, scratch: str | Path, root: Path = ROOT) -> Rehearsal:
     """Run a copy of one notebook from top to bottom in `scratch`; an error in a
     cell becomes the run's fault.
     """
@@ -94,7 +94,7 @@ def run(path: Path, scratch: str | Path, root: Path = ROOT) -> Run:
     except (CellControlSignal, DeadKernelError) as error:
         fault = f"the kernel stopped or hung: {error}"
     seconds = time.perf_counter() - begun
-    return Run(
+    return Rehearsal(
         str(path.relative_to(root)),
         seconds,
         notebook.metadata.get("course", {}).get("seconds"),
@@ -102,7 +102,7 @@ def run(path: Path, scratch: str | Path, root: Path = ROOT) -> Run:
     )
 
 
-def summary(runs: Sequence[Run]) -> str:
+def summary(runs: Sequence[Rehearsal]) -> str:
     """The last lines: how long everything took, what failed, and what took longer than it states."""
     lines = [
         (

@@ -66,7 +66,7 @@ def test_a_run_times_and_tells_and_leaves_the_workbook_alone(workbook, tmp_path)
 
 def test_a_course_that_keeps_its_times_is_praised_with_silence():
     said = rehearse.summary(
-        [rehearse.Run("lessons/a.ipynb", 10.0, 20.0), rehearse.Run("lessons/b.ipynb", 50.0, None)]
+        [rehearse.Rehearsal("lessons/a.ipynb", 10.0, 20.0), rehearse.Rehearsal("lessons/b.ipynb", 50.0, None)]
     )
     assert said.startswith("2 notebooks, 1.0 minutes on ")
     assert len(said.splitlines()) == 1

@@ -31,7 +31,7 @@ from course_utils.measure.activations import activation_bytes
 from course_utils.measure.evaluate import heldout_loss, task_score
 from course_utils.measure.scores import Score, difference, mean_of
 from course_utils.training import adapters, fine_tuning, four_bits
-from course_utils.training.fine_tuning import Plan, fine_tune
+from course_utils.training.fine_tuning import FineTuning, fine_tune
 
 if TYPE_CHECKING:
     import pandas
@@ -127,7 +127,7 @@ def _linear_layers(model: Any) -> list[torch.nn.Linear]:
 
 
 @dataclass(frozen=True)
-class Result:
+class MethodResult:
     """One run, as its file has it.
 
     Attributes:
@@ -176,7 +176,7 @@ class Trained:
     """A model fresh from its training, and what that took."""
 
     method: str
-    plan: Plan
+    plan: FineTuning
     model: torch.nn.Module
     tokenizer: object
     memory: dict[str, int]
@@ -198,7 +198,7 @@ def trained(name: str, seed: int = 0, steps: int | None = None) -> Trained:
     if name not in METHODS:
         raise ValueError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
     method = METHODS[name]
-    plan = Plan(
+    plan = FineTuning(
         method.steps if steps is None else steps, BATCH_SIZE, method.learning_rate, method.replay_every, seed
     )
     original, tokenizer = _original()
@@ -210,7 +210,7 @@ def trained(name: str, seed: int = 0, steps: int | None = None) -> Trained:
     return Trained(name, plan, model.eval(), tokenizer, held, seconds, time.process_time() - begun)
 
 
-def measured(run: Trained, rows: int = ROWS) -> Result:
+def measured(run: Trained, rows: int = ROWS) -> MethodResult:
     """What a trained model costs, learned and forgot, against the untouched twin.
 
     Args:
@@ -220,7 +220,7 @@ def measured(run: Trained, rows: int = ROWS) -> Result:
     scores, loss = _scored(run.model, run.tokenizer, rows)
     counts = memory.count_parameters(run.model)
     falls = [difference(before[task], scores[task]) for task in instructions.KNOWN_TASKS]
-    return Result(
+    return MethodResult(
         method=run.method,
         seed=run.plan.seed,
         config=asdict(METHODS[run.method]),
@@ -262,7 +262,7 @@ def _before(rows: int) -> tuple[dict[str, Score], Score]:
     return _scored(*_original(), rows)
 
 
-def _memory(method: Method, model: Any, tokenizer: Any, plan: Plan) -> dict[str, int]:
+def _memory(method: Method, model: Any, tokenizer: Any, plan: FineTuning) -> dict[str, int]:
     if not plan.steps:
         return {"weights": memory.training_memory(model).weights}
     held = memory.training_memory(model)
@@ -293,7 +293,7 @@ def _file_bytes(model: Any) -> int:
 # --- result files -----------------------------------------------------------------------------------------
 
 
-def save(result: Result, folder: Path = RESULTS) -> Path:
+def save(result: MethodResult, folder: Path = RESULTS) -> Path:
     """Write one result as JSON; scores keep their interval and n, without the value of each row."""
     return run_files.write(_without_values(asdict(result)), folder / result.file)
 
@@ -304,31 +304,31 @@ def _without_values(data: Any) -> Any:
     return round(data, 6) if isinstance(data, float) else data
 
 
-def load(path: Path) -> Result:
+def load(path: Path) -> MethodResult:
     """A result from its file."""
     data = run_files.read(path)
     data["scores"] = {task: Score(**score) for task, score in data["scores"].items()}
     for name in ("heldout_loss", "learned", "forgotten"):
         data[name] = Score(**data[name])
-    return Result(**data)
+    return MethodResult(**data)
 
 
-def results(folder: Path = RESULTS) -> list[Result]:
+def results(folder: Path = RESULTS) -> list[MethodResult]:
     """All saved results, in the order of :data:`METHODS` and then of the seeds."""
     found = [load(path) for path in folder.glob("*.json")]
     order = list(METHODS)
     return sorted(found, key=lambda result: (order.index(result.method), result.seed))
 
 
-def by_method(found: Iterable[Result]) -> dict[str, list[Result]]:
+def by_method(found: Iterable[MethodResult]) -> dict[str, list[MethodResult]]:
     """The results of each method, a list of its seeds."""
-    groups: dict[str, list[Result]] = {}
+    groups: dict[str, list[MethodResult]] = {}
     for result in found:
         groups.setdefault(result.method, []).append(result)
     return groups
 
 
-def table(found: Iterable[Result]) -> pandas.DataFrame:
+def table(found: Iterable[MethodResult]) -> pandas.DataFrame:
     """A pandas DataFrame of texts, one row a method: what it trains, holds, takes and
     keeps on disk, learned and forgot.
     """
@@ -353,7 +353,7 @@ def table(found: Iterable[Result]) -> pandas.DataFrame:
 # --- the command ------------------------------------------------------------------------------------------
 
 
-def line(result: Result) -> str:
+def line(result: MethodResult) -> str:
     """A result in one line of text."""
     return (
         f"{result.method:14} seed {result.seed}  trained {result.share:7.3%}  memory "

@@ -30,7 +30,7 @@ from course_utils.models.model import ASSETS
 from course_utils.training.fine_tuning import (
     FRESH_SEED,
     TRAINING_SEED,
-    Plan,
+    FineTuning,
     accuracy,
     classifier,
     fine_tune,
@@ -108,7 +108,7 @@ def lora(model: Any) -> Any:
     )
 
 
-FULL, REPLAY, LORA = Plan(), Plan(replay_every=5), Plan(steps=480, learning_rate=1.5e-2)
+FULL, REPLAY, LORA = FineTuning(), FineTuning(replay_every=5), FineTuning(steps=480, learning_rate=1.5e-2)
 
 
 def flan_rows(count: int) -> Iterator[Row]:

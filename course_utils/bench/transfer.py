@@ -38,7 +38,7 @@ DEPTHS = {0: "nothing", 1: "embeddings", 2: "and layer 1", 3: "and layer 2", 4: 
 
 
 @dataclass(frozen=True)
-class Run:
+class Experiment:
     """One training.
 
     Attributes:
@@ -77,25 +77,27 @@ class Run:
         return f"{self.start.replace(' ', '-')}-{self.labels}-frozen{self.frozen}-seed{self.seed}.json"
 
 
-def grid(seeds: Iterable[int] = (0, 1)) -> list[Run]:
+def grid(seeds: Iterable[int] = (0, 1)) -> list[Experiment]:
     """Every run that the lessons show, those that are shown first at the front."""
     seeds = list(seeds)
     curve = [
-        Run(start, labels, seed=seed)
+        Experiment(start, labels, seed=seed)
         for seed in seeds
         for labels in LABELS
         for start in ("pre-trained", "random")
     ]
-    depths = [Run(labels=1000, frozen=depth, seed=seed) for seed in seeds for depth in DEPTHS]
-    further = [Run(start, 200, seed=seed) for seed in seeds for start in ("further words", "further remarks")]
+    depths = [Experiment(labels=1000, frozen=depth, seed=seed) for seed in seeds for depth in DEPTHS]
+    further = [
+        Experiment(start, 200, seed=seed) for seed in seeds for start in ("further words", "further remarks")
+    ]
     return list(dict.fromkeys(curve + depths + further))
 
 
 @dataclass(frozen=True)
-class Result:
+class ExperimentResult:
     """What came of a run: parameters, accuracy on fresh reviews, and seconds of processor time."""
 
-    run: Run
+    run: Experiment
     trainable: int
     total: int
     steps: int
@@ -112,7 +114,7 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(ASSETS / "distilbert")
 
 
-def classifier(run: Run) -> Any:
+def classifier(run: Experiment) -> Any:
     """The network at its start, with a new head; the lower parts are frozen as the run says."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -160,7 +162,7 @@ def _further(start: str, seed: int) -> dict[str, torch.Tensor]:
     return model.distilbert.state_dict()
 
 
-def rows(run: Run) -> list[dict]:
+def rows(run: Experiment) -> list[dict]:
     """The reviews that a run learns from; a smaller run reads the first of a larger one."""
     return list(world.records("reviews", TRAINING_SEED + run.seed, run.labels))
 
@@ -175,7 +177,7 @@ def collate(words: Any) -> Callable[[list[dict]], dict[str, torch.Tensor]]:
     return partial(fine_tuning.labelled_batch, words)
 
 
-def trained(run: Run, steps: int = STEPS) -> Any:
+def trained(run: Experiment, steps: int = STEPS) -> Any:
     """The classifier of a run after its training, in eval mode."""
     model = classifier(run)
     train_briefly(
@@ -190,14 +192,14 @@ def trained(run: Run, steps: int = STEPS) -> Any:
     return model
 
 
-def measured(run: Run, steps: int = STEPS, count: int = ROWS) -> Result:
+def measured(run: Experiment, steps: int = STEPS, count: int = ROWS) -> ExperimentResult:
     """Follow a run and score it on ``count`` fresh reviews."""
     begun = time.process_time()
     model = trained(run, steps)
     seconds = time.process_time() - begun
     counts = count_parameters(model)
     accuracy = fine_tuning.accuracy(model, tokenizer(), fresh_rows(count))
-    return Result(
+    return ExperimentResult(
         run,
         counts.trainable,
         counts.total,
@@ -212,7 +214,7 @@ def measured(run: Run, steps: int = STEPS, count: int = ROWS) -> Result:
 # --- result files -----------------------------------------------------------------------------------------
 
 
-def save(result: Result, folder: Path = RESULTS) -> Path:
+def save(result: ExperimentResult, folder: Path = RESULTS) -> Path:
     """Write one result as JSON; whether each row was right is kept as a text of 0 and 1, so
     that runs can be compared in pairs.
     """
@@ -221,21 +223,21 @@ def save(result: Result, folder: Path = RESULTS) -> Path:
     return run_files.write(data, folder / result.run.file)
 
 
-def load(path: Path) -> Result:
+def load(path: Path) -> ExperimentResult:
     """A result from its file."""
     data = run_files.read(path)
     score = data["accuracy"]
     score["values"] = tuple(float(value) for value in score["values"])
-    return Result(**data | {"run": Run(**data["run"]), "accuracy": Score(**score)})
+    return ExperimentResult(**data | {"run": Experiment(**data["run"]), "accuracy": Score(**score)})
 
 
-def results(folder: Path = RESULTS) -> dict[Run, Result]:
+def results(folder: Path = RESULTS) -> dict[Experiment, ExperimentResult]:
     """All saved results by their run."""
     found = [load(path) for path in sorted(folder.glob("*.json"))]
     return {result.run: result for result in found}
 
 
-def by_labels(found: dict[Run, Result], start: str) -> list[tuple[int, Score]]:
+def by_labels(found: dict[Experiment, ExperimentResult], start: str) -> list[tuple[int, Score]]:
     """The label curve of a start: (labels, accuracy over its seeds), nothing frozen."""
     wanted = [run for run in found if run.start == start and not run.frozen]
     return [
@@ -244,7 +246,9 @@ def by_labels(found: dict[Run, Result], start: str) -> list[tuple[int, Score]]:
     ]
 
 
-def by_depth(found: dict[Run, Result], labels: int = 1000) -> dict[int, list[Result]]:
+def by_depth(
+    found: dict[Experiment, ExperimentResult], labels: int = 1000
+) -> dict[int, list[ExperimentResult]]:
     """The results of each depth of freezing, a list of its seeds."""
     wanted = [run for run in found if run.start == "pre-trained" and run.labels == labels]
     return {depth: [found[run] for run in wanted if run.frozen == depth] for depth in DEPTHS}
@@ -253,7 +257,7 @@ def by_depth(found: dict[Run, Result], labels: int = 1000) -> dict[int, list[Res
 # --- the command ------------------------------------------------------------------------------------------
 
 
-def line(result: Result) -> str:
+def line(result: ExperimentResult) -> str:
     """A result in one line of text."""
     run = result.run
     return (

@@ -29,7 +29,7 @@ from course_utils.checks.framework import PUBLIC_SECRET, Exercise, Paths, load_e
 from course_utils.checks.report import Report, Rung
 from course_utils.install import ROOT
 from course_utils.wire.answer import LocalTransport
-from course_utils.wire.codec import Limits
+from course_utils.wire.codec import Bounds
 from course_utils.wire.learner import asset_loader
 from course_utils.wire.references import Asset
 
@@ -97,8 +97,8 @@ def judge_namespace(
 class _Patient(LocalTransport):
     """A test may share its machine with anything, which must not make an answer too slow."""
 
-    def ask(self, request: bytes, seconds: float, limits: Limits) -> bytes:
-        return super().ask(request, PATIENCE * seconds, limits)
+    def ask(self, request: bytes, seconds: float, bounds: Bounds) -> bytes:
+        return super().ask(request, PATIENCE * seconds, bounds)
 
 
 def _no_assets(asset: Asset) -> NoReturn:

@@ -44,7 +44,7 @@ def flan(**settings: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FineTuning:
     """How the flan-t5 twin learns to summarise."""
 
     steps: int = 300
@@ -54,7 +54,7 @@ class Plan:
     seed: int = TRAINING_SEED
 
 
-def summary_batches(tokenizer: PreTrainedTokenizerBase, plan: Plan) -> Iterator[dict[str, torch.Tensor]]:
+def summary_batches(tokenizer: PreTrainedTokenizerBase, plan: FineTuning) -> Iterator[dict[str, torch.Tensor]]:
     """The padded batch of each step: fresh dialogues to summarise, and in its turn one of old tasks.
 
     Each is {"input_ids", "attention_mask", "labels"}, (rows, longest) int64.
@@ -76,7 +76,7 @@ def summary_batches(tokenizer: PreTrainedTokenizerBase, plan: Plan) -> Iterator[
         )
 
 
-def fine_tune(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plan: Plan) -> float:
+def fine_tune(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plan: FineTuning) -> float:
     """Train in place with AdamW, warm-up and linear descent; returns the seconds it took."""
     torch.manual_seed(plan.seed)
     return _descend(model, summary_batches(tokenizer, plan), plan.steps, plan.learning_rate, weight_decay=0.0)

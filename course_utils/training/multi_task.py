@@ -72,7 +72,7 @@ def task_loss(
 
 
 @dataclass
-class Run:
+class TrainingHistory:
     """What a training leaves behind: the order of the tasks, and a loss for each step."""
 
     tasks: list[str]
@@ -91,7 +91,7 @@ def train(
     seed: int = 0,
 ) -> Run:
     """Train for some steps of AdamW, each on a batch of one task; leaves the model in
-    eval mode and returns the `Run`.
+    eval mode and returns the `TrainingHistory`.
 
     rows: {task: list of rows}. choose: a function of the step's number (from 0) and a `random.Random` that
     names the task. Batches are drawn with replacement, so that a small task can be asked often.
@@ -100,7 +100,7 @@ def train(
     torch.manual_seed(seed)  # dropout
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=steps)
-    run = Run([], [])
+    history = TrainingHistory([], [])
     model.train()
     with Progress("Training", steps) as progress:
         for step in range(steps):
@@ -112,11 +112,11 @@ def train(
             loss.backward()
             optimizer.step()
             schedule.step()
-            run.tasks.append(task)
-            run.losses.append(loss.item())
+            history.tasks.append(task)
+            history.losses.append(loss.item())
             progress.step()
     model.eval()
-    return run
+    return history
 
 
 @torch.no_grad()

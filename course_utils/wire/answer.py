@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from course_utils.text import printable
 from course_utils.wire import codec
-from course_utils.wire.codec import CodecError, Limits
+from course_utils.wire.codec import Bounds, CodecError
 from course_utils.wire.learner import respond
 from course_utils.wire.pipes import ASK, Pipe
 from course_utils.wire.references import Asset, Folder, Record
@@ -74,7 +74,7 @@ class Transport(Protocol):
     side is gone.
     """
 
-    def ask(self, request: bytes, seconds: float, limits: Limits) -> bytes: ...
+    def ask(self, request: bytes, seconds: float, bounds: Bounds) -> bytes: ...
 
 
 class LocalTransport:
@@ -87,7 +87,7 @@ class LocalTransport:
         self._namespace = namespace
         self._load_asset = load_asset
 
-    def ask(self, request: bytes, seconds: float, limits: Limits) -> bytes:
+    def ask(self, request: bytes, seconds: float, bounds: Bounds) -> bytes:
         started = time.monotonic()
         reply = respond(request, self._namespace, self._load_asset)
         if time.monotonic() - started > seconds:
@@ -105,8 +105,8 @@ class WorkerTransport:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
 
-    def ask(self, request: bytes, seconds: float, limits: Limits) -> bytes:
-        return self._pipe.exchange(ASK, request, seconds, limits.bytes)
+    def ask(self, request: bytes, seconds: float, bounds: Bounds) -> bytes:
+        return self._pipe.exchange(ASK, request, seconds, bounds.bytes)
 
 
 class Answer:
@@ -194,10 +194,10 @@ class Answer:
         except CodecError as error:
             raise Refused(path, str(error)) from error
 
-    def _ask(self, path: str, call: tuple | None, deliver: str, limits: Limits = codec.DATA) -> Any:
+    def _ask(self, path: str, call: tuple | None, deliver: str, bounds: Bounds = codec.DATA) -> Any:
         request = codec.encode({"path": path, "call": call, "deliver": deliver, "code": self._code})
         try:
-            reply = codec.decode(self._transport.ask(request, self._seconds, limits), limits)
+            reply = codec.decode(self._transport.ask(request, self._seconds, bounds), bounds)
         except TimeoutError:
             raise TimedOut(path, f"took longer than {self._seconds:.0f} s") from None
         except ConnectionError as error:

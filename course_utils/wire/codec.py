@@ -9,7 +9,7 @@ tree; everything else is a list that begins with a tag, such as
 ``["tuple", [node, ...]]`` or ``["array", "<f4", [2, 3], blob number]``. So a
 tuple comes back as a tuple and ``1`` never comes back as ``1.0`` or ``True``.
 
-Both directions hold the same :class:`Limits`. :func:`decode` is written for bytes
+Both directions hold the same :class:`Bounds`. :func:`decode` is written for bytes
 from someone who means harm: it raises :class:`CodecError` and nothing else, and
 it never allocates more than the message's own size times a small factor.
 """
@@ -49,7 +49,7 @@ class CodecError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Limits:
+class Bounds:
     """What one message may hold; ``bytes`` counts the whole message."""
 
     bytes: int = 64 * 2**20
@@ -65,17 +65,17 @@ class Limits:
     values: int = 8_000_000  # of a table, those of lists and structs included
 
 
-DATA = Limits()
-MODEL = Limits(bytes=2**30)
+DATA = Bounds()
+MODEL = Bounds(bytes=2**30)
 
 
-def encode(value: object, limits: Limits = DATA) -> bytes:
+def encode(value: object, bounds: Bounds = DATA) -> bytes:
     """Return ``value`` as one message.
 
     Raises :class:`CodecError`, in words a learner can act on, for what is not
     plain data (a function, a model, NaN outside an array) or too large.
     """
-    writer = _Writer(limits)
+    writer = _Writer(bounds)
     tree = writer.node(value, 0)
     header = json.dumps(
         {"blobs": [len(blob) for blob in writer.blobs], "tree": tree},
@@ -83,16 +83,16 @@ def encode(value: object, limits: Limits = DATA) -> bytes:
         separators=(",", ":"),
     ).encode()
     size = len(MAGIC) + _LENGTH.size + len(header) + sum(map(len, writer.blobs))
-    if size > limits.bytes or len(header) > limits.header_bytes:
-        raise CodecError(f"the value takes {size:,} bytes; at most {limits.bytes:,} may be handed over")
+    if size > bounds.bytes or len(header) > bounds.header_bytes:
+        raise CodecError(f"the value takes {size:,} bytes; at most {bounds.bytes:,} may be handed over")
     return b"".join([MAGIC, _LENGTH.pack(len(header)), header, *writer.blobs])
 
 
-def decode(message: bytes, limits: Limits = DATA) -> Any:
+def decode(message: bytes, bounds: Bounds = DATA) -> Any:
     """Return the value in ``message``; :class:`CodecError` for anything amiss."""
     try:
-        header, blobs = _open(message, limits)
-        reader = _Reader(limits, blobs)
+        header, blobs = _open(message, bounds)
+        reader = _Reader(bounds, blobs)
         value = reader.node(header["tree"], 0)
         if len(reader.used) != len(blobs):
             raise CodecError("the message has blobs that nothing refers to")
@@ -104,25 +104,25 @@ def decode(message: bytes, limits: Limits = DATA) -> Any:
         raise CodecError(f"the message is malformed: {type(error).__name__}") from error
 
 
-def _open(message: bytes, limits: Limits) -> tuple[dict, list[memoryview]]:
-    if len(message) > limits.bytes:
-        raise CodecError(f"the message has {len(message):,} bytes; at most {limits.bytes:,} are read")
+def _open(message: bytes, bounds: Bounds) -> tuple[dict, list[memoryview]]:
+    if len(message) > bounds.bytes:
+        raise CodecError(f"the message has {len(message):,} bytes; at most {bounds.bytes:,} are read")
     start = len(MAGIC) + _LENGTH.size
     if len(message) < start or message[: len(MAGIC)] != MAGIC:
         raise CodecError("the message does not begin as ours do")
     (length,) = _LENGTH.unpack(message[len(MAGIC) : start])
-    if length > limits.header_bytes or start + length > len(message):
+    if length > bounds.header_bytes or start + length > len(message):
         raise CodecError("the message's header is longer than it may be")
     text = bytes(message[start : start + length])
-    _check_nesting(text, limits.depth)
-    header = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer_parser(limits))
+    _check_nesting(text, bounds.depth)
+    header = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer_parser(bounds))
     if type(header) is not dict or set(header) != {"blobs", "tree"}:
         raise CodecError("the message's header has the wrong fields")
-    return header, _split(memoryview(message)[start + length :], header["blobs"], limits)
+    return header, _split(memoryview(message)[start + length :], header["blobs"], bounds)
 
 
-def _split(body: memoryview, lengths: object, limits: Limits) -> list[memoryview]:
-    if type(lengths) is not list or len(lengths) > limits.blobs:
+def _split(body: memoryview, lengths: object, bounds: Bounds) -> list[memoryview]:
+    if type(lengths) is not list or len(lengths) > bounds.blobs:
         raise CodecError("the message has too many blobs")
     if any(type(length) is not int or length < 0 for length in lengths) or sum(lengths) != len(body):
         raise CodecError("the blobs do not fill the message")
@@ -155,12 +155,12 @@ def _refuse_constant(name: str) -> None:
     raise CodecError(f"the number {name} is not finite")
 
 
-def _integer_parser(limits: Limits) -> Callable[[str], int]:
-    longest = len(str(2**limits.integer_bits)) + 1
+def _integer_parser(bounds: Bounds) -> Callable[[str], int]:
+    longest = len(str(2**bounds.integer_bits)) + 1
 
     def parse(digits: str) -> int:
         if len(digits) > longest:
-            raise CodecError(f"an integer has more than {limits.integer_bits} bits")
+            raise CodecError(f"an integer has more than {bounds.integer_bits} bits")
         return int(digits)
 
     return parse
@@ -183,24 +183,24 @@ def _is_a(value: object, module: str, name: str) -> bool:
 class _Writer:
     """Turns a value into nodes, collecting the blobs they refer to."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
         self.blobs: list[bytes] = []
         self.count = 0
 
     def blob(self, data: bytes) -> int:
-        if len(self.blobs) >= self.limits.blobs:
-            raise CodecError(f"the value holds more than {self.limits.blobs:,} arrays")
+        if len(self.blobs) >= self.bounds.blobs:
+            raise CodecError(f"the value holds more than {self.bounds.blobs:,} arrays")
         self.blobs.append(data)
         return len(self.blobs) - 1
 
     def node(self, value: object, depth: int) -> Any:
         self.count += 1
-        if self.count > self.limits.nodes:
-            raise CodecError(f"the value holds more than {self.limits.nodes:,} items")
-        if depth > self.limits.depth:
+        if self.count > self.bounds.nodes:
+            raise CodecError(f"the value holds more than {self.bounds.nodes:,} items")
+        if depth > self.bounds.depth:
             raise CodecError(
-                f"the value is nested more than {self.limits.depth} deep (does it contain itself?)"
+                f"the value is nested more than {self.bounds.depth} deep (does it contain itself?)"
             )
         if value is None or isinstance(value, (bool, np.bool_)):
             return None if value is None else bool(value)
@@ -213,8 +213,8 @@ class _Writer:
         return self._container(value, depth + 1)
 
     def _integer(self, value: int) -> int:
-        if value.bit_length() > self.limits.integer_bits:
-            raise CodecError(f"the integer has more than {self.limits.integer_bits} bits")
+        if value.bit_length() > self.bounds.integer_bits:
+            raise CodecError(f"the integer has more than {self.bounds.integer_bits} bits")
         return value
 
     def _float(self, value: float) -> float:
@@ -223,9 +223,9 @@ class _Writer:
         return value
 
     def _text(self, value: str) -> str:
-        if len(value) > self.limits.text:
+        if len(value) > self.bounds.text:
             raise CodecError(
-                f"a text has {len(value):,} characters; at most {self.limits.text:,} may be handed over"
+                f"a text has {len(value):,} characters; at most {self.bounds.text:,} may be handed over"
             )
         return value
 
@@ -274,17 +274,17 @@ class _Writer:
         )
 
     def _array(self, value: np.ndarray, depth: int) -> list:
-        if value.dtype.kind in "US" or (value.dtype.kind == "O" and value.ndim <= self.limits.dimensions):
+        if value.dtype.kind in "US" or (value.dtype.kind == "O" and value.ndim <= self.bounds.dimensions):
             return self.node(value.tolist(), depth)
         plain = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
-        if plain.dtype.str not in ARRAY_TYPES or value.ndim > self.limits.dimensions:
+        if plain.dtype.str not in ARRAY_TYPES or value.ndim > self.bounds.dimensions:
             raise CodecError(f"an array of {value.dtype} with {value.ndim} dimensions is not plain data")
         return ["array", plain.dtype.str, list(value.shape), self.blob(plain.tobytes())]
 
     def _tensor(self, value: Any) -> list:
         torch = _torch()
         kind = str(value.dtype).removeprefix("torch.")
-        if kind not in TENSOR_TYPES or value.dim() > self.limits.dimensions or value.is_sparse:
+        if kind not in TENSOR_TYPES or value.dim() > self.bounds.dimensions or value.is_sparse:
             raise CodecError(f"a tensor of {kind} with {value.dim()} dimensions is not plain data")
         plain = value.detach().to("cpu").contiguous()
         raw = plain.reshape(-1).view(torch.uint8) if plain.numel() else torch.empty(0, dtype=torch.uint8)
@@ -306,8 +306,8 @@ class _Writer:
             return ["rows", self.blob(_table_bytes(value.table))]
         if isinstance(value, Record):
             return ["record", value.name, self.node(value.fields, depth)]
-        if len(value.files) > self.limits.files:
-            raise CodecError(f"the folder holds more than {self.limits.files} files")
+        if len(value.files) > self.bounds.files:
+            raise CodecError(f"the folder holds more than {self.bounds.files} files")
         return [
             "folder",
             [[_checked(_FILE, name), self.blob(data)] for name, data in sorted(value.files.items())],
@@ -317,8 +317,8 @@ class _Writer:
 class _Reader:
     """Turns nodes back into values; each blob is used exactly once."""
 
-    def __init__(self, limits: Limits, blobs: list[memoryview]) -> None:
-        self.limits = limits
+    def __init__(self, bounds: Bounds, blobs: list[memoryview]) -> None:
+        self.bounds = bounds
         self.blobs = blobs
         self.used: set[int] = set()
         self.count = 0
@@ -331,10 +331,10 @@ class _Reader:
 
     def node(self, node: object, depth: int) -> Any:
         self.count += 1
-        if self.count > self.limits.nodes:
-            raise CodecError(f"the value holds more than {self.limits.nodes:,} items")
-        if depth > self.limits.depth:
-            raise CodecError(f"the value is nested more than {self.limits.depth} deep")
+        if self.count > self.bounds.nodes:
+            raise CodecError(f"the value holds more than {self.bounds.nodes:,} items")
+        if depth > self.bounds.depth:
+            raise CodecError(f"the value is nested more than {self.bounds.depth} deep")
         if type(node) is list:
             return self._tagged(node, depth + 1)
         return self._scalar(node)
@@ -343,10 +343,10 @@ class _Reader:
         if node is None or type(node) is bool:
             return node
         if type(node) is str:
-            if len(node) > self.limits.text:
+            if len(node) > self.bounds.text:
                 raise CodecError("a text is too long")
             return node
-        if type(node) is int and node.bit_length() <= self.limits.integer_bits:
+        if type(node) is int and node.bit_length() <= self.bounds.integer_bits:
             return node
         if type(node) is float and math.isfinite(node):
             return node
@@ -390,8 +390,8 @@ class _Reader:
         return bytes(self.blob(number))
 
     def _shape(self, shape: Any, itemsize: int, size: int) -> tuple[int, ...]:
-        good = type(shape) is list and len(shape) <= self.limits.dimensions
-        if not good or any(type(side) is not int or not 0 <= side <= self.limits.bytes for side in shape):
+        good = type(shape) is list and len(shape) <= self.bounds.dimensions
+        if not good or any(type(side) is not int or not 0 <= side <= self.bounds.bytes for side in shape):
             raise CodecError("an array's shape is not a short list of sizes")
         if math.prod(shape) * itemsize != size:
             raise CodecError("an array's shape does not fit its bytes")
@@ -422,12 +422,12 @@ class _Reader:
         import pyarrow as pa
 
         data = bytes(self.blob(number))
-        _check_batches(data, self.limits)
+        _check_batches(data, self.bounds)
         with pa.ipc.open_stream(pa.BufferReader(data)) as stream:
-            _check_schema(stream.schema, self.limits)
+            _check_schema(stream.schema, self.bounds)
             table = stream.read_all()
         table.validate(full=True)
-        if table.nbytes > self.limits.bytes:
+        if table.nbytes > self.bounds.bytes:
             raise CodecError("a table is larger than it may be")
         return table.replace_schema_metadata(None)
 
@@ -450,7 +450,7 @@ class _Reader:
         return Record(_checked(_NAME, name), fields)
 
     def _folder(self, depth: int, items: object) -> Folder:
-        if type(items) is not list or len(items) > self.limits.files:
+        if type(items) is not list or len(items) > self.bounds.files:
             raise CodecError("a folder holds too many files")
         files = {_checked(_FILE, name): bytes(self.blob(number)) for name, number in items}
         if len(files) != len(items) or any(".." in name for name in files):
@@ -507,7 +507,7 @@ _HEADER = 2  # of a Message
 _LENGTH_FIELD, _NODES, _COMPRESSION = 0, 1, 3  # of a RecordBatch
 
 
-def _check_batches(data: bytes, limits: Limits) -> None:
+def _check_batches(data: bytes, bounds: Bounds) -> None:
     """Refuse a stream that would unfold to more than its own size: compressed
     batches, and rows without bytes.
     """
@@ -520,8 +520,8 @@ def _check_batches(data: bytes, limits: Limits) -> None:
         if message.type != "record batch":
             raise CodecError(f"a table may not hold a {message.type}")
         values += _values_of(message.metadata.to_pybytes())
-        if values > limits.values:
-            raise CodecError(f"a table holds more than {limits.values:,} values")
+        if values > bounds.values:
+            raise CodecError(f"a table holds more than {bounds.values:,} values")
 
 
 def _values_of(metadata: bytes) -> int:
@@ -551,8 +551,8 @@ def _field(data: bytes, table: int, number: int) -> int:
     return table + offset if offset else 0
 
 
-def _check_schema(schema: Any, limits: Limits) -> None:
-    if len(schema) > limits.columns or len(set(schema.names)) != len(schema):
+def _check_schema(schema: Any, bounds: Bounds) -> None:
+    if len(schema) > bounds.columns or len(set(schema.names)) != len(schema):
         raise CodecError("a table has too many columns, or two of one name")
     for column in schema:
         _check_type(column.type, 0)

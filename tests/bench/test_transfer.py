@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from course_utils.bench import transfer
-from course_utils.bench.transfer import Run
+from course_utils.bench.transfer import Experiment
 from course_utils.measure.memory import count_parameters
 
 SAVED = transfer.results()
@@ -25,13 +25,13 @@ def test_a_file_says_what_was_run_and_with_what(result):
 
 @pytest.mark.parametrize("depth", transfer.DEPTHS)
 def test_the_counts_of_the_files_are_those_of_the_models(depth):
-    run = Run(labels=1000, frozen=depth)
+    run = Experiment(labels=1000, frozen=depth)
     counts = count_parameters(transfer.classifier(run))
     assert (counts.trainable, counts.total) == (SAVED[run].trainable, SAVED[run].total)
 
 
 def test_starts_differ_in_the_encoder_and_share_their_size():
-    pretrained, random = transfer.classifier(Run()), transfer.classifier(Run("random"))
+    pretrained, random = transfer.classifier(Experiment()), transfer.classifier(Experiment("random"))
     shapes = lambda model: {name: value.shape for name, value in model.state_dict().items()}  # noqa: E731
     assert shapes(pretrained) == shapes(random)
     words = "distilbert.embeddings.word_embeddings.weight"
@@ -40,7 +40,8 @@ def test_starts_differ_in_the_encoder_and_share_their_size():
 
 def test_seeds_read_other_rows_and_a_smaller_run_the_first_of_a_larger():
     few, more, other = (
-        transfer.rows(run) for run in (Run(labels=50), Run(labels=100), Run(labels=50, seed=1))
+        transfer.rows(run)
+        for run in (Experiment(labels=50), Experiment(labels=100), Experiment(labels=50, seed=1))
     )
     assert more[:50] == few and other != few
     assert not {row["text"] for row in more} & {row["text"] for row in transfer.fresh_rows(50)}
@@ -69,7 +70,7 @@ def test_the_curve_and_the_depths_have_a_point_each():
 )
 def test_runs_that_can_not_be(bad, words):
     with pytest.raises(ValueError, match=words):
-        Run(**bad)
+        Experiment(**bad)
 
 
 def test_the_command_line(capsys):
@@ -84,7 +85,7 @@ def test_a_short_run_from_end_to_end():
     """Two steps with the embeddings and two layers frozen: those keep their bytes."""
     from course_utils.measure.forgetting import fingerprint
 
-    run = Run(labels=16, frozen=3)
+    run = Experiment(labels=16, frozen=3)
     before = transfer.classifier(run)
     after = transfer.trained(run, steps=2)
 

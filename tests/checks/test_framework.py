@@ -120,7 +120,7 @@ def test_a_check_that_trips_gives_no_mark_and_never_a_zero():
 
 def test_a_process_that_ends_costs_the_question():
     class Gone:
-        def ask(self, request, seconds, limits):
+        def ask(self, request, seconds, bounds):
             raise ConnectionError("it ended")
 
     found = exercise_with(doubles).find("q1").run(Gone())

@@ -39,11 +39,11 @@ def released(released_path):
 def grade(released_path, tmp_path):
     """A function that grades a notebook (a dict) with a secret and gives its `Graded`."""
 
-    def grade(notebook, student="ann", limits=executor.Limits(cell=60, interrupt=10, total=600)):
+    def grade(notebook, student="ann", clocks=executor.Clocks(cell=60, interrupt=10, total=600)):
         path = toy.write(tmp_path / f"{toy.NAME}.ipynb", notebook)
         keys = executor.secret_keys(b"a secret", student)
         released = executor.read_released(released_path)
-        return executor.grade(released, executor.read_submission(path), toy.exercise, keys, limits)
+        return executor.grade(released, executor.read_submission(path), toy.exercise, keys, clocks)
 
     return grade
 

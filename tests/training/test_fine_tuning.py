@@ -54,7 +54,7 @@ def test_the_same_plan_gives_the_same_weights(flan):
     weights = []
     for _ in range(2):
         model = fine_tuning.flan(dropout_rate=0.1)[0]
-        fine_tuning.fine_tune(model, tokenizer, fine_tuning.Plan(steps=2, batch_size=4))
+        fine_tuning.fine_tune(model, tokenizer, fine_tuning.FineTuning(steps=2, batch_size=4))
         assert not model.training
         weights.append(torch.nn.utils.parameters_to_vector(model.parameters()))
     assert torch.equal(*weights) and not torch.equal(

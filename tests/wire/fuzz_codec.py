@@ -13,13 +13,13 @@ with atheris.instrument_imports(include=["course_utils.wire"]):
     from course_utils.wire import codec
     from course_utils.wire.codec import CodecError
 
-LIMITS = codec.Limits(bytes=2**16, header_bytes=2**14, nodes=2_000, values=10_000)
+BOUNDS = codec.Bounds(bytes=2**16, header_bytes=2**14, nodes=2_000, values=10_000)
 
 
 def decode_anything(data):
     for message in (data, codec.MAGIC + codec._LENGTH.pack(len(data)) + data, _wrapped(data)):
         try:
-            value = codec.decode(message, LIMITS)
+            value = codec.decode(message, BOUNDS)
             codec.decode(codec.encode(value))
         except CodecError:
             pass

@@ -60,7 +60,7 @@ def test_a_crash_tells_its_kind():
 
 def test_texts_for_people_hold_no_orders_for_their_terminal():
     class Evil:
-        def ask(self, request, seconds, limits):
+        def ask(self, request, seconds, bounds):
             words = "\x1b]0;owned\x07\x1b[2J\r\u202e and\ta\nline" + "x" * 5000
             return codec.encode({"status": "crashed", "kind": "\x1b[31mE", "message": words, "line": ""})
 
@@ -86,7 +86,7 @@ class Says:
     def __init__(self, reply):
         self.reply = reply
 
-    def ask(self, request, seconds, limits):
+    def ask(self, request, seconds, bounds):
         if isinstance(self.reply, Exception):
             raise self.reply
         return self.reply

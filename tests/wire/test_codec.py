@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from course_utils.wire import codec
-from course_utils.wire.codec import ARRAY_TYPES, TENSOR_TYPES, CodecError, Limits, decode, encode
+from course_utils.wire.codec import ARRAY_TYPES, TENSOR_TYPES, Bounds, CodecError, decode, encode
 from course_utils.wire.references import Asset, Folder, Record, Rows, Variable
 
 SCALARS = (
@@ -168,7 +168,7 @@ def test_what_is_not_plain_data_is_refused_in_words(value, words):
         encode(value)
 
 
-SMALL = Limits(bytes=2000, header_bytes=1000, depth=4, nodes=50, blobs=3, text=20, files=2, columns=2)
+SMALL = Bounds(bytes=2000, header_bytes=1000, depth=4, nodes=50, blobs=3, text=20, files=2, columns=2)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_values_inside_lists_and_structs_are_counted():
     # 2 rows, 2 lists with 3 numbers in them, 2 structs with 2 numbers in them
     assert [codec._values_of(each.metadata.to_pybytes()) for each in batch] == [2 + 2 + 3 + 2 + 2]
     with pytest.raises(CodecError, match="more than 10 values"):
-        decode(message(["table", 0], stream(table)), Limits(values=10))
+        decode(message(["table", 0], stream(table)), Bounds(values=10))
 
 
 @given(st.binary(max_size=200))

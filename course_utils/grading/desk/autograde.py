@@ -56,7 +56,7 @@ def find_submissions(
     return found, skipped
 
 
-class Run:
+class Grading:
     """One run over a class: who is judged, what is written, what is left to do."""
 
     def __init__(self, out: Path, grader: Grader) -> None:
@@ -149,12 +149,12 @@ class Run:
         except Exception as error:
             tqdm.write(f"{entry.student} {entry.assignment}: no feedback ({error})", file=sys.stderr)
 
-    def results(self) -> list[reports.Result]:
+    def results(self) -> list[reports.QuestionResult]:
         """One result a question, of everything this run has brought to its place."""
         return [result for entry in self.done for result in _results(entry)]
 
 
-def _results(entry: Entry) -> list[reports.Result]:
+def _results(entry: Entry) -> list[reports.QuestionResult]:
     by_hand = [
         question.run(None)
         for question in load_exercise(entry.assignment).questions.values()
@@ -218,7 +218,7 @@ def grade_class(
             tuple(map(str, secrets)),
             Caps(memory=batch.fair_memory(jobs)),
         )
-        return _grade(Run(out, grader), submissions, jobs, resume)
+        return _grade(Grading(out, grader), submissions, jobs, resume)
 
 
 def _wanted(submitted: Path, assignment: str | None, known: list[str]) -> list[Submission]:
@@ -241,14 +241,14 @@ def _imports(release: Path, names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for notebook in notebooks for line in batch.imports_of(notebook)))
 
 
-def _grade(run: Run, submissions: list[Submission], jobs: int, resume: bool) -> list[dict]:
-    out = run.writer.out
+def _grade(grading: Grading, submissions: list[Submission], jobs: int, resume: bool) -> list[dict]:
+    out = grading.writer.out
     try:
-        run.grade(submissions, jobs, resume)
+        grading.grade(submissions, jobs, resume)
     except SandboxError as error:
         raise GradeError(str(error)) from error
-    rows = reports.write_results(out / "results.jsonl", run.results())
-    reports.write_grades(out / "grades.csv", run.writer.database, rows)
+    rows = reports.write_results(out / "results.jsonl", grading.results())
+    reports.write_grades(out / "grades.csv", grading.writer.database, rows)
     return rows
 
 

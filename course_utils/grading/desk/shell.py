@@ -15,7 +15,7 @@ from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Report, load_exercise
 from course_utils.grading.gradebook.release import ROOT
 from course_utils.grading.run import executor
-from course_utils.grading.run.executor import Limits, Ungradable
+from course_utils.grading.run.executor import Clocks, Ungradable
 from course_utils.grading.run.warm import Nursery
 
 
@@ -40,10 +40,10 @@ def check_notebook(name: str, notebook: Path, released: Path | None = None) -> l
     exercise = load_exercise(name)
     sources = executor.read_submission(notebook)
     original = executor.read_released(released or ROOT / "exercises" / name / f"{name}.ipynb")
-    limits = Limits(cell=exercise.cell_seconds)
+    clocks = Clocks(cell=exercise.cell_seconds)
     own = Nursery("none")  # a learner's own code on their own machine
     try:
-        graded = executor.grade(original, sources, exercise, executor.public_keys, limits, _say, own)
+        graded = executor.grade(original, sources, exercise, executor.public_keys, clocks, _say, own)
     finally:
         own.close()
     by_hand = {name: question.run(None) for name, question in exercise.questions.items() if question.manual}

@@ -24,7 +24,7 @@ from traitlets.config import Config
 from course_utils.checks.framework import Report, load_exercise
 from course_utils.grading.gradebook.release import PREPROCESSORS
 from course_utils.grading.run import batch, executor
-from course_utils.grading.run.executor import Graded, Limits, Ungradable
+from course_utils.grading.run.executor import Clocks, Graded, Ungradable
 from course_utils.grading.run.warm import Nursery
 
 SECRET_FILE = "grading.seed"
@@ -69,10 +69,10 @@ class JudgeOutside(NbGraderPreprocessor):
         secret_file = Path(self.secret_file)
         keys = executor.secret_keys(read_secret(secret_file), student)
         secrets_ = (str(secret_file), str(secret_file.parent / "gradebook.db"))
-        sources, limits = executor.answer_sources(nb.cells), Limits(cell=exercise.cell_seconds)
+        sources, clocks = executor.answer_sources(nb.cells), Clocks(cell=exercise.cell_seconds)
         nursery = _nursery(self.sandbox, secrets_, batch.imports_of(released))
         try:
-            return executor.grade(released, sources, exercise, keys, limits, nursery=nursery)
+            return executor.grade(released, sources, exercise, keys, clocks, nursery=nursery)
         except Ungradable as error:
             return executor.ungraded(released, exercise, str(error))
 

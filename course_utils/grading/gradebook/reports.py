@@ -20,7 +20,7 @@ GRADES_COLUMNS = ("student", "assignment", "score", "max_score", "late_penalty",
 
 
 @dataclass(frozen=True)
-class Result:
+class QuestionResult:
     """One question of one submission, as a line of results.jsonl.
 
     ``seconds`` and ``memory`` (bytes) are the whole notebook's; ``submission``, ``checks`` and ``seed``
@@ -42,13 +42,13 @@ class Result:
     seed: str = ""
 
 
-def result_of(student: str, report: Report, seconds: float, **record: Any) -> Result:
+def result_of(student: str, report: Report, seconds: float, **record: Any) -> QuestionResult:
     """A report as a result; ``record`` is the rest of what is kept with a mark, by field name."""
     status = (
         "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
     )
     message = "; ".join(report.notes) if report.points is None else render.report_text(report)
-    return Result(
+    return QuestionResult(
         student,
         report.exercise,
         report.question,
@@ -61,7 +61,7 @@ def result_of(student: str, report: Report, seconds: float, **record: Any) -> Re
     )
 
 
-def write_results(path: Path, new: list[Result]) -> list[dict]:
+def write_results(path: Path, new: list[QuestionResult]) -> list[dict]:
     """Put new results into results.jsonl in place of the old ones of the same submissions; returns all.
 
     The file is replaced as a whole, so a reader never sees half of it.

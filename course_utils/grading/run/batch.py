@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.grading.run import executor, journal
-from course_utils.grading.run.executor import Graded, Limits, Ungradable
+from course_utils.grading.run.executor import Clocks, Graded, Ungradable
 from course_utils.grading.run.journal import Stamp
 from course_utils.grading.run.warm import STACK, Nursery, SandboxError
 from course_utils.grading.sandbox.confine import Caps, die_with_parent
@@ -85,7 +85,7 @@ class Grader:
     imports: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     caps: Caps = field(default_factory=Caps)
-    total_seconds: float = Limits.total
+    total_seconds: float = Clocks.total
 
     @cached_property
     def _checks(self) -> dict[str, str]:
@@ -117,8 +117,8 @@ class Grader:
             return self.unable(submission, str(error))
         try:
             keys = executor.secret_keys(self.secret, submission.student)
-            limits = Limits(cell=exercise.cell_seconds, total=self.total_seconds)
-            graded = executor.grade(released, sources, exercise, keys, limits, nursery=nursery)
+            clocks = Clocks(cell=exercise.cell_seconds, total=self.total_seconds)
+            graded = executor.grade(released, sources, exercise, keys, clocks, nursery=nursery)
             return Judged(submission, graded, stamp)
         except Ungradable as error:
             why, again = str(error), True

@@ -47,9 +47,9 @@ class Ungradable(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Clocks, in seconds: of one cell, of the whole notebook, of an interrupt to be heeded; and how often
-    a notebook that died is brought back to where it was."""
+class Clocks:
+    """How long each may take, in seconds: one cell, the whole notebook, an interrupt to be heeded; and
+    how often a notebook that died is brought back to where it was."""
 
     cell: float = 600.0
     total: float = 1800.0
@@ -187,15 +187,15 @@ class Notebook:
     asked. It is also the checks' transport.
     """
 
-    def __init__(self, limits: Limits, nursery: Nursery | None = None) -> None:
-        self._limits = limits
+    def __init__(self, clocks: Clocks, nursery: Nursery | None = None) -> None:
+        self._clocks = clocks
         self._nursery = nursery or default_nursery()
         self._ran: list[str] = []
         self._restarts = 0
         self._output_left = OUTPUT_BYTES
         self._seconds, self._memory, self._why = 0.0, 0, ""
         self._child: Child | None = launch(self._nursery)
-        self._deadline = time.monotonic() + limits.total  # a slow start is not the learner's time
+        self._deadline = time.monotonic() + clocks.total  # a slow start is not the learner's time
 
     def __enter__(self) -> Notebook:
         return self
@@ -211,7 +211,7 @@ class Notebook:
     def run(self, source: str) -> list[dict]:
         """Run a cell and return its outputs in nbformat's words, as the child claims them."""
         try:
-            answer = self._exchange(source, self._limits.cell)
+            answer = self._exchange(source, self._clocks.cell)
             reply = codec.decode(answer)
         except TimeoutError:
             return [_error("Stopped", self._too_long())]
@@ -226,10 +226,10 @@ class Notebook:
         outputs = reply.get("outputs") if type(reply) is dict else None
         return outputs if type(outputs) is list else []
 
-    def ask(self, request: bytes, seconds: float, limits: codec.Limits) -> bytes:
+    def ask(self, request: bytes, seconds: float, bounds: codec.Bounds) -> bytes:
         """Carry a check's request (see :class:`course_utils.wire.answer.Transport`)."""
         return self._guarded(
-            lambda child, left: WorkerTransport(child.pipe).ask(request, min(seconds, left), limits)
+            lambda child, left: WorkerTransport(child.pipe).ask(request, min(seconds, left), bounds)
         )
 
     def _exchange(self, source: str, seconds: float) -> bytes:
@@ -261,8 +261,8 @@ class Notebook:
 
     def _too_long(self) -> str:
         if self._child is None:
-            return f"the whole notebook ran longer than {self._limits.total:.0f} s"
-        return f"the cell ran longer than {self._limits.cell:.0f} s"
+            return f"the whole notebook ran longer than {self._clocks.total:.0f} s"
+        return f"the cell ran longer than {self._clocks.cell:.0f} s"
 
     def _interrupted(self) -> bool:
         """Interrupt the child; whether it then still answers (late replies are dropped on the way)."""
@@ -270,7 +270,7 @@ class Notebook:
             return False
         try:
             self._child.interrupt()
-            self._child.pipe.exchange(RUN, codec.encode(""), self._limits.interrupt, CELL_BYTES)
+            self._child.pipe.exchange(RUN, codec.encode(""), self._clocks.interrupt, CELL_BYTES)
             return True
         except (TimeoutError, ConnectionError):
             return False
@@ -288,14 +288,14 @@ class Notebook:
         if self._time_is_up():
             return
         self._restarts += 1
-        if self._restarts > self._limits.restarts:
+        if self._restarts > self._clocks.restarts:
             self._ran.clear()  # it dies again and again: what comes next starts from nothing
         self._child = launch(self._nursery)
         for source in self._ran:
             left = self._deadline - time.monotonic()
             try:
                 self._child.pipe.exchange(
-                    RUN, codec.encode(source), min(self._limits.cell, max(left, 0.0)), CELL_BYTES
+                    RUN, codec.encode(source), min(self._clocks.cell, max(left, 0.0)), CELL_BYTES
                 )
             except (TimeoutError, ConnectionError):
                 self._ran.clear()
@@ -440,7 +440,7 @@ def grade(
     sources: dict[str, list[str]],
     exercise: Exercise,
     key_of: Callable[[Question], bytes | None],
-    limits: Limits = Limits(),
+    clocks: Clocks = Clocks(),
     progress: Callable[[str], None] = lambda text: None,
     nursery: Nursery | None = None,
 ) -> Graded:
@@ -455,7 +455,7 @@ def grade(
     started, own, cells = time.monotonic(), time.process_time(), 0.0
     notebook, reports, left = rebuild(released, sources), {}, Allowance()
     nursery = nursery or default_nursery()
-    with Notebook(limits, nursery) as running:
+    with Notebook(clocks, nursery) as running:
         count = 0
         for cell in notebook.cells:
             if cell.cell_type != "code":

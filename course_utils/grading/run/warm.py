@@ -27,7 +27,7 @@ from typing import Any
 from course_utils import catalog, session
 from course_utils.grading.sandbox import bubblewrap, places
 from course_utils.grading.sandbox.canaries import CANARIES
-from course_utils.grading.sandbox.confine import Caps, Plan
+from course_utils.grading.sandbox.confine import Caps, Confinement
 from course_utils.grading.sandbox.walls import WALLS, Wall, acceptable
 from course_utils.wire.pipes import Pipe
 
@@ -127,7 +127,7 @@ class Warm:
         self._imports = imports
         self._home = None if wall.namespaces else Path(tempfile.mkdtemp(prefix="course-worker-"))
         self._data = shared_data(imports)
-        self.plan = self._make_plan(caps)
+        self.confinement = self._make_confinement(caps)
         self._unread = b""
         self._process, self._control = self._launch()
         assert self._process.stderr is not None
@@ -141,7 +141,7 @@ class Warm:
             self.close()
             raise SandboxError(f"the process that runs notebooks did not start{said}") from None
 
-    def _make_plan(self, caps: Caps) -> Plan:
+    def _make_confinement(self, caps: Caps) -> Confinement:
         scratch = bubblewrap.SCRATCH if self._home is None else str(self._home)
         user = None
         if self.wall.confined and os.getuid() == 0:
@@ -155,13 +155,13 @@ class Warm:
         shared = bubblewrap.SHARED if self.wall.namespaces else ("/dev/shm",) if own else ()
         if self._home is not None and user is not None:
             os.chown(self._home, user, user)
-        return Plan(self.wall.name, scratch, tuple(shared), tuple(read), user, sees_others, caps)
+        return Confinement(self.wall.name, scratch, tuple(shared), tuple(read), user, sees_others, caps)
 
     def _launch(self) -> tuple[subprocess.Popen, socket.socket]:
         ours, theirs = socket.socketpair()
         inner = [sys.executable, "-P", "-s", "-c", _BOOT, str(places.ROOT), str(theirs.fileno())]
-        command = bubblewrap.command(inner, list(self.plan.read)) if self.wall.namespaces else inner
-        environment = clean_environment(Path(self.plan.scratch)) | {
+        command = bubblewrap.command(inner, list(self.confinement.read)) if self.wall.namespaces else inner
+        environment = clean_environment(Path(self.confinement.scratch)) | {
             "COURSE_SHARED_DATA": self._data[0] if self._data else ""
         }
         try:
@@ -195,10 +195,10 @@ class Warm:
         arguments = {
             "reads_outside": secrets,
             "writes_outside": secrets,
-            "forks_without_end": [str(self.plan.caps.processes)],
-            "takes_memory": [str(self.plan.caps.memory)],
+            "forks_without_end": [str(self.confinement.caps.processes)],
+            "takes_memory": [str(self.confinement.caps.memory)],
         }
-        self._send({"do": "probe", "plan": asdict(self.plan), "arguments": arguments})
+        self._send({"do": "probe", "confinement": asdict(self.confinement), "arguments": arguments})
         reply = self._receive(START_SECONDS)
         if "reached" not in reply:
             raise SandboxError(f"the wall cannot be put up: {reply.get('fault', 'no reply')}")
@@ -212,7 +212,7 @@ class Warm:
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
         try:
-            message = json.dumps({"do": "start", "plan": asdict(self.plan)}).encode() + b"\n"
+            message = json.dumps({"do": "start", "confinement": asdict(self.confinement)}).encode() + b"\n"
             socket.send_fds(self._control, [message], [child_reads, child_writes])
             self._expect("started", ANSWER_SECONDS)
         except (OSError, TimeoutError) as error:

@@ -28,7 +28,14 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.grading.sandbox import canaries
-from course_utils.grading.sandbox.confine import Caps, Plan, confine, die_with_parent, hide_memory, prctl
+from course_utils.grading.sandbox.confine import (
+    Caps,
+    Confinement,
+    confine,
+    die_with_parent,
+    hide_memory,
+    prctl,
+)
 
 LOOK_SECONDS = 0.2
 KILL_SECONDS = 60.0
@@ -37,12 +44,12 @@ _SUBREAPER = 36  # prctl(2)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Submission:
+class Learner:
     """The child that runs now, and all processes it has started."""
 
-    def __init__(self, child: int, plan: Plan) -> None:
+    def __init__(self, child: int, confinement: Confinement) -> None:
         self.child = child
-        self.plan = plan
+        self.confinement = confinement
         self.peak = 0
         self.why = ""
         self._own = _memory_of(os.getpid())
@@ -53,12 +60,15 @@ class Submission:
         for process in _others(self.child):
             held += max(_memory_of(process) - self._own, 0)
         self.peak = max(self.peak, held)
-        if held > self.plan.caps.memory:
-            self.why = f"its processes held more than {self.plan.caps.memory / 2**30:.1f} GB of memory"
-        elif not self.plan.wall.namespaces and _size_of(self.plan.scratch) > self.plan.caps.disk:
-            self.why = f"it wrote more than {self.plan.caps.disk / 2**30:.1f} GB"
+        if held > self.confinement.caps.memory:
+            self.why = f"its processes held more than {self.confinement.caps.memory / 2**30:.1f} GB of memory"
+        elif (
+            not self.confinement.wall.namespaces
+            and _size_of(self.confinement.scratch) > self.confinement.caps.disk
+        ):
+            self.why = f"it wrote more than {self.confinement.caps.disk / 2**30:.1f} GB"
         if self.why:
-            _kill_all(self.plan, self.child)
+            _kill_all(self.confinement, self.child)
 
     def end(self) -> dict:
         """Kill every process of it and wait until none is left; returns what it used."""
@@ -67,15 +77,15 @@ class Submission:
             os.kill(self.child, signal.SIGKILL)
         deadline = time.monotonic() + KILL_SECONDS
         while True:
-            _kill_all(self.plan, self.child)
+            _kill_all(self.confinement, self.child)
             usage = _reap(self.child) or usage
             if not _others(self.child):
                 break
             if time.monotonic() > deadline:
                 os._exit(1)  # with us goes the whole namespace, and the grader starts another
             time.sleep(0.002)
-        for place in (self.plan.scratch, *self.plan.shared):
-            _empty(place, None if self.plan.wall.namespaces else self.plan.user)
+        for place in (self.confinement.scratch, *self.confinement.shared):
+            _empty(place, None if self.confinement.wall.namespaces else self.confinement.user)
         if usage is None:
             return {"seconds": 0.0, "memory": self.peak}
         peak = max(self.peak, usage.ru_maxrss * 1024 - self._own)
@@ -142,16 +152,16 @@ def _size_of(folder: str) -> int:
     return total
 
 
-def _kill_all(plan: Plan, child: int) -> None:
+def _kill_all(confinement: Confinement, child: int) -> None:
     """Kill what a submission has left; where one call reaches them all, nothing can fork away from it."""
     if _alone():
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         return
-    if plan.user is not None and os.getuid() == 0:
+    if confinement.user is not None and os.getuid() == 0:
         killer = os.fork()
         if killer == 0:
-            _kill_as(plan.user)
+            _kill_as(confinement.user)
         os.waitpid(killer, 0)
     with contextlib.suppress(OSError):
         os.killpg(child, signal.SIGKILL)
@@ -236,7 +246,7 @@ class Zygote:
     def __init__(self, control: socket.socket, shell: Any) -> None:
         self.control = control
         self.shell = shell
-        self.running: Submission | None = None
+        self.running: Learner | None = None
         self._unread = b""
 
     def serve(self) -> None:
@@ -275,7 +285,7 @@ class Zygote:
         self.running.look()
         with contextlib.suppress(ChildProcessError):
             if os.waitid(os.P_PID, self.running.child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                _kill_all(self.running.plan, self.running.child)
+                _kill_all(self.running.confinement, self.running.child)
 
     def _answer(self, message: dict, descriptors: list[int]) -> None:
         asked = message["do"]
@@ -286,9 +296,9 @@ class Zygote:
         elif asked == "stop":
             self._stop()
         elif asked == "start":
-            self._start(_plan(message["plan"]), descriptors)
+            self._start(_confinement(message["confinement"]), descriptors)
         elif asked == "probe":
-            self._probe(_plan(message["plan"]), message["arguments"])
+            self._probe(_confinement(message["confinement"]), message["arguments"])
 
     def _stop(self) -> None:
         used = {"seconds": 0.0, "memory": 0}
@@ -297,26 +307,26 @@ class Zygote:
             self.running = None
         self._say({"stopped": used})
 
-    def _start(self, plan: Plan, descriptors: list[int]) -> None:
+    def _start(self, confinement: Confinement, descriptors: list[int]) -> None:
         parent, child = os.getpid(), os.fork()
         if child == 0:
-            self._become_worker(parent, plan, *descriptors)
+            self._become_worker(parent, confinement, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        self.running = Submission(child, plan)
+        self.running = Learner(child, confinement)
         self._say({"started": True})
 
-    def _become_worker(self, parent: int, plan: Plan, read_from: int, write_to: int) -> None:
+    def _become_worker(self, parent: int, confinement: Confinement, read_from: int, write_to: int) -> None:
         from course_utils.grading.run import worker
 
         try:
             _leave_parent(keep=(read_from, write_to))
-            confine(plan)
+            confine(confinement)
             with contextlib.suppress(OSError, AttributeError):
                 die_with_parent()
             if os.getppid() != parent:  # it died before it was asked for
                 os._exit(1)
-            os.chdir(plan.scratch)
+            os.chdir(confinement.scratch)
             _lay_out()
             _seed()
             worker.serve_shell(self.shell, read_from, write_to)
@@ -326,14 +336,14 @@ class Zygote:
         finally:
             os._exit(1)
 
-    def _probe(self, plan: Plan, arguments: dict) -> None:
+    def _probe(self, confinement: Confinement, arguments: dict) -> None:
         """Fly the canaries in a child of their own."""
         here, there = os.pipe()
         child = os.fork()
         if child == 0:
             try:
                 _leave_parent(keep=(there,))
-                confine(plan)
+                confine(confinement)
                 reached: dict[str, object] = {"reached": canaries.fly(arguments)}
             except BaseException as error:
                 reached = {"fault": f"{type(error).__name__}: {error}"}
@@ -342,7 +352,7 @@ class Zygote:
             finally:
                 os._exit(0)
         os.close(there)
-        self.running = Submission(child, plan)
+        self.running = Learner(child, confinement)
         found = b""
         while select.select([here], [], [], CANARY_SECONDS)[0] and (part := os.read(here, 2**16)):
             found += part
@@ -362,9 +372,9 @@ class Zygote:
             )
 
 
-def _plan(message: dict) -> Plan:
+def _confinement(message: dict) -> Confinement:
     lists = {name: tuple(message[name]) for name in ("shared", "read")}
-    return Plan(**(message | lists | {"caps": Caps(**message["caps"])}))
+    return Confinement(**(message | lists | {"caps": Caps(**message["caps"])}))
 
 
 def _leave_parent(keep: tuple[int, ...]) -> None:

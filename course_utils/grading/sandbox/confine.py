@@ -43,7 +43,7 @@ class Caps:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Confinement:
     """How to shut a child in. ``scratch`` is its home; ``shared`` are its other writable folders."""
 
     sandbox: str  # the name of its wall
@@ -65,24 +65,24 @@ class Plan:
         return self.wall.namespaces or self.user is not None
 
 
-def confine(plan: Plan) -> None:
-    """Put this process under ``plan``. Raises ``OSError`` where a wall that was asked for cannot stand."""
+def confine(confinement: Confinement) -> None:
+    """Shut this process in. Raises ``OSError`` where a wall that was asked for cannot stand."""
     hide_memory(False)  # as the warm process is
-    if not plan.wall.confined:
-        _limit(plan)
+    if not confinement.wall.confined:
+        _limit(confinement)
         return
-    if plan.wall.namespaces:
-        _fresh_places(plan)
-    if plan.user is not None:
-        _become(plan.user, _READ_ALL if plan.sees_others else 0)
-    if plan.wall.namespaces and not plan.sees_others:
+    if confinement.wall.namespaces:
+        _fresh_places(confinement)
+    if confinement.user is not None:
+        _become(confinement.user, _READ_ALL if confinement.sees_others else 0)
+    if confinement.wall.namespaces and not confinement.sees_others:
         with suppress(OSError):  # not every machine lets an ordinary user have one inside another
             _own_user_namespace()
-    _keep_capabilities(_READ_ALL if plan.sees_others else 0)
-    _limit(plan)
-    landlock.restrict([*plan.read, "/proc"], [plan.scratch, *plan.shared, *DEVICES])
+    _keep_capabilities(_READ_ALL if confinement.sees_others else 0)
+    _limit(confinement)
+    landlock.restrict([*confinement.read, "/proc"], [confinement.scratch, *confinement.shared, *DEVICES])
     # Without walls around the files a socket's path might lead to somebody's agent.
-    seccomp.restrict(connect=plan.is_alone)
+    seccomp.restrict(connect=confinement.is_alone)
 
 
 def _call(name: str, *arguments: Any) -> None:
@@ -108,24 +108,24 @@ def hide_memory(hidden: bool = True) -> None:
     prctl(_DUMPABLE, int(not hidden))
 
 
-def _fresh_places(plan: Plan) -> None:
+def _fresh_places(confinement: Confinement) -> None:
     """Empty file systems of bounded size in memory, which go when the child's last process goes."""
     with suppress(OSError):  # where this can't be had, the folders are emptied between children
         _call("unshare", _NEW_MOUNTS | _NEW_IPC)
         _call("mount", b"none", b"/", None, ctypes.c_ulong(_PRIVATE), None)
-        owner = os.getuid() if plan.user is None else plan.user
-        options = f"size={plan.caps.disk},nr_inodes={_MOST_INODES},mode=0700,uid={owner},gid={owner}"
-        covered = _held_open(plan)
-        for place in (plan.scratch, *plan.shared):
+        owner = os.getuid() if confinement.user is None else confinement.user
+        options = f"size={confinement.caps.disk},nr_inodes={_MOST_INODES},mode=0700,uid={owner},gid={owner}"
+        covered = _held_open(confinement)
+        for place in (confinement.scratch, *confinement.shared):
             _call("mount", b"tmpfs", place.encode(), b"tmpfs", ctypes.c_ulong(_NO_DEVICES), options.encode())
         for path, descriptor in covered.items():
             _show_again(path, descriptor)
 
 
-def _held_open(plan: Plan) -> dict[str, int]:
+def _held_open(confinement: Confinement) -> dict[str, int]:
     """Descriptors of what may be seen and lies where a fresh place will cover it: a workbook in /tmp, say."""
-    places = tuple(place + "/" for place in (plan.scratch, *plan.shared))
-    return {path: os.open(path, os.O_PATH) for path in plan.read if path.startswith(places)}
+    places = tuple(place + "/" for place in (confinement.scratch, *confinement.shared))
+    return {path: os.open(path, os.O_PATH) for path in confinement.read if path.startswith(places)}
 
 
 def _show_again(path: str, descriptor: int) -> None:
@@ -173,10 +173,10 @@ def _keep_capabilities(kept: int) -> None:
         prctl(_AMBIENT, _AMBIENT_RAISE, kept.bit_length() - 1)
 
 
-def _limit(plan: Plan) -> None:
-    caps = plan.caps
+def _limit(confinement: Confinement) -> None:
+    caps = confinement.caps
     # Processes are counted by user; one who is not alone has some already.
-    others = 0 if plan.is_alone else _processes_of(os.getuid())
+    others = 0 if confinement.is_alone else _processes_of(os.getuid())
     for name, most in (
         ("RLIMIT_AS", _address_space() + caps.memory),
         ("RLIMIT_FSIZE", caps.disk),

@@ -3,7 +3,7 @@
 import json
 
 from course_utils.grading.gradebook import reports
-from course_utils.grading.gradebook.reports import Result
+from course_utils.grading.gradebook.reports import QuestionResult
 from tests.grading import toy
 
 
@@ -18,7 +18,7 @@ def result(student, question="q1", score=1.0, **changes):
         "message": "",
         "seconds": 1.0,
     }
-    return Result(**(fields | changes))
+    return QuestionResult(**(fields | changes))
 
 
 def test_new_results_replace_the_old_ones_of_the_same_submission(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from course_utils.checks import render
 from course_utils.grading.run import executor
-from course_utils.grading.run.executor import Limits, Ungradable, cleaned, read_submission
+from course_utils.grading.run.executor import Clocks, Ungradable, cleaned, read_submission
 from course_utils.grading.run.warm import SandboxError
 from course_utils.install import ROOT
 from tests.grading import toy
@@ -102,8 +102,8 @@ PATIENT = {"in the cell", "deaf to interrupts", "catches interrupts"}  # a cell'
 def test_what_never_ends_or_dies_costs_its_question_only(released, grade, loop, monkeypatch):
     impatient = dataclasses.replace(toy.exercise.find("q1"), seconds=5)
     monkeypatch.setitem(toy.exercise.questions, "q1", impatient)
-    limits = Limits(cell=20, interrupt=5, total=1200)
-    graded = grade(toy.submission(released, q1=LOOPS[loop], q2=toy.ANSWERS["q2"]), limits=limits)
+    clocks = Clocks(cell=20, interrupt=5, total=1200)
+    graded = grade(toy.submission(released, q1=LOOPS[loop], q2=toy.ANSWERS["q2"]), clocks=clocks)
     assert points(graded) == {"q1": 0, "q2": 2}
 
 
@@ -121,9 +121,9 @@ def test_the_cell_that_ended_the_process_says_so(released, grade):
 @pytest.mark.slow
 def test_the_whole_notebook_has_a_clock(released, grade):
     started = time.monotonic()
-    limits = Limits(cell=600, total=40, interrupt=1)
+    clocks = Clocks(cell=600, total=40, interrupt=1)
     graded = grade(
-        toy.submission(released, q1=toy.ANSWERS["q1"], q2="import time; time.sleep(999)"), limits=limits
+        toy.submission(released, q1=toy.ANSWERS["q1"], q2="import time; time.sleep(999)"), clocks=clocks
     )
     assert points(graded) == {"q1": 4, "q2": 0}
     assert time.monotonic() - started < 600  # the bound is for a busy machine

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from course_utils.grading.run.executor import Limits, Notebook
+from course_utils.grading.run.executor import Clocks, Notebook
 from course_utils.grading.run.worker import MOST_OUTPUTS, OUTPUT_CHARACTERS, Outputs
 from course_utils.grading.sandbox import places
 from course_utils.install import ROOT
@@ -16,7 +16,7 @@ from course_utils.install import ROOT
 @pytest.fixture
 def child():
     """One for each test: a warm process has one child at a time, so one that is kept would not outlive another test's."""
-    with Notebook(Limits(cell=120)) as running:
+    with Notebook(Clocks(cell=120)) as running:
         yield running
 
 
@@ -116,7 +116,7 @@ def test_the_environment_holds_nothing_of_the_graders(child, monkeypatch):
 
 def test_a_secret_in_the_graders_environment_does_not_pass(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
-    with Notebook(Limits()) as running:
+    with Notebook(Clocks()) as running:
         assert "None" in running.run("import os; print(os.environ.get('HF_TOKEN'))")[0]["text"]
 
 
@@ -141,9 +141,9 @@ def test_importing_the_worker_is_light():
 
 
 def test_a_child_starts_soon():
-    with Notebook(Limits()):  # the first one builds the wall
+    with Notebook(Clocks()):  # the first one builds the wall
         pass
     started = time.monotonic()
-    with Notebook(Limits()):
+    with Notebook(Clocks()):
         pass
     assert time.monotonic() - started < 120  # 0.3 s on a free core; the bound is for a busy machine
