@@ -54,7 +54,9 @@ class FineTuning:
     seed: int = TRAINING_SEED
 
 
-def summary_batches(tokenizer: PreTrainedTokenizerBase, plan: FineTuning) -> Iterator[dict[str, torch.Tensor]]:
+def summary_batches(
+    tokenizer: PreTrainedTokenizerBase, plan: FineTuning
+) -> Iterator[dict[str, torch.Tensor]]:
     """The padded batch of each step: fresh dialogues to summarise, and in its turn one of old tasks.
 
     Each is {"input_ids", "attention_mask", "labels"}, (rows, longest) int64.

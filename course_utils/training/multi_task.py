@@ -89,7 +89,7 @@ def train(
     batch_size: int = 32,
     learning_rate: float = 1e-3,
     seed: int = 0,
-) -> Run:
+) -> TrainingHistory:
     """Train for some steps of AdamW, each on a batch of one task; leaves the model in
     eval mode and returns the `TrainingHistory`.
 
