@@ -9,6 +9,7 @@ from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.service import page_of
 from course_utils.hub.store.errors import HubError, bad_request, entry_not_found, not_allowed, unusable
 from course_utils.hub.store.history import File, Folder
+from course_utils.hub.store.last import last_commits
 from course_utils.hub.store.names import check_path
 from course_utils.hub.store.refs import BRANCHES, TAGS
 
@@ -37,34 +38,12 @@ def tree(service, request, kind, owner, name, revision, path=""):
         items = [repository.history.describe(path, entry.oid)]
     if request.flag("expand"):
         start = request.number("cursor", 0, 10**9)
-        last = last_commits(repository, commit, [item.path for item in items[start : start + EXPANDED_PAGE]])
+        shown = [item.path for item in items[start : start + EXPANDED_PAGE]]
+        last = last_commits(repository.history, commit, shown)
         return page_of(
             items, request, service, EXPANDED_PAGE, lambda item: rows.tree_row(item, last.get(item.path))
         )
     return page_of(items, request, service, TREE_PAGE, rows.tree_row)
-
-
-def last_commits(repository, commit, paths):
-    """{path: the commit that changed it last}, by comparing each commit with its first parent."""
-    history, found, waiting = repository.history, {}, set(paths)
-    here = history.commit(commit)
-    now = {path: entry_id(history, here.id, path) for path in waiting}
-    while waiting:
-        parent = history.commit(here.parents[0]) if here.parents else None
-        for path in list(waiting):
-            before = entry_id(history, parent.id, path) if parent else None
-            if before != now[path]:
-                found[path] = here
-                waiting.discard(path)
-        if parent is None:
-            break
-        here = parent
-    return found
-
-
-def entry_id(history, commit, path):
-    entry = history.entry(commit, path)
-    return entry.oid if entry else None
 
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
@@ -77,7 +56,7 @@ def paths_info(service, request, kind, owner, name, revision):
         entry = history.entry(commit, path)
         if entry is not None:
             found.append(Folder(path, entry.oid) if entry.folder else history.describe(path, entry.oid))
-    last = last_commits(repository, commit, [each.path for each in found]) if expand else {}
+    last = last_commits(history, commit, [each.path for each in found]) if expand else {}
     return as_json([rows.tree_row(each, last.get(each.path)) for each in found])
 
 

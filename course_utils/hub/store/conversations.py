@@ -8,7 +8,6 @@ Kept as plain data in conversations.json, one row each: {"num", "title", "author
 
 from __future__ import annotations
 
-import difflib
 import secrets
 
 from course_utils.hub.store import disk
@@ -20,12 +19,13 @@ from course_utils.hub.store.errors import (
     not_allowed,
     revision_not_found,
 )
+from course_utils.hub.store.lines import Effort, hunks
 from course_utils.hub.store.merge import Merge, ancestors, bases, three_way
 from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, Ref
 
 STATUSES = ("open", "closed")
 MOST, MOST_EVENTS, TEXT_CHARACTERS = 5000, 5000, 65_536
-DIFF_BYTES = 2**20
+DIFF_BYTES, READ_BYTES = 2**20, 2**24
 
 
 class Conversations:
@@ -207,25 +207,29 @@ class Conversations:
         return found[0] if found else row["from"]
 
     def diff(self, row):
-        """The pull request as a unified diff of its text files, up to a bound."""
-        history, lines, size = self.repository.history, [], 0
+        """The pull request as a unified diff of its text files, up to bounds on its size, on what is read
+        for it and on the work of comparing. Past the last one a file's lines are all taken out and put in.
+        """
+        history, effort = self.repository.history, Effort()
+        lines, size, read = [], 0, 0
         for path, (before, after) in history.changed(self._parted(row), self.head(row)).items():
+            if size > DIFF_BYTES or read > READ_BYTES:
+                lines.append("The rest is not shown.\n")
+                break
             lines.append(f"diff --git a/{path} b/{path}\n")
             if before is None or after is None:
                 lines.append(f"{'new' if before is None else 'deleted'} file mode 100644\n")
-            if any(side is not None and (side.large or side.size > DIFF_BYTES) for side in (before, after)):
+            sides = [side for side in (before, after) if side is not None]
+            if any(side.large or side.size > DIFF_BYTES for side in sides):
                 lines.append("Binary files differ\n")
                 continue
-            old, new = self._lines(before), self._lines(after)
-            changed = difflib.unified_diff(
-                old, new, f"a/{path}" if before else "/dev/null", f"b/{path}" if after else "/dev/null"
-            )
-            for line in changed:
-                lines.append(line if line.endswith("\n") else line + "\n")
-                size += len(line)
-            if size > DIFF_BYTES:
-                lines.append("The rest is not shown.\n")
-                break
+            read += sum(side.size for side in sides)
+            changed = list(hunks(self._lines(before), self._lines(after), effort))
+            if changed:
+                lines.append(f"--- {f'a/{path}' if before else '/dev/null'}\n")
+                lines.append(f"+++ {f'b/{path}' if after else '/dev/null'}\n")
+            lines += (line if line.endswith("\n") else line + "\n" for line in changed)
+            size += sum(map(len, changed))
         return "".join(lines)
 
     def _lines(self, file):

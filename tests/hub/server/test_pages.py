@@ -1,5 +1,6 @@
 """What the pages show: cards, rows, pictures, files with their last commit, diffs, and how to use a repository."""
 
+import difflib
 import io
 import json
 import random
@@ -12,6 +13,7 @@ import pytest
 
 from course_utils.hub.server.pages import diffs, use
 from course_utils.hub.server.pages.prose import prose
+from course_utils.hub.store import conversations, last, lines
 from course_utils.hub.store.last import last_commits
 from tests.hub.server.pages import look
 
@@ -263,16 +265,40 @@ def test_last_commits_as_a_plain_search_finds_them(hub):
     line = list(history.commits(head))
     for folder in ("", "d", "g"):
         names = history.tree(history.entry(head, folder).oid)
-        found = last_commits(history, head, folder)
-        assert found.keys() == names.keys()
-        for name in names:
-            path = f"{folder}/{name}".strip("/")
-            ids = [entry.oid if (entry := history.entry(each.id, path)) else None for each in [*line]] + [
-                None
-            ]
+        paths = [f"{folder}/{name}".strip("/") for name in names]
+        found = last_commits(history, head, paths)
+        assert list(found) and found.keys() == set(paths)
+        for path in paths:
+            ids = [entry.oid if (entry := history.entry(each.id, path)) else None for each in line] + [None]
             first = next(place for place in range(len(line)) if ids[place] != ids[place + 1])
-            assert found[name].id == line[first].id
-    assert last_commits(history, head, "nowhere") == {}
+            assert found[path].id == line[first].id
+    assert last_commits(history, head, ["nowhere", "nowhere/a", "a/b"]) == {}
+    api = {each.path: each for each in hf.list_repo_tree("me/x", expand=True, recursive=True)}
+    told = last_commits(history, head, api)
+    assert {path: each.last_commit.oid for path, each in api.items()} == {
+        path: commit.id for path, commit in told.items()
+    }
+
+
+def test_looking_for_last_commits_has_an_end(hub, monkeypatch):
+    """Counted, not timed: many paths, each in a folder of its own, over many commits."""
+    count = 30
+    hub.seed("me/x", {f"d{number}/f": "same" for number in range(count)} | {"z": "0"}, message="First")
+    for turn in range(10):
+        hub.seed("me/x", {"z": str(turn)}, message=f"Turn {turn}")
+    history, head = store_of(hub, "me/x").history, store_of(hub, "me/x").head()
+    asked, entry = [], history.entry
+    monkeypatch.setattr(history, "entry", lambda *place: asked.append(place) or entry(*place))
+    paths = [f"d{number}/f" for number in range(count)]
+    assert {each.title for each in last_commits(history, head, paths).values()} == {"First"}
+    assert len(asked) == count * 12  # once for now, and once for each of eleven commits
+    asked.clear()
+    monkeypatch.setattr(last, "MOST_FOLDERS", 3 * count)
+    assert last_commits(history, head, paths) == {} and len(asked) == count * 4
+    asked.clear()
+    monkeypatch.setattr(last, "MOST_COMMITS", 1)
+    assert last_commits(history, head, paths) == {} and len(asked) == count * 2
+    assert [each.last_commit for each in hf.get_paths_info("me/x", paths, expand=True)] == [None] * count
 
 
 def test_pictures_are_shown_and_drawings_never_as_a_page(hub):
@@ -317,6 +343,40 @@ def test_a_change_of_very_many_lines_is_not_compared(hub):
     begun = time.process_time()
     assert "its change is not shown" in look(hub, "/me/x/commit/main").text
     assert time.process_time() - begun < 30
+
+
+def test_a_pull_request_made_to_be_dear_is_shown_all_the_same(hub, monkeypatch):
+    """Counted: all its files and its page share one effort each, whatever the texts are."""
+    old = "".join(f"{each % 50}\n" for each in range(20_000))
+    new = "".join(f"{each * 7 % 50}\n" for each in range(20_000))
+    hub.seed("me/x", {f"{name}.txt": old for name in "abc"} | {"d.txt": "one\ntwo\n"})
+    changes = [hf.CommitOperationAdd(f"{name}.txt", new.encode()) for name in "abc"] + [
+        hf.CommitOperationAdd("d.txt", b"one\nthree\n")
+    ]
+    number = hf.create_commit("me/x", changes, commit_message="Dear", create_pr=True).pr_num
+    spent, plain = [], difflib.SequenceMatcher.find_longest_match
+
+    def counted(self, alo, ahi, blo, bhi):
+        spent.append(sum(1 + len(self.b2j.get(self.a[each], ())) for each in range(alo, ahi)))
+        return plain(self, alo, ahi, blo, bhi)
+
+    monkeypatch.setattr(difflib.SequenceMatcher, "find_longest_match", counted)
+    said = hf.get_discussion_details("me/x", number).diff
+    assert sum(spent) <= lines.STEPS and said.startswith("diff --git a/a.txt b/a.txt\n--- a/a.txt\n")
+    spent.clear()
+    assert "a.txt" in look(hub, f"/me/x/discussions/{number}").text
+    commit = hub.repo("me/x").head(f"refs/pr/{number}")
+    assert "b.txt" in look(hub, f"/me/x/commit/{commit}").text
+    assert sum(spent) <= 2 * lines.STEPS
+
+
+def test_the_diff_of_a_pull_request_is_read_up_to_a_bound(hub, monkeypatch):
+    hub.seed("me/x", {f"{name}.txt": "one\n" for name in "abc"})
+    changes = [hf.CommitOperationAdd(f"{name}.txt", b"two\n") for name in "abc"]
+    number = hf.create_commit("me/x", changes, commit_message="Three files", create_pr=True).pr_num
+    monkeypatch.setattr(conversations, "READ_BYTES", 8)
+    said = hf.get_discussion_details("me/x", number).diff
+    assert said.count("diff --git") == 2 and said.endswith("+two\nThe rest is not shown.\n")
 
 
 def test_a_diff_as_text_is_read_as_git_writes_it():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
+import itertools
 from dataclasses import dataclass
 
+from course_utils.hub.store.lines import hunks
+
 TEXT_BYTES, LINES = 200_000, 2000
-TEXT_LINES = 10_000  # comparing takes the square of the lines, at worst
 WHAT = {"new file": "added", "deleted file": "deleted"}
 KINDS = {"+": "added", "-": "deleted", "@": "place"}
 
@@ -22,16 +23,16 @@ class Changed:
     lines: tuple | None
 
 
-def changed_file(repository, path, before, after, may_read):
+def changed_file(repository, path, before, after, may_read, effort):
     """The `Changed` of a pair of `File` or None; without lines for who may not read
-    them, and for large or binary files.
+    them, and for large or binary files. effort: what comparing may still take.
     """
     what = "added" if before is None else "deleted" if after is None else "changed"
     sides = [_lines_of(repository, each) for each in (before, after)] if may_read else [None]
     if None in sides:
         return Changed(path, what, None)
-    lines = list(difflib.unified_diff(*sides, lineterm="", n=2))[2:]
-    return Changed(path, what, tuple(map(marked, lines[:LINES])))
+    lines = itertools.islice(hunks(*sides, effort, context=2), LINES)
+    return Changed(path, what, tuple(marked(line.rstrip("\n")) for line in lines))
 
 
 def of_text(diff):
@@ -63,7 +64,6 @@ def _lines_of(repository, file):
     if file.large or file.size > TEXT_BYTES:
         return None
     try:
-        lines = repository.read(file).decode().splitlines()
+        return repository.read(file).decode().splitlines()
     except UnicodeDecodeError:
         return None
-    return lines if len(lines) <= TEXT_LINES else None

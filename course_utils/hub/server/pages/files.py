@@ -33,7 +33,7 @@ def files(service, request, repository, revision, path=""):
         repo=here,
         folders=folders,
         files=[each for each in items if each not in folders],
-        last=last_commits(repository.history, here.commit, path),
+        last=last_commits(repository.history, here.commit, [each.path for each in items]),
         path=path,
         tab="files",
     )

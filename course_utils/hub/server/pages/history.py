@@ -6,6 +6,7 @@ import itertools
 
 from course_utils.hub.server.pages.diffs import changed_file
 from course_utils.hub.server.pages.frame import render, repository_page, shown
+from course_utils.hub.store.lines import Effort
 
 COMMITS, DIFF_FILES = 200, 20
 
@@ -25,8 +26,9 @@ def commit(service, request, repository, revision):
     here = shown(request, repository, revision)
     this = repository.history.commit(here.commit)
     changed = repository.history.changed(this.parents[0] if this.parents else None, this.id)
+    effort = Effort()
     files = [
-        changed_file(repository, path, *pair, here.may_read)
+        changed_file(repository, path, *pair, here.may_read, effort)
         for path, pair in itertools.islice(changed.items(), DIFF_FILES)
     ]
     more = len(changed) - len(files)
