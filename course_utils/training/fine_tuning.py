@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.optim.lr_scheduler import LambdaLR
 
 from course_utils import instructions, world
 from course_utils.batches import IGNORED
@@ -21,6 +22,7 @@ from course_utils.datasets import corpora
 from course_utils.measure.scores import Score, proportion
 from course_utils.models import mixture
 from course_utils.models.model import ASSETS
+from course_utils.training import loop
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -96,17 +98,17 @@ def _descend(
     to `longest`; returns the seconds.
     """
     begun = time.perf_counter()
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=weight_decay)
-    model.train()
-    for step, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min((step + 1) / WARM_UP_STEPS, (steps - step) / steps)
-        model(**batch).loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, longest)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    model.eval()
+    loop.train(
+        model,
+        batches,
+        lambda batch: model(**batch).loss,
+        lambda optimizer: LambdaLR(
+            optimizer, lambda step: min((step + 1) / WARM_UP_STEPS, (steps - step) / steps)
+        ),
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        longest=longest,
+    )
     return time.perf_counter() - begun
 
 

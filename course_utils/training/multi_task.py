@@ -5,15 +5,17 @@ batches, a training and the scores.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.optim.lr_scheduler import LinearLR
 
 from course_utils.batches import IGNORED
 from course_utils.measure.progress import Progress
 from course_utils.measure.scores import Score, proportion
+from course_utils.training import loop
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -98,24 +100,23 @@ def train(
     """
     dice = random.Random(seed)
     torch.manual_seed(seed)  # dropout
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=steps)
     history = TrainingHistory([], [])
-    model.train()
-    with Progress("Training", steps) as progress:
+
+    def batches() -> Iterator[tuple[str, dict[str, torch.Tensor], torch.Tensor]]:
         for step in range(steps):
             task = choose(step, dice)
-            loss = task_loss(
-                model, task, *make_batch(tokenizer, task, dice.choices(rows[task], k=batch_size))
-            )
-            optimizer.zero_grad()  # sets gradients to None, so AdamW leaves the other heads alone
-            loss.backward()
-            optimizer.step()
-            schedule.step()
             history.tasks.append(task)
-            history.losses.append(loss.item())
-            progress.step()
-    model.eval()
+            yield task, *make_batch(tokenizer, task, dice.choices(rows[task], k=batch_size))
+
+    with Progress("Training", steps) as progress:
+        history.losses += loop.train(
+            model,
+            batches(),
+            lambda batch: task_loss(model, *batch),
+            lambda optimizer: LinearLR(optimizer, 1.0, 0.05, total_iters=steps),
+            learning_rate=learning_rate,
+            after_step=progress.step,
+        )
     return history
 
 

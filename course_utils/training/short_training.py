@@ -36,34 +36,28 @@ def train_briefly(
     one pair a step, for `plots.curves`.
     """
     import torch
+    from torch.optim.lr_scheduler import LambdaLR
+
+    from course_utils.training import loop
 
     if batch_size > len(examples):
         raise ValueError(
             f"A batch of {batch_size} can't be drawn from {len(examples)} examples: give more, or "
             "batch_size=."
         )
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    if not trained:
-        raise ValueError(
-            "Every weight of this model is frozen: set requires_grad to True where it should learn."
-        )
-    shuffler, losses = random.Random(seed), []
+    shuffler = random.Random(seed)
     torch.manual_seed(seed)  # dropout
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_rate(step, steps))
-    model.train()
+    batches = (collate(shuffler.sample(examples, batch_size)) for _ in range(steps))
     with Progress("Training", steps) as progress:
-        for step in range(1, steps + 1):
-            batch = collate(shuffler.sample(examples, batch_size))
-            loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).loss
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            losses.append((step, loss.item()))
-            progress.step()
-    model.eval()
-    return losses
+        losses = loop.train(
+            model,
+            batches,
+            lambda batch: model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).loss,
+            lambda optimizer: LambdaLR(optimizer, lambda step: _share_of_rate(step, steps)),
+            learning_rate=learning_rate,
+            after_step=progress.step,
+        )
+    return list(enumerate(losses, 1))
 
 
 def _share_of_rate(step: int, steps: int) -> float:
