@@ -97,7 +97,7 @@ FAMILIES = {
     "VAE": (14, 50, "Kingma and Welling 2014", "a lower bound of log p(x)"),
     "GAN": (14, 30, "Goodfellow et al. 2014", "a game with a critic"),
     "diffusion": (50, 50, "Ho et al. 2020", "how well noise is undone"),
-    "Transformer": (50, 30, "Vaswani et al. 2017", "no loss: a way to mix places"),
+    "Transformer": (50, 30, "Vaswani et al. 2017", "no loss: a way to mix positions"),
     "language model": (88, 30, "Radford et al. 2018", "exact log p(next token)"),
     "preference tuning": (88, 11, "Rafailov et al. 2023 (DPO)", "chosen over rejected"),
     "autoencoding text": (50, 11, "Devlin et al. 2019 (BERT)", "log p(hidden tokens)"),
@@ -109,8 +109,8 @@ _IDEAS = (
     Arrow("Transformer", "language model", "attention", shift=(0, 1.8)),
     Arrow("Transformer", "autoencoding text", "attention", shift=(7, 0)),
     Arrow("language model", "preference tuning", "a start and a reference", shift=(12, 0)),
-    Arrow("language model", "text to image", "reads the wish", shift=(8, 0)),
-    Arrow("GAN", "VAE", "sharper pictures", dashed=True, shift=(9, 0)),
+    Arrow("Transformer", "text to image", "a text encoder", shift=(9, -2)),
+    Arrow("GAN", "text to image", "a critic helps train its VAE", dashed=True, shift=(-14, 1)),
 )
 
 
