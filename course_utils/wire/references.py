@@ -45,7 +45,7 @@ class Rows:
     ``table`` is a ``pyarrow.Table`` or a dict of columns (lists of equal length).
     """
 
-    table: object
+    table: Any
 
 
 @dataclass(frozen=True)

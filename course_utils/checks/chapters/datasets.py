@@ -10,13 +10,31 @@ import io
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.predictions import six_predictions
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Rows
+from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:
+    from random import Random
+
+    import pyarrow
+
+if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    chunks: Any = None
+    read: Any = None
+    scratch: Any = None
+    split: Any = None
+    typo: Any = None
+    write_card: Any = None
+    mirror: Any = None
 
 LESSONS = "lessons/02_datasets/"
 FILES, MAP = LESSONS + "01_many_files_one_table.ipynb", LESSONS + "02_map_and_what_it_keeps.ipynb"
@@ -32,7 +50,7 @@ exercise = Exercise(
 )
 
 
-def _expect_columns(table, columns, what):
+def _expect_columns(table: Any, columns: Mapping[str, str], what: str) -> None:
     """`table` is a table with these columns; `columns`: {name: how its Arrow type begins, "" for any}."""
     if type(table).__name__ != "Table":
         raise Failed(Rung.WRONG_TYPE, f"{what} to be a Dataset", f"a {type(table).__name__}")
@@ -51,19 +69,19 @@ def _expect_columns(table, columns, what):
 # Question 1: five files, one table
 
 
-def unpacked(files):
+def unpacked(files: dict) -> Any:
     """Write {relative name: bytes} into a new folder and return its path."""
     import tempfile
     from pathlib import Path
 
-    folder = Path(tempfile.mkdtemp(dir=scratch.name))  # noqa: F821 - the learner's
+    folder = Path(tempfile.mkdtemp(dir=scratch.name))
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
 
 
-def gathered(files):
+def gathered(files: dict) -> dict:
     """The features and rows that `gather` makes of these files."""
     found = gather(unpacked(files))
     return {"features": {name: str(feature) for name, feature in found.features.items()}, "rows": found}
@@ -98,7 +116,7 @@ FEATURES = {
         'Dataset.from_list(rows, features=Features({"degrees": Value("float32"), "place": Value("string")}))',
     ),
 )
-def gather(answer, draw):
+def gather(answer: Answer, draw: Draw) -> None:
     files, truth = _desks(draw)
     found = answer.given(unpacked, gathered).call("gathered", files)
     expect.keys(found, ("features", "rows"), "gathered(files)")
@@ -117,7 +135,7 @@ def gather(answer, draw):
                 _expect_rows([row for row in rows if row["source"] == source], truth[source], source)
 
 
-def _expect_rows(rows, wanted, source):
+def _expect_rows(rows: Sequence[Mapping[str, Any]], wanted: Sequence[tuple[str, str]], source: str) -> None:
     """The (text, label) pairs of a source are those wanted, in any order."""
     texts = {row["text"] for row in rows}
     expect.true(
@@ -140,7 +158,7 @@ def _expect_rows(rows, wanted, source):
     expect.equal(len(rows), len(wanted), f"the number of rows from {source!r}")
 
 
-def _desks(draw):
+def _desks(draw: Draw) -> tuple[dict[str, bytes], dict[str, list[tuple[str, str]]]]:
     """The five raw files of question 1 as {name: bytes}, and {source: [(text, label),
     …]}, what they say when tidied.
     """
@@ -160,7 +178,7 @@ def _desks(draw):
     sheet = io.StringIO()
     csv.writer(sheet, delimiter=";").writerows([["review", "verdict"], *desk])
 
-    post = [
+    post: list[dict[str, Any]] = [
         {"body": _loose(text, pick), "thumbs": {"positive": "up", "negative": "down"}[label]}
         for text, label in truth["post"]
     ]
@@ -192,18 +210,18 @@ def _desks(draw):
     return files, truth
 
 
-def _loose(text, pick):
+def _loose(text: str, pick: Random) -> str:
     """The text with a few spaces too many."""
     words = text.split(" ")
     words[pick.randrange(1, len(words))] += " "
     return text if pick.random() < 0.3 else "  " + " ".join(words) + " "
 
 
-def _shouted(label, pick):
+def _shouted(label: str, pick: Random) -> str:
     return pick.choice((label, label.upper(), label.capitalize(), f" {label}"))
 
 
-def _parquet(columns):
+def _parquet(columns: dict[str, list]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -215,10 +233,10 @@ def _parquet(columns):
 # Question 2: chunks
 
 
-def chunked(rows, length, stride):
+def chunked(rows: Any, length: int, stride: int) -> object:
     """A Dataset with the columns id and tokens, cut into chunks."""
     options = {"length": length, "stride": stride}
-    return rows.map(chunks, batched=True, batch_size=5, remove_columns=rows.column_names, fn_kwargs=options)  # noqa: F821 - the learner's
+    return rows.map(chunks, batched=True, batch_size=5, remove_columns=rows.column_names, fn_kwargs=options)
 
 
 @exercise.question(
@@ -239,7 +257,7 @@ def chunked(rows, length, stride):
         "shared, 1), window - shared)` for days > 0.",
     ),
 )
-def chunk(answer, draw):
+def chunk(answer: Answer, draw: Draw) -> None:
     pick = draw.random
     length = pick.randrange(8, 20)
     stride = pick.randrange(1, length // 2)
@@ -289,15 +307,15 @@ def chunk(answer, draw):
             )
 
 
-def _documents(tokens):
+def _documents(tokens: Mapping[str, list[int]]) -> pyarrow.Table:
     import pyarrow as pa
 
     return pa.table({"id": list(tokens), "tokens": pa.array(list(tokens.values()), pa.list_(pa.int64()))})
 
 
-def _grouped(rows):
+def _grouped(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """{document: its chunks in order of place}."""
-    groups = {}
+    groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(row["id"], []).append(row)
     return {name: sorted(group, key=lambda row: row["place"]) for name, group in groups.items()}
@@ -306,7 +324,7 @@ def _grouped(rows):
 # Question 3: stop, and go on exactly there
 
 
-def reading(numbers, most, count, state):
+def reading(numbers: list, most: int, count: int, state: str) -> dict:
     """`read` from a stream that is opened anew and breaks off after `most` rows: the
     numbers read, and the state as JSON.
     """
@@ -314,14 +332,14 @@ def reading(numbers, most, count, state):
 
     from datasets import IterableDataset
 
-    def rows():
+    def rows() -> object:
         for place, number in enumerate(numbers):
             if place == most:
                 raise RuntimeError(f"the stream was asked for more than {most} rows")
             yield {"number": number}
 
     stream = IterableDataset.from_generator(rows)
-    found, after = read(stream, count, json.loads(state))  # noqa: F821 - the learner's
+    found, after = read(stream, count, json.loads(state))
     return {"numbers": [row["number"] for row in found], "state": json.dumps(after)}
 
 
@@ -343,7 +361,7 @@ def reading(numbers, most, count, state):
         "itertools.islice(queue, 20): bus.append(person)` leaves them in line.",
     ),
 )
-def resume(answer, draw):
+def resume(answer: Answer, draw: Draw) -> None:
     counts = [draw.random.randrange(3, 30) for _ in range(4)]
     numbers = draw.sample(range(10**6), 200)
     mine = answer.given(reading)
@@ -367,7 +385,7 @@ def resume(answer, draw):
         )
 
 
-def _reading(answer, numbers, count, state, most):
+def _reading(answer: Answer, numbers: list[int], count: int, state: str, most: int) -> tuple[list[int], str]:
     """(numbers, state as JSON) of one reading; the state is carried from reading to reading on this side."""
     found = answer.call("reading", numbers, most, count, state)
     expect.keys(found, ("numbers", "state"), "reading(...)")
@@ -400,14 +418,14 @@ RUNS_AGAIN = {"again": False, "constant": True, "other": False, "batch": True, "
         "still handed out.",
     ),
 )
-def predict(answer, draw):
+def predict(answer: Answer, draw: Draw) -> None:
     six_predictions(answer, RUNS_AGAIN, "the number of edits that you foresaw")
 
 
 # Question 5: chance that can be repeated
 
 
-def elsewhere(row, index, seed, process):
+def elsewhere(row: dict, index: int, seed: int, process: int) -> dict:
     """typo(row, index, seed) as in another process: hash() of a text, or of a tuple
     with one, gives something else.
 
@@ -417,7 +435,7 @@ def elsewhere(row, index, seed, process):
 
     here = builtins.hash
 
-    def there(value):
+    def there(value: object) -> int:
         if isinstance(value, (str, bytes)):
             return here((process, value))
         if isinstance(value, tuple):
@@ -426,7 +444,7 @@ def elsewhere(row, index, seed, process):
 
     builtins.hash = there
     try:
-        return typo(row, index, seed)  # noqa: F821 - the learner's
+        return typo(row, index, seed)
     finally:
         builtins.hash = here
 
@@ -449,11 +467,11 @@ def elsewhere(row, index, seed, process):
         '`random.Random("3/7").random() < 0.5`',
     ),
 )
-def noise(answer, draw):
+def noise(answer: Answer, draw: Draw) -> None:
     texts = [row["text"] for row in draw.rows("reviews", 24)]
     seeds = [draw.random.randrange(1, 10_000) for _ in range(2)]
 
-    def typo(text, index, seed):
+    def typo(text: str, index: int, seed: int) -> str:
         found = answer.call("typo", {"text": text}, index, seed)
         expect.keys(found, ("text",), "typo(row, index, seed)")
         expect.type_of(found["text"], str, 'typo(row, index, seed)["text"]')
@@ -508,7 +526,7 @@ def noise(answer, draw):
     )
 
 
-def _one_swap(text, got):
+def _one_swap(text: str, got: str) -> bool:
     """Whether `got` is `text` with two neighbouring characters exchanged; those must not have been equal."""
     places = [place for place, (one, other) in enumerate(zip(text, got, strict=False)) if one != other]
     if len(text) != len(got) or len(places) != 2 or places[1] != places[0] + 1:
@@ -519,11 +537,11 @@ def _one_swap(text, got):
 # Question 6: splits
 
 
-def splits_of(rows, seed):
+def splits_of(rows: Any, seed: int) -> object:
     """The splits of these rows, with `label` as the ClassLabel that it is."""
     from datasets import ClassLabel
 
-    return split(rows.cast_column("label", ClassLabel(names=["negative", "positive"])), seed)  # noqa: F821 - the learner's
+    return split(rows.cast_column("label", ClassLabel(names=["negative", "positive"])), seed)
 
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
@@ -550,7 +568,7 @@ TOLERANCE = 0.02  # of all rows, and of the rows of a split that are positive
         "    seated += len(family)",
     ),
 )
-def splits(answer, draw):
+def splits(answer: Answer, draw: Draw) -> None:
     rows = _reviews_with_twins(draw)
     seed = draw.random.randrange(1000)
     columns = {name: [row[name] for row in rows] for name in ("number", "text", "label")}
@@ -581,14 +599,14 @@ def splits(answer, draw):
         expect.true(other != mine, "another test split from another seed", "the same")
     with part("no text is in two splits", points=2):
         keys = {name: {_key(row["text"]) for row in split} for name, split in parts.items()}
-        for one, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        for one, another in (("train", "test"), ("train", "validation"), ("validation", "test")):
             expect.true(
-                bool(keys[one] and keys[other]), f"rows in {one} and in {other}", "a split without rows"
+                bool(keys[one] and keys[another]), f"rows in {one} and in {another}", "a split without rows"
             )
-            shared = sorted(keys[one] & keys[other])
+            shared = sorted(keys[one] & keys[another])
             expect.true(
                 not shared,
-                f"no text in {one} and in {other} too, whatever its case and spaces",
+                f"no text in {one} and in {another} too, whatever its case and spaces",
                 f"{len(shared)}, such as {shared[:1]}",
             )
     with part("sizes and classes are as they should be", points=1):
@@ -601,18 +619,18 @@ def splits(answer, draw):
             expect.close(ratio, positive, f"the share of positive reviews in {name!r}", tolerance=TOLERANCE)
 
 
-def _test_numbers(found, call):
+def _test_numbers(found: Any, call: str) -> list[int]:
     """The sorted row numbers of a test split."""
     expect.keys(found, ("test",), call)
     _expect_columns(found["test"], {"number": "int"}, f"'test' of {call}")
     return sorted(found["test"]["number"].to_pylist())
 
 
-def _key(text):
+def _key(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def _reviews_with_twins(draw):
+def _reviews_with_twins(draw: Draw) -> list[dict[str, Any]]:
     """About 1,400 numbered reviews, three in ten positive; one text in six occurs up to
     four times, in other case or spacing.
     """
@@ -636,13 +654,13 @@ def _reviews_with_twins(draw):
 # Question 7: a card that loads by name
 
 
-def carded(files, names):
+def carded(files: dict, names: list) -> dict:
     """The card's data and, for each name, {split: texts} as load_dataset finds them."""
     from datasets import load_dataset
     from huggingface_hub import DatasetCard
 
     folder = unpacked(files)
-    write_card(folder, names)  # noqa: F821 - the learner's
+    write_card(folder, names)
     found = {"card": DatasetCard.load(folder / "README.md").data.to_dict()}
     for name in names:
         loaded = load_dataset(str(folder), name, cache_dir=str(unpacked({})))
@@ -676,7 +694,7 @@ def carded(files, names):
         ),
     ),
 )
-def card(answer, draw):
+def card(answer: Answer, draw: Draw) -> None:
     names = draw.sample(("reviews", "notices", "letters", "menus"), 2)
     texts = iter(row["text"] for row in draw.rows("topics", 40))
     truth = {
@@ -703,7 +721,7 @@ def card(answer, draw):
         expect.equal(language, ["en"], "the language, as the Hub spells it,")
 
 
-def _csv(texts):
+def _csv(texts: Iterable[str]) -> bytes:
     sheet = io.StringIO()
     csv.writer(sheet).writerows([["text"], *([text] for text in texts)])
     return sheet.getvalue().encode()
@@ -731,7 +749,7 @@ def _csv(texts):
         'marks = ["f"] + ["."] * (len(new) - 1)',
     ),
 )
-def rename(answer, draw):
+def rename(answer: Answer, draw: Draw) -> None:
     from course_utils.world import ENTITY_TAGS
 
     sentences = [
@@ -779,7 +797,7 @@ def rename(answer, draw):
         expect.true(others != found, "other names from another seed", "the same in all of 40 sentences")
 
 
-def _mentions(tokens, tags):
+def _mentions(tokens: Iterable[str], tags: Iterable[str]) -> list[tuple[str, list[str]]]:
     """[(type, [word, …]), …] in their order."""
     found = []
     for token, tag in zip(tokens, tags, strict=False):
@@ -790,7 +808,9 @@ def _mentions(tokens, tags):
     return found
 
 
-def _with_names(tokens, tags, pool, pick):
+def _with_names(
+    tokens: Sequence[str], tags: Sequence[str], pool: Mapping[str, list[list[str]]], pick: Random
+) -> tuple[list[str], list[str]]:
     """(tokens, tags) with each name replaced by one of its type from the pool, the same one perhaps."""
     new_tokens, new_tags = [], []
     for token, tag in zip(tokens, tags, strict=True):
@@ -804,11 +824,11 @@ def _with_names(tokens, tags, pool, pick):
     return new_tokens, new_tags
 
 
-def _outside(tokens, tags):
+def _outside(tokens: Iterable[str], tags: Iterable[str]) -> list[str]:
     return [token for token, tag in zip(tokens, tags, strict=False) if tag == "O"]
 
 
-def _fault_of_tags(tags):
+def _fault_of_tags(tags: Iterable[str]) -> str | None:
     """The first tag that IOB2 does not allow where it stands, or None."""
     before = "O"
     for tag in tags:
@@ -821,7 +841,7 @@ def _fault_of_tags(tags):
 # Question 9: pictures with questions
 
 
-def pixels_of(row):
+def pixels_of(row: dict) -> dict:
     """A row with the picture's pixels, as an array, in place of the picture."""
     import numpy as np
 
@@ -829,19 +849,19 @@ def pixels_of(row):
     return {"pixels": pixels, "question": row["question"], "answer": row["answer"]}
 
 
-def pictured(files):
+def pictured(files: dict) -> dict:
     """The features and rows of `picture_set`, with the pictures as arrays."""
     found = picture_set(unpacked(files))
     features = {name: str(feature) for name, feature in found.features.items()}
     return {"features": features, "rows": [pixels_of(row) for row in found]}
 
 
-def mirrored(pixels, question, answer):
+def mirrored(pixels: Any, question: str, answer: str) -> dict:
     """What `mirror` makes of a row, with the picture as an array."""
     from PIL import Image
 
     row = {"image": Image.fromarray(pixels), "question": question, "answer": answer}
-    return pixels_of(mirror(row))  # noqa: F821 - the learner's
+    return pixels_of(mirror(row))
 
 
 @exercise.question(
@@ -863,7 +883,7 @@ def mirrored(pixels, question, answer):
         ),
     ),
 )
-def picture_set(answer, draw):
+def picture_set(answer: Answer, draw: Draw) -> None:
     import numpy as np
 
     from course_utils.datasets import pictures
@@ -922,14 +942,16 @@ def picture_set(answer, draw):
             )
 
 
-def _pictured(answer, files):
+def _pictured(answer: Answer, files: dict[str, bytes]) -> dict[str, Any]:
     found = answer.given(unpacked, pixels_of, pictured).call("pictured", files)
     expect.keys(found, ("features", "rows"), "pictured(files)")
     expect.each_of(found["rows"], dict, "the rows of picture_set(folder)")
     return found
 
 
-def _picture_files(draw, records):
+def _picture_files(
+    draw: Draw, records: Sequence[dict[str, Any]]
+) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     """Files of question 9, {name: bytes}, and the records whose picture can be opened."""
     numbers = draw.sample(range(100, 1000), len(records))
     missing, *broken = draw.sample(range(len(records)), 4)

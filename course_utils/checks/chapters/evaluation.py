@@ -8,12 +8,24 @@ import re
 import string
 import tempfile
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
+from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    arguments_for: Any = None
+    write_metric: Any = None
 
 LESSONS = "lessons/04_evaluation/"
 METRICS = LESSONS + "01_what_a_metric_sees.ipynb"
@@ -32,17 +44,17 @@ exercise = Exercise(
 # Independent implementations that answers are held against
 
 
-def normalised(text):
+def normalised(text: str) -> list[str]:
     """The words of a text as SQuAD's script compares them (Rajpurkar et al. 2016)."""
     text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
     return re.sub(r"\b(a|an|the)\b", " ", text).split()
 
 
-def exact_match(prediction, reference):
+def exact_match(prediction: str, reference: str) -> float:
     return float(normalised(prediction) == normalised(reference))
 
 
-def token_f1(prediction, reference):
+def token_f1(prediction: str, reference: str) -> float:
     """2 × shared ÷ (written + wanted) on normalised words; two empty answers agree."""
     words, wanted = normalised(prediction), normalised(reference)
     if not words and not wanted:
@@ -50,7 +62,7 @@ def token_f1(prediction, reference):
     return 2 * (Counter(words) & Counter(wanted)).total() / (len(words) + len(wanted))
 
 
-def rouge_l(prediction, reference):
+def rouge_l(prediction: str, reference: str) -> float:
     """Google's rouge_score, without stemming: the F1 of the longest common
     subsequence of words (Lin 2004).
     """
@@ -59,7 +71,7 @@ def rouge_l(prediction, reference):
     return RougeScorer(["rougeL"], use_stemmer=False).score(reference, prediction)["rougeL"].fmeasure
 
 
-def macro_f1(predictions, references):
+def macro_f1(predictions: Sequence[int], references: Sequence[int]) -> float:
     """The F1 of every class that is predicted or present, averaged with equal weight, by scikit-learn."""
     from sklearn.metrics import f1_score
 
@@ -87,7 +99,7 @@ def macro_f1(predictions, references):
         "2 * 1 / (3 + 2)                 # the F1 of the two lists",
     ),
 )
-def metrics_by_hand(answer, draw):
+def metrics_by_hand(answer: Answer, draw: Draw) -> None:
     pairs = _answer_pairs(draw)
     with part("the cleaned words, on which exact match stands", points=1):
         for text in dict.fromkeys(text for pair in pairs for text in pair):
@@ -107,7 +119,7 @@ def metrics_by_hand(answer, draw):
             )
 
 
-def _answer_pairs(draw):
+def _answer_pairs(draw: Draw) -> list[tuple[str, str]]:
     """(prediction, reference): right, nearly right in different ways, wrong, empty."""
     texts = [row["answers"]["text"][0] for row in draw.rows("questions", 8)]
     other = draw.sample(texts, len(texts))
@@ -123,7 +135,7 @@ def _answer_pairs(draw):
     return pairs
 
 
-def _labels(draw):
+def _labels(draw: Draw) -> Iterator[tuple[list[int], list[int]]]:
     """Small sets of labels: ordinary ones, and one with a class that is only
     predicted and one only present.
     """
@@ -160,7 +172,7 @@ def _labels(draw):
         "        row.append(old[place] + 1 if x == y else max(row[-1], old[place + 1]))",
     ),
 )
-def rouge_by_hand(answer, draw):
+def rouge_by_hand(answer: Answer, draw: Draw) -> None:
     words = draw.sample("ferry harbour late nobody minded lamp kettle pier green boat".split(), 8)
     plain = [
         (" ".join(words), " ".join(words)),
@@ -184,7 +196,7 @@ def rouge_by_hand(answer, draw):
             expect.close(answer.call("rouge_l", *pair), rouge_l(*pair), f"rouge_l{pair}", tolerance=1e-6)
 
 
-def _scattered(words):
+def _scattered(words: list[str]) -> tuple[str, str]:
     """A pair whose longest common block of words (3) is no part of its longest common subsequence (4)."""
     one, two, three, four, *block, other = words
     return " ".join([one, two, three, four, *block]), " ".join(
@@ -221,7 +233,7 @@ NOTICED = 0.99  # a mean below this is a damage noticed
         "photograph notices both.",
     ),
 )
-def foretell(answer, draw):
+def foretell(answer: Answer, draw: Draw) -> None:
     found = answer.call("forecast")
     expect.keys(found, DAMAGES, "forecast()")
     texts = [row["summary"] for row in draw.rows("dialogues", 60)]
@@ -266,7 +278,7 @@ def foretell(answer, draw):
         'features=datasets.Features({"marks": datasets.Sequence(datasets.Value("float64"))})',
     ),
 )
-def own_module(answer, draw):
+def own_module(answer: Answer, draw: Draw) -> None:
     predictions, references, share = _answers_with_choices(draw)
     mine = answer.given(asked, written)
     _expect_module(mine.call("written"))
@@ -281,7 +293,7 @@ def own_module(answer, draw):
             expect.close(found["any_match"], share, f'"any_match" after {way}')
 
 
-def asked(predictions, references, way):
+def asked(predictions: list, references: list, way: str) -> dict:
     """What the metric says: fed by "compute", "add" or "add_batch"."""
     import tempfile
     from pathlib import Path
@@ -290,7 +302,7 @@ def asked(predictions, references, way):
 
     folder = Path(tempfile.mkdtemp()) / "any_match"
     folder.mkdir()
-    write_metric(str(folder))  # noqa: F821 - the learner's
+    write_metric(str(folder))
     metric = evaluate.load(str(folder))
     if way == "compute":
         return metric.compute(predictions=predictions, references=references)
@@ -303,20 +315,20 @@ def asked(predictions, references, way):
     return metric.compute()
 
 
-def written():
+def written() -> str:
     """The source of the module that `write_metric` writes."""
     import tempfile
     from pathlib import Path
 
     folder = tempfile.mkdtemp()
-    write_metric(folder)  # noqa: F821 - the learner's
+    write_metric(folder)
     return Path(folder, "any_match.py").read_text(encoding="utf-8")
 
 
 MOST_SOURCE = 20_000  # characters of a module; the lesson's has about 800
 
 
-def _expect_module(source):
+def _expect_module(source: Any) -> None:
     """The source has a class with the two methods of an `evaluate` module; it is parsed here, and not run."""
     what = "any_match.py"
     expect.type_of(source, str, what)
@@ -334,7 +346,7 @@ def _expect_module(source):
     )
 
 
-def _answers_with_choices(draw):
+def _answers_with_choices(draw: Draw) -> tuple[list[str], list[list[str]], float]:
     """Predictions, lists of acceptable references of different lengths, and the share that agrees."""
     texts = [row["answers"]["text"][0] for row in draw.rows("questions", 40)]
     references, predictions = [], []
@@ -366,7 +378,7 @@ def _answers_with_choices(draw):
         "readings[measured].mean()",
     ),
 )
-def without_padding(answer, draw):
+def without_padding(answer: Answer, draw: Draw) -> None:
     generator = draw.numpy()
     labels = generator.integers(0, 4, size=(12, 9))
     labels[labels == 3] = 0  # class 3 is guessed now and then and never right
@@ -398,7 +410,7 @@ def without_padding(answer, draw):
             expect.close(again[name], found[name], f"the {name} after more padding", tolerance=1e-6)
 
 
-def _padded(logits, labels, places):
+def _padded(logits: np.ndarray, labels: np.ndarray, places: int) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
 
     nothing = np.zeros((len(logits), places, logits.shape[-1]), dtype=logits.dtype)
@@ -433,7 +445,7 @@ NARROWEST, WIDEST = 0.7, 1.4
         "np.quantile(means, [0.025, 0.975])",
     ),
 )
-def paired(answer, draw):
+def paired(answer: Answer, draw: Draw) -> None:
     generator = draw.numpy()
     before, after = _systems(generator, draw.random.randrange(180, 320), 0.04)
     what = "paired_interval(before, after, 1)"
@@ -454,7 +466,7 @@ def paired(answer, draw):
         _keeps_its_promise(answer, draw)
 
 
-def _keeps_its_promise(answer, draw):
+def _keeps_its_promise(answer: Answer, draw: Draw) -> None:
     """Coverage and width together, at several numbers of rows that nobody can
     know: one alone is easily had.
     """
@@ -479,14 +491,14 @@ def _keeps_its_promise(answer, draw):
     )
 
 
-def _systems(generator, count, shift):
+def _systems(generator: np.random.Generator, count: int, shift: float) -> tuple[list[float], list[float]]:
     """Scores of two systems on the same rows, hard and easy ones; their true difference is `shift`."""
     ease = generator.uniform(0, 1, size=count)
     before = ease + generator.normal(0, 0.1, size=count)
     return before.tolist(), (ease + shift + generator.normal(0, 0.1, size=count)).tolist()
 
 
-def _interval(answer, before, after, seed):
+def _interval(answer: Answer, before: list[float], after: list[float], seed: int) -> dict[str, float]:
     found = answer.call("paired_interval", before, after, seed)
     expect.keys(found, ("difference", "low", "high"), "paired_interval(before, after, seed)")
     for name in ("difference", "low", "high"):
@@ -494,7 +506,7 @@ def _interval(answer, before, after, seed):
     return found
 
 
-def _mean_and_error(values):
+def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     """The mean and its standard error."""
     mean = math.fsum(values) / len(values)
     return mean, math.sqrt(
@@ -521,7 +533,7 @@ def _mean_and_error(values):
         'sorted(shops, key=lambda shop: shop["rise"])',
     ),
 )
-def ablation(answer, draw):
+def ablation(answer: Answer, draw: Draw) -> None:
     scores, truth = _variants(draw)
     table = answer.call("ablation_table", scores)
     expect.each_of(table, dict, "ablation_table(scores)")
@@ -546,7 +558,7 @@ def ablation(answer, draw):
             expect.equal(line["matters"], truth[line["variant"]][1], f'"matters" of {line["variant"]!r}')
 
 
-def _variants(draw):
+def _variants(draw: Draw) -> tuple[dict[str, list[float]], dict[str, tuple[float, bool]]]:
     """{name: scores of 200 rows} and {name: (change, whether it is more than chance)}.
 
     Changes that matter are at least six standard errors away from 0, the others below one; one variant
@@ -589,7 +601,7 @@ def _variants(draw):
     ),
     seconds=120,
 )
-def best_checkpoint(answer, draw):
+def best_checkpoint(answer: Answer, draw: Draw) -> None:
     values = [round(value, 3) for value in draw.numpy().uniform(0.2, 0.8, size=6).tolist()]
     while values.index(max(values)) in (0, 5) or values.index(min(values)) in (0, 5):
         draw.random.shuffle(values)
@@ -621,7 +633,7 @@ def best_checkpoint(answer, draw):
 
 
 #: What a check takes over from the learner's arguments, and what it may be
-FOLLOWED = {
+FOLLOWED: dict[str, type | tuple[type, ...]] = {
     "max_steps": int,
     "num_train_epochs": (int, float),
     "eval_strategy": str,
@@ -636,12 +648,12 @@ FOLLOWED = {
 }
 
 
-def settings(metric, less_is_better, steps):
+def settings(metric: str, less_is_better: bool, steps: int) -> dict:
     """The arguments that `arguments_for` makes, as plain data."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        found = arguments_for(folder, metric, less_is_better, steps)  # noqa: F821 - the learner's
+        found = arguments_for(folder, metric, less_is_better, steps)
         return {
             name: value
             for name, value in found.to_dict().items()
@@ -649,7 +661,7 @@ def settings(metric, less_is_better, steps):
         }
 
 
-def _kept(found, values):
+def _kept(found: Any, values: Sequence[float]) -> dict[str, int | None]:
     """What a Trainer of the check's own does with these arguments.
 
     The model has one weight, which every step moves; the metric "quality" takes the values, one per
@@ -666,18 +678,19 @@ def _kept(found, values):
     expect.at_most(found["num_train_epochs"], 10 * len(values), "num_train_epochs of arguments_for(…)")
 
     class OneWeight(torch.nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.weight = torch.nn.Parameter(torch.zeros(1))
 
-        def forward(self, x, labels=None):
+        def forward(self, x: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
             return {"loss": (self.weight - x).pow(2).mean(), "logits": self.weight * x}
 
-    def scripted(_):
+    def scripted(_: object) -> dict[str, float]:
         weights.append(model.weight.item())
         return {"quality": values[min(len(weights), len(values)) - 1]}
 
-    model, weights = OneWeight(), []
+    weights: list[float] = []
+    model = OneWeight()
     rows = [{"x": torch.ones(1), "labels": torch.ones(1)}] * 4
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -7,9 +7,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NoReturn
 
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
+from course_utils.checks.report import Failed, Rung
+from course_utils.wire.answer import Answer
 
 LESSONS = "lessons/11_results_and_demos/"
 RESULTS = LESSONS + "01_results_that_can_be_believed.ipynb"
@@ -29,7 +34,7 @@ exercise = Exercise(
 # Independent implementations that answers are held against
 
 
-def mean_and_interval(values):
+def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
     """(mean, low, high): the mean ± 1.96 standard errors; (mean, None, None) for a single value."""
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
@@ -39,7 +44,7 @@ def mean_and_interval(values):
     return mean, mean - half, mean + half
 
 
-def _scores(draw, rows, centre=0.4, width=0.15):
+def _scores(draw: Draw, rows: int, centre: float = 0.4, width: float = 0.15) -> list[float]:
     return [round(min(1.0, max(0.0, draw.random.gauss(centre, width))), 4) for _ in range(rows)]
 
 
@@ -66,7 +71,7 @@ def _scores(draw, rows, centre=0.4, width=0.15):
         "statistics.stdev(weights)})",
     ),
 )
-def results_file(answer, draw):
+def results_file(answer: Answer, draw: Draw) -> None:
     runs = {name: _scores(draw, draw.random.randrange(20, 60)) for name in draw.sample(METHODS, 4)}
     single = draw.random.choice(list(runs))
     runs[single] = runs[single][:1]
@@ -96,10 +101,10 @@ def results_file(answer, draw):
         expect.equal(found["versions"], versions, "the versions in the JSON")
 
 
-def _read_json(text):
+def _read_json(text: str) -> Any:
     """A JSON text as strict readers take it, without NaN; a failure tells where."""
 
-    def refuse(constant):
+    def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no JSON")
 
     try:
@@ -112,7 +117,7 @@ def _read_json(text):
         )
 
 
-def _by_method(entries, runs):
+def _by_method(entries: Any, runs: Mapping[str, Sequence[float]]) -> dict[str, dict]:
     expect.each_of(entries, dict, '"runs" in the JSON')
     for number, entry in enumerate(entries):
         expect.keys(entry, ("method",), f'"runs"[{number}]')
@@ -141,8 +146,11 @@ def _by_method(entries, runs):
         'axes.set_xticks([0, 1], ["May", "June"])',
     ),
 )
-def figure(answer, draw):
-    results = {"metric": draw.random.choice(["ROUGE-L", "exact match", "token F1"]), "runs": _uneven(draw)}
+def figure(answer: Answer, draw: Draw) -> None:
+    results: dict[str, Any] = {
+        "metric": draw.random.choice(["ROUGE-L", "exact match", "token F1"]),
+        "runs": _uneven(draw),
+    }
     found = answer.call("plotted", results)
     expect.each_of(found, dict, "the figure's axes")
     expect.length(found, 1, "the figure's axes")
@@ -178,7 +186,7 @@ def figure(answer, draw):
         )
 
 
-def _uneven(draw):
+def _uneven(draw: Draw) -> list[dict[str, Any]]:
     """Runs whose intervals are longer on one side, as a bootstrap's are."""
     runs = []
     for name in draw.sample(METHODS, 4):
@@ -215,7 +223,7 @@ def _uneven(draw):
         '    return PRICES[item], ""',
     ),
 )
-def demo_function(answer, draw):
+def demo_function(answer: Answer, draw: Draw) -> None:
     words = draw.sample("ferry harbour late nobody minded lamp kettle pier green boat".split(), 6)
     text = " ".join(words)
     with part("a good text: the model's answer and no message", points=1):
@@ -254,7 +262,7 @@ def demo_function(answer, draw):
         )
 
 
-def _predicted(answer, text, name):
+def _predicted(answer: Answer, text: str, name: str) -> Sequence[str]:
     what = f"predict({expect.show(text)}, {name!r})"
     found = answer.call("predict", text, name)
     expect.type_of(found, (tuple, list), what)
@@ -263,7 +271,7 @@ def _predicted(answer, text, name):
     return found
 
 
-def _complaint(answer, text, name):
+def _complaint(answer: Answer, text: str, name: str) -> str:
     """The message for something that can't be answered."""
     what = f"predict({expect.show(text)}, {name!r})"
     found, message = _predicted(answer, text, name)
@@ -301,7 +309,7 @@ LEAST_SURE, MOST_UNSURE = (
         "  # 1, 1, 3",
     ),
 )
-def leaderboard(answer, draw):
+def leaderboard(answer: Answer, draw: Draw) -> None:
     with part("models that are clearly apart", points=1):
         _places_agree(answer, _class(draw, (0.0, 0.3, 0.6)))
     with part("models that share a place", points=2):
@@ -313,7 +321,7 @@ def leaderboard(answer, draw):
         _places_agree(answer, _class(draw, (0.0, 0.03)))
 
 
-def _class(draw, leads):
+def _class(draw: Draw, leads: Collection[float]) -> dict[str, list[float]]:
     """{name: scores} on the same 60 rows, hard and easy ones; drawn until no lead is a borderline case."""
     while True:
         names = draw.sample(METHODS, len(leads))
@@ -329,14 +337,14 @@ def _class(draw, leads):
             return scores
 
 
-def _lead(one, other):
+def _lead(one: Sequence[float], other: Sequence[float]) -> float:
     """The mean lead in standard errors; 0 for equal scores."""
     gains = [mine - yours for mine, yours in zip(one, other, strict=True)]
     mean, low, _ = mean_and_interval(gains)
-    return mean / ((mean - low) / NORMAL) if mean != low else 0.0
+    return mean / ((mean - low) / NORMAL) if low is not None and mean != low else 0.0
 
 
-def _places_agree(answer, scores):
+def _places_agree(answer: Answer, scores: dict[str, list[float]]) -> None:
     found = answer.call("places", scores)
     expect.type_of(found, dict, "places(scores)")
     expect.keys(found, scores, "places(scores)")
@@ -368,7 +376,7 @@ def _places_agree(answer, scores):
         "cakes = [sum(three) / 3 for three in zip(*marks)]",
     ),
 )
-def same_rows(answer, draw):
+def same_rows(answer: Answer, draw: Draw) -> None:
     rows, seeds = draw.random.randrange(40, 80), draw.random.randrange(3, 6)
     hardness = [draw.random.uniform(0.1, 0.9) for _ in range(rows)]
     scores = [[row + draw.random.gauss(0, 0.05) for row in hardness] for _ in range(seeds)]
@@ -380,6 +388,7 @@ def same_rows(answer, draw):
     with part("the mean and an interval as wide as the rows allow", points=2):
         expect.close(found["mean"], wanted[0], "the mean", tolerance=1e-6)
         for end, value in zip(("low", "high"), wanted[1:], strict=True):
+            assert value is not None, "there are many rows"
             expect.close(found[end], value, f"the {end} end of the interval over {rows} rows", tolerance=1e-4)
 
 
@@ -421,7 +430,7 @@ FORETOLD = {
         ),
     ),
 )
-def predict_the_board(answer, draw):
+def predict_the_board(answer: Answer, draw: Draw) -> None:
     predicted = answer.call("predictions")
     expect.keys(predicted, [name for group in FORETOLD.values() for name in group], "predictions()")
     for title, group in FORETOLD.items():
@@ -463,7 +472,7 @@ TITLES = ("Reviews: {}", 'The "{}"', "#1 in {}", "{}'s letters", "[{}]")
         '"\\n".join(f"{key}: {json.dumps(value)}" for key, value in label.items())',
     ),
 )
-def files_of_a_space(answer, draw):
+def files_of_a_space(answer: Answer, draw: Draw) -> None:
     names = draw.sample(("torch", "transformers", "datasets", "peft"), 2)
     versions = {"gradio": f"{draw.random.randrange(5, 9)}.{draw.random.randrange(1, 9)}0"}
     versions |= {name: f"{draw.random.randrange(2, 6)}.{draw.random.randrange(30)}.0" for name in names}
@@ -506,7 +515,7 @@ def files_of_a_space(answer, draw):
                 _stopped(_space(answer, leaky, heading, versions, secrets), name, value)
 
 
-def _space(answer, *given):
+def _space(answer: Answer, *given: object) -> Sequence[Any]:
     """(files, message) of what space_files returns, as a dict and a text."""
     found = answer.call("space_files", *given)
     expect.type_of(found, (tuple, list), "space_files(…)")
@@ -516,7 +525,7 @@ def _space(answer, *given):
     return found
 
 
-def _committed(found, title):
+def _committed(found: Sequence[Any], title: str) -> dict[str, str]:
     """The three files' texts, where there was no secret to complain of."""
     files, message = found
     expect.equal(message, "", f"the message for the title {title!r}, where no secret stands in a file")
@@ -526,13 +535,15 @@ def _committed(found, title):
     return files
 
 
-def _header(card, title):
+def _header(card: str, title: str) -> dict:
     """The card's header as YAML reads it."""
     import yaml
 
     what = f"README.md for the title {title!r}"
     found = HEADER.match(card[:LONGEST_HEADER])
-    expect.true(found is not None, f"{what} to begin with a header between two lines ---", expect.show(card))
+    if found is None:
+        wanted = f"{what} to begin with a header between two lines ---"
+        raise Failed(Rung.WRONG_VALUE, wanted, expect.show(card))
     try:
         header = yaml.safe_load(found[1])
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -542,7 +553,7 @@ def _header(card, title):
     return header
 
 
-def _stopped(found, name, value):
+def _stopped(found: Sequence[Any], name: str, value: str) -> None:
     """Nothing is committed, and the message names the secret and not its value."""
     files, message = found
     expect.equal(files, {}, f"the files where the value of {name} stands in app or title")

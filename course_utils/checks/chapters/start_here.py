@@ -5,12 +5,20 @@ The exercise works with the bert twin whatever the profile, so that a mark means
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from course_utils import catalog
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.wire import Asset
+from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LESSONS = "lessons/00_start_here/"
 HERE, HELLO, ATTENTION = (
@@ -27,14 +35,14 @@ exercise = Exercise(
 
 
 @cache
-def _tokenizer():
+def _tokenizer() -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(catalog.model_path("bert", "offline"))
 
 
 @cache
-def _twin():
+def _twin() -> PreTrainedModel:
     """The bert twin: float32, CPU, eval mode, eager attention. Nothing here may change it."""
     import torch
     from transformers import AutoModelForMaskedLM
@@ -63,10 +71,10 @@ def _twin():
         'colour = room.get("COLOUR") or "white"     # not set, and set to nothing, are both the default',
     ),
 )
-def examine(answer, draw):
+def examine(answer: Answer, draw: Draw) -> None:
     cases = [_environment(draw, style) for style in ("plain", "offline", "OFFLINE", "not offline", "empty")]
 
-    def reports(*keys):
+    def reports(*keys: str) -> Iterator[tuple[tuple[dict[str, str], ...], dict]]:
         """[(case, report), …]; what is asked for must be in the report."""
         found = [answer.call("examine", *case) for case in cases]
         for report in found:
@@ -75,8 +83,8 @@ def examine(answer, draw):
 
     with part("offline or not", points=1):
         for (environment, _, _), report in reports("offline"):
-            wanted = environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-            expect.equal(report["offline"], wanted, f"'offline' for {_shown(environment, 'HF_HUB_OFFLINE')}")
+            offline = environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+            expect.equal(report["offline"], offline, f"'offline' for {_shown(environment, 'HF_HUB_OFFLINE')}")
     with part("which Hub, and which cache", points=1):
         for (environment, _, _), report in reports("endpoint", "cache"):
             endpoint = (environment.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
@@ -103,7 +111,7 @@ def examine(answer, draw):
             )
 
 
-def _environment(draw, style):
+def _environment(draw: Draw, style: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     """(environment, installed, wanted) of an imagined computer."""
     pick = draw.random
     names = draw.sample(("torch", "datasets", "peft", "gradio", "evaluate", "tokenizers", "accelerate"), 5)
@@ -129,7 +137,7 @@ def _environment(draw, style):
     return environment, installed, wanted
 
 
-def _shown(environment, name):
+def _shown(environment: Mapping[str, str], name: str) -> str:
     return f"{name}={environment[name]!r}" if name in environment else f"{name} not set"
 
 
@@ -157,7 +165,7 @@ def _shown(environment, name):
         "        waiting += friends[person]",
     ),
 )
-def path(answer, draw):
+def path(answer: Answer, draw: Draw) -> None:
     cases = [_chapters(draw, count) for count in (4, 6, 8, 9)]
     with part("what is wanted, and what it needs", points=2):
         for chapters in cases:
@@ -175,7 +183,7 @@ def path(answer, draw):
             _same_path(answer, chapters, wanted, [wanted[0], draw.random.choice(list(chapters))])
 
 
-def _chapters(draw, count):
+def _chapters(draw: Draw, count: int) -> dict[str, list[str]]:
     """name -> the names it needs, all of them earlier; at least one chain of three."""
     names = draw.sample(_WORDS, count)
     if (
@@ -192,7 +200,7 @@ def _chapters(draw, count):
 _WORDS = ("sea", "bread", "clocks", "maps", "boats", "wool", "salt", "glass", "bells", "roads", "tides")
 
 
-def _same_path(answer, chapters, wanted, known):
+def _same_path(answer: Answer, chapters: dict[str, list[str]], wanted: list[str], known: list[str]) -> None:
     found = answer.call("path", chapters, wanted, known)
     call = f"path(chapters, {wanted}, {known})"
     expect.each_of(found, str, call)
@@ -201,7 +209,7 @@ def _same_path(answer, chapters, wanted, known):
     )
 
 
-def _path(chapters, wanted, known):
+def _path(chapters: Mapping[str, list[str]], wanted: list[str], known: list[str]) -> list[str]:
     chosen, waiting = set(), list(wanted)
     while waiting:
         name = waiting.pop()
@@ -231,7 +239,7 @@ def _path(chapters, wanted, known):
         '[{"name": names[i], "share": v} for v, i in zip(top.values.tolist(), top.indices.tolist())]',
     ),
 )
-def best_words(answer, draw):
+def best_words(answer: Answer, draw: Draw) -> None:
     count = draw.random.randrange(3, 7)
     texts = _masked_texts(draw, 4)
     found = [answer.call("best_words", *_bert(), text, count) for text in texts]
@@ -254,13 +262,13 @@ def best_words(answer, draw):
             expect.all_close([word["probability"] for word in words], [share for _, share in right], what)
 
 
-def _bert():
+def _bert() -> tuple[Asset, Asset]:
     return Asset("bert", "model"), Asset("bert", "tokenizer")
 
 
-def _masked_texts(draw, count):
+def _masked_texts(draw: Draw, count: int) -> list[str]:
     """Passages of different lengths with one hidden word each, at different places."""
-    texts = []
+    texts: list[str] = []
     for row in draw.rows("general-text", 4 * count):
         words = row["text"].split()
         if len(words) > 5 and len(texts) < count:
@@ -270,13 +278,13 @@ def _masked_texts(draw, count):
     return texts
 
 
-def _best_words(text, count):
+def _best_words(text: str, count: int) -> list[tuple[str, float]]:
     best = _mask_probabilities([text])[0].topk(count)
     words = [_tokenizer().decode([number]) for number in best.indices.tolist()]
     return list(zip(words, best.values.tolist(), strict=True))
 
 
-def _mask_probabilities(texts):
+def _mask_probabilities(texts: list[str]) -> torch.Tensor:
     """(texts, words): the probabilities at each text's hidden word, every text by itself."""
     import torch
 
@@ -308,7 +316,7 @@ def _mask_probabilities(texts):
         "shares = counted.softmax(dim=-1)      # a forbidden one has exactly 0",
     ),
 )
-def attention(answer, draw):
+def attention(answer: Answer, draw: Draw) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(draw.seed)
@@ -330,13 +338,15 @@ def attention(answer, draw):
         _same_attention(answer, large, causal, "attention(60 * query, key, value, causal)")
 
 
-def _vectors(generator, shapes):
+def _vectors(generator: torch.Generator, shapes: Sequence[tuple[int, ...]]) -> list[torch.Tensor]:
     import torch
 
     return [torch.randn(shape, generator=generator) for shape in shapes]
 
 
-def _same_attention(answer, vectors, mask, call):
+def _same_attention(
+    answer: Answer, vectors: list[torch.Tensor], mask: torch.Tensor | None, call: str
+) -> None:
     import torch
 
     arguments = vectors if mask is None else [*vectors, mask]
@@ -367,7 +377,7 @@ def _same_attention(answer, vectors, mask, call):
         "rows = groups.transpose(1, 2).flatten(start_dim=2)          # (texts, places, 12)",
     ),
 )
-def first_layer(answer, draw):
+def first_layer(answer: Answer, draw: Draw) -> None:
     texts = [text.replace("[MASK]", "salt") for text in _masked_texts(draw, 3)]
     single = _tokenizer()(texts[:1], return_tensors="pt")
     batch = _tokenizer()(texts, padding=True, return_tensors="pt")
@@ -377,7 +387,7 @@ def first_layer(answer, draw):
         _same_layer(answer, batch, "first_layer(model, input_ids, attention_mask) for three texts")
 
 
-def _same_layer(answer, tokens, call):
+def _same_layer(answer: Answer, tokens: Mapping[str, torch.Tensor], call: str) -> None:
     import torch
 
     found = answer.call("first_layer", Asset("bert", "model"), tokens["input_ids"], tokens["attention_mask"])
@@ -388,7 +398,7 @@ def _same_layer(answer, tokens, call):
     expect.all_close(found[real], wanted[real], f"{call}, at the places that are no padding,", tolerance=1e-4)
 
 
-def _first_layer(tokens):
+def _first_layer(tokens: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """What the twin itself has there, caught on the way."""
     import torch
 
@@ -424,7 +434,7 @@ def _first_layer(tokens):
         "laps[torch.arange(len(laps)), counts - 1]     # row by row, each its own place",
     ),
 )
-def fill_in(answer, draw):
+def fill_in(answer: Answer, draw: Draw) -> None:
     texts = _masked_texts(draw, 5)
     with part("texts of one length, hidden words at different places", points=1):
         row = "the museum opens on friday at seven .".split()
@@ -436,7 +446,7 @@ def fill_in(answer, draw):
         _same_guesses(answer, texts)
 
 
-def _same_guesses(answer, texts):
+def _same_guesses(answer: Answer, texts: list[str]) -> None:
     call = f"fill_in(model, tokenizer, texts) for {len(texts)} texts"
     found = answer.call("fill_in", *_bert(), texts)
     expect.each_of(found, dict, call)
@@ -470,7 +480,7 @@ def _same_guesses(answer, texts):
         "for 100 flagstones? math.isqrt(100) stones.",
     ),
 )
-def weights_made(answer, draw):
+def weights_made(answer: Answer, draw: Draw) -> None:
     pick = draw.random
     shapes = [
         (pick.randrange(1, 5), pick.choice((1, 2, 4)), pick.randrange(1, 4), pick.randrange(5, 40))
@@ -498,7 +508,7 @@ def weights_made(answer, draw):
             expect.equal(found, places, f"{call}, one text, 4 bytes a weight,")
 
 
-def _measured_weights(layers, heads, texts, places):
+def _measured_weights(layers: int, heads: int, texts: int, places: int) -> int:
     """The attention weights that a model of this shape really makes, counted."""
     import torch
     from transformers import BertConfig, BertModel

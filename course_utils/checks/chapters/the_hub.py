@@ -13,18 +13,33 @@ import io
 import json
 import re
 import tokenize
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from course_utils import catalog, instructions
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
 from course_utils.hub.shelf import stock
 from course_utils.hub.store.errors import StoreError
 from course_utils.hub.store.snapshot import open_store
 from course_utils.wire import Asset, Rows, Variable
+from course_utils.wire.answer import Answer
 from course_utils.wire.codec import CodecError
 from course_utils.wire.references import Folder
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from course_utils.hub.store.cards import Card
+    from course_utils.hub.store.view import CommitView, RepositoryView
+    from course_utils.measure.scores import Score
+
+if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    hub: Any = None
 
 LESSONS = "lessons/01_the_hub/"
 READ, PUBLISH, RELEASE = (
@@ -52,17 +67,17 @@ exercise = Exercise(
 # What is on the learner's Hub
 
 
-def _named(draw, *words):
+def _named(draw: Draw, *words: str) -> list[str]:
     """Ids under "me/" that nobody has used, one for each word."""
     return [f"me/{word}-{draw.random.randrange(10**6)}" for word in words]
 
 
-def _forget(answer, repo_id, kind="model"):
+def _forget(answer: Answer, repo_id: str, kind: str = "model") -> None:
     """An earlier check may have left a repository of this name."""
     answer.call("huggingface_hub.delete_repo", repo_id, repo_type=kind, missing_ok=True)
 
 
-def _published(answer, repo_id, kind="model"):
+def _published(answer: Answer, repo_id: str, kind: str = "model") -> RepositoryView:
     """The view of a repository of the learner's Hub; a failure where it is not there or not sound."""
     try:
         repository = open_store(answer.call("hub.snapshot", [repo_id])).repo(repo_id, kind)
@@ -73,7 +88,7 @@ def _published(answer, repo_id, kind="model"):
 
 
 @contextlib.contextmanager
-def _reading(repository):
+def _reading(repository: RepositoryView) -> Iterator[None]:
     """What cannot be read of a repository is a failure of the answer: a branch
     that is gone, a text that is none.
     """
@@ -83,23 +98,23 @@ def _reading(repository):
         raise Failed(Rung.WRONG_VALUE, f"{repository.id} to be readable", str(error)) from None
 
 
-def _folder(repository, revision="main"):
+def _folder(repository: RepositoryView, revision: str = "main") -> dict[str, bytes]:
     """{path: bytes} of a revision."""
     with _reading(repository):
         return repository.folder(revision)
 
 
-def _read(repository, path, revision="main"):
+def _read(repository: RepositoryView, path: str, revision: str = "main") -> bytes:
     with _reading(repository):
         return repository.read(path, revision)
 
 
-def _commits(repository):
+def _commits(repository: RepositoryView) -> Sequence[CommitView]:
     with _reading(repository):
         return repository.commits()
 
 
-def _holds(repository, paths, revision="main"):
+def _holds(repository: RepositoryView, paths: Iterable[str], revision: str = "main") -> None:
     """The repository has these files at a revision."""
     with _reading(repository):
         there = repository.files(revision)
@@ -109,12 +124,12 @@ def _holds(repository, paths, revision="main"):
         )
 
 
-def _tagged(repository, tag):
+def _tagged(repository: RepositoryView, tag: str) -> None:
     there = repository.tags
     expect.true(tag in there, f"the tag {tag!r} in {repository.id}", f"the tags {list(there)}")
 
 
-def _json(content, what):
+def _json(content: bytes, what: str) -> Any:
     """Parsed JSON from a stranger."""
     try:
         return json.loads(content)
@@ -122,21 +137,21 @@ def _json(content, what):
         raise Failed(Rung.WRONG_TYPE, f"{what} to be JSON", expect.show(content[:80])) from None
 
 
-def _card(repository, revision="main"):
+def _card(repository: RepositoryView, revision: str = "main") -> Card:
     with _reading(repository):
         card = repository.card(revision)
     expect.true(card is not None, f"a README.md in {repository.id}", "none")
     return card
 
 
-def _listed(value):
+def _listed(value: Any) -> list:
     return (
         [value] if isinstance(value, str) else list(value or ()) if isinstance(value, (list, tuple)) else []
     )
 
 
 @cache
-def _weights(name):
+def _weights(name: str) -> dict[str, torch.Tensor]:
     """{tensor: value} of a twin, as its file has them."""
     from safetensors.torch import load_file
 
@@ -144,7 +159,7 @@ def _weights(name):
 
 
 @cache
-def _flan():
+def _flan() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -173,7 +188,7 @@ def _flan():
         "index = {name: number for number, piece in enumerate(pieces) for name in piece}",
     ),
 )
-def publish_shards(answer, draw):
+def publish_shards(answer: Answer, draw: Draw) -> None:
     (repo_id,) = _named(draw, "shards")
     most = draw.random.choice((2, 3))
     _forget(answer, repo_id)
@@ -204,11 +219,11 @@ def publish_shards(answer, draw):
         )
 
 
-def _same_tensor(one, other):
+def _same_tensor(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.dtype == other.dtype and one.equal(other)
 
 
-def _tensors(path, content):
+def _tensors(path: str, content: bytes) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -238,7 +253,7 @@ def _tensors(path, content):
         "return min(runners)[2] if runners else None",
     ),
 )
-def choose(answer, draw):
+def choose(answer: Answer, draw: Draw) -> None:
     shelves = {
         kind: _shelf(draw, kind) for kind in ("plain", "licence", "size", "gate", "silent", "tie", "empty")
     }
@@ -260,7 +275,7 @@ LICENCES = ("apache-2.0", "mit", "cc-by-nc-4.0", "other")
 DATASET, METRIC = "town/notices", "accuracy"
 
 
-def _shelf(draw, kind):
+def _shelf(draw: Draw, kind: str) -> tuple[list[dict[str, Any]], str, int]:
     """(models, task, most bytes): a shelf with a task of its own, where the best
     model has a flaw of that kind.
     """
@@ -306,7 +321,7 @@ def _shelf(draw, kind):
 _OWNERS = ("anna", "boats-inc", "coast-lab", "dora", "east-mill", "fred", "greta", "harbour-ai")
 
 
-def _as_repository(model):
+def _as_repository(model: Mapping[str, Any]) -> dict[str, Any]:
     results = ""
     for dataset, value in ((DATASET, model["accuracy"]), ("town/weather", model.get("other"))):
         if value is not None:
@@ -324,7 +339,7 @@ def _as_repository(model):
     }
 
 
-def _same_choice(answer, models, task, most):
+def _same_choice(answer: Answer, models: Sequence[Mapping[str, Any]], task: str, most: int) -> None:
     allowed = list(LICENCES[:2])
     found = answer.call("choose", task, allowed, DATASET, most)
     fit = [
@@ -343,7 +358,7 @@ def _same_choice(answer, models, task, most):
     expect.true(found == wanted, f"{call} to be {wanted!r}", f"{found!r}; there were {told}")
 
 
-def _told(model):
+def _told(model: Mapping[str, Any]) -> str:
     gate = ", gated" if model["gated"] else ""
     return f"{model['licence']}, {model['accuracy']}, {model['bytes']} bytes{gate}"
 
@@ -368,7 +383,7 @@ def _told(model):
     ),
     seconds=120,
 )
-def publish_card(answer, draw):
+def publish_card(answer: Answer, draw: Draw) -> None:
     (repo_id,) = _named(draw, "card")
     rows = _disputed_reviews(draw, draw.random.randrange(20, 26))
     facts = {
@@ -388,8 +403,8 @@ def publish_card(answer, draw):
                 expect.show(card.data.get(field)),
             )
     with part("the metric, for machines", points=2):
-        value = _metric(card.data, facts["dataset"], "exact_match")
-        expect.close(value, _sentiment(rows).value, "the exact match, measured again", tolerance=0.006)
+        stated = _metric(card.data, facts["dataset"], "exact_match")
+        expect.close(stated, _sentiment(rows).value, "the exact match, measured again", tolerance=0.006)
     with part("how many, and what it cannot do, for people", points=1):
         count = len(rows.table["text"])
         expect.true(
@@ -402,7 +417,7 @@ def publish_card(answer, draw):
         )  # fmt: skip
 
 
-def _disputed_reviews(draw, count):
+def _disputed_reviews(draw: Draw, count: int) -> Rows:
     """Reviews of which some bear the other label, so that no score can be guessed."""
     rows = draw.rows("reviews", count)
     for row in draw.sample(rows, draw.random.randrange(4, 9)):
@@ -410,13 +425,13 @@ def _disputed_reviews(draw, count):
     return Rows({name: [row[name] for row in rows] for name in ("text", "label")})
 
 
-def _flan_parts():
+def _flan_parts() -> tuple[Asset, Asset]:
     return Asset("flan-t5", "model"), Asset("flan-t5", "tokenizer")
 
 
-def _metric(data, dataset, kind):
+def _metric(data: Mapping[str, Any], dataset: str, kind: str) -> float:
     """The value of a metric on a data set in a card's model-index; a failure where there is none."""
-    found = []
+    found: list[Any] = []
     for entry in _dicts(data.get("model-index")):
         for result in _dicts(entry.get("results")):
             on = result.get("dataset")
@@ -430,11 +445,11 @@ def _metric(data, dataset, kind):
     return found[0]
 
 
-def _dicts(value):
+def _dicts(value: Any) -> list[dict]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _sentiment(rows):
+def _sentiment(rows: Rows) -> Score:
     from course_utils.measure import evaluate
 
     columns = rows.table
@@ -460,7 +475,7 @@ def _sentiment(rows):
         "away = set(table) - set(guests)",
     ),
 )
-def publish_twice(answer, draw):
+def publish_twice(answer: Answer, draw: Draw) -> None:
     (repo_id,) = _named(draw, "twice")
     first, second = _two_versions(draw)
     tag = f"v{draw.random.randrange(1, 9)}.{draw.random.randrange(10)}"
@@ -480,7 +495,7 @@ def publish_twice(answer, draw):
         expect.equal(found, repository.tags.get(tag), f"the commit id that {tag} points to")
 
 
-def _two_versions(draw):
+def _two_versions(draw: Draw) -> tuple[dict[str, str], dict[str, str]]:
     names = draw.sample(("guide.md", "labels.txt", "notes/harbour.md", "rules.txt", "prices.csv"), 4)
     first = {name: f"{name} as it was, {draw.random.randrange(10**6)}\n" for name in names[:3]}
     second = {
@@ -491,7 +506,7 @@ def _two_versions(draw):
     return first, second
 
 
-def _same_files(repository, wanted, revision):
+def _same_files(repository: RepositoryView, wanted: Mapping[str, str], revision: str) -> None:
     """The repository holds these texts at a revision; .gitattributes comes with every repository."""
     found = {
         path: content for path, content in _folder(repository, revision).items() if path != ".gitattributes"
@@ -520,7 +535,7 @@ def _same_files(repository, wanted, revision):
         "held_back = sorted(name for name, letter in letters.items() if is_secret(letter))",
     ),
 )
-def upload_without_tokens(answer, draw):
+def upload_without_tokens(answer: Answer, draw: Draw) -> None:
     (repo_id,) = _named(draw, "clean")
     files, secret = _files_with_tokens(draw)
     _forget(answer, repo_id)
@@ -540,11 +555,11 @@ def upload_without_tokens(answer, draw):
         expect.equal(found, secret, "what upload_without_tokens(…) returns, sorted")
 
 
-def _files_with_tokens(draw):
+def _files_with_tokens(draw: Draw) -> tuple[dict[str, str], list[str]]:
     """({path: text}, the paths that hold a token, sorted)."""
     letters = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
-    def token():
+    def token() -> str:
         return "hf_" + "".join(draw.random.choice(letters) for _ in range(34))
 
     places = {
@@ -595,7 +610,7 @@ ANSWERS = {
         "except NoAnswer: …",
     ),
 )
-def diagnose(answer, draw):
+def diagnose(answer: Answer, draw: Draw) -> None:
     with part("what you predicted", points=1):
         predicted = answer.call("predicted")
         expect.keys(predicted, ANSWERS, "predicted()")
@@ -632,11 +647,13 @@ def diagnose(answer, draw):
         ])  # fmt: skip
 
 
-def _small(identifier, **settings):
+def _small(identifier: str, **settings: Any) -> dict[str, Any]:
     return {"identifier": identifier, "files": {"note.txt": "hello\n"}, **settings}
 
 
-def _same_diagnoses(answer, tokens, cases):
+def _same_diagnoses(
+    answer: Answer, tokens: Mapping[str, Any], cases: Iterable[tuple[tuple[str, str, str, str], str]]
+) -> None:
     for (repo_id, path, revision, who), wanted in cases:
         found = answer.call("diagnose", repo_id, path, revision, tokens[who])
         kind = repo_id.partition("/")[2].partition("-")[0]
@@ -668,7 +685,7 @@ def _same_diagnoses(answer, tokens, cases):
         "    except SomebodyWasFaster: continue",
     ),
 )
-def append_line(answer, draw):
+def append_line(answer: Answer, draw: Draw) -> None:
     for title, times in (
         ("nobody else writes", 0),
         ("somebody is faster once", 1),
@@ -678,7 +695,7 @@ def append_line(answer, draw):
             _appended(answer, draw, times)
 
 
-def _appended(answer, draw, times):
+def _appended(answer: Answer, draw: Draw, times: int) -> None:
     repo_id, visits_id = _named(draw, f"ledger-{times}", "visits")
     for name in (repo_id, visits_id):
         _forget(answer, name)
@@ -705,7 +722,7 @@ def _appended(answer, draw, times):
     )
 
 
-def in_company(repo_id, visits_id, lines, mine):
+def in_company(repo_id: str, visits_id: str, lines: list, mine: str) -> None:
     """`append_line`, and meanwhile a colleague who adds one of the lines at each
     call until there are no more.
 
@@ -713,12 +730,12 @@ def in_company(repo_id, visits_id, lines, mine):
     """
     waiting, visits = list(lines), []
 
-    def meanwhile():
+    def meanwhile() -> None:
         visits.append("visit")
-        hub.seed(visits_id, {"visits.txt": " ".join(visits)}, message="A visit")  # noqa: F821 - the learner's
+        hub.seed(visits_id, {"visits.txt": " ".join(visits)}, message="A visit")
         if waiting:
-            text = hub.repo(repo_id).text("ledger.txt") + waiting.pop(0) + "\n"  # noqa: F821
-            hub.seed(repo_id, {"ledger.txt": text}, message="Add a line")  # noqa: F821
+            text = hub.repo(repo_id).text("ledger.txt") + waiting.pop(0) + "\n"
+            hub.seed(repo_id, {"ledger.txt": text}, message="Add a line")
 
     append_line(repo_id, "ledger.txt", mine, meanwhile)
 
@@ -745,7 +762,7 @@ def in_company(repo_id, visits_id, lines, mine):
     ),
     seconds=120,
 )
-def release(answer, draw):
+def release(answer: Answer, draw: Draw) -> None:
     names = dict(zip(("dataset", "model", "space"), _named(draw, "rows", "judge", "demo"), strict=True))
     tag = f"v{draw.random.randrange(1, 9)}.0"
     rows = draw.dataset("reviews", draw.random.randrange(8, 12))
@@ -763,7 +780,7 @@ def release(answer, draw):
         _cards_agree(found, names, tag)
 
 
-def _same_rows(repository, rows, tag):
+def _same_rows(repository: RepositoryView, rows: Sequence[dict], tag: str) -> None:
     _holds(repository, ["data/test.jsonl"], tag)
     lines = _read(repository, "data/test.jsonl", tag).splitlines()
     expect.length(lines, len(rows), f"data/test.jsonl at {tag}")
@@ -771,7 +788,7 @@ def _same_rows(repository, rows, tag):
         expect.equal(_json(line, "a line of data/test.jsonl"), row, "a line of data/test.jsonl")
 
 
-def _same_answers(repository, rows, tag):
+def _same_answers(repository: RepositoryView, rows: Sequence[dict], tag: str) -> None:
     from course_utils.measure import evaluate
     from course_utils.wire import models
 
@@ -791,7 +808,7 @@ def _same_answers(repository, rows, tag):
     expect.equal(recorded, again, f"predictions.json, compared with what the model answers at {tag},")
 
 
-def _cards_agree(found, names, tag):
+def _cards_agree(found: Mapping[str, RepositoryView], names: Mapping[str, str], tag: str) -> None:
     for kind, field, other in (
         ("model", "datasets", "dataset"),
         ("space", "models", "model"),
@@ -815,7 +832,7 @@ def _cards_agree(found, names, tag):
         )
 
 
-def _texts_in(source):
+def _texts_in(source: bytes) -> list[str]:
     """The string literals of a Python source, without running or compiling it."""
     try:
         tokens = list(tokenize.tokenize(io.BytesIO(source[:100_000]).readline))

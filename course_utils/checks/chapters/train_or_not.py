@@ -6,9 +6,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
+from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:
+    from random import Random
+
+    import torch
 
 LESSONS = "lessons/05_train_or_not/"
 ASK = LESSONS + "01_ask_before_you_train.ipynb"
@@ -47,7 +56,7 @@ exercise = Exercise(
         "dice.shuffle(picked)",
     ),
 )
-def few_shot(answer, draw):
+def few_shot(answer: Answer, draw: Draw) -> None:
     pool, question, labels = _notices(draw)
     seeds = draw.sample(range(1000), 6)
     prompts = [answer.call("few_shot", pool, question, 2 * len(labels), 10_000, seed) for seed in seeds]
@@ -100,13 +109,13 @@ def few_shot(answer, draw):
             )
 
 
-def _prompt(rows, question):
+def _prompt(rows: Iterable[Mapping[str, str]], question: str) -> str:
     """The format of the question, written out."""
     examples = "".join(f"Text: {row['text']}\nLabel: {row['label']}\n\n" for row in rows)
     return f"{examples}Text: {question}\nLabel:"
 
 
-def _shown(prompt, known, question):
+def _shown(prompt: str, known: Mapping[str, dict[str, str]], question: str) -> list[dict[str, str]]:
     """The examples in a prompt; outside a part, so that a prompt of another form ends the question."""
     *examples, last = prompt.split("\n\n")
     expect.equal(last, _prompt([], question), "the end of the prompt")
@@ -120,14 +129,14 @@ def _shown(prompt, known, question):
     return [known[example] for example in examples]
 
 
-def _notices(draw):
+def _notices(draw: Draw) -> tuple[list[dict[str, str]], str, list[str]]:
     """A pool in which one label is far more common, a question that is in the pool too, and the labels."""
     from course_utils.world import TOPIC_LABELS
 
     labels = draw.sample(TOPIC_LABELS, 4)
     rows = [{"text": row["text"], "label": TOPIC_LABELS[row["label"]]} for row in draw.rows("topics", 160)]
     rows = list({row["text"]: row for row in rows if row["label"] in labels}.values())
-    counts = Counter()
+    counts: Counter[str] = Counter()
     pool = []
     for row in rows:  # three of each label, and all there are of the first
         counts[row["label"]] += 1
@@ -158,7 +167,7 @@ def _notices(draw):
         "The shelves grow with their number, sides and top do not.",
     ),
 )
-def count_gpt2(answer, draw):
+def count_gpt2(answer: Answer, draw: Draw) -> None:
     pick = draw.random
     shapes = [
         (
@@ -186,7 +195,7 @@ def count_gpt2(answer, draw):
                 )
 
 
-def _gpt2(vocabulary, places, width, layers):
+def _gpt2(vocabulary: int, places: int, width: int, layers: int) -> int:
     """Counted on a model without memory, built from its config."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -222,7 +231,7 @@ QUANTITIES = ("weights", "saved", "operations")
         "· b. Double both: twice the fence, four times the seed.",
     ),
 )
-def foretell(answer, draw):
+def foretell(answer: Answer, draw: Draw) -> None:
     found = answer.call("forecast")
     expect.keys(found, GROWTH, "forecast()")
     for change, (before, after) in GROWTH.items():
@@ -242,7 +251,7 @@ def foretell(answer, draw):
                 )
 
 
-def _network(width, layers):
+def _network(width: int, layers: int) -> torch.nn.Sequential:
     """Linear layers without bias, each with a tanh behind it: the network of questions 3 and 4."""
     import torch
 
@@ -255,7 +264,7 @@ def _network(width, layers):
     )
 
 
-def _measured(rows, width, layers):
+def _measured(rows: int, width: int, layers: int) -> tuple[int, int, int]:
     """(weights, bytes saved for the backward pass, operations of forward and backward)."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -292,7 +301,7 @@ def _measured(rows, width, layers):
         "of what they gave away: six copies, not ten.",
     ),
 )
-def network_costs(answer, draw):
+def network_costs(answer: Answer, draw: Draw) -> None:
     pick = draw.random
     shapes = [(pick.randrange(2, 60), pick.randrange(8, 90), pick.randrange(1, 7)) for _ in range(5)]
     measured = {shape: _measured(*shape) for shape in shapes}
@@ -331,7 +340,7 @@ def network_costs(answer, draw):
         "send two bills.",
     ),
 )
-def honest_offer(answer, draw):
+def honest_offer(answer: Answer, draw: Draw) -> None:
     pick = draw.random
     cases = []
     for number in range(6):
@@ -366,7 +375,7 @@ def honest_offer(answer, draw):
                     expect.equal(mine[name], wanted[name], what)
 
 
-def _card(pick, name):
+def _card(pick: Random, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "memory_gb": pick.choice([16, 24, 40, 80]),
@@ -375,7 +384,14 @@ def _card(pick, name):
     }
 
 
-def _offer(forward_flops, rows, epochs, gigabytes, cards, utilisation):
+def _offer(
+    forward_flops: float,
+    rows: int,
+    epochs: int,
+    gigabytes: float,
+    cards: Sequence[Mapping[str, Any]],
+    utilisation: float,
+) -> dict[str, Any]:
     """The cheapest offer, by the rules of the question."""
     offers = []
     for card in cards:
@@ -413,7 +429,7 @@ REAL_SIZES, REAL_TARGET, REAL_TOLERANCE = (500, 1000, 2000, 4000), 8000, 0.05
         "np.exp(start + slope * 12)",
     ),
 )
-def learning_curve(answer, draw):
+def learning_curve(answer: Answer, draw: Draw) -> None:
     pick = draw.random
     with part("a curve that follows the law", points=1):
         for _ in range(3):
@@ -439,18 +455,18 @@ def learning_curve(answer, draw):
             tolerance=1e-4,
         )
     with part("a real curve, measured now", points=2):
-        errors = _real_curve(draw)
+        measured = _real_curve(draw)
         found = answer.call(
-            "error_at", list(REAL_SIZES), [errors[size] for size in REAL_SIZES], REAL_TARGET, 0.45
+            "error_at", list(REAL_SIZES), [measured[size] for size in REAL_SIZES], REAL_TARGET, 0.45
         )
         what = (
             f"the error after {REAL_TARGET} rows, continued from "
-            f"{[(size, round(errors[size], 3)) for size in REAL_SIZES]}"
+            f"{[(size, round(measured[size], 3)) for size in REAL_SIZES]}"
         )
-        expect.close(found, errors[REAL_TARGET], what, tolerance=REAL_TOLERANCE)
+        expect.close(found, measured[REAL_TARGET], what, tolerance=REAL_TOLERANCE)
 
 
-def _real_curve(draw):
+def _real_curve(draw: Draw) -> dict[int, float]:
     """The errors of a logistic regression on words, pairs and triples of fresh reviews, by number of rows."""
     import numpy as np
     from sklearn.feature_extraction.text import CountVectorizer
@@ -487,8 +503,8 @@ def _real_curve(draw):
         'return "neither"',
     ),
 )
-def decide(answer, draw):
-    cases = {choice: [] for choice in CHOICES}
+def decide(answer: Answer, draw: Draw) -> None:
+    cases: dict[str, list[dict[str, Any]]] = {choice: [] for choice in CHOICES}
     while min(map(len, cases.values())) < 4:
         case = _case(draw.random)
         if abs(case["needed_score"] - case["expected_score"] - 0.05) < 0.001:
@@ -524,7 +540,7 @@ EDGES = (
 )
 
 
-def _case(pick):
+def _case(pick: Random) -> dict[str, Any]:
     return {
         "prompt_score": pick.randrange(50, 100) / 100,
         "needed_score": pick.randrange(70, 95) / 100,
@@ -536,7 +552,7 @@ def _case(pick):
     }
 
 
-def _decided(case):
+def _decided(case: Mapping[str, Any]) -> str:
     """The rubric of the question."""
     prompt_works = case["may_leave"] and case["prompt_score"] >= case["needed_score"]
     training_works = case["rows"] >= 200 and case["expected_score"] >= case["needed_score"]

@@ -6,9 +6,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
+from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:
+    import torch
 
 LESSONS = "lessons/12_where_next/"
 PREFERENCES = LESSONS + "01_learning_from_preferences.ipynb"
@@ -28,7 +35,9 @@ exercise = Exercise(
 # Independent implementations that answers are held against
 
 
-def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
+def dpo_loss(
+    chosen: Any, rejected: Any, reference_chosen: Any, reference_rejected: Any, beta: float
+) -> float:
     """The mean of log(1 + exp(-beta × margin)), in float64 NumPy (Rafailov et al. 2023, equation 7)."""
     import numpy as np
 
@@ -40,7 +49,9 @@ def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
     return float(np.logaddexp(0, -beta * margin).mean())
 
 
-def elbo(pixels, rebuilt, mean, log_variance, spread):
+def elbo(
+    pixels: torch.Tensor, rebuilt: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor, spread: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(log p(x|z), KL(q, standard normal)) for each picture, by torch.distributions."""
     import torch
     from torch.distributions import Normal, kl_divergence
@@ -53,7 +64,7 @@ def elbo(pixels, rebuilt, mean, log_variance, spread):
 # q1: foretell
 
 
-def _base():
+def _base() -> dict[str, float]:
     return {
         "chosen": -9.0,
         "rejected": -11.0,
@@ -87,7 +98,7 @@ CHANGES = {
         "Of two runners only the lead counts: if both are 2 seconds faster, the lead is the same.",
     ),
 )
-def foretell(answer, draw):
+def foretell(answer: Answer, draw: Draw) -> None:
     found = answer.call("forecast")
     expect.keys(found, CHANGES, "forecast()")
     before = dpo_loss(**_base())
@@ -123,25 +134,25 @@ def foretell(answer, draw):
         "The slope of a mean of squares:\nx = x.clone().requires_grad_()\n(x ** 2).mean().backward()\nx.grad",
     ),
 )
-def loss_and_gradient(answer, draw):
+def loss_and_gradient(answer: Answer, draw: Draw) -> None:
     import torch
 
     values = torch.tensor(draw.numpy().normal(-12, 4, size=(4, 7)))
     beta = draw.random.uniform(0.1, 0.6)
+    given = [*values, beta]
     what = "dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta)"
     with part("the loss of seven pairs", points=2):
         expect.close(
-            _number(answer.call("dpo_loss", *values, beta), what),
-            dpo_loss(*values, beta),
+            _number(answer.call("dpo_loss", *given), what),
+            dpo_loss(*given),
             what,
             tolerance=1e-5,
         )
     with part("margins of thousands stay finite", points=1):
         large = torch.tensor([[-4000.0, -10.0], [-10.0, -4000.0], [-10.0, -10.0], [-10.0, -10.0]])
+        given = [*large, beta]
         what = f"{what} with margins of -3990 and 3990"
-        expect.close(
-            _number(answer.call("dpo_loss", *large, beta), what), dpo_loss(*large, beta), what, tolerance=1e-3
-        )
+        expect.close(_number(answer.call("dpo_loss", *given), what), dpo_loss(*given), what, tolerance=1e-3)
     with part("the gradients", points=1):
         found = answer.call("dpo_gradients", *values, beta)
         expect.type_of(found, (tuple, list), "dpo_gradients(…)")
@@ -152,7 +163,7 @@ def loss_and_gradient(answer, draw):
         expect.all_close(found[1], -slope, "the gradient for the rejected replies", tolerance=1e-5)
 
 
-def _number(found, what):
+def _number(found: Any, what: str) -> float:
     """A number, or the number in a tensor without sides."""
     import torch
 
@@ -179,7 +190,7 @@ def _number(found, what):
         "A forecast for tomorrow is held against tomorrow's weather:\nright = forecasts[:-1] == weather[1:]",
     ),
 )
-def reply_only(answer, draw):
+def reply_only(answer: Answer, draw: Draw) -> None:
     import torch
 
     generator = draw.numpy()
@@ -226,7 +237,7 @@ def reply_only(answer, draw):
         're.sub(r"\\b(left|right)\\b", lambda found: {"left": "right", "right": "left"}[found[0]], text)',
     ),
 )
-def other_side(answer, draw):
+def other_side(answer: Answer, draw: Draw) -> None:
     names = draw.sample(["Ada", "Ivy", "May", "Rosa", "Vera", "Nora"], 3)
     others = draw.sample(["Otto", "Ned", "Hugh", "Karl", "Amos", "Felix"], 3)
     pairs = dict(zip(names, others, strict=True))
@@ -247,7 +258,7 @@ def other_side(answer, draw):
     _same_texts(answer, "whole words only", longer, pairs)
 
 
-def _same_texts(answer, name, texts, pairs):
+def _same_texts(answer: Answer, name: str, texts: Iterable[str], pairs: dict[str, str]) -> None:
     both = pairs | {other: one for one, other in pairs.items()}
     with part(name, points=1):
         for text in texts:
@@ -276,7 +287,7 @@ def _same_texts(answer, name, texts, pairs):
         "np.quantile(changes[places].mean(axis=1), [0.025, 0.975])",
     ),
 )
-def gap(answer, draw):
+def gap(answer: Answer, draw: Draw) -> None:
     generator = draw.numpy()
     first = generator.uniform(0.02, 0.98, size=200)
     second = (first - 0.08 + generator.normal(0, 0.05, size=200)).clip(0, 1)
@@ -325,7 +336,7 @@ def gap(answer, draw):
         "-0.5 * ((70 - 60) / 8) ** 2 - math.log(8) - 0.5 * math.log(2 * math.pi)",
     ),
 )
-def elbo_parts(answer, draw):
+def elbo_parts(answer: Answer, draw: Draw) -> None:
     import torch
 
     generator = draw.numpy()
@@ -376,7 +387,7 @@ GROUPS = {
         "A bicycle is turned by feet, a windmill by wind: ask of each family what drives it.",
     ),
 )
-def ideas(answer, draw):
+def ideas(answer: Answer, draw: Draw) -> None:
     found = answer.call("map_of_ideas")
     expect.keys(found, CLAIMS, "map_of_ideas()")
     for group, families in GROUPS.items():
@@ -429,7 +440,7 @@ _FAMILY_OF = {letter: family for family, letter in LETTERS.items()}
         "faults = [name for name, count in wanted.items() if bag.get(name, 0) < count]",
     ),
 )
-def checklist_faults(answer, draw):
+def checklist_faults(answer: Answer, draw: Draw) -> None:
     honest, files = _shipped(draw)
     with part("an honest list has no faults", points=1):
         _found(answer, honest, files, [], "an honest list, rounded to two digits")
@@ -454,7 +465,7 @@ def checklist_faults(answer, draw):
         )
 
 
-def _shipped(draw):
+def _shipped(draw: Draw) -> tuple[dict[str, Any], dict[str, str]]:
     """A true check-list and {file name: text} of what is shipped."""
     score, count = round(draw.random.uniform(0.6, 0.9), 4), draw.random.randrange(100, 900)
     names = ["config.json", "tokenizer.json", "README.md"]
@@ -469,7 +480,9 @@ def _shipped(draw):
     return honest, files
 
 
-def _found(answer, checklist, files, truth, what):
+def _found(
+    answer: Answer, checklist: dict[str, Any], files: dict[str, str], truth: list[str], what: str
+) -> None:
     found = answer.call("faults", checklist, files)
     expect.type_of(found, (list, tuple, set), f"faults(checklist, files) of {what}")
     expect.equal(sorted(map(str, found)), truth, f"the faults of {what}")
