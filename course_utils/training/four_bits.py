@@ -49,6 +49,8 @@ class FourBits:
 def quantise(weight: torch.Tensor, block: int = BLOCK) -> FourBits:
     """Each weight as the code of the level nearest to weight / scale, the scale
     being its block's largest magnitude.
+
+    weight: of any shape, which `dequantise` gives back.
     """
     blocks = _blocks(weight, block)
     scales = blocks.abs().amax(1)
@@ -66,6 +68,8 @@ def dequantise(stored: FourBits) -> torch.Tensor:
 def round_scales(scales: torch.Tensor, block: int = SCALE_BLOCK) -> torch.Tensor:
     """The scales after double quantisation: less their mean, as whole numbers from
     -127 to 127, one scale a block.
+
+    scales: (blocks,) float32, and so is what comes back.
 
     The paper keeps them as 8-bit floats; whole numbers show the same idea and take the same room.
     """

@@ -38,7 +38,10 @@ exercise = Exercise(
 def dpo_loss(
     chosen: Any, rejected: Any, reference_chosen: Any, reference_rejected: Any, beta: float
 ) -> float:
-    """The mean of log(1 + exp(-beta × margin)), in float64 NumPy (Rafailov et al. 2023, equation 7)."""
+    """The mean of log(1 + exp(-beta × margin)), in float64 NumPy (Rafailov et al. 2023, equation 7).
+
+    Each of the four holds log probabilities in nats, one a pair: (pairs,).
+    """
     import numpy as np
 
     chosen, rejected, reference_chosen, reference_rejected = (
@@ -52,7 +55,10 @@ def dpo_loss(
 def elbo(
     pixels: torch.Tensor, rebuilt: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor, spread: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(log p(x|z), KL(q, standard normal)) for each picture, by torch.distributions."""
+    """(log p(x|z), KL(q, standard normal)) for each picture, (pictures,) in nats, by torch.distributions.
+
+    pixels, rebuilt: (pictures, pixels). mean, log_variance: (pictures, numbers of a code).
+    """
     import torch
     from torch.distributions import Normal, kl_divergence
 
