@@ -9,8 +9,8 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from course_utils.install import ROOT
+from course_utils.workplace import FIRST_PAGE
 
-FIRST_PAGE = "lessons/index.ipynb"
 SETTINGS = Path(__file__).parent / "jupyter"
 
 

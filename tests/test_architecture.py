@@ -25,6 +25,7 @@ FLOORS = [
         "terminal",
         "text",
         "wire",
+        "workplace",
         "world",
     },
     {"datasets", "metrics"},

@@ -66,6 +66,13 @@ def test_a_released_exercise_has_no_outputs(path):
     assert not [cell.id for cell in cells if cell.get("outputs") or cell.get("execution_count")]
 
 
+@pytest.mark.parametrize("path", notebooks("exercises"), ids=name)
+def test_an_exercise_is_done_on_what_its_marks_are_made_on(path):
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    calls = [call for source in code for call in re.findall(r"\bsetup\([^)]*\)", source)]
+    assert calls == [f'setup(exercise="{path.stem}", profile="offline")']
+
+
 def faults(notebook):
     """What is wrong with a notebook as a file, whatever it is for."""
     try:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.checks.report import Report
-from course_utils.install import ROOT
+from course_utils.workplace import workplace
 
 FILE = "progress.jsonl"
 BAR = 12  # characters
@@ -115,9 +115,9 @@ class Standing:
 
 
 def exercises() -> list[Exercise]:
-    """The exercises of this workbook, in teaching order."""
+    """The exercises of this workbook, in teaching order: those that lie where the learner works."""
     found = []
-    for place in sorted((ROOT / "exercises").glob("*/")):
+    for place in sorted((workplace() / "exercises").glob("*/")):
         try:
             found.append(load_exercise(place.name))
         except LookupError:

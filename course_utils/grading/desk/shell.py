@@ -13,10 +13,11 @@ from pathlib import Path
 
 from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Report, load_exercise
-from course_utils.grading.gradebook.release import ROOT
+from course_utils.grading.gradebook.originals import original
 from course_utils.grading.run import executor
 from course_utils.grading.run.executor import Clocks, Ungradable
 from course_utils.grading.run.warm import Nursery
+from course_utils.workplace import workplace
 
 
 def find_notebook(given: str) -> tuple[str, Path]:
@@ -29,7 +30,7 @@ def find_notebook(given: str) -> tuple[str, Path]:
         name, notebook = path.stem, path
     else:
         name = path.resolve().name
-        notebook = (path if path.is_dir() else ROOT / "exercises" / name) / f"{name}.ipynb"
+        notebook = (path if path.is_dir() else workplace() / "exercises" / name) / f"{name}.ipynb"
     if not notebook.is_file():
         raise Ungradable(f"there is no notebook {notebook}")
     return name, notebook
@@ -39,11 +40,11 @@ def check_notebook(name: str, notebook: Path, released: Path | None = None) -> l
     """The reports on a learner's notebook with the public data, in the order of the questions."""
     exercise = load_exercise(name)
     sources = executor.read_submission(notebook)
-    original = executor.read_released(released or ROOT / "exercises" / name / f"{name}.ipynb")
+    given = executor.read_released(released) if released else original(name)
     clocks = Clocks(cell=exercise.cell_seconds)
     own = Nursery("none")  # a learner's own code on their own machine
     try:
-        graded = executor.grade(original, sources, exercise, executor.public_keys, clocks, _say, own)
+        graded = executor.grade(given, sources, exercise, executor.public_keys, clocks, _say, own)
     finally:
         own.close()
     by_hand = {name: question.run(None) for name, question in exercise.questions.items() if question.manual}

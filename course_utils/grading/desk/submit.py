@@ -21,7 +21,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from course_utils.grading.desk.shell import find_notebook
-from course_utils.grading.gradebook.release import ROOT
+from course_utils.grading.gradebook.originals import original
 from course_utils.grading.run.executor import Ungradable, read_released, read_submission, rebuild
 
 _SOME_TIME = (
@@ -71,8 +71,7 @@ def submit(name: str, notebook: Path, folder: Path, released: Path | None = None
     Raises :class:`Ungradable` for what could not be graded anyway: no notebook, too large, broken.
     """
     sources = read_submission(notebook)
-    original = read_released(released or ROOT / "exercises" / name / f"{name}.ipynb")
-    answered, questions = _worked_on(original, sources)
+    answered, questions = _worked_on(read_released(released) if released else original(name), sources)
     data = pack(name, notebook.read_bytes())
     digest = hashlib.sha256(data).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)

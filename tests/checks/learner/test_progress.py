@@ -31,7 +31,7 @@ def workbook(tmp_path, monkeypatch, place):
         register(made)
         (tmp_path / "exercises" / name).mkdir(parents=True)
     (tmp_path / "exercises" / "notes of my own").mkdir()
-    monkeypatch.setattr(progress, "ROOT", tmp_path)
+    monkeypatch.setattr(progress, "workplace", lambda: tmp_path)
 
 
 def report(exercise="91_first", question="q1", points=2.0, of=2.0):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 
 import pytest
@@ -61,3 +62,24 @@ def test_what_could_not_be_graded_is_not_packed(text, words, released_path, tmp_
     assert hand_in(notebook, released_path, tmp_path) == 1
     assert words in capsys.readouterr().err
     assert not list(tmp_path.glob("*.zip"))
+
+
+def test_where_learners_work_it_is_compared_with_the_release_and_not_with_itself(
+    root, tmp_path, monkeypatch, capsys
+):
+    name = "07_catastrophic_forgetting"
+    work = tmp_path / "exercises" / name
+    shutil.copytree(root / "exercises" / name, work)
+    notebook = json.loads((work / f"{name}.ipynb").read_text(encoding="utf-8"))
+    answers = [cell for cell in notebook["cells"] if cell["metadata"].get("nbgrader", {}).get("solution")]
+    for cell in answers[:3]:
+        cell["source"] = "mine = 1"
+    toy.write(work / f"{name}.ipynb", notebook)
+    (tmp_path / "lessons").mkdir()
+    (tmp_path / "lessons" / "index.ipynb").touch()
+    monkeypatch.chdir(tmp_path)
+    for named in (f"exercises/{name}", name):  # the folder, and the bare name from where the learner works
+        assert submit.main([named]) == 0
+        said = capsys.readouterr().out
+        assert f"3 of {len(answers)} cells worked on" in said
+        assert f"Hand in {name}-" in said

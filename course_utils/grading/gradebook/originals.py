@@ -1,0 +1,33 @@
+"""An exercise as it was released, whatever became of the copy that somebody works in.
+
+A learner works in ``exercises/`` itself, or anywhere else, so no copy there says what was released. A clone
+of the workbook builds it again from ``solutions/``; a learner's edition, which has none, brings it along in
+``released/``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from course_utils.grading.gradebook.release import ROOT, ReleaseError, build
+from course_utils.grading.run.executor import Ungradable, read_released
+
+RELEASED = Path(__file__).parents[2] / "released"
+
+
+def original(name: str, solutions: Path = ROOT / "solutions", released: Path = RELEASED) -> NotebookNode:
+    """The exercise's released notebook. Raises :class:`Ungradable` where there is no such exercise."""
+    file = f"{name}.ipynb"
+    if (released / file).is_file():
+        return read_released(released / file)
+    if not (solutions / name / file).is_file():
+        raise Ungradable(f"there is no exercise {name}")
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            build(solutions, Path(place), [name])
+        except ReleaseError as error:
+            raise Ungradable(f"the exercise cannot be released ({error})") from error
+        return read_released(Path(place, name, file))
