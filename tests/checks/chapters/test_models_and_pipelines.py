@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from course_utils.checks.draw import Draw
 from course_utils.checks.testing import changed_answer, given_cells, judge_source, judged_well, replaced
 
 EXERCISE = "03_models_and_pipelines"
@@ -68,7 +69,7 @@ def test_prepare(course):
         EXERCISE,
         "q2",
         course=course,
-        before=IMPORTS + without_use("q2-steps"),
+        before=IMPORTS,
         wrong={
             changed("q2", ("(model.bert.embeddings, *model.bert.encoder.layer[:frozen])", "model.bert.encoder.layer[:frozen]")): "frozen weights to be the same",
             changed("q2", ("layer[:frozen]", "layer[:frozen - 1]")): "frozen weights to be the same",
@@ -87,7 +88,7 @@ def test_prepare(course):
 
 
 def test_reader(course):
-    use = without_use("q3-plain", "q3-config", "q3-use")
+    use = without_use("q3-plain", "q3-config")
     auto = "from transformers import AutoModelForSequenceClassification\n"
     judged_well(
         EXERCISE,
@@ -114,7 +115,6 @@ def test_train_wordpiece(course):
         EXERCISE,
         "q4",
         course=course,
-        before=without_use("q4-cut"),
         wrong={
             changed("q4", ("    tokenizer.decoder = decoders.WordPiece()\n", "")): "what decoding gives",
             changed("q4", ("    tokenizer.normalizer = normalizers.Lowercase()\n", "")): "what decoding gives",
@@ -263,12 +263,11 @@ def nearest(vectors):
 
 
 def test_similar(course):
-    reader = "from transformers import AutoModel\nreader = AutoModel.from_pretrained(course.model('bert'), dtype=torch.float32).eval()"
     judged_well(
         EXERCISE,
         "q7",
         course=course,
-        before=IMPORTS + reader,
+        before=IMPORTS,
         wrong={
             changed("q7", ("(states * present).sum(1) / present.sum(1)", "states.mean(1)")): "as it is alone",
             changed("q7", ("model(**batch)", "model(batch['input_ids'])")): "as it is alone",
@@ -337,7 +336,7 @@ def test_counting_pipeline(course):
         EXERCISE,
         "q9",
         course=course,
-        before=IMPORTS + given("q9-imports") + "\n" + without_use("q9-use"),
+        before=IMPORTS + given("q9-imports"),
         wrong={
             changed("q9", ("prefix + text", "text")): "the texts",
             changed("q9", ("max_new_tokens=max_new_tokens", "max_new_tokens=40")): "the texts for max_new_tokens",
@@ -405,3 +404,105 @@ def test_pictures(course):
         },
         right=[WITH_PICTURES, replaced(WITH_PICTURES, ('{"input_ids": tokens, "attention_mask": mask}', 'dict(input_ids=tokens, attention_mask=mask.bool())'))],
     )  # fmt: skip
+
+
+# Functions that the notebook gives, bound anew to say what the check wants to hear: it brings its own.
+
+NOT_FROZEN = """
+def prepare(path, names, frozen):
+    from transformers import AutoModelForSequenceClassification
+    return AutoModelForSequenceClassification.from_pretrained(path, num_labels=len(names), dtype=torch.float32)
+
+def three_steps(path, names, frozen, *others):
+    model = prepare(path, names, frozen)
+    with torch.no_grad():
+        for layer in model.bert.encoder.layer[frozen:]:
+            for weight in layer.parameters():
+                weight.add_(0.01)
+    return model
+
+descended = lambda model, *others: model
+"""
+NO_HOME = """
+class ReaderForSequenceClassification(ReaderModel):
+    def __init__(self, config):
+        super().__init__(config)
+
+def adopt(weights):
+    return {}
+
+def register():
+    pass
+
+def through_the_library(weights, input_ids, attention_mask):
+    network = plain_network(*weights["0.weight"].shape, len(weights["2.bias"]))
+    network.load_state_dict(weights)
+    return {"logits": plain_forward(network, input_ids, attention_mask), "weights": weights, "config": {}}
+"""
+LETTERS = """
+def train_wordpiece(texts, size):
+    return None
+
+def cut(texts, size, unseen):
+    pieces = [["[CLS]", *(letter if start else "##" + letter for start, letter in enumerate(text.lower())), "[SEP]"] for text in unseen]
+    return {"vocabulary": 60, "pieces": pieces, "offsets": [[(0, 0)] * len(row) for row in pieces], "texts": unseen}
+"""
+LETTERS_ONLY = changed("q4", ("vocab_size=size", "vocab_size=60"))
+LEARNED_ELSEWHERE = changed("q4", ("train_from_iterator(texts,", "train_from_iterator(elsewhere,"))
+SAME_FOR_ALL = """
+def embed(texts, model, tokenizer):
+    return torch.zeros(len(texts), 128)
+
+def nearest(vectors):
+    return [0] * len(vectors)
+
+class Reader:
+    config = None
+
+reader = Reader()
+
+def embedded(texts, path, tokenizer):
+    from transformers import AutoModel
+    model = AutoModel.from_pretrained(path, dtype=torch.float32).eval()
+    rows = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0) for text in texts]
+    return torch.stack([row / row.norm() for row in rows]).detach()
+"""
+NO_PIPELINE = """
+class CountingPipeline:
+    pass
+
+def through_the_pipeline(path, texts, prefix, most):
+    from transformers import AutoTokenizer
+    tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModelForSeq2SeqLM.from_pretrained(path)
+    rows = [model.generate(**tokenizer(prefix + text, return_tensors="pt"), max_new_tokens=most)[0] for text in texts]
+    return [{"text": tokenizer.decode(row, skip_special_tokens=True),
+             "tokens": sum(int(token) not in tokenizer.all_special_ids for token in row)} for row in rows]
+"""
+
+
+def points_of(question, source, course, before=""):
+    return judge_source(EXERCISE, question, IMPORTS + source, before=before, course=course).points
+
+
+def test_steps_that_the_notebook_made_up(course):
+    assert points_of("q2", NOT_FROZEN, course) == 0
+
+
+def test_a_library_that_was_not_used(course):
+    auto = "from transformers import AutoModelForSequenceClassification\n"
+    before = IMPORTS + auto + without_use("q3-plain", "q3-config")
+    assert points_of("q3", NO_HOME, course, before) == 0
+
+
+def test_a_tokenizer_that_was_not_learned_from_these_texts(course):
+    elsewhere = [row["text"] for row in Draw(b"elsewhere").rows("general-text", 400, split="train")]
+    for source in (LETTERS, LETTERS_ONLY, f"elsewhere = {elsewhere!r}\n{LEARNED_ELSEWHERE}"):
+        assert points_of("q4", source, course) == 0
+
+
+def test_vectors_that_embed_did_not_make(course):
+    assert points_of("q7", SAME_FOR_ALL, course) == 0
+
+
+def test_a_pipeline_that_is_none(course):
+    assert points_of("q9", NO_PIPELINE, course, given("q9-imports")) == 0
