@@ -9,10 +9,8 @@ TORCH ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
-# two workers with one torch thread each do more than one worker with two
-TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests.run -n 2
 
-.PHONY: start install test test-quick test-all notebooks lint constraints help
+.PHONY: start install help
 
 start: install ## open the workbook in JupyterLab, installing first what is missing
 	@$(BIN)/course doctor || true
@@ -22,6 +20,17 @@ install: ## only install what is missing
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one from python.org," \
 		"or say where it is: make start PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -I course_utils/install.py $(if $(TORCH),--torch $(TORCH))
+
+help: ## these lines
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r target text; do printf '%-18s%s\n' "$$target" "$$text"; done
+
+# A learner's edition ends here; what follows is for those who change the workbook.
+
+# two workers with one torch thread each do more than one worker with two
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests.run -n 2
+
+.PHONY: test test-quick test-all notebooks lint constraints
 
 test: install ## install the same, then run the tests that a change must pass (two cores: under 40 minutes)
 	$(TESTS) -m "not exhaustive"
@@ -44,7 +53,3 @@ lint: ## what Ruff says of the code and the notebooks, and mypy of the types
 
 constraints: ## write the versions that are installed now into constraints.txt
 	$(BIN)/python course_utils/install.py --resolve
-
-help: ## these lines
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS='|' read -r target text; do printf '%-18s%s\n' "$$target" "$$text"; done

@@ -15,6 +15,10 @@ from importlib import import_module
 VERBS = {
     "doctor": ("course_utils.doctor:main", "check this machine, line by line, with what to do"),
     "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
+    "start": (
+        "course_utils.grading.gradebook.edition:main",
+        "lessons and exercises in a folder of your own: course start FOLDER",
+    ),
     "rehearse": ("course_utils.rehearse:main", "run the lessons in order here, and how long each took"),
     "check": (
         "course_utils.grading.desk.shell:main",

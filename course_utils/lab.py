@@ -9,7 +9,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from course_utils.install import ROOT
-from course_utils.workplace import FIRST_PAGE
+from course_utils.workplace import FIRST_PAGE, workplace
 
 SETTINGS = Path(__file__).parent / "jupyter"
 
@@ -57,13 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help="default: 8888, or the next free one")
     parser.add_argument("--no-browser", action="store_true", help="only serve and print the address")
     options = parser.parse_args(arguments)
-    if not (ROOT / options.page).exists():
-        print(f"There is no {options.page} in {ROOT}.", file=sys.stderr)
+    root = workplace()
+    if not (root / options.page).exists():
+        print(f"There is no {options.page} in {root}.", file=sys.stderr)
         return 1
     prepare_environment()
     from jupyterlab.labapp import LabApp
 
     superuser = hasattr(os, "geteuid") and os.geteuid() == 0
     browser = has_display() and not options.no_browser
-    LabApp.launch_instance(lab_arguments(options.page, options.port, browser, superuser=superuser))
+    LabApp.launch_instance(lab_arguments(options.page, options.port, browser, root, superuser))
     return 0

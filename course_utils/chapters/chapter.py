@@ -113,7 +113,8 @@ class Chapter:
     """What a chapter says of itself, and what it asks of a reader.
 
     exercise: minutes on its exercise's card. points: all that the exercise gives. has_exercise: whether its
-    notebook is in ``solutions/``. Everything else is described at the top of the module.
+    notebook is in ``solutions/``, or in a learner's edition in ``exercises/``. Everything else is described
+    at the top of the module.
     """
 
     name: str
@@ -173,8 +174,14 @@ def read_chapter(folder: Path) -> Chapter:
         slots=tuple(_read_slot(folder / FILE, said["track"], slot, lessons) for slot in slots),
         lessons=lessons,
         **_exercise(folder.name),
-        has_exercise=(folder.parents[1] / "solutions" / folder.name / f"{folder.name}.ipynb").exists(),
+        has_exercise=_has_exercise(folder.parents[1], folder.name),
     )
+
+
+def _has_exercise(root: Path, name: str) -> bool:
+    """A clone has its source, a learner's edition the released notebook."""
+    notebook = Path(name, f"{name}.ipynb")
+    return any((root / place / notebook).exists() for place in ("solutions", "exercises"))
 
 
 # chapter.toml

@@ -251,9 +251,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--check", action="store_true", help="only compare; exit code 1 if exercises/ differs"
     )
+    parser.add_argument(
+        "--edition",
+        type=Path,
+        metavar="ARCHIVE",
+        help="only pack what a class gets, without solutions, as a zip",
+    )
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
     parser.add_argument("--exercises", type=Path, default=ROOT / "exercises", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
+    if options.edition:
+        return _edition(options.edition)
     try:
         names = _chosen(options.names, exercise_names(options.solutions))
         return _check(options, names) if options.check else _release(options, names)
@@ -277,6 +285,18 @@ def _release(options: argparse.Namespace, names: list[str]) -> int:
     build(options.solutions.resolve(), options.exercises.resolve(), names)
     for name in names:
         print(f"released {name}: {load_exercise(name).points:g} points")
+    return 0
+
+
+def _edition(archive: Path) -> int:
+    from course_utils.grading.gradebook.edition import EditionError, write_edition  # which builds a release
+
+    try:
+        count = write_edition(archive)
+    except EditionError as error:
+        print(f"course release: {error}", file=sys.stderr)
+        return 1
+    print(f"packed {archive}: {count} files, {archive.stat().st_size / 1e6:.1f} MB, no solutions")
     return 0
 
 
