@@ -30,7 +30,7 @@ VERBS = {
     ),
     "progress": ("course_utils.checks.learner.progress:main", "your points by chapter, and what is next"),
     "release": (
-        "course_utils.grading.gradebook.release:main",
+        "course_utils.grading.desk.release:main",
         "build exercises/ from solutions/ (--check: only compare)",
     ),
     "chapters": (

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from course_utils.grading.gradebook.release import ROOT
+from course_utils.install import ROOT
 
 
 def main(argv: list[str] | None = None) -> int:

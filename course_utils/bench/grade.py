@@ -32,8 +32,8 @@ import psutil
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, register
-from course_utils.grading.gradebook.release import ROOT
 from course_utils.grading.run.journal import Entry, Journal
+from course_utils.install import ROOT
 from course_utils.wire.answer import Answer
 
 TRAINING = "06_full_fine_tuning"

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook import reports
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
-from course_utils.grading.gradebook.release import ROOT, ReleaseError, exercise_names
+from course_utils.grading.gradebook.release import ReleaseError, exercise_names
 from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, handed_in, only_writer
 from course_utils.grading.run import batch, executor
 from course_utils.grading.run.batch import Grader, Judged, Submission
@@ -29,6 +29,7 @@ from course_utils.grading.run.journal import Entry, Journal
 from course_utils.grading.run.warm import SANDBOXES, SandboxError
 from course_utils.grading.run.zygote import warm_up
 from course_utils.grading.sandbox.confine import Caps
+from course_utils.install import ROOT
 
 _STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}\Z")
 

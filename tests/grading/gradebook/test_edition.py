@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
+from course_utils.grading.desk import release as command
 from course_utils.grading.gradebook import edition, release
 
 pytestmark = pytest.mark.slow  # releases every exercise once
@@ -217,9 +218,9 @@ def test_an_archive_is_whole_or_not_there(tmp_path, monkeypatch, capsys):
         broken.setattr(
             "course_utils.files.os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("disk full"))
         )
-        assert release.main(["--edition", str(archive)]) == 1
+        assert command.main(["--edition", str(archive)]) == 1
     assert "disk full" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["edition.zip"]
     assert archive.read_bytes() == b"last week's"
-    assert release.main(["--edition", str(archive)]) == 0
+    assert command.main(["--edition", str(archive)]) == 0
     assert zipfile.ZipFile(archive).namelist() == ["workbook/a"]

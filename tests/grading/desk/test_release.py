@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from course_utils.grading.gradebook import release
+from course_utils.grading.desk import release
 from tests.grading import toy
 
 
