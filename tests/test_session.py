@@ -329,7 +329,7 @@ def test_importing_the_teaching_helpers_pulls_in_nothing_heavy():
     heavy = ("torch", "transformers", "datasets", "evaluate", "peft", "gradio", "matplotlib")
     code = f"""
 import json, sys
-from course_utils.measure import evaluate, forgetting, memory, timing
+from course_utils.measure import evaluation, forgetting, memory, timing
 from course_utils import plots
 from course_utils.training import trainer as training
 print(json.dumps([name for name in {heavy!r} if name in sys.modules]))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import catalog
-from course_utils.measure.evaluate import generate
+from course_utils.measure.evaluation import generate
 from course_utils.wire.codec import CodecError
 from course_utils.wire.models import ADAPTER_FILES, MODEL_FILES, rebuild
 from course_utils.wire.references import Folder

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from course_utils import instructions
 from course_utils.apps.contestants import Contestant, tokenizer
 from course_utils.datasets import corpora
-from course_utils.measure.evaluate import task_score
+from course_utils.measure.evaluation import task_score
 from course_utils.measure.scores import Score, difference, mean_of
 
 NEW_TASK = "summary"

@@ -28,7 +28,7 @@ from course_utils.bench.run_files import pooled
 from course_utils.datasets import corpora
 from course_utils.measure import memory
 from course_utils.measure.activations import activation_bytes
-from course_utils.measure.evaluate import heldout_loss, task_score
+from course_utils.measure.evaluation import heldout_loss, task_score
 from course_utils.measure.scores import Score, difference, mean_of
 from course_utils.training import adapters, fine_tuning, four_bits
 from course_utils.training.fine_tuning import FineTuning, fine_tune

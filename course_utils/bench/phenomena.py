@@ -23,7 +23,7 @@ import torch
 
 from course_utils import instructions, world
 from course_utils.datasets import corpora
-from course_utils.measure.evaluate import task_score
+from course_utils.measure.evaluation import task_score
 from course_utils.measure.scores import Score, difference, proportion
 from course_utils.measure.timing import seconds_a_pass
 from course_utils.models.model import ASSETS
@@ -305,7 +305,7 @@ def language_model_rows(count: int) -> Iterator[Row]:
     """How surprised the gpt2 twin is by fresh text, against knowing only how often each token occurs."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from course_utils.measure.evaluate import heldout_loss
+    from course_utils.measure.evaluation import heldout_loss
 
     model, tokenizer = (
         AutoModelForCausalLM.from_pretrained(ASSETS / "gpt2", dtype=torch.float32),

@@ -467,7 +467,7 @@ def _expect_twin(model, base):
 def _scores(model, tokenizer, draw):
     """{task: score} on fresh rows."""
     from course_utils import instructions
-    from course_utils.measure.evaluate import task_score
+    from course_utils.measure.evaluation import task_score
 
     return {
         task: float(task_score(model, tokenizer, task, draw.rows(instructions.dataset_of(task), count)))

@@ -471,9 +471,9 @@ def _equal_weights(one, other):
 
 
 def _rouge(model, rows):
-    from course_utils.measure import evaluate
+    from course_utils.measure import evaluation
 
-    return evaluate.task_score(model, _tokenizer(), "summary", rows, batch_size=64).value
+    return evaluation.task_score(model, _tokenizer(), "summary", rows, batch_size=64).value
 
 
 # q7: before and after
@@ -535,9 +535,9 @@ def _texts(draw):
 
 
 def _rouge_values(texts, references):
-    from course_utils.measure import evaluate
+    from course_utils.measure import evaluation
 
-    return evaluate.rouge_l(texts, references).values
+    return evaluation.rouge_l(texts, references).values
 
 
 def _paired_interval(before, after):

@@ -302,7 +302,7 @@ ADDED = (".lora_", ".ia3_", "prompt_encoder.", ".modules_to_save.")
 def adapter(answer, draw):
     import torch
 
-    from course_utils.measure.evaluate import accuracy
+    from course_utils.measure.evaluation import accuracy
 
     model = answer.model("adapted")
     expect.true(

@@ -450,11 +450,11 @@ def _dicts(value: Any) -> list[dict]:
 
 
 def _sentiment(rows: Rows) -> Score:
-    from course_utils.measure import evaluate
+    from course_utils.measure import evaluation
 
     columns = rows.table
     examples = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return evaluate.task_score(*_flan(), "sentiment", examples)
+    return evaluation.task_score(*_flan(), "sentiment", examples)
 
 
 # q4: versions
@@ -752,7 +752,7 @@ def in_company(repo_id: str, visits_id: str, lines: list, mine: str) -> None:
     lesson=RELEASE,
     hints=(
         "Three repositories, three cards, one tag: which of the three must be complete before it is tagged?",
-        "rows.to_json(path) writes JSON lines. evaluate.generate(model, tokenizer, prompts) gives "
+        "rows.to_json(path) writes JSON lines. evaluation.generate(model, tokenizer, prompts) gives "
         "the answers. "
         'create_repo(…, repo_type=…), for a Space with space_sdk="gradio"; create_tag(…, '
         "repo_type=…) for each.",
@@ -789,7 +789,7 @@ def _same_rows(repository: RepositoryView, rows: Sequence[dict], tag: str) -> No
 
 
 def _same_answers(repository: RepositoryView, rows: Sequence[dict], tag: str) -> None:
-    from course_utils.measure import evaluate
+    from course_utils.measure import evaluation
     from course_utils.wire import models
 
     _holds(repository, ["config.json", WEIGHTS, "tokenizer.json", "predictions.json"], tag)
@@ -804,7 +804,7 @@ def _same_answers(repository: RepositoryView, rows: Sequence[dict], tag: str) ->
     except CodecError as error:
         raise Failed(Rung.WRONG_VALUE, f"a model that can be loaded at {tag}", str(error)) from None
     prompts = [instructions.prompt("sentiment", row) for row in rows]
-    again = evaluate.generate(model, _flan()[1], prompts)
+    again = evaluation.generate(model, _flan()[1], prompts)
     expect.equal(recorded, again, f"predictions.json, compared with what the model answers at {tag},")
 
 

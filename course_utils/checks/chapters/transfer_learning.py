@@ -657,7 +657,7 @@ _ENDS = re.compile(r"\[\s*([01]?\.\d{1,6})\s*,\s*([01]?\.\d{1,6})\s*\]")
 )
 def finished(answer, draw):
     from course_utils.datasets import corpora
-    from course_utils.measure.evaluate import accuracy
+    from course_utils.measure.evaluation import accuracy
 
     files, model = answer.folder("finished").files, answer.model("finished")
     kind = f"{type(model).__name__} with {model.config.num_labels} labels"

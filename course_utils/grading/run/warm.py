@@ -76,7 +76,7 @@ STACK = (
     "transformers.models.gpt2.modeling_gpt2",
     "course_utils.course",
     "course_utils.datasets.corpora",
-    "course_utils.measure.evaluate",
+    "course_utils.measure.evaluation",
     "course_utils.plots",
     "course_utils.training.trainer",
     "course_utils.wire.models",

@@ -317,8 +317,8 @@ def test_the_solutions_training_gets_full_points_on_other_data(course):
 
 COMPARE = """
 def compare(before, after, references):
-    old, new = evaluate.rouge_l(before, references), evaluate.rouge_l(after, references)
-    gain = evaluate.difference(new, old)
+    old, new = evaluation.rouge_l(before, references), evaluation.rouge_l(after, references)
+    gain = evaluation.difference(new, old)
     return {"n": new.n, "before": old.value, "after": new.value, "gain": gain.value, "low": gain.low, "high": gain.high}
 """
 
@@ -333,7 +333,7 @@ def test_compare(course):
             COMPARE.replace("gain.low", "new.low - old.high").replace("gain.high", "new.high - old.low"): "paired",
             COMPARE.replace("difference(new, old)", "difference(old, new)"): "'gain'",
             COMPARE.replace("rouge_l", "exact_match"): "'before' (ROUGE-L",
-            COMPARE.replace("evaluate.rouge_l(before, references)", "evaluate.rouge_l(before[:10], references[:10])")
+            COMPARE.replace("evaluation.rouge_l(before, references)", "evaluation.rouge_l(before[:10], references[:10])")
             .replace("difference(new, old)", "rouge_l(after, references)"): "'before'",
             COMPARE.replace("new.n", "10"): "'n'",
             COMPARE.replace('"low": gain.low, ', ""): "'low'",
@@ -363,11 +363,11 @@ def compare(before, after, references):
 def test_a_resampled_interval_always_passes(number):
     """The tolerance of question 7 leaves room for any seed of the bootstrap, on any draw."""
     from course_utils.checks.draw import Draw
-    from course_utils.measure import evaluate
+    from course_utils.measure import evaluation
 
     before, after, references = full_fine_tuning._texts(Draw(bytes([number])))
-    scores = [evaluate.rouge_l(texts, references) for texts in (after, before)]
-    gain = evaluate.difference(*scores, seed=random.Random(number).randrange(100))
+    scores = [evaluation.rouge_l(texts, references) for texts in (after, before)]
+    gain = evaluation.difference(*scores, seed=random.Random(number).randrange(100))
     low, high = full_fine_tuning._paired_interval(scores[1].values, scores[0].values)
     assert max(abs(gain.low - low), abs(gain.high - high)) < 0.15 * (high - low)
 

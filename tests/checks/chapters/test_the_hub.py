@@ -145,7 +145,7 @@ def test_publish_card(course, before):
         right=[
             '''
 def publish_card(repo_id, model, tokenizer, rows, facts):
-    answers = evaluate.generate(model, tokenizer, [instructions.prompt("sentiment", row) for row in rows])
+    answers = evaluation.generate(model, tokenizer, [instructions.prompt("sentiment", row) for row in rows])
     right = sum(answer == instructions.target("sentiment", row) for answer, row in zip(answers, rows))
     api.create_repo(repo_id)
     api.upload_file(path_or_fileobj=f"""---
@@ -397,7 +397,7 @@ def release(names, model, tokenizer, rows, tag):
     lines = "".join(json.dumps(row) + "\\n" for row in rows)
     add("dataset", {"data/test.jsonl": lines, "README.md": "---\\nlicense: cc-by-4.0\\n---\\n"})
     api.create_repo(names["model"])
-    answers = [evaluate.generate(model, tokenizer, [instructions.prompt("sentiment", row)])[0] for row in rows]
+    answers = [evaluation.generate(model, tokenizer, [instructions.prompt("sentiment", row)])[0] for row in rows]
     card = f"---\\nlicense: mit\\ndatasets: {names['dataset']}\\n---\\n"
     api.upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", repo_id=names["model"])
     model.push_to_hub(names["model"])

@@ -110,7 +110,7 @@ DECIDES = [
     ("wire/learner.py", "00_start_here"),
     ("instructions.py", "06_full_fine_tuning"),
     ("world/lexicon.py", "06_full_fine_tuning"),
-    ("measure/evaluate.py", "07_catastrophic_forgetting"),
+    ("measure/evaluation.py", "07_catastrophic_forgetting"),
     ("grading/run/worker.py", "00_start_here"),
     ("grading/run/executor.py", "00_start_here"),
     ("models/assets/bert/config.json", "08_transfer_learning"),
@@ -131,7 +131,7 @@ def test_what_a_mark_depends_on_changes_the_version(copied, changed, name):
 GIVEN = [
     ("course.py", "06_full_fine_tuning"),
     ("training/trainer.py", "07_catastrophic_forgetting"),
-    ("measure/evaluate.py", "04_evaluation"),
+    ("measure/evaluation.py", "04_evaluation"),
     ("bench/transfer.py", "08_transfer_learning"),
     ("training/adapters.py", "10_lora_and_peft"),
 ]

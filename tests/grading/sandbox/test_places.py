@@ -50,7 +50,7 @@ def test_what_a_notebook_needs_is_seen(root):
         package / "__init__.py",
         package / "course.py",
         package / "models" / "assets",
-        package / "measure" / "evaluate.py",
+        package / "measure" / "evaluation.py",
         package / "grading" / "run" / "worker.py",
         Path("/usr/bin"),
         Path("/somewhere/data/file"),
