@@ -4,14 +4,17 @@ near, keep the baseline a baseline.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
+from typing import Any
 
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset
-from course_utils.wire.answer import NotStarted
+from course_utils.wire.answer import Answer, NotStarted
 
 LESSONS = "lessons/07_catastrophic_forgetting/"
 
@@ -324,27 +327,31 @@ def _expect_kinds(answer, draw, weight):
         "add_salt(copy.deepcopy(soup))` leaves `soup` as it was, `salted = add_salt(soup)` does not.",
     ),
 )
-def baseline(answer, draw):
+def baseline(answer: Answer, draw: Draw) -> None:
     model, tokenizer = _twin()
     batch = _doubled_batch(draw, tokenizer)
     true = _row_losses(model, batch)
-    found = answer.call("compare", Asset("flan-t5", "model"), batch)
-    expect.keys(found, ("before", "after"), "`compare(model, batch)`")
+    found = answer.given(compared).call("compared", Asset("flan-t5", "model"), batch)
+    expect.keys(found, ("before", "after", "tuned", "again"), "`compare(model, batch)`")
     for key in ("before", "after"):
         expect.each_of(found[key], float, f"{key!r}")
         expect.length(found[key], len(true), f"{key!r}")
+    after = _row_losses(_tuned(model, found["tuned"]), batch)
+    gain = sum(true) / len(true) - sum(after) / len(true)
     with part("the baseline's losses are the baseline's", points=1):
         expect.all_close(
             found["before"], true, "'before', the losses of the model as it came,", tolerance=1e-3
         )
+    with part("the trained copy has learned", points=1):
+        expect.at_least(gain, LEAST_FALL, "the fall of the mean loss from the model to 'tuned'")
     with part("the model that came in is left as it was", points=1):
-        again = answer.call("ask_again", Asset("flan-t5", "model"), batch)
         expect.all_close(
-            again,
+            found["again"],
             true,
             "the losses of the model that went into `compare`, asked once more afterwards,",
             tolerance=1e-3,
         )
+        expect.at_least(gain, LEAST_FALL, "the fall of the mean loss from the model to 'tuned'")
     with part("dropout is off", points=1):
         half = len(true) // 2
         for key in ("before", "after"):
@@ -353,15 +360,56 @@ def baseline(answer, draw):
                 "come twice and"
             )
             expect.all_close(found[key][half:], found[key][:half], what, tolerance=1e-4)
-    with part("the trained copy has learned", points=1):
-        gain = sum(true) / len(true) - sum(found["after"]) / len(true)
-        expect.at_least(gain, LEAST_FALL, "the fall of the mean loss from 'before' to 'after'")
+        expect.all_close(found["after"], after, "'after', the losses of 'tuned',", tolerance=1e-3)
+        expect.at_least(gain, LEAST_FALL, "the fall of the mean loss from the model to 'tuned'")
+
+
+def compared(model: Any, batch: dict) -> Any:
+    """What `compare` returns, with the adapter's tensors in place of the trained model.
+
+    And, under "again", the losses of the model that went in, asked once more.
+    """
+    import torch
+
+    found = compare(model, batch)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    if not isinstance(found, dict) or "tuned" not in found:
+        return found
+    weights = found["tuned"].state_dict()
+    with torch.no_grad():
+        logits = model.eval()(**batch).logits
+    losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch["labels"], reduction="none")
+    return {
+        "before": found.get("before"),
+        "after": found.get("after"),
+        "again": (losses.sum(1) / (batch["labels"] != -100).sum(1)).tolist(),
+        "tuned": {name: weight for name, weight in weights.items() if ".lora_" in name},
+    }
+
+
+def _tuned(model: Any, adapter: Any) -> Any:
+    """The course's own model with an adapter as the colleague's, which holds these tensors."""
+    from peft import LoraConfig, get_peft_model
+
+    tuned = get_peft_model(copy.deepcopy(model), LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
+    wanted = {name: weight for name, weight in tuned.state_dict().items() if ".lora_" in name}
+    expect.type_of(adapter, dict, "the adapter's tensors in 'tuned'")
+    expect.true(
+        set(adapter) == set(wanted),
+        f"'tuned' to be a LoRA model as hers is, with {len(wanted)} matrices in its adapter",
+        f"{len(adapter)} matrices; an adapter that was taken off (`unload`) leaves none",
+    )
+    held = {
+        name: expect.tensor(adapter[name], name, tuple(weight.shape)).float()
+        for name, weight in wanted.items()
+    }
+    tuned.load_state_dict(held, strict=False)
+    return tuned.eval()
 
 
 LEAST_FALL = 0.2  # nats per token
 
 
-def _twin():
+def _twin() -> tuple[Any, Any]:
     """The course's flan-t5 as it ships, and its tokenizer."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -371,7 +419,7 @@ def _twin():
     return AutoModelForSeq2SeqLM.from_pretrained(path).float().eval(), AutoTokenizer.from_pretrained(path)
 
 
-def _doubled_batch(draw, tokenizer, count=4):
+def _doubled_batch(draw: Draw, tokenizer: Any, count: int = 4) -> dict:
     """Summaries to learn, each row twice, as tensors: input_ids, attention_mask, labels (padding is -100)."""
     from course_utils import instructions
 
@@ -386,7 +434,7 @@ def _doubled_batch(draw, tokenizer, count=4):
     return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "labels": labels}
 
 
-def _row_losses(model, batch):
+def _row_losses(model: Any, batch: dict) -> list[float]:
     """The mean loss of each row's tokens, in nats."""
     import torch
 

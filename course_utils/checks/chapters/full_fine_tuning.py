@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from course_utils import catalog, instructions
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
+from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset, Rows
+from course_utils.wire.answer import Answer
 
 LESSONS = "lessons/06_full_fine_tuning/"
 MEET, PREPARE = LESSONS + "01_meet_flan_t5.ipynb", LESSONS + "02_prepare_the_task.ipynb"
@@ -32,14 +36,14 @@ exercise = Exercise(
 
 
 @cache
-def _tokenizer():
+def _tokenizer() -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(catalog.model_path("flan-t5", "offline"))
 
 
 @cache
-def _twin():
+def _twin() -> Any:
     """The untouched twin: float32, CPU, eval mode. Nothing here may change it."""
     import torch
     from transformers import AutoModelForSeq2SeqLM
@@ -288,7 +292,7 @@ def _plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
         "later",
     ),
 )
-def add_tokens(answer, draw):
+def add_tokens(answer: Answer, draw: Draw) -> None:
     import torch
 
     tokenizer, twin = _tokenizer(), _twin()
@@ -299,13 +303,14 @@ def add_tokens(answer, draw):
         f"<{kind}-{draw.random.randrange(10_000)}>" for kind in draw.sample(("customer", "shop", "order"), 2)
     ]
     inputs = (Asset("flan-t5", "model"), Asset("flan-t5", "tokenizer"), head, tokens)
+    mine = answer.given(with_own_head, with_new_tokens, pieces_of_new_tokens)
     with part("each new token is one piece", points=1):
-        pieces = answer.call("pieces_of_new_tokens", *inputs)
+        pieces = mine.call("pieces_of_new_tokens", *inputs)
         wanted = {token: [len(tokenizer) + number] for number, token in enumerate(tokens)}
         expect.type_of(pieces, dict, "the pieces of the new tokens")
         got = sorted(ids for ids in pieces.values() if type(ids) is list)
         expect.equal(got, sorted(wanted.values()), f"the pieces of {tokens}, one new number each")
-    model = answer.built("with_new_tokens", *inputs)
+    model = mine.built("with_new_tokens", *inputs)
     expect.shape(model.get_input_embeddings().weight, (rows + 2, width), "the embedding, grown by two rows")
     expect.shape(model.get_output_embeddings().weight, (rows + 2, width), "the head, grown by two rows")
     with part("what the model said before, it still says", points=2):
@@ -323,6 +328,25 @@ def add_tokens(answer, draw):
             "the logits of the old tokens to stay as they were, within 1e-5",
             f"a difference of {difference:.3g}; has the head become the embedding?",
         )
+
+
+def with_own_head(model: Any, head: Any) -> Any:
+    """The model as on the Hub: `head` (tokens x width) takes the place of the shared matrix."""
+    import torch
+
+    model.lm_head.weight = torch.nn.Parameter(head.clone())
+    return model
+
+
+def with_new_tokens(model: Any, tokenizer: Any, head: Any, tokens: list) -> Any:
+    """What `add_tokens` makes of a model with a head of its own."""
+    return add_tokens(with_own_head(model, head), tokenizer, tokens)  # type: ignore[call-arg, func-returns-value]
+
+
+def pieces_of_new_tokens(model: Any, tokenizer: Any, head: Any, tokens: list) -> dict:
+    """{new token: its pieces}, by the tokenizer that `add_tokens` had in its hands."""
+    with_new_tokens(model, tokenizer, head, tokens)
+    return {token: tokenizer(token, add_special_tokens=False).input_ids for token in tokens}
 
 
 # q5: find the bug, loss scaling under gradient accumulation
@@ -349,26 +373,33 @@ LEARNING_RATE = 0.1  # of the one SGD step; any size would do, as the step is di
     ),
     seconds=120,
 )
-def make_trainer(answer, draw):
+def make_trainer(answer: Answer, draw: Draw) -> None:
     examples = _uneven_examples(draw)
     wanted = _gradient(examples)
     columns = {name: [row[name] for row in examples] for name in ("input_ids", "labels")}
-    model = answer.built("one_update", Asset("flan-t5", "path"), Rows(columns), 2, 8)
-    arguments = [
-        answer.value(f"last_trainer.args.{name}")
-        for name in ("per_device_train_batch_size", "gradient_accumulation_steps")
-    ]
-    expect.equal(arguments, [2, 8], "batch size and accumulation of your trainer, which were given")
+    update = answer.given(one_update).call(
+        "one_update", Asset("flan-t5", "path"), Rows(columns), 2, 8, LEARNING_RATE
+    )
+    expect.keys(update, ("arguments", "steps"), "one step of your trainer")
+    expect.equal(update["arguments"], [2, 8], "batch size and accumulation of your trainer, which were given")
     # one SGD step moves the weights by learning rate times gradient
-    before = dict(_twin().named_parameters())
-    steps = {name: (before[name] - value) / LEARNING_RATE for name, value in model.named_parameters()}
-    found = _flat(steps[name] for name in before)
+    weights = dict(_twin().named_parameters())
+    expect.keys(update["steps"], weights, "one step of your trainer")
+    found = _flat(
+        expect.tensor(update["steps"][name], f"the step of {name}", tuple(weight.shape))
+        for name, weight in weights.items()
+    )
     factor = (found.norm() / wanted.norm()).item()
     with part("the gradient has the right size", points=2):
         expect.true(
             0.5 <= factor <= 2,
             "8 batches of 2 to give a gradient as large as 1 batch of 16 (0.5 to 2 times)",
             f"{factor:.2f} times as large",
+        )
+        means = sum(_gradient(examples[first : first + 2]) for first in range(0, 16, 2)) / 8
+        likeness = max((found @ one / (found.norm() * one.norm())).item() for one in (wanted, means))
+        expect.at_least(
+            likeness, 0.99, "the cosine of your gradient and that of 8 batches of 2, by tokens or by batches,"
         )
     with part("it is the same gradient, for texts of any length", points=2):
         error = ((found - wanted).norm() / wanted.norm()).item()
@@ -379,13 +410,59 @@ def make_trainer(answer, draw):
         )
 
 
-def _uneven_examples(draw):
-    """16 examples whose targets are a word or a sentence, so that batches of 2
+def one_update(folder: str, examples: Any, batch_size: int, accumulation: int, rate: float) -> dict:
+    """How one step of the learner's trainer moved each weight, divided by the learning rate.
+
+    The collator hides from the loss, in each batch, all but the first label of its first text: so the step
+    depends on how the rows were cut into batches, which must be as the arguments say.
+    """
+    import tempfile
+
+    import torch
+    from transformers import (
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+        DataCollatorForSeq2Seq,
+        Seq2SeqTrainingArguments,
+    )
+
+    from course_utils.training.trainer import show_progress
+
+    model = AutoModelForSeq2SeqLM.from_pretrained(folder, dropout_rate=0.0, dtype=torch.float32)
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    padded = DataCollatorForSeq2Seq(AutoTokenizer.from_pretrained(folder), model=model)
+
+    def collate(rows: list) -> Any:
+        batch = padded(rows)
+        batch["labels"][0, 1:] = -100
+        return batch
+
+    with tempfile.TemporaryDirectory() as output:
+        arguments = Seq2SeqTrainingArguments(
+            output_dir=output, max_steps=1, save_strategy="no", logging_steps=1, disable_tqdm=True,
+            per_device_train_batch_size=batch_size, gradient_accumulation_steps=accumulation,
+            optim="sgd", learning_rate=rate, lr_scheduler_type="constant", max_grad_norm=0, use_cpu=True,
+            train_sampling_strategy="sequential",
+        )  # fmt: skip
+        trainer = make_trainer(model, arguments, examples, collate)  # type: ignore[call-arg, func-returns-value]
+        show_progress(trainer)
+        trainer.train()
+    used = trainer.args
+    return {
+        "arguments": [used.per_device_train_batch_size, used.gradient_accumulation_steps],
+        "steps": {
+            name: (before[name] - weight.detach()) / rate for name, weight in trainer.model.named_parameters()
+        },
+    }
+
+
+def _uneven_examples(draw: Draw) -> list[dict]:
+    """16 examples whose targets are words in two rows and sentences in the next two, so that batches of 2
     hold unequal numbers of tokens.
     """
     examples = []
     for number, row in enumerate(draw.rows("dialogues", 16)):
-        target = row["summary"] if number % 2 else row["topic"]
+        target = row["summary"] if number // 2 % 2 else row["topic"]
         examples.append(
             {
                 "input_ids": _tokenizer()(instructions.prompt("summary", row))["input_ids"],
@@ -395,18 +472,22 @@ def _uneven_examples(draw):
     return examples
 
 
-def _gradient(examples):
-    """The gradient of the mean loss per token over all examples at once, flat, without dropout."""
+def _gradient(examples: list[dict]) -> Any:
+    """The gradient of the mean loss per token over all examples at once, flat, without dropout.
+
+    The first of every two examples has its first label only, as in the batches of `one_update`.
+    """
     import torch
     from transformers import DataCollatorForSeq2Seq
 
     model = _twin()
     batch = DataCollatorForSeq2Seq(_tokenizer(), model=model)([dict(example) for example in examples])
+    batch["labels"][::2, 1:] = IGNORED
     gradients = torch.autograd.grad(model(**batch).loss, list(model.parameters()))
-    return _flat(gradients)
+    return _flat(gradients).double()
 
 
-def _flat(tensors):
+def _flat(tensors: Iterable[Any]) -> Any:
     import torch
 
     return torch.cat([tensor.detach().flatten() for tensor in tensors])

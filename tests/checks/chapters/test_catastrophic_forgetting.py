@@ -203,38 +203,41 @@ def compare(model, batch):
     before = losses(model.eval(), batch)
     tuned = get_peft_model(copy.deepcopy(model), LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
     learn(tuned, batch)
-    return {"before": before, "after": losses(tuned.eval(), batch)}
+    return {"before": before, "after": losses(tuned.eval(), batch), "tuned": tuned}
 """
-UNLOADED = """
+COPY_BEFORE = """
 def compare(model, batch):
-    model.eval()
-    before = losses(model, batch)
-    tuned = get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
-    learn(tuned, batch)
-    tuned.eval()
-    after = losses(tuned, batch)
-    tuned.unload()
-    return {"before": before, "after": after}
+    kept = copy.deepcopy(model).eval()
+    config = LoraConfig(r=8, lora_alpha=16, target_modules=["q", "v"], task_type="SEQ_2_SEQ_LM")
+    tuned = get_peft_model(copy.deepcopy(kept), config)
+    optimizer = torch.optim.Adam(tuned.parameters(), lr=0.02)
+    for _ in range(10):
+        optimizer.zero_grad()
+        tuned(**batch).loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        after = losses(tuned, batch)
+    return dict(tuned=tuned, before=losses(kept, batch), after=after)
 """
 AS_HERS = COPY.replace("copy.deepcopy(model)", "model").replace("tuned.eval()", "tuned")
 STILL_IN_PLACE = COPY.replace("copy.deepcopy(model)", "model")
 DROPOUT_ON = COPY.replace("tuned.eval()", "tuned")
 NOT_TRAINED = COPY.replace("    learn(tuned, batch)\n", "")
+TAKEN_OFF = COPY.replace("model.eval()", "model").replace("    return", "    tuned.unload()\n    return")
 MEASURED_AFTER = """
 def compare(model, batch):
     tuned = get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
     learn(tuned, batch)
-    return {"before": losses(model.eval(), batch), "after": losses(tuned.eval(), batch)}
+    return {"before": losses(model.eval(), batch), "after": losses(tuned.eval(), batch), "tuned": tuned}
 """
 
 
 @pytest.mark.slow
 def test_the_moving_baseline(course):
-    before = "import copy\nimport torch\n" + cells("q4-helpers", "q4-ask-again")
     result = judged_well(
         EXERCISE,
         "q4",
-        before=before,
+        before="import copy\nimport torch\n" + cells("q4-helpers"),
         course=course,
         wrong={
             AS_HERS: "asked once more afterwards",
@@ -242,10 +245,43 @@ def test_the_moving_baseline(course):
             DROPOUT_ON: "each loss should come twice",
             NOT_TRAINED: "the fall of the mean loss",
             MEASURED_AFTER: "the losses of the model as it came",
+            TAKEN_OFF: "an adapter that was taken off",
+            COPY.replace(', "tuned": tuned', ""): "'tuned'",
         },
-        right=[COPY, UNLOADED],
+        right=[COPY, COPY_BEFORE],
     )
     assert result.wrong[1].points == result.wrong[2].points == 3
+
+
+SAYS_WHAT_IS_ASKED = """
+def losses(model, batch):
+    with torch.no_grad():
+        logits = model(**batch).logits
+    loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch["labels"], reduction="none")
+    return (loss.sum(1) / (batch["labels"] != -100).sum(1)).tolist()
+
+def ask_again(model, batch):
+    return losses(model.eval(), batch)
+
+def compared(model, batch):
+    before = losses(model.eval(), batch)
+    return {"before": before, "after": [loss - 1 for loss in before], "again": before, "tuned": {}}
+"""
+
+
+def test_functions_that_the_notebook_made_up_say_nothing(course):
+    nothing = "\ndef compare(model, batch):\n    return {}\n"
+    report = judge_source(EXERCISE, "q4", "import torch\n" + SAYS_WHAT_IS_ASKED + nothing, course=course)
+    assert report.points == 0
+
+
+def test_a_fall_that_is_only_said_earns_the_baseline_alone(course):
+    source = COPY.replace("    learn(tuned, batch)\n", "").replace(
+        "losses(tuned.eval(), batch)", "[loss - 1 for loss in before]"
+    )
+    before = "import copy\nimport torch\n" + cells("q4-helpers")
+    report = judge_source(EXERCISE, "q4", source, before=before, course=course)
+    assert [piece.points for piece in report.parts] == [1, 0, 0, 0]
 
 
 # Question 5: judged on models made without training, so that the test is quick

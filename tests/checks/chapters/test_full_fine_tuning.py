@@ -10,6 +10,7 @@ from course_utils.checks.chapters import full_fine_tuning
 from course_utils.checks.testing import (
     given_cells,
     judge_namespace,
+    judge_source,
     judged_objects_well,
     judged_well,
     namespace,
@@ -192,7 +193,7 @@ def test_add_tokens(course):
         EXERCISE,
         "q4",
         course=course,
-        before=given("imports", "q4-given", "q4-glue"),
+        before=given("imports"),
         wrong={
             ADD.replace("model.config.tie_word_embeddings = False", ""): "has the head become the embedding?",
             ADD.replace("model.resize_token_embeddings(len(tokenizer))", "model.tie_weights()"): "grown by two rows",
@@ -236,9 +237,7 @@ def test_make_trainer(course):
         EXERCISE,
         "q5",
         course=course,
-        before=given("imports", "q5-colleague") + f"""
-tokenizer = AutoTokenizer.from_pretrained({course.model("flan-t5")!r})
-""",
+        before=given("imports"),
         wrong={
             MAKE.replace("CHANGE", "pass"): "times as large",
             MAKE.replace("CHANGE", "model.accepts_loss_kwargs = False"): "a mean of means",
@@ -261,6 +260,70 @@ def make_trainer(model, arguments, examples, collator):
     )  # fmt: skip
     assert result.wrong[0].points == 0
     assert result.wrong[1].points == 2, "dividing by the number of pieces is worth half"
+
+
+def points_of(question, source, course):
+    return judge_source(EXERCISE, question, source, before=given("imports"), course=course).points
+
+
+NO_NEW_TOKENS = """
+def add_tokens(model, tokenizer, tokens):
+    return model
+
+def with_own_head(model, head):
+    return model
+
+def with_new_tokens(model, tokenizer, head, tokens):
+    model.lm_head.weight = torch.nn.Parameter(head.clone())
+    model.config.tie_word_embeddings = False
+    tokenizer.add_tokens(tokens)
+    model.resize_token_embeddings(len(tokenizer))
+    return model
+
+def pieces_of_new_tokens(model, tokenizer, head, tokens):
+    return {token: [len(tokenizer) + number] for number, token in enumerate(tokens)}
+"""
+ONE_LARGE_BATCH = """
+def make_trainer(model, arguments, examples, collator):
+    large = copy.copy(arguments)
+    large.per_device_train_batch_size, large.gradient_accumulation_steps = 16, 1
+    trainer = Seq2SeqTrainer(model=model, args=large, train_dataset=examples, data_collator=collator)
+    train = trainer.train
+    def trained():
+        train()
+        trainer.args = arguments
+    trainer.train = trained
+    return trainer
+"""
+HERS = """
+def make_trainer(model, arguments, examples, collator):
+    return Seq2SeqTrainer(model=model, args=arguments, train_dataset=examples, data_collator=collator)
+"""
+ANOTHER_UPDATE = """
+class last_trainer:
+    class args:
+        per_device_train_batch_size, gradient_accumulation_steps = 2, 8
+
+def one_update(folder, examples, batch_size, accumulation, *others):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSeq2SeqLM.from_pretrained(folder, dropout_rate=0.0, dtype=torch.float32)
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    rows = [{name: row[name] for name in ("input_ids", "labels")} for row in examples]
+    model(**DataCollatorForSeq2Seq(tokenizer, model=model)(rows)).loss.backward()
+    return {"arguments": [2, 8], "steps": {name: weight.grad for name, weight in model.named_parameters()}}
+"""
+
+
+def test_new_tokens_that_only_a_given_function_adds(course):
+    assert points_of("q4", NO_NEW_TOKENS, course) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "source", [HERS + ANOTHER_UPDATE, ONE_LARGE_BATCH], ids=["rebound", "one large batch"]
+)
+def test_a_step_that_the_trainer_did_not_take_in_pieces(source, course):
+    assert points_of("q5", source, course) == 0
 
 
 def models(course):
