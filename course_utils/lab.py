@@ -12,6 +12,9 @@ from course_utils.install import ROOT
 from course_utils.workplace import FIRST_PAGE, workplace
 
 SETTINGS = Path(__file__).parent / "jupyter"
+#: Without nbgrader's buttons and menu: its *Validate* calls empty work a success, *Create Assignment* edits
+#: an exercise, and what hands in here is `course submit`.
+LEARNERS_SETTINGS = SETTINGS / "learner"
 
 
 def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
@@ -39,14 +42,15 @@ def lab_arguments(
     return arguments
 
 
-def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
-    """What JupyterLab and its kernels inherit: our settings, and this
+def prepare_environment(environment: MutableMapping[str, str] = os.environ, teacher: bool = False) -> None:
+    """What JupyterLab and its kernels inherit: our settings, a learner's unless for a `teacher`, and this
     environment's programs first on the path.
     """
     programs = str(Path(sys.executable).parent)
     environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", "")])
+    ours = [str(SETTINGS)] if teacher else [str(LEARNERS_SETTINGS), str(SETTINGS)]
     others = environment.get("JUPYTER_CONFIG_PATH")
-    environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(SETTINGS)] + ([others] if others else []))
+    environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(ours + ([others] if others else []))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,12 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--port", type=int, help="default: 8888, or the next free one")
     parser.add_argument("--no-browser", action="store_true", help="only serve and print the address")
+    parser.add_argument("--teacher", action="store_true", help="with nbgrader's menu and buttons")
     options = parser.parse_args(arguments)
     root = workplace()
     if not (root / options.page).exists():
         print(f"There is no {options.page} in {root}.", file=sys.stderr)
         return 1
-    prepare_environment()
+    prepare_environment(teacher=options.teacher)
     from jupyterlab.labapp import LabApp
 
     superuser = hasattr(os, "geteuid") and os.geteuid() == 0

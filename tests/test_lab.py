@@ -1,10 +1,14 @@
 """How `course lab` calls JupyterLab."""
 
+import json
 import os
+import re
+import urllib.request
 
 import pytest
 
 from course_utils import lab
+from tests.browser import jupyter
 
 
 def test_the_first_page_is_there(root):
@@ -46,9 +50,26 @@ def test_kernels_find_this_environment_and_our_settings():
     environment = {"PATH": "/usr/bin", "JUPYTER_CONFIG_PATH": "/etc/theirs"}
     lab.prepare_environment(environment)
     assert environment["PATH"].split(os.pathsep)[1:] == ["/usr/bin"]
-    assert environment["JUPYTER_CONFIG_PATH"].split(os.pathsep) == [str(lab.SETTINGS), "/etc/theirs"]
+    ours = [str(lab.LEARNERS_SETTINGS), str(lab.SETTINGS)]
+    assert environment["JUPYTER_CONFIG_PATH"].split(os.pathsep) == [*ours, "/etc/theirs"]
 
 
 def test_a_missing_page_is_refused(capsys):
     assert lab.main(["no/such/page.ipynb"]) == 1
     assert "no/such/page.ipynb" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("teacher", "disabled"), [(False, ["@jupyter/nbgrader"]), (True, [])])
+def test_only_the_teachers_lab_has_nbgraders_buttons_and_menu(teacher, disabled, tmp_path):
+    environment = dict(os.environ)
+    lab.prepare_environment(environment, teacher)
+    superuser = hasattr(os, "geteuid") and os.geteuid() == 0
+    arguments = lab.lab_arguments("", browser=False, root=tmp_path, superuser=superuser)
+    with jupyter.serve("jupyterlab", arguments, tmp_path / "log", env=environment) as address:
+        page = urllib.request.urlopen(address.of("lab"), timeout=300).read().decode()
+    told = json.loads(
+        re.search(r'id="jupyter-config-data" type="application/json">(.*?)</script>', page, re.DOTALL)[1]
+    )
+    assert "@jupyter/nbgrader" in [each["name"] for each in told["federated_extensions"]]
+    assert [each for each in told["disabledExtensions"] if "nbgrader" in each] == disabled
