@@ -127,6 +127,13 @@ def test_its_links_lead_somewhere(path):
     assert not [target for target in targets if not (path.parent / target).exists()]
 
 
+@pytest.mark.parametrize("path", [path for path in EVERY if path != ROOT / FIRST_PAGE], ids=name)
+def test_it_leads_back_to_the_first_page(path):
+    first_cell = nbformat.read(path, as_version=4).cells[0].source
+    found = re.findall(r"\[All chapters\]\(([^)]+)\)", first_cell)
+    assert [(path.parent / target).resolve() for target in found] == [ROOT / FIRST_PAGE]
+
+
 def test_the_first_page_leads_to_every_lesson_and_exercise():
     first = ROOT / FIRST_PAGE
     reached = {(first.parent / unquote(target)).resolve() for _, target in links(first)}

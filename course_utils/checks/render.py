@@ -13,7 +13,9 @@ from course_utils.checks.report import PartResult, Report, Rung
 
 _RIGHT = (Rung.RIGHT.value, Rung.RIGHT_BUT.value)
 _NEUTRAL = (Rung.NOT_STARTED.value, Rung.MISSING.value, Rung.MANUAL.value, Rung.UNGRADED.value)
-_COLOURS = {"right": "#2e7d32", "partly": "#b26a00", "wrong": "#b3261e", "neutral": "#5f6368"}
+#: Frames only: each stands out from a light and from a dark page. No colour can be read as text on both, so
+#: text keeps the colour of the page it stands on.
+TONES = {"right": "#2e7d32", "partly": "#b26a00", "wrong": "#d93025", "neutral": "#80868b"}
 HINT_NAMES = ("a nudge", "a pointer", "a worked example of something similar")
 
 
@@ -63,14 +65,12 @@ def report_text(report: Report) -> str:
 
 
 def _card(tone: str, head: str, body: list[str]) -> str:
-    colour = _COLOURS[tone]
+    colour = TONES[tone]
     style = (
         f"border:1px solid {colour};border-left:6px solid {colour};border-radius:4px;padding:8px "
         "12px;margin:6px 0;max-width:60em"
     )
-    return (
-        f'<div style="{style}"><div><strong style="color:{colour}">{head}</strong></div>{"".join(body)}</div>'
-    )
+    return f'<div style="{style}"><div><strong>{head}</strong></div>{"".join(body)}</div>'
 
 
 def _part_html(part: PartResult, alone: bool) -> str:

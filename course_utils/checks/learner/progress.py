@@ -19,6 +19,7 @@ from html import escape
 from pathlib import Path
 
 from course_utils.checks.framework import Exercise, load_exercise
+from course_utils.checks.render import TONES
 from course_utils.checks.report import Report
 from course_utils.workplace import workplace
 
@@ -210,19 +211,19 @@ def progress_text() -> str:
 def progress_html() -> str:
     """The same as an HTML card: escaped, no scripts, styles inline."""
     standings, entries = overview()
-    rows = []
+    rows, tone = [], TONES["neutral"]
     for one in standings:
         share = 100 * one.earned / one.reachable if one.reachable else 100
         bar = (
-            '<div style="border:1px solid #5f6368;width:10em;height:0.8em"><div '
-            f'style="background:#5f6368;height:100%;width:{share:.0f}%"></div></div>'
+            f'<div style="border:1px solid {tone};width:10em;height:0.8em"><div '
+            f'style="background:{tone};height:100%;width:{share:.0f}%"></div></div>'
         )
         number = one.name.partition("_")[0]
         cells = (escape(number), escape(one.title), bar, escape(_points(one)))
         rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
     closing = "".join(f"<div>{escape(line)}</div>" for line in _closing(standings, entries))
     style = (
-        "border:1px solid #5f6368;border-left:6px solid #5f6368;border-radius:4px;padding:8px "
+        f"border:1px solid {tone};border-left:6px solid {tone};border-radius:4px;padding:8px "
         "12px;margin:6px 0;max-width:60em"
     )
     return f'<div style="{style}"><table>{"".join(rows)}</table>{closing}</div>'
