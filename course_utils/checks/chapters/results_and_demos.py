@@ -134,7 +134,7 @@ def _by_method(entries: Any, runs: Mapping[str, Sequence[float]]) -> dict[str, d
     title="A figure with its error bars",
     points=4,
     difficulty=2,
-    needs=("draw_results", "plotted"),
+    needs=("draw_results",),
     lesson=RESULTS,
     hints=(
         "Draw the means first, with the names as tick labels. Then the whiskers, then the label.",
@@ -151,9 +151,10 @@ def figure(answer: Answer, draw: Draw) -> None:
         "metric": draw.random.choice(["ROUGE-L", "exact match", "token F1"]),
         "runs": _uneven(draw),
     }
-    found = answer.call("plotted", results)
+    found = answer.given(plotted).call("plotted", results)
     expect.each_of(found, dict, "the figure's axes")
     expect.length(found, 1, "the figure's axes")
+    expect.keys(found[0], ("shown", "value_label", "title"), "the figure's axes")
     shown, names = found[0]["shown"], [run["method"] for run in results["runs"]]
     with part("a point or a bar for every method, by its name", points=1):
         expect.equal(sorted(shown), sorted(names), "the names with error bars in the figure")
@@ -184,6 +185,13 @@ def figure(answer: Answer, draw: Draw) -> None:
         expect.advise(
             bool(found[0]["title"]), "a title that says what the whiskers are would help the audience."
         )
+
+
+def plotted(results: dict) -> list:
+    """The numbers and labels in the figure, as plain data."""
+    from course_utils.plots import figure_as_data
+
+    return figure_as_data(draw_results(results))  # type: ignore[name-defined]  # noqa: F821 - the learner's
 
 
 def _uneven(draw: Draw) -> list[dict[str, Any]]:

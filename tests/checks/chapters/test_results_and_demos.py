@@ -78,7 +78,6 @@ def draw_results(results):
 def test_figure():
     result = judged(
         "q2",
-        before=given("figure_as_data"),
         wrong={
             FIGURE.replace('r["mean"] - r["low"] for', 'r["high"] - r["mean"] for'): "the low end of the whisker",
             FIGURE.replace('[[r["mean"] - r["low"] for r in runs], [r["high"] - r["mean"] for r in runs]]', '[[r["low"] for r in runs], [r["high"] for r in runs]]'): "end of the whisker",
@@ -96,6 +95,18 @@ def test_figure():
         ],
     )  # fmt: skip
     assert [report.points for report in result.wrong[:3]] == [2, 2, 3]
+
+
+def test_a_figure_that_only_a_given_function_read():
+    source = """
+def draw_results(results):
+    return None
+
+def plotted(results):
+    shown = {run["method"]: {"value": run["mean"], "low": run["low"], "high": run["high"]} for run in results["runs"]}
+    return [{"shown": shown, "value_label": results["metric"], "title": "whiskers"}]
+"""
+    assert judge_source(EXERCISE, "q2", source, before=given("figure_as_data")).points == 0
 
 
 PREDICT = """
@@ -218,7 +229,7 @@ def test_pooled():
 
 @pytest.mark.parametrize("question", ["q1", "q2", "q4", "q5", "q7"])
 def test_the_solution_is_right_on_many_draws(question):
-    before = IMPORTS + given("figure_as_data") + given("def pooled_of_a_colleague")
+    before = IMPORTS + given("def pooled_of_a_colleague")
     for number in range(10):
         report = judge_source(
             EXERCISE, question, answer_source(EXERCISE, question), before=before, secret=b"%d" % number
