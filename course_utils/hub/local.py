@@ -159,6 +159,7 @@ class LocalHub:
         if self._server is not None:
             (self.root / ADDRESS).unlink(missing_ok=True)
             self._server.stop()
+            self._service.webhooks.stop()
             self._server = None
             self._store.close()
 
@@ -317,6 +318,11 @@ class LocalHub:
             for each in self.events
             if fnmatch.fnmatchcase(each.path, path) and method in ("*", each.method)
         )
+
+    @property
+    def webhook_calls(self):
+        """What webhooks were told so far, oldest first: see `server.webhooks.Call`."""
+        return tuple(self._service.webhooks.calls)
 
     def fail(self, status=503, times=1, path="*", method="*", retry_after=None, after_bytes=None):
         """Let the next `times` requests of that kind fail. status: an HTTP status, or "drop" to cut the

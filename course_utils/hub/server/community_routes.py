@@ -7,6 +7,7 @@ from course_utils.hub.store.conversations import (
     STATUSES,
     Conversations,
     checked_text,
+    reference,
 )
 from course_utils.hub.store.errors import HubError, bad_request
 
@@ -93,6 +94,9 @@ def create(service, request, kind, owner, name):
         if pull_request:
             table.begin(row)
         table.save()
+    service.webhooks.discussion(repository, row, "create", row["events"][0])
+    if pull_request:
+        service.webhooks.reference(repository, reference(row), None, row["from"])
     return as_json(
         {"num": row["num"], "url": service.discussion_url(repository, row), "pullRequest": pull_request}
     )
@@ -126,17 +130,35 @@ def change(service, request, kind, owner, name, number, action, comment=None):
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name)
     person = service.must_write(request)
+    if comment is None:
+        return as_json(act(service, repository, person, number, action, asked))
     with repository.lock:
         table = Conversations(repository)
         row = table.get(as_number(number))
-        if comment is not None:
-            answer = change_comment(table, row, person, action, asked, comment)
-        elif action in ACTIONS:
-            answer = ACTIONS[action](service, table, row, person, asked)
-        else:
-            raise HubError(404, f"A discussion has no {action!r}.")
+        event = change_comment(table, row, person, action, asked, comment)
         table.save()
-    return as_json(answer)
+    service.webhooks.comment(repository, row, event, "update")
+    return as_json({"updatedComment": event_of(event)})
+
+
+def act(service, repository, person, number, action, asked):
+    """Do one of the `ACTIONS` to a discussion, and tell the webhooks; returns the answer."""
+    if action not in ACTIONS:
+        raise HubError(404, f"A discussion has no {action!r}.")
+    with repository.lock:
+        table = Conversations(repository)
+        row = table.get(as_number(number))
+        before = len(row["events"])
+        answer = ACTIONS[action](service, table, row, person, asked)
+        table.save()
+    for event in row["events"][before:]:
+        if event["type"] == "comment":
+            service.webhooks.comment(repository, row, event, "create")
+        else:
+            service.webhooks.discussion(repository, row, "update")
+    if action == "merge":
+        service.webhooks.commit(repository, row["base"], row["merged"])
+    return answer
 
 
 def add_comment(service, table, row, person, asked):
@@ -197,7 +219,7 @@ def change_comment(table, row, person, action, asked, identifier):
         event["hidden"] = True
     else:
         raise HubError(404, f"A comment has no {action!r}.")
-    return {"updatedComment": event_of(event)}
+    return event
 
 
 # The gate

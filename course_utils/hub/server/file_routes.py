@@ -201,7 +201,9 @@ def create_branch(service, request, kind, owner, name, branch):
     start = asked.get("startingPoint") or "main"
     if not isinstance(start, str):
         raise bad_request('"startingPoint" must be a revision.')
-    repository.set_ref(BRANCHES + branch, repository.head(start))
+    commit = repository.head(start)
+    repository.set_ref(BRANCHES + branch, commit)
+    service.webhooks.reference(repository, BRANCHES + branch, None, commit)
     return as_json({})
 
 
@@ -210,7 +212,8 @@ def delete_branch(service, request, kind, owner, name, branch):
     repository = service.repository(request, kind, owner, name, "write")
     if branch == "main":
         raise not_allowed("Cannot delete refs/heads/main")
-    repository.delete_ref(BRANCHES + branch)
+    old = repository.delete_ref(BRANCHES + branch)
+    service.webhooks.reference(repository, BRANCHES + branch, old, None)
     return as_json({})
 
 
@@ -221,13 +224,17 @@ def create_tag(service, request, kind, owner, name, revision):
     tag, message = asked.get("tag"), asked.get("message")
     if not isinstance(tag, str) or not isinstance(message, str | None):
         raise unusable("A tag needs a name, and a message only as text.")
-    repository.set_ref(TAGS + tag, repository.head(revision), message, request.person.name)
+    commit = repository.head(revision)
+    repository.set_ref(TAGS + tag, commit, message, request.person.name)
+    service.webhooks.reference(repository, TAGS + tag, None, commit)
     return as_json({})
 
 
 @routes.add("DELETE", "/api/{kind}/{owner}/{name}/tag/{tag*}")
 def delete_tag(service, request, kind, owner, name, tag):
-    service.repository(request, kind, owner, name, "write").delete_ref(TAGS + tag)
+    repository = service.repository(request, kind, owner, name, "write")
+    old = repository.delete_ref(TAGS + tag)
+    service.webhooks.reference(repository, TAGS + tag, old, None)
     return as_json({})
 
 
@@ -236,7 +243,9 @@ def super_squash(service, request, kind, owner, name, branch):
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name, "write")
     message = asked.get("message") or "Super-squash branch '" + branch + "' using huggingface_hub"
-    return as_json({"commitId": repository.squash(branch, request.person.name, message)})
+    reference, old, new = repository.squash(branch, request.person.name, message)
+    service.webhooks.reference(repository, reference, old, new)
+    return as_json({"commitId": new})
 
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/compare/{spec}")

@@ -43,6 +43,7 @@ def create(service, request):
     repository = service.store.create(kind, identifier, private=private, sdk=sdk, author=person.name)
     if kind == "space":
         set_up_space(repository, asked)
+    service.webhooks.repository(repository, "create")
     url = service.web_url(repository)
     return as_json({"url": url, "name": repository.id, "id": repository.id})
 
@@ -88,6 +89,7 @@ def named(service, request, asked, name_field="name", owner_field="organization"
 def delete(service, request):
     repository = named(service, request, request.json(service.limits.json_body))
     service.store.delete(repository)
+    service.webhooks.repository(repository, "delete")
     return as_json({})
 
 
@@ -100,6 +102,7 @@ def move(service, request):
         raise unusable("Say where to: toRepo must be owner/name.")
     service.may_create_for(request, target.partition("/")[0])
     moved = service.store.move(repository, target)
+    service.webhooks.repository(repository, "move", moved)
     return as_json({"url": service.web_url(moved), "name": moved.id})
 
 
@@ -111,8 +114,10 @@ def settings(service, request, kind, owner, name):
     if not isinstance(gated, bool | str) or gated not in GATES:
         raise unusable("'gated' is false, 'auto' or 'manual'.")
     with repository.amended() as changed:
-        changed.private = is_private(asked, changed.private)
+        before = changed.private
+        changed.private = is_private(asked, before)
         changed.gated = gated
+    service.webhooks.settings(repository, **({} if changed.private == before else {"private": not before}))
     return as_json({"private": repository.settings.private, "gated": gated})
 
 

@@ -3,6 +3,7 @@
 from course_utils.hub.store.names import RESERVED
 
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
+PREFIX = {"model": "", "dataset": "datasets/", "space": "spaces/"}  # of the addresses of pages and files
 
 
 class Routes:

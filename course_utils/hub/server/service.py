@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from course_utils.hub.server.http import Drop, as_json, error_response
-from course_utils.hub.server.routing import KINDS
+from course_utils.hub.server.routing import KINDS, PREFIX
+from course_utils.hub.server.webhooks import Webhooks
 from course_utils.hub.store.errors import REPAIR, HubError, StoreError, not_allowed, repository_not_found
 from course_utils.hub.store.hub import key
 
 EVENTS = 20_000
-PREFIX = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Service:
         self.events = deque(maxlen=EVENTS)
         self.failures = []
         self.crashes = []  # tracebacks of faults of ours
+        self.webhooks = Webhooks(store, lambda: self.url, self.crashes)
         self.page_keys = {}  # secret -> whose eyes the web page has
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()

@@ -45,6 +45,7 @@ def values(service, request, owner, name, which):
                 set_values(settings, which, asked, repository.clock)
             else:
                 settings.space.get(which, {}).pop(str(asked.get("key")), None)
+        service.webhooks.settings(repository)
     return as_json(repository.settings.space.get(which, {}))
 
 
@@ -82,4 +83,5 @@ def changed(service, request, owner, name, **fields):
     repository = service.repository(request, "space", owner, name, "write")
     with repository.amended() as settings:
         settings.space |= fields
+    service.webhooks.settings(repository)
     return as_json(rows.runtime(repository))

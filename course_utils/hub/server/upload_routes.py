@@ -6,9 +6,8 @@ import json
 import math
 
 from course_utils.hub.server.http import Response, as_json
-from course_utils.hub.server.routing import Routes
-from course_utils.hub.server.service import PREFIX
-from course_utils.hub.store.conversations import Conversations, branch_of
+from course_utils.hub.server.routing import PREFIX, Routes
+from course_utils.hub.store.conversations import Conversations, branch_of, reference
 from course_utils.hub.store.errors import HubError, bad_request, unusable
 from course_utils.hub.store.large import check_sha256, place_in
 from course_utils.hub.store.names import check_path
@@ -241,7 +240,9 @@ def commit(service, request, kind, owner, name, revision):
         if request.flag("create_pr"):
             more = propose(service, person, repository, change, revision, parent, text)
         else:
-            more = {"commitOid": change.commit(branch(repository, revision), person.name, text, parent)}
+            target = branch(repository, revision)
+            more = {"commitOid": change.commit(target, person.name, text, parent)}
+            service.webhooks.commit(repository, target, more["commitOid"])
     store.took(request.body.length or 0)
     url = f"{service.web_url(repository)}/commit/{more['commitOid']}"
     return as_json({"success": True, "commitUrl": url, "hookOutput": "", **more})
@@ -267,6 +268,8 @@ def propose(service, person, repository, change, revision, parent, text):
             person, title[:200].ljust(3, "."), description, True, revision=revision, start=parent
         )
         new = table.propose(row, person, change, text)
+    service.webhooks.discussion(repository, row, "create", row["events"][0])
+    service.webhooks.reference(repository, reference(row), None, new)
     return {"commitOid": new, "pullRequestUrl": service.discussion_url(repository, row)}
 
 

@@ -1,11 +1,13 @@
-"""Webhooks: somebody's wish to be told of changes. They are kept and shown; the local Hub calls nobody."""
+"""Webhooks: somebody's wish to be told of changes. How they are told is in `webhooks`."""
 
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlsplit
 
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
+from course_utils.hub.server.webhooks import ELSEWHERE, is_local
 from course_utils.hub.store.errors import HubError, bad_request
 
 routes = Routes()
@@ -32,13 +34,13 @@ def create(service, request):
         raise bad_request("A webhook needs the address that is to be called.")
     with service.store.webhooks.changed() as rows:
         rows.append(row)
-    return as_json({"webhook": shown(row)})
+    return answer(row)
 
 
 @routes.add("GET", HERE + "/{identifier}")
 def webhook(service, request, identifier):
     person = service.must_be_signed_in(request)
-    return as_json({"webhook": shown(mine(service.store.webhooks.rows, person, identifier))})
+    return answer(mine(service.store.webhooks.rows, person, identifier))
 
 
 @routes.add("POST", HERE + "/{identifier}")
@@ -57,7 +59,7 @@ def change(service, request, identifier, fields):
     with service.store.webhooks.changed() as rows:
         row = mine(rows, person, identifier)
         row |= fields
-    return as_json({"webhook": shown(row)})
+    return answer(row)
 
 
 @routes.add("DELETE", HERE + "/{identifier}")
@@ -75,6 +77,12 @@ def mine(rows, person, identifier):
     raise HubError(404, f"You have no webhook {identifier!r}.")
 
 
+def answer(row):
+    """A webhook as the client reads it. Of one that is never called it prints the warning beside it."""
+    headers = {} if is_local(row["url"]) else {"X-HF-Warning": f"webhook {row['id']}; {ELSEWHERE}"}
+    return as_json({"webhook": shown(row)}, headers=headers)
+
+
 def shown(row):
     return {"job": None, "secret": None, **{name: value for name, value in row.items() if name != "owner"}}
 
@@ -87,13 +95,23 @@ def checked(asked):
     for name, value in fields.items():
         if not isinstance(value, str) or len(value) > TEXT_CHARACTERS:
             raise bad_request(f"'{name}' is a text of at most {TEXT_CHARACTERS} characters.")
-    if not fields.get("url", "http").startswith("http"):
-        raise bad_request("The address of a webhook begins with http:// or https://.")
+        if not value.isascii() or not value.isprintable():  # it goes into the head of a request
+            raise bad_request(f"'{name}' is a text of ASCII characters.")
+    if "url" in fields and not is_address(fields["url"]):
+        raise bad_request("The address of a webhook begins with http:// or https:// and names a host.")
     if asked.get("domains") is not None:
         fields["domains"] = several(asked["domains"], "domains", lambda each: each in DOMAINS)
     if asked.get("watched"):
         fields["watched"] = several(asked["watched"], "watched", is_watched)
     return fields
+
+
+def is_address(url):
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_watched(item):

@@ -239,15 +239,18 @@ class Repository:
             self.refs.move(name, None, Ref(commit, tag))
 
     def delete_ref(self, name):
+        """Take a branch or tag away; returns the commit that it stood for."""
         with self.lock:
             old = self.refs.read().get(name)
             if old is None:
                 raise HubError(404, f"Invalid rev id: {name.rpartition('/')[2]}", "RevisionNotFound")
             self.refs.move(name, old, None)
+            return old.commit
 
     def squash(self, branch, author, text):
-        """Let a branch, or a pull request ("refs/pr/1"), begin anew with one commit of
-        what it holds now; returns its id.
+        """Let a branch, or a pull request ("refs/pr/1"), begin anew with one commit of what it holds now.
+
+        Returns (its full name, the commit it stood for, the new one).
         """
         name = branch if branch.startswith(PULL_REQUESTS) else BRANCHES + branch
         with self.lock:
@@ -260,7 +263,7 @@ class Repository:
                 new = batch.add("commit", data)
                 batch.keep()
             self.refs.move(name, old, Ref(new))
-            return new
+            return name, old.commit, new
 
     def large_patterns(self, commit):
         """The file patterns that .gitattributes of a commit sends the way of large files."""

@@ -27,6 +27,11 @@ class Table:
         self._lock = threading.RLock()
 
     @property
+    def exists(self) -> bool:
+        """Whether anything was ever kept here."""
+        return self._path.exists()
+
+    @property
     def rows(self) -> list[dict]:
         rows = disk.read_json(self._path, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from course_utils.hub.server.community_routes import ACTIONS, as_number, ask_access
+from course_utils.hub.server import community_routes
+from course_utils.hub.server.community_routes import as_number, ask_access
 from course_utils.hub.server.http import Response
 from course_utils.hub.server.pages import diffs
 from course_utils.hub.server.pages.frame import address, render, repository_page, shown
@@ -67,12 +68,8 @@ def act(service, request, repository, number, action):
         raise HubError(404, f"A discussion has no {action!r}.")
     if action == "comment" and not asked.get("comment", "").strip():
         raise bad_request("The comment is empty.")
-    with repository.lock:
-        table = Conversations(repository)
-        row = table.get(as_number(number))
-        ACTIONS[action](service, table, row, request.person, asked)
-        table.save()
-    return Response(303, b"", {"Location": f"{address(repository)}/discussions/{row['num']}"})
+    community_routes.act(service, repository, request.person, number, action, asked)
+    return Response(303, b"", {"Location": f"{address(repository)}/discussions/{as_number(number)}"})
 
 
 @repository_page("/ask", method="POST")

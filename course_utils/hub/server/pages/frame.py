@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 from course_utils.hub.server.http import Response
 from course_utils.hub.server.pages.visitor import visitor
-from course_utils.hub.server.routing import Routes
-from course_utils.hub.server.service import PREFIX
+from course_utils.hub.server.routing import PREFIX, Routes
 from course_utils.hub.store.clock import moment
 from course_utils.hub.store.errors import HubError, StoreError
 from course_utils.hub.store.refs import BRANCHES, TAGS

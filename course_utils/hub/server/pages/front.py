@@ -9,7 +9,7 @@ from course_utils.hub.server.http import Response
 from course_utils.hub.server.pages.frame import KIND_TITLES, page, render, routes
 from course_utils.hub.server.pages.visitor import cookie_name
 from course_utils.hub.server.repository_routes import fits
-from course_utils.hub.server.service import PREFIX
+from course_utils.hub.server.routing import PREFIX
 from course_utils.hub.store.errors import HubError
 
 LISTED = 200
