@@ -1,4 +1,4 @@
-"""Calls the addresses of webhooks when something has happened: on this machine only, from a thread of its own.
+"""Calls the addresses of webhooks when something has happened: on this machine only, from its own thread.
 
 What is sent is what huggingface.co documents (https://huggingface.co/docs/hub/webhooks, version 3). A request
 that causes an event neither waits for the calls nor fails with them; each call is made once, and not again.
