@@ -52,6 +52,13 @@ class Draw:
         """`count` different items, in random order."""
         return self.random.sample(list(items), count)
 
+    def derangement(self, count: int) -> list[int]:
+        """The numbers below ``count`` (2 or more) in an order that leaves none in its place."""
+        order = list(range(count))
+        while any(place == number for place, number in enumerate(order)):
+            self.random.shuffle(order)
+        return order
+
     def rows(self, name: str, count: int, split: str = "test") -> list[dict]:
         """`count` rows of the dataset `name` that nobody has seen, from the offline world.
 

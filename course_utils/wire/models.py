@@ -111,20 +111,66 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _saved(model: Any, names: frozenset[str], **options: Any) -> dict[str, bytes]:
+def _saved(model: Any, names: frozenset[str], below: str = "", **options: Any) -> dict[str, bytes]:
+    """The files of these names that ``save_pretrained`` writes, in the folder ``below`` its own."""
     with tempfile.TemporaryDirectory() as folder, _quiet():
         model.save_pretrained(folder, **options)
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name in names}
+        written = Path(folder, below)
+        return {path.name: path.read_bytes() for path in written.iterdir() if path.name in names}
+
+
+def _plainly(content: bytes, base: Any, adapter: str) -> bytes:
+    """An adapter's config whose patterns are the modules' full names: no expression is matched over there."""
+    config = json.loads(content)
+    for pattern, usual in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
+        if config.get(pattern):
+            counts = {name: getattr(module, usual, None) for name, module in base.named_modules()}
+            found = {name: each[adapter] for name, each in counts.items() if _holds(each, adapter)}
+            config[pattern] = {name: count for name, count in found.items() if count != config[usual]}
+    return json.dumps(config).encode()
+
+
+def _holds(counts: object, adapter: str) -> bool:
+    return isinstance(counts, dict) and adapter in counts
+
+
+def expect_known_adapter(model: Any) -> None:
+    """Raise :class:`CodecError` where a PEFT model's active adapter is of a method that can't be rebuilt.
+
+    A training may ask this before it begins, rather than its judge when it is over.
+    """
+    method = model.peft_config[_active_adapter(model)].peft_type
+    _expect_known(str(getattr(method, "value", method)))
+
+
+def _expect_known(method: str) -> None:
+    if method not in _ADAPTER_FIELDS:
+        raise CodecError(f"only {', '.join(_ADAPTER_FIELDS)} adapters can be rebuilt, not {method[:30]!r}")
+
+
+def _active_adapter(model: Any) -> str:
+    active = list(model.active_adapters)
+    if len(active) != 1:
+        raise CodecError(f"one adapter can be rebuilt, and {len(active)} are active; set_adapter chooses one")
+    return active[0]
 
 
 def _pack_adapter(model: Any) -> Folder:
-    """An adapter's own files at the top, the model below it under ``base/``."""
+    """The active adapter's own files at the top, the model below it under ``base/``."""
     from safetensors.torch import save
 
-    base = model.get_base_model()
+    expect_known_adapter(model)
+    base, adapter = model.get_base_model(), _active_adapter(model)
     config = base.config.to_dict() | {"architectures": [_library_class(base)]}
-    weights = {name: value.detach().cpu().contiguous().clone() for name, value in _base_weights(base).items()}
-    files = _saved(model, ADAPTER_FILES, save_embedding_layers=False)
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in base_weights(base).items()}
+    files = _saved(
+        model,
+        ADAPTER_FILES,
+        below="" if adapter == "default" else adapter,
+        selected_adapters=[adapter],
+        save_embedding_layers=False,
+    )
+    files["adapter_config.json"] = _plainly(files["adapter_config.json"], base, adapter)
     files["base/config.json"] = json.dumps(config, default=str).encode()
     files["base/model.safetensors"] = save(weights, metadata={"format": "pt"})
     return Folder(files)
@@ -137,8 +183,8 @@ def _library_class(model: Any) -> str:
     raise CodecError(f"it is a {type(model).__name__}, which is not one of Transformers' models")
 
 
-def _base_weights(base: Any) -> dict:
-    """The weights under an adapter, by the names they had before it was put on.
+def base_weights(base: Any) -> dict:
+    """The weights under a model's adapters, by the names they had before any was put on.
 
     PEFT keeps a wrapped layer's weight as ``….base_layer.weight`` and a copied
     module's first weights as ``….original_module.…``.
@@ -329,8 +375,7 @@ def _clean_adapter_config(place: Path) -> None:
     path = place / "adapter_config.json"
     config = _read_config(path)
     method = str(config.get("peft_type"))
-    if method not in _ADAPTER_FIELDS:
-        raise CodecError(f"only {', '.join(_ADAPTER_FIELDS)} adapters can be rebuilt, not {method[:30]!r}")
+    _expect_known(method)
     fields = _ADAPTER_FIELDS[method] | _ANY_ADAPTERS_FIELDS
     for name in fields & set(_LARGEST_COUNTS):
         if type(config.get(name)) is not int or not 1 <= config[name] <= _LARGEST_COUNTS[name]:

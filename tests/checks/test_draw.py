@@ -35,3 +35,10 @@ def test_rows_are_fresh_and_whole():
 
 def test_a_dataset_has_the_rows():
     assert Draw(KEY).dataset("translations", 5).table.to_pylist() == Draw(KEY).rows("translations", 5)
+
+
+def test_a_derangement_leaves_nothing_in_its_place():
+    found = [Draw(f"key {number}".encode()).derangement(6) for number in range(20)]
+    assert all(sorted(order) == list(range(6)) for order in found)
+    assert not any(place == number for order in found for place, number in enumerate(order))
+    assert len({tuple(order) for order in found}) > 10

@@ -5,7 +5,15 @@ import json
 
 import pytest
 import torch
-from peft import IA3Config, LNTuningConfig, LoraConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from peft import (
+    IA3Config,
+    LNTuningConfig,
+    LoraConfig,
+    PrefixTuningConfig,
+    PromptTuningConfig,
+    VeraConfig,
+    get_peft_model,
+)
 from safetensors.torch import load, save
 from transformers import (
     BertConfig,
@@ -111,6 +119,32 @@ KINDS = {
         bert(), PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3)
     ),
     "t5 prefix": lambda t5: adapted(t5, PrefixTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=3)),
+}
+
+
+def named(t5):
+    """Two adapters, of which the second is active, and has a name of its own."""
+    model = lora(t5, target_modules=["q"], task_type="SEQ_2_SEQ_LM")
+    model.add_adapter("desks", LoraConfig(r=2, target_modules=["q", "v"], task_type="SEQ_2_SEQ_LM"))
+    model.set_adapter("desks")
+    for name, weight in model.named_parameters():
+        if "lora_B.desks" in name:
+            torch.nn.init.normal_(weight)
+    return model
+
+
+KINDS |= {
+    "t5 with two adapters": named,
+    "t5 with patterns": lambda t5: lora(
+        t5,
+        target_modules=["q", "v"],
+        task_type="SEQ_2_SEQ_LM",
+        rank_pattern={r".*decoder.*\.q": 3},
+        alpha_pattern={r"^encoder\.block\.0\..*": 5},
+    ),
+    "bert pissa": lambda t5: lora(
+        bert(), target_modules=["query"], task_type="SEQ_CLS", init_lora_weights="pissa"
+    ),
 }
 
 
@@ -333,6 +367,20 @@ def test_a_method_that_cannot_be_rebuilt_is_named(t5):
     other = adapted(t5, LNTuningConfig(task_type="SEQ_2_SEQ_LM", target_modules=["layer_norm"]))
     with pytest.raises(CodecError, match="only LORA, IA3, PROMPT_TUNING, PREFIX_TUNING .* not 'LN_TUNING'"):
         models.rebuild(models.pack(other))
+
+
+def test_an_adapter_of_no_known_method_is_refused_before_it_is_trained(t5):
+    other = get_peft_model(copy.deepcopy(t5), VeraConfig(task_type="SEQ_2_SEQ_LM", target_modules=["q"], r=2))
+    with pytest.raises(CodecError, match="not 'VERA'"):
+        models.expect_known_adapter(other)
+    models.expect_known_adapter(KINDS["t5 ia3"](t5))
+
+
+def test_of_two_active_adapters_one_has_to_be_chosen(t5):
+    both = named(t5)
+    both.base_model.set_adapter(["default", "desks"])
+    with pytest.raises(CodecError, match="2 are active"):
+        models.pack(both)
 
 
 def test_what_a_model_holds_besides_its_weights_is_bounded(monkeypatch):

@@ -7,12 +7,16 @@ import pytest
 
 from course_utils.checks.chapters.lora_and_peft import FOUND, exercise
 from course_utils.checks.testing import (
+    answer_source,
+    changed_answer,
     given_cells,
     judge_source,
     judged_objects_well,
     judged_well,
     namespace,
     replaced,
+    run_cells,
+    stub_source,
 )
 
 EXERCISE = "10_lora_and_peft"
@@ -191,79 +195,155 @@ def test_equal_rows_are_told_in_every_draw():
 # q4
 
 
+OF_ITS_OWN_NAME = (
+    ('target_modules=["query", "value"]', 'target_modules=["query", "value"], **patterns'),
+    ("    config =", '    patterns = {"rank_pattern": {r".*\\.[0-2]\\..*query": 6}, "alpha_pattern": {r".*query": 24}}\n    config ='),
+    ("get_peft_model(model, config)", 'get_peft_model(model, config, adapter_name="desks")'),
+)  # fmt: skip
+IA3 = (
+    ('LoraConfig(task_type="SEQ_CLS", r=4, lora_alpha=16, target_modules=["query", "value"])', 'peft.IA3Config(task_type="SEQ_CLS")'),
+    ("    config =", "    import peft\n    config ="),
+    ("learning_rate=1e-2", "learning_rate=1e-1"),
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def adapted(course):
-    """The solution's adapter, trained once."""
-    held = namespace(
-        TORCH, given("q4-data"), given("q4-given"), given("q4-answer"), given("q4-train"), course=course
-    )
-    return held["adapted"], held
-
-
-def untrained(held, course, config=None, **settings):
-    """An adapter that has not seen a row: LoRA of these settings, or what `config` says."""
-    import torch
-
-    torch.manual_seed(0)
-    kind = held["AutoModelForSequenceClassification"]
-    base = kind.from_pretrained(course.model("bert"), num_labels=len(held["desks"]))
-    return held["get_peft_model"](base, config or held["LoraConfig"](task_type="SEQ_CLS", **settings))
+def notebook(course):
+    """What the notebook holds ahead of question 4's answer."""
+    return namespace(TORCH, given("q4-data"), given("q4-given"), course=course)
 
 
 @pytest.mark.slow
-def test_adapter(course, adapted):
-    import torch
-    from peft import IA3Config, LNTuningConfig, PrefixTuningConfig, PromptTuningConfig
-
-    model, held = adapted
-    moved = copy.deepcopy(model)
-    with torch.no_grad():
-        moved.get_base_model().bert.embeddings.word_embeddings.weight[5] += 1
-    plain = copy.deepcopy(model).merge_and_unload()
-    wide = untrained(held, course, r=16, target_modules=["query", "key", "value"])
-    with_biases = untrained(held, course, r=1, target_modules=["query"], modules_to_save=["dense"])
-    larger = untrained(held, course, r=6, lora_alpha=24, target_modules=["query", "value"])
-    held["train"](larger, held["notices"], steps=110, learning_rate=1e-2)
-    scaled = untrained(held, course, IA3Config(task_type="SEQ_CLS"))
-    held["train"](scaled, held["notices"], learning_rate=1e-1)
-    prompt, long_prompt = (
-        untrained(held, course, PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=count))
-        for count in (10, 140)
+def test_adapter(course, notebook):
+    from peft import (
+        LNTuningConfig,
+        LoraConfig,
+        PrefixTuningConfig,
+        PromptTuningConfig,
+        get_peft_model,
     )
-    prefix = untrained(held, course, PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=20))
-    norms = untrained(held, course, LNTuningConfig(task_type="SEQ_CLS", target_modules=["LayerNorm"]))
+
+    query_and_value = {"task_type": "SEQ_CLS", "target_modules": ["query", "value"], "r": 4}
+    lora = LoraConfig(**query_and_value)
+
+    def written(*changes):
+        held = dict(notebook)
+        run_cells([changed_answer(EXERCISE, "q4", *changes)], held)
+        return held
+
+    def untrained(config, before=lambda base: None):
+        """An `adapt` that does something to the base, puts an adapter on it, and trains nothing."""
+
+        def adapt(base, rows):
+            before(base)
+            return get_peft_model(base, copy.deepcopy(config))
+
+        return {"adapt": adapt}
+
+    def moved(base):
+        base.bert.embeddings.word_embeddings.weight.data[5] += 1
+
+    def pooler_and_head(base):
+        base.bert.pooler.dense.weight.data += 0.1
+        base.classifier.weight.data += 0.1
+
+    def a_layer_more(base):
+        base.bert.encoder.layer.append(copy.deepcopy(base.bert.encoder.layer[-1]))
+        base.config.num_hidden_layers += 1
+
+    def two_adapters(base, rows):
+        model = get_peft_model(base, lora)
+        model.add_adapter("other", lora)
+        model.set_adapter("other")
+        return model
+
+    elsewhere = {}  # the adapter's own tensors, trained on notices whose desks have their usual numbers
+
+    def brought(base, rows):
+        model = get_peft_model(base, copy.deepcopy(lora))
+        if not elsewhere:
+            trained = notebook["train"](model, notebook["notices"], learning_rate=1e-2)
+            held = trained.state_dict().items()
+            elsewhere.update({name: value for name, value in held if ".lora_" in name or "to_save" in name})
+        model.load_state_dict(elsewhere, strict=False)
+        return model
+
+    prompt = partial(PromptTuningConfig, task_type="SEQ_CLS")
+    beginning = lambda name: untrained(LoraConfig(**query_and_value, init_lora_weights=name))  # noqa: E731
     reports = judged_objects_well(
         EXERCISE,
         "q4",
         course=course,
         right={
-            "the solution": {"adapted": model},
-            "a larger rank": {"adapted": larger},
-            "IA3": {"adapted": scaled},
+            "the solution": written(),
+            "a name of its own, and patterns": written(*OF_ITS_OWN_NAME),
+            "IA3": written(*IA3),
         },
         wrong={
-            "not trained": (
-                {"adapted": untrained(held, course, r=4, target_modules=["query", "value"])},
+            "not trained": (untrained(lora), "the accuracy on 300"),
+            "PiSSA, not trained": (beginning("pissa"), "the accuracy on 300"),
+            "OLoRA, not trained": (beginning("olora"), "the accuracy on 300"),
+            "two adapters, not trained": ({"adapt": two_adapters}, "the accuracy on 300"),
+            "trained elsewhere": ({"adapt": brought}, "the accuracy on 300"),
+            "merged": (
+                {"adapt": lambda base, rows: get_peft_model(base, lora).merge_and_unload()},
+                "without an adapter",
+            ),
+            "over the budget": (
+                untrained(LoraConfig(task_type="SEQ_CLS", r=16, target_modules=["query", "key", "value"])),
+                "the share of the adapter and the head",
+            ),
+            "whole layers saved": (
+                untrained(
+                    LoraConfig(task_type="SEQ_CLS", r=1, target_modules=["query"], modules_to_save=["dense"])
+                ),
+                "the share of the adapter and the head",
+            ),
+            "a base that moved": (untrained(lora, moved), "that have moved"),
+            "pooler and head in full": (
+                untrained(LoraConfig(**query_and_value | {"r": 1}), pooler_and_head),
+                "that have moved",
+            ),
+            "a layer added": (untrained(lora, a_layer_more), "no tensors but the base's"),
+            "a base of its own": (
+                {"adapt": lambda base, rows: get_peft_model(notebook["fresh_base"](), lora)},
+                "that have moved",
+            ),
+            "not a model": ({"adapt": lambda base, rows: "adapter"}, "adapt_a_fresh_bert"),
+            "a prompt that was not trained": (
+                untrained(prompt(num_virtual_tokens=10)),
                 "the accuracy on 300",
             ),
-            "merged": ({"adapted": plain}, "without an adapter"),
-            "over the budget": ({"adapted": wide}, "the share of the adapter and the head"),
-            "whole layers saved": ({"adapted": with_biases}, "the share of the adapter and the head"),
-            "a base that moved": ({"adapted": moved}, "that have moved"),
-            "not a model": ({"adapted": "adapter"}, "adapted"),
-            "a prompt that was not trained": ({"adapted": prompt}, "the accuracy on 300"),
-            "a prompt longer than the positions": ({"adapted": long_prompt}, "to read notices"),
-            "a prefix over the budget": ({"adapted": prefix}, "the share of the adapter and the head"),
-            "a method that is not rebuilt": ({"adapted": norms}, "only LORA, IA3"),
+            "a prompt longer than the positions": (
+                untrained(prompt(num_virtual_tokens=140)),
+                "to read notices",
+            ),
+            "a prefix over the budget": (
+                untrained(PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=20)),
+                "the share of the adapter and the head",
+            ),
+            "a method that is not rebuilt": (
+                untrained(LNTuningConfig(task_type="SEQ_CLS", target_modules=["LayerNorm"])),
+                "only LORA, IA3",
+            ),
         },
     )
-    assert reports["a prompt that was not trained"].points == 1
-    assert reports["not trained"].points == 1
-    assert reports["a base that moved"].points == 2
+    nothing_but_the_base = [
+        "not trained",
+        "PiSSA, not trained",
+        "OLoRA, not trained",
+        "two adapters, not trained",
+        "trained elsewhere",
+        "a prompt that was not trained",
+    ]
+    assert [reports[name].points for name in nothing_but_the_base] == [1] * 6
+    for name in ("a base that moved", "pooler and head in full", "a layer added", "a base of its own"):
+        assert reports[name].points == 0, name
 
 
 def test_an_adapter_that_is_still_to_do(course):
-    assert judge_source(EXERCISE, "q4", "adapted = None", course=course).rung == "not started"
+    stub = stub_source(answer_source(EXERCISE, "q4"))
+    assert judge_source(EXERCISE, "q4", stub, course=course).rung == "not started"
 
 
 # q5
