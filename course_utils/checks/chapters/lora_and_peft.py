@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils import catalog
 from course_utils.checks import expect
@@ -21,6 +21,12 @@ from course_utils.checks.predictions import six_predictions
 from course_utils.checks.report import Failed
 from course_utils.wire import Asset, Rows, models
 from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    Detour: Any = None
+    adapt: Any = None
+    add_adapters: Any = None
+    fake_quant: Any = None
 
 LESSONS = "lessons/10_lora_and_peft/"
 BY_HAND, SETTINGS = LESSONS + "01_lora_by_hand.ipynb", LESSONS + "02_settings_and_relatives.ipynb"
@@ -205,7 +211,7 @@ def detoured(weight: Any, rank: int, alpha: float, x: Any, coming: Any, A: Any, 
 
     base = torch.nn.Linear(*reversed(weight.shape), bias=False)
     base.weight.data.copy_(weight)
-    layer = Detour(base, rank, alpha)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    layer = Detour(base, rank, alpha)
 
     def passed_back() -> dict:
         layer.zero_grad()
@@ -342,7 +348,7 @@ def adapt_a_fresh_bert(path: str, head: dict, rows: Any, labels: int) -> Any:
 
     base = AutoModelForSequenceClassification.from_pretrained(path, num_labels=labels)
     base.load_state_dict(head, strict=False)
-    return adapt(base, rows)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    return adapt(base, rows)
 
 
 def _drawn_head(draw: Draw) -> dict[str, Any]:
@@ -634,7 +640,7 @@ def both_ways(x: Any, step: float, low: int, high: int, coming: Any) -> dict:
     import torch
 
     x = x.clone().requires_grad_()
-    values = fake_quant(x, step, low, high)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    values = fake_quant(x, step, low, high)
     gradient = torch.autograd.grad(values, x, coming)[0] if values.requires_grad else None
     return {"values": values.detach(), "gradient": gradient}
 
@@ -902,7 +908,7 @@ def placed(model: Any, tokens: Any, down: Any, up: Any, parallel: bool) -> dict:
     """The logits with fresh adapters, and with these two matrices in every adapter."""
     import torch
 
-    model = add_adapters(model, len(down), parallel)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    model = add_adapters(model, len(down), parallel)
     with torch.no_grad():
         start = model(tokens).logits
         for weight in model.parameters():
@@ -918,7 +924,7 @@ def learning(model: Any, tokens: Any, down: Any, up: Any) -> dict:
     """
     import torch
 
-    model = add_adapters(model, len(down))  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    model = add_adapters(model, len(down))
     weights = dict(model.named_parameters())
     matrices = {name: weight for name, weight in weights.items() if weight.shape in (down.shape, up.shape)}
 

@@ -4,13 +4,16 @@ batch, and what the gradients say.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    train_round: Any = None
 
 LESSONS = "lessons/09_multi_task/"
 HEADS = LESSONS + "01_one_encoder_many_heads.ipynb"
@@ -322,7 +325,7 @@ def watched(start: dict, batches: list, classes: dict, rate: float) -> dict:
         {"encoder": torch.nn.Linear(numbers, size), "heads": torch.nn.ModuleDict(heads)}
     )
     model.load_state_dict(start)
-    train_round(model, torch.optim.AdamW(model.parameters(), lr=rate), batches)  # noqa: F821 - the learner's
+    train_round(model, torch.optim.AdamW(model.parameters(), lr=rate), batches)
     return {name: weight.detach() for name, weight in model.state_dict().items()}
 
 
