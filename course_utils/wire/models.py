@@ -124,14 +124,11 @@ def _plainly(content: bytes, base: Any, adapter: str) -> bytes:
     config = json.loads(content)
     for pattern, usual in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
         if config.get(pattern):
-            counts = {name: getattr(module, usual, None) for name, module in base.named_modules()}
-            found = {name: each[adapter] for name, each in counts.items() if _holds(each, adapter)}
+            held = {name: getattr(module, usual, None) for name, module in base.named_modules()}
+            counts = ((name, each) for name, each in held.items() if isinstance(each, dict))
+            found = {name: each[adapter] for name, each in counts if adapter in each}
             config[pattern] = {name: count for name, count in found.items() if count != config[usual]}
     return json.dumps(config).encode()
-
-
-def _holds(counts: object, adapter: str) -> bool:
-    return isinstance(counts, dict) and adapter in counts
 
 
 def expect_known_adapter(model: Any) -> None:
