@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from course_utils.checks.framework import load_exercise
+from course_utils.checks.framework import load_exercise, newcomers_minutes
 from course_utils.install import ROOT
 
 #: Half the pace at which adults read non-fiction in silence, 238 words a minute (Brysbaert 2019,
@@ -146,8 +146,18 @@ class Chapter:
         return sum(lesson.seconds for lesson in self.lessons) / 60
 
     @property
+    def longest_exercise(self) -> float:
+        """Minutes for its exercise, of somebody who is new to the matter."""
+        return newcomers_minutes(self.exercise)
+
+    @property
     def minutes(self) -> float:
         return self.reading + self.running + self.exercise
+
+    @property
+    def longest(self) -> float:
+        """`minutes` with the longest time for its exercise."""
+        return self.reading + self.running + self.longest_exercise
 
 
 def chapters(root: Path = ROOT) -> list[Chapter]:

@@ -32,15 +32,21 @@ class DerivedError(Exception):
 
 
 def index_page(root: Path) -> str:
-    """The first page: its table of chapters is made from ``chapter.toml`` and the notebooks' titles."""
-    notebook = json.loads(_read(root, INDEX))
-    table = tables.index(chapters(root))
+    """The first page: its hours and its table are made from ``chapter.toml``, notebooks and cards."""
+    notebook, known = json.loads(_read(root, INDEX)), chapters(root)
+    for name, made in (("hours", tables.together(known)), ("chapters", tables.index(known))):
+        _put_into_a_cell(notebook, name, made)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def _put_into_a_cell(notebook: dict, name: str, made: str) -> None:
+    """`put` for the first cell that has the place."""
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
-        if _marked("chapters").search(source):
-            cell["source"] = put(INDEX, source, "chapters", table).splitlines(keepends=True)
-            return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-    raise _without_place(INDEX, "chapters")
+        if _marked(name).search(source):
+            cell["source"] = put(INDEX, source, name, made).splitlines(keepends=True)
+            return
+    raise _without_place(INDEX, name)
 
 
 def teachers_guide(root: Path) -> str:

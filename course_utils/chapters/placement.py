@@ -74,15 +74,18 @@ class Plan:
     def minutes(self) -> float:
         return sum(step.chapter.minutes for step in self.steps)
 
+    @property
+    def longest(self) -> float:
+        """Minutes of somebody who is new to every exercise."""
+        return sum(step.chapter.longest for step in self.steps)
+
     def __str__(self) -> str:
-        lines = [f"{'sitting':8}{'chapter':28}{'lessons':>9}{'exercise':>10}  why"]
+        lines = [f"{'sitting':8}{'chapter':28}{'lessons':>9}{'exercise':>16}  why"]
         for step in self.steps:
             read = step.chapter.reading + step.chapter.running
-            lines.append(
-                f"{step.sitting:<8}{step.chapter.name:28}{read:5.0f} min{step.chapter.exercise:6.0f} min "
-                f" {step.why}"
-            )
-        lines.append(f"{'':8}{'together':28}{hours(self.minutes):>9}")
+            exercise = f"{step.chapter.exercise:.0f} to {step.chapter.longest_exercise:.0f} min"
+            lines.append(f"{step.sitting:<8}{step.chapter.name:28}{read:5.0f} min{exercise:>16}  {step.why}")
+        lines.append(f"{'':8}{'together':28}{span(self.minutes, self.longest)}")
         lines += [f"left out: {name}, {why}" for name, why in self.left_out.items()]
         return "\n".join([*lines, *self.notes])
 
@@ -91,6 +94,11 @@ def hours(minutes: float) -> str:
     """ "2 h 05", the way a timetable writes it."""
     whole = round(minutes)
     return f"{whole // 60} h {whole % 60:02}"
+
+
+def span(shortest: float, longest: float) -> str:
+    """ "2 h 05 to 3 h 10"."""
+    return f"{hours(shortest)} to {hours(longest)}"
 
 
 def plan(
@@ -124,7 +132,7 @@ def plan(
     steps = tuple(
         Step(chapter, reasons[chapter.name], number) for chapter, number in zip(chosen, sittings, strict=True)
     )
-    return Plan(steps, left_out, (_note(hardware),))
+    return Plan(steps, left_out, (*_too_long(steps, sitting_hours * 60), _note(hardware)))
 
 
 def _known(answer: str, choices: Iterable[str], what: str) -> None:
@@ -184,6 +192,20 @@ def _sittings(minutes: Iterable[float], longest: float) -> list[int]:
     return numbers
 
 
+def _too_long(steps: Iterable[Step], longest: float) -> list[str]:
+    """A note if a sitting may take longer than somebody likes to work: chapters are not cut in pieces."""
+    minutes: dict[int, float] = {}
+    for step in steps:
+        minutes[step.sitting] = minutes.get(step.sitting, 0) + step.chapter.longest
+    over = [f"{number} (up to {hours(each)})" for number, each in minutes.items() if each > longest]
+    if not over:
+        return []
+    return [
+        f"Longer than the {hours(longest)} of a sitting that you gave may be: {', '.join(over)}. Stop "
+        "between two lessons, or before the exercise."
+    ]
+
+
 def _note(hardware: str) -> str:
     if hardware == "gpu":
         return "With a GPU and a network, work in the hub profile: the real models, the same notebooks."
@@ -200,4 +222,5 @@ def picture(path: Plan) -> Figure:
     for step in path.steps:
         rows.setdefault(f"sitting {step.sitting}", []).append((step.chapter.name[:2], step.chapter.minutes))
     longest = max((math.fsum(length for _, length in row) for row in rows.values()), default=0)
-    return plots.timetable(rows, f"Your path: {hours(path.minutes)}", "minutes", longest)
+    title = f"Your path: {span(path.minutes, path.longest)}, here the shorter"
+    return plots.timetable(rows, title, "minutes", longest)

@@ -50,10 +50,24 @@ def _index_row(chapter: Chapter) -> str:
 # What it costs
 
 
+def together(chapters: list[Chapter]) -> str:
+    """The hours of the day, of all lessons and of all exercises, as a line for the first page."""
+    day = of_track(chapters, "day")
+    in_class = sum(slot.minutes for chapter in day for slot in chapter.slots) / 60
+    lessons = sum(each.reading + each.running for each in chapters) / 60
+    least = sum(each.exercise for each in chapters) / 60
+    most = sum(each.longest_exercise for each in chapters) / 60
+    return (
+        f"The day in class: about {in_class:.0f} hours and its breaks. All lessons, read and run alone: "
+        f"about {lessons:.0f} hours. All exercises: {least:.0f} to {most:.0f} hours."
+    )
+
+
 def costs(chapters: list[Chapter]) -> str:
     """Minutes and points of every chapter."""
     rows = [
-        f"| {each.name} | {each.reading:.0f} | {each.running:.1f} | {each.exercise:.0f} | {each.points:g} |"
+        f"| {each.name} | {each.reading:.0f} | {each.running:.1f} "
+        f"| {each.exercise:.0f} to {each.longest_exercise:.0f} | {each.points:g} |"
         for each in chapters
     ]
     return "\n".join(["| chapter | reading | machine | exercise | points |", "|---|---|---|---|---|", *rows])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
-from course_utils.checks.framework import Exercise, Question
+from course_utils.checks.framework import Exercise, Question, newcomers_minutes
 from course_utils.checks.report import PartResult, Report, Rung
 
 _RIGHT = (Rung.RIGHT.value, Rung.RIGHT_BUT.value)
@@ -128,12 +128,11 @@ def hint_html(question: Question, level: int) -> str:
 
 def exercise_text(exercise: Exercise) -> str:
     """An exercise's card as plain text."""
+    most = newcomers_minutes(exercise.minutes)
     lines = [
         f"{exercise.title} ({exercise.name})",
-        (
-            f"  {exercise.minutes} minutes · {exercise.difficulty} · {exercise.points:g} points · "
-            f"{exercise.cost}"
-        ),
+        f"  {exercise.minutes} to {most:g} minutes · {exercise.difficulty} · {exercise.points:g} points · "
+        f"{exercise.cost}",
     ]
     for question in exercise.questions.values():
         stars = "*" * question.difficulty

@@ -77,7 +77,7 @@ def test_a_chapter_more_changes_derived_files_only(copy, capsys):
     assert run(copy, "--check") == 0
     guide = (copy / derived.GUIDE).read_text(encoding="utf-8")
     day, others = guide.split("<!-- tracks:begin -->")
-    assert "| 40 | Loops | 97 |" in others and "| 97_loops | 0 | 0.0 | 45 | 0 |" in others
+    assert "| 40 | Loops | 97 |" in others and "| 97_loops | 0 | 0.0 | 45 to 70 | 0 |" in others
     assert not {"97", "Loops"} & set(day.split())
     assert "### Training in depth" in (copy / derived.INDEX).read_text(encoding="utf-8")
     assert f"({NEW}/01_a_loop.ipynb)" in (copy / derived.INDEX).read_text(encoding="utf-8")

@@ -63,9 +63,19 @@ def test_chapters_stay_whole_in_a_sitting(hours, sittings):
 
 def test_what_is_printed_adds_up():
     path = plan(["share my work"], "new to this", 0, "laptop", available=EVERY)
-    assert path.minutes == 120
-    assert "2 h 00" in str(path)
-    assert str(path).count("32 min    28 min") == 2
+    assert (path.minutes, path.longest) == (120, 154)
+    assert "2 h 00 to 2 h 34" in str(path)
+    assert str(path).count("32 min    28 to 45 min") == 2
+
+
+@pytest.mark.parametrize(
+    ("hours", "over"),
+    [(1, ["1 (up to 1 h 17)", "2 (up to 1 h 17)"]), (2, ["1 (up to 2 h 34)"]), (2.6, [])],
+)
+def test_a_sitting_that_may_last_longer_than_was_asked_for_is_named(hours, over):
+    said = str(plan(["share my work"], "new to this", 0, "gpu", hours, available=EVERY))
+    assert ("Longer than" in said) == bool(over)
+    assert all(each in said for each in over)
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,19 @@ def test_the_first_page_has_the_day_and_then_each_track_under_its_heading():
     )
 
 
+def test_the_hours_of_the_day_and_of_everything():
+    day = Chapter("00_x", "X", "day", exercise=60, slots=(Slot(100, "A"), Slot(80, "B")))
+    other = Chapter(
+        "13_x", "X", "training", lessons=(Lesson("01_a.ipynb", "A", 119 * 60, 3600),), exercise=120
+    )
+    assert tables.together([day, other]) == (
+        "The day in class: about 3 hours and its breaks. All lessons, read and run alone: about 2 hours. "
+        "All exercises: 3 to 4 hours."
+    )
+
+
 def test_costs_are_minutes_and_points():
     assert rows(tables.costs([DAY, OTHER])) == [
-        ["00_first", "2", "1.0", "20", "12.5"],
-        ["13_loops", "0", "0.0", "0", "0"],
+        ["00_first", "2", "1.0", "20 to 30", "12.5"],
+        ["13_loops", "0", "0.0", "0 to 0", "0"],
     ]

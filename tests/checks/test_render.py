@@ -89,7 +89,7 @@ def test_hints_lead_on_to_the_next():
 
 def test_the_exercise_card():
     text = render.exercise_text(exercise())
-    for words in ("20 minutes", "hard", "6.5 points", "1 minute on two cores", "marked by hand"):
+    for words in ("20 to 30 minutes", "hard", "6.5 points", "1 minute on two cores", "marked by hand"):
         assert words in text
         assert words in render.exercise_html(exercise())
 
