@@ -220,7 +220,7 @@ NOTICED = 0.99  # a mean below this is a damage noticed
 
 @exercise.question(
     "q3",
-    title="Foretell what each metric notices",
+    title="Predict what each metric notices",
     points=4,
     difficulty=1,
     needs=("forecast",),
@@ -233,7 +233,7 @@ NOTICED = 0.99  # a mean below this is a damage noticed
         "photograph notices both.",
     ),
 )
-def foretell(answer: Answer, draw: Draw) -> None:
+def predict(answer: Answer, draw: Draw) -> None:
     found = answer.call("forecast")
     expect.keys(found, DAMAGES, "forecast()")
     texts = [row["summary"] for row in draw.rows("dialogues", 60)]

@@ -365,7 +365,7 @@ SITUATIONS = {  # optimizer, its settings, what it finds as a gradient, whether 
 
 @exercise.question(
     "q6",
-    title="Foretell whether the idle head moves",
+    title="Predict whether the idle head moves",
     points=5,
     difficulty=2,
     needs=("forecast",),
@@ -381,7 +381,7 @@ SITUATIONS = {  # optimizer, its settings, what it finds as a gradient, whether 
         ),
     ),
 )
-def foretell(answer, draw):
+def predict(answer, draw):
     found = answer.call("forecast")
     expect.keys(found, SITUATIONS, "forecast()")
     for name, situation in SITUATIONS.items():

@@ -402,9 +402,9 @@ def same_rows(answer: Answer, draw: Draw) -> None:
 
 # q6: a prediction before the measurement
 
-#: What is to be foretold: the texts to choose from, as the notebook's table has them, and which one its cell
+#: What is to be predicted: the texts to choose from, as the notebook's table has them, and which one its cell
 #: measures. Tests hold both against the notebook.
-FORETOLD = {
+TO_PREDICT = {
     "how long intervals are": {
         "interval": (("a quarter as long", "half as long", "as long"), "half as long"),
         "uneven": (("half as long", "as long", "twice as long"), "as long"),
@@ -440,8 +440,8 @@ FORETOLD = {
 )
 def predict_the_board(answer: Answer, draw: Draw) -> None:
     predicted = answer.call("predictions")
-    expect.keys(predicted, [name for group in FORETOLD.values() for name in group], "predictions()")
-    for title, group in FORETOLD.items():
+    expect.keys(predicted, [name for group in TO_PREDICT.values() for name in group], "predictions()")
+    for title, group in TO_PREDICT.items():
         with part(title, points=1):
             for name, (choices, measured) in group.items():
                 what = f"predictions()[{name!r}]"

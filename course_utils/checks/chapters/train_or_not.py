@@ -217,7 +217,7 @@ QUANTITIES = ("weights", "saved", "operations")
 
 @exercise.question(
     "q3",
-    title="Foretell what grows",
+    title="Predict what grows",
     points=3,
     difficulty=1,
     needs=("forecast",),
@@ -231,7 +231,7 @@ QUANTITIES = ("weights", "saved", "operations")
         "· b. Double both: twice the fence, four times the seed.",
     ),
 )
-def foretell(answer: Answer, draw: Draw) -> None:
+def predict(answer: Answer, draw: Draw) -> None:
     found = answer.call("forecast")
     expect.keys(found, GROWTH, "forecast()")
     for change, (before, after) in GROWTH.items():

@@ -67,7 +67,7 @@ def elbo(
     return likelihood, kl_divergence(cloud, Normal(torch.zeros_like(mean), 1.0)).sum(-1)
 
 
-# q1: foretell
+# q1: predict
 
 
 def _base() -> dict[str, float]:
@@ -90,7 +90,7 @@ CHANGES = {
 
 @exercise.question(
     "q1",
-    title="Foretell which way the loss goes",
+    title="Predict which way the loss goes",
     points=4,
     difficulty=1,
     needs=("forecast",),
@@ -104,7 +104,7 @@ CHANGES = {
         "Of two runners only the lead counts: if both are 2 seconds faster, the lead is the same.",
     ),
 )
-def foretell(answer: Answer, draw: Draw) -> None:
+def predict(answer: Answer, draw: Draw) -> None:
     found = answer.call("forecast")
     expect.keys(found, CHANGES, "forecast()")
     before = dpo_loss(**_base())
@@ -190,9 +190,9 @@ def _number(found: Any, what: str) -> float:
     needs=("reply_log_probability",),
     lesson=PREFERENCES,
     hints=(
-        "Which token do the logits at place 3 foretell?",
+        "Which token do the logits at position 3 predict?",
         "The logits at place i are about the token at place i + 1. And only the reply's tokens count: the "
-        "first of them is foretold at the last place of the prompt.",
+        "first of them is predicted at the last position of the prompt.",
         "A forecast for tomorrow is held against tomorrow's weather:\nright = forecasts[:-1] == weather[1:]",
     ),
 )
@@ -369,7 +369,7 @@ CLAIMS = {
     "diffusion": "adds noise in many fixed steps and learns to undo one",
     "Transformer": "is no loss at all, but a way to let every place look at every other",
     "language model": "writes log p(text) as an exact sum over next tokens",
-    "autoencoding text": "foretells hidden tokens from both sides",
+    "autoencoding text": "predicts hidden tokens from both sides",
     "preference tuning": "needs pairs of answers and a frozen reference",
     "text to image": "undoes noise in a compressed space while it reads a wish",
 }

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from course_utils.checks import render
-from course_utils.checks.chapters.results_and_demos import FORETOLD
+from course_utils.checks.chapters.results_and_demos import TO_PREDICT
 from course_utils.checks.testing import (
     answer_source,
     given_cell_with,
@@ -237,8 +237,8 @@ def test_the_solution_is_right_on_many_draws(question):
         assert report.points == report.max_points, render.report_text(report)
 
 
-def foretold(**other):
-    found = {name: measured for group in FORETOLD.values() for name, (_, measured) in group.items()}
+def predicted(**other):
+    found = {name: measured for group in TO_PREDICT.values() for name, (_, measured) in group.items()}
     return f"def predictions():\n    return {found | other}"
 
 
@@ -246,18 +246,18 @@ def test_predictions():
     result = judged(
         "q6",
         wrong={
-            foretold(interval="a quarter as long"): "to be what the cells under your answer measure",
-            foretold(uneven="twice as long", chance="none"): "predictions()['uneven']",
-            foretold(chance="none", more_rows="a quarter as many"): "predictions()['chance']",
-            foretold(first="as much"): "predictions()['first']",
-            foretold(lead="more"): "to be one of",
-            foretold(lead=2.0): "to be a text",
+            predicted(interval="a quarter as long"): "to be what the cells under your answer measure",
+            predicted(uneven="twice as long", chance="none"): "predictions()['uneven']",
+            predicted(chance="none", more_rows="a quarter as many"): "predictions()['chance']",
+            predicted(first="as much"): "predictions()['first']",
+            predicted(lead="more"): "to be one of",
+            predicted(lead=2.0): "to be a text",
             "def predictions(): return {'interval': 'half as long'}": "'uneven'",
             "def predictions(): return list('abcdef')": "to be a dict",
         },
         right=[
-            foretold(),
-            f"FORETOLD = {foretold().partition('return ')[2]}\ndef predictions(): return dict(FORETOLD)",
+            predicted(),
+            f"TO_PREDICT = {predicted().partition('return ')[2]}\ndef predictions(): return dict(TO_PREDICT)",
         ],
     )
     assert [report.points for report in result.wrong[:3]] == [2, 1, 2], "each group counts for itself"
@@ -287,7 +287,7 @@ def test_the_predictions_are_what_the_notebook_measures(seed):
     exec(given("def clearly_apart"), space)
     exec(given("def measure").replace("default_rng(0)", f"default_rng({seed})"), space)
     found = {name: words(name, *pair) for name, pair in space["measure"]().items()}
-    assert found == {name: measured for group in FORETOLD.values() for name, (_, measured) in group.items()}
+    assert found == {name: measured for group in TO_PREDICT.values() for name, (_, measured) in group.items()}
 
 
 def test_the_table_offers_what_the_check_takes():
@@ -296,7 +296,7 @@ def test_the_table_offers_what_the_check_takes():
     ]
     lines = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
     offered = {cells[1].strip(" `"): tuple(re.findall(r'"([^"]+)"', cells[3])) for cells in lines}
-    assert offered == {name: choices for group in FORETOLD.values() for name, (choices, _) in group.items()}
+    assert offered == {name: choices for group in TO_PREDICT.values() for name, (choices, _) in group.items()}
 
 
 SPACE = """

@@ -116,7 +116,7 @@ def forecast():
 """
 
 
-def test_foretell():
+def test_predict():
     result = judged(
         "q3",
         wrong={
