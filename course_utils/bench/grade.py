@@ -55,7 +55,7 @@ c.Execute.timeout = 3600
 RATIO, OVERHEAD, SECONDS = 5.0, 0.20, 0.5  # what we aim at
 
 
-# --- an assignment whose answers only compute ---------------------------------------------------------
+# --- an exercise whose answers only compute ---------------------------------------------------------
 
 computing = Exercise(COMPUTING, title="Only computing", minutes=5, difficulty="easy", cost="nothing")
 
@@ -108,7 +108,7 @@ def _computing_notebook() -> dict:
 
 @dataclass(frozen=True)
 class Class:
-    """Submissions to one assignment, where they lie, and how many there are of each kind."""
+    """Submissions to one exercise, where they lie, and how many there are of each kind."""
 
     name: str
     solutions: Path
@@ -260,7 +260,7 @@ def compare(name: str, kinds: dict[str, int], weights: dict[str, int], folder: P
         figures["processor_seconds"] = figures["learner"] + figures["own"]
         figures["ratio"] = figures["plain_processor_seconds"] / figures["processor_seconds"]
     return _in_all(by_kind, weights) | {
-        "assignment": name,
+        "exercise": name,
         "sandbox": entries[0].sandbox,
         "ungraded": sum(bool(entry.why) for entry in entries),
         "memory_of_a_worker": ours.memory,
@@ -294,7 +294,7 @@ def many(size: int, jobs: int, folder: Path) -> dict:
     marks = sorted(path.stat().st_mtime for path in (folder / "ours" / "journal").rglob("*.json"))
     after = marks[-1] - marks[0]
     return {
-        "assignment": COMPUTING,
+        "exercise": COMPUTING,
         "submissions": size,
         "jobs": jobs,
         "sandbox": entries[0].sandbox,
@@ -341,7 +341,7 @@ def as_text(found: dict) -> str:
     training_class, computing_class = found["training"], found["computing"]
     lines = [
         (
-            f"{training_class['assignment']}, sandbox {training_class['sandbox']}: processor seconds for "
+            f"{training_class['exercise']}, sandbox {training_class['sandbox']}: processor seconds for "
             "one submission"
         ),
         f"{'':<22}{'plain':>8}{'ours':>8}{'learner':>9}{'times':>7}   in a class of 20",

@@ -313,6 +313,10 @@ class Exercise:
             )
         return self.questions[name]
 
+    def __reduce__(self) -> tuple[Callable[[str], Exercise], tuple[str]]:
+        """To another process it goes as its name: the checks are code, and that is there already."""
+        return load_exercise, (self.name,)
+
     def card(self) -> dict:
         """The exercise's card as plain data."""
         return {

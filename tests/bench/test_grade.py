@@ -15,7 +15,9 @@ def test_submissions_are_of_the_kinds_asked_for(tmp_path):
     group = bench.make_class(tmp_path, bench.TRAINING, dict.fromkeys(bench.CLASS_OF_TWENTY, 1))
     answered = {}
     for folder in group.submitted.iterdir():
-        sources = read_submission(notebook_of(Submission(folder.name, group.name, folder / group.name)))
+        sources = read_submission(
+            notebook_of(Submission(folder.name, load_exercise(group.name), folder / group.name))
+        )
         names = [name for name in sources if name in bench.ANSWERED["all answered"]]
         answered[folder.name] = {name for name in names if "NotImplementedError()" not in sources[name][0]}
     assert answered == {

@@ -1,6 +1,7 @@
 """Points, parts, the ladder and the seeds."""
 
 import json
+import pickle
 import sys
 from types import ModuleType
 
@@ -225,6 +226,12 @@ def test_loading_a_registered_one():
     exercise = exercise_with(doubles)
     register(exercise)
     assert load_exercise("97_made_here") is exercise
+
+
+def test_an_exercise_goes_to_another_process_as_its_name():
+    exercise = load_exercise("06_full_fine_tuning")
+    sent = pickle.dumps(exercise)
+    assert pickle.loads(sent) is exercise and len(sent) < 200
 
 
 @pytest.mark.parametrize("stem", ["testing", "progress", "framework", "notebook", "chapters", "learner"])

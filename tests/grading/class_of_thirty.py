@@ -125,7 +125,7 @@ CLASS = {
 
 
 def hand_in(folder):
-    """Write the class; returns what each submission must get, by (student, assignment)."""
+    """Write the class; returns what each submission must get, by (student, exercise)."""
     expected = {}
     for exercise, (alone, left_out) in CLASS.items():
         for student, notebook, score in (*students(exercise, alone), *half_right(exercise)):
@@ -172,11 +172,11 @@ def grade_the_rest(folder):
 
 
 def results(folder):
-    """The scores by (student, assignment) and question, each found once."""
+    """The scores by (student, exercise) and question, each found once."""
     found = {}
     for line in (folder / "class" / "results.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        rows = found.setdefault((row["student"], row["assignment"]), {})
+        rows = found.setdefault((row["student"], row["exercise"]), {})
         assert row["question"] not in rows, row
         rows[row["question"]] = row
     return found
@@ -208,7 +208,7 @@ def main(folder):
     for exercise in CLASS:
         for kind in ("canvas", "moodle"):
             out = folder / f"{exercise}-{kind}.csv"
-            subprocess.run([sys.executable, "-m", "course_utils.cli", "export", str(folder / "class"), "--to", kind, "--assignment", exercise, "--out", str(out)], cwd=ROOT, check=True)  # fmt: skip
+            subprocess.run([sys.executable, "-m", "course_utils.cli", "export", str(folder / "class"), "--to", kind, "--exercise", exercise, "--out", str(out)], cwd=ROOT, check=True)  # fmt: skip
     return faults
 
 

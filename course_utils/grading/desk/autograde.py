@@ -53,7 +53,7 @@ def find_submissions(
             if folder.is_symlink() or not folder.is_dir() or folder.name not in known:
                 skipped.append(f"{student.name}/{folder.name!r}: no exercise of that name")
             else:
-                found.append(Submission(student.name, folder.name, folder))
+                found.append(Submission(student.name, load_exercise(folder.name), folder))
     return found, skipped
 
 
@@ -72,7 +72,7 @@ class Grading:
         """
         if not resume:
             for submission in submissions:
-                self.journal.forget(submission.student, submission.assignment)
+                self.journal.forget(submission.student, submission.exercise.name)
         kept, wanted = self._sorted_out(submissions)
         with self.writer.open(), self._bar(len(submissions), len(kept)) as bar:
             for entry in kept:
@@ -92,7 +92,7 @@ class Grading:
         """
         kept, wanted = [], []
         for submission in submissions:
-            entry = self.journal.find(submission.student, submission.assignment)
+            entry = self.journal.find(submission.student, submission.exercise.name)
             if entry is None or entry.again or entry.stamp != self.grader.stamp(submission):
                 wanted.append(submission)
             else:
@@ -103,7 +103,7 @@ class Grading:
         submission, graded = judged.submission, judged.graded
         entry = Entry(
             student=submission.student,
-            assignment=submission.assignment,
+            exercise=submission.exercise.name,
             stamp=judged.stamp,
             reports=graded.reports,
             notebook=graded.notebook,
@@ -132,14 +132,14 @@ class Grading:
             entry.own = round(entry.own + time.process_time() - begun, 2)
             self.journal.written(entry)
         if entry.why:
-            tqdm.write(f"ungraded {entry.student} {entry.assignment}: {entry.why}", file=sys.stderr)
+            tqdm.write(f"ungraded {entry.student} {entry.exercise}: {entry.why}", file=sys.stderr)
         entry.notebook = None
         self.done.append(entry)
 
     def _unwritten(self, entry: Entry, judged: NotebookNode, fault: str) -> Entry:
         """No mark may be left over from before, and none may be made up."""
         entry.why, entry.again = f"the marks could not be written ({fault})", True
-        exercise = load_exercise(entry.assignment)
+        exercise = load_exercise(entry.exercise)
         stand_in = executor.ungraded(judged, exercise, entry.why)
         entry.reports, entry.notebook = stand_in.reports, stand_in.notebook
         return entry
@@ -148,7 +148,7 @@ class Grading:
         try:
             self.writer.write_feedback(entry)
         except Exception as error:
-            tqdm.write(f"{entry.student} {entry.assignment}: no feedback ({error})", file=sys.stderr)
+            tqdm.write(f"{entry.student} {entry.exercise}: no feedback ({error})", file=sys.stderr)
 
     def results(self) -> list[reports.QuestionResult]:
         """One result a question, of everything this run has brought to its place."""
@@ -157,9 +157,7 @@ class Grading:
 
 def _results(entry: Entry) -> list[reports.QuestionResult]:
     by_hand = [
-        question.run(None)
-        for question in load_exercise(entry.assignment).questions.values()
-        if question.manual
+        question.run(None) for question in load_exercise(entry.exercise).questions.values() if question.manual
     ]
     record = {
         "memory": entry.memory,
@@ -185,7 +183,7 @@ def grade_class(
     submitted: Path,
     out: Path,
     *,
-    assignment: str | None = None,
+    exercise: str | None = None,
     secret_file: Path | None = None,
     jobs: int = 1,
     solutions: Path = ROOT / "solutions",
@@ -198,8 +196,8 @@ def grade_class(
     released, or no sandbox of the kind asked for holds, and :class:`Busy` while another run writes there.
     """
     submitted, out, solutions = submitted.resolve(), out.resolve(), solutions.resolve()
-    submissions = _wanted(submitted, assignment, exercise_names(solutions))
-    names = sorted({submission.assignment for submission in submissions})
+    submissions = _wanted(submitted, exercise, exercise_names(solutions))
+    names = sorted({submission.exercise.name for submission in submissions})
     with only_writer(out):
         secret_file = (secret_file or out / SECRET_FILE).resolve()
         secret = read_secret(secret_file)
@@ -222,18 +220,19 @@ def grade_class(
         return _grade(Grading(out, grader), submissions, jobs, resume)
 
 
-def _wanted(submitted: Path, assignment: str | None, known: list[str]) -> list[Submission]:
+def _wanted(submitted: Path, exercise: str | None, known: list[str]) -> list[Submission]:
     if not submitted.is_dir():
         raise GradeError(f"there is no folder {submitted}")
-    if assignment is not None and assignment not in known:
-        raise GradeError(f"there is no exercise {assignment!r}; there are {', '.join(known)}")
-    submissions, skipped = find_submissions(submitted, assignment, known)
+    if exercise is not None and exercise not in known:
+        raise GradeError(f"there is no exercise {exercise!r}; there are {', '.join(known)}")
+    try:
+        submissions, skipped = find_submissions(submitted, exercise, known)
+    except LookupError as error:
+        raise GradeError(f"an exercise has no checks: {error}") from error
     for line in skipped:
         print(f"skipped {line}", file=sys.stderr)
     if not submissions:
-        raise GradeError(
-            f"no submissions in {submitted}; they lie in <student>/<assignment>/<assignment>.ipynb"
-        )
+        raise GradeError(f"no submissions in {submitted}; they lie in <student>/<exercise>/<exercise>.ipynb")
     return submissions
 
 
@@ -258,9 +257,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="course grade", description="Grade a class into nbgrader's gradebook."
     )
-    parser.add_argument("submitted", type=Path, help="submitted/<student>/<assignment>/<assignment>.ipynb")
+    parser.add_argument("submitted", type=Path, help="submitted/<student>/<exercise>/<exercise>.ipynb")
     parser.add_argument("--out", type=Path, required=True, help="the class's folder; made if it is not there")
-    parser.add_argument("--assignment", metavar="NAME", help="only this exercise")
+    parser.add_argument("--exercise", metavar="NAME", help="only this exercise")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at a time (1)")
     parser.add_argument(
         "--seed-file", type=Path, help=f"the grader's secret (DIR/{SECRET_FILE}, made on first use)"
@@ -282,7 +281,7 @@ def main(argv: list[str] | None = None) -> int:
         grade_class(
             options.submitted,
             options.out,
-            assignment=options.assignment,
+            exercise=options.exercise,
             secret_file=options.seed_file,
             jobs=options.jobs,
             solutions=options.solutions,

@@ -4,7 +4,7 @@ Who handed something in, and when, is said by the channel it came through and ne
 anything inside a package. Three channels are known:
 
 ``folders``   INBOX/<student>/<package>; the time is the file's own (when it arrived)
-``manifest``  a CSV with the columns file, student, time and, if wanted, assignment (``--manifest``)
+``manifest``  a CSV with the columns file, student, time and, if wanted, exercise (``--manifest``)
 ``canvas``    "Download submissions": <name>[_LATE]_<user id>_<submission id>_<file>
 ``moodle``    "Download all submissions": <full name>_<participant id>_assignsubmission_file/<file>
 
@@ -40,7 +40,7 @@ from course_utils.install import ROOT
 PACKAGE_BYTES = SUBMISSION_BYTES + 2**20
 MOST_MEMBERS = 50
 STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}\Z")
-RECORD_COLUMNS = ("student", "assignment", "status", "reason", "handed_in", "sha256", "bytes", "file")
+RECORD_COLUMNS = ("student", "exercise", "status", "reason", "handed_in", "sha256", "bytes", "file")
 _CANVAS = re.compile(r"[^_/]+(?:_LATE)?_(?P<id>\d+)_\d+_(?P<name>.+)\Z")
 _MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_file_?\Z")
 _ENCRYPTED, _LINK = 0x1, 0o120000
@@ -57,7 +57,7 @@ class Delivery:
     path: Path
     student: str
     time: datetime
-    assignment: str | None = None
+    exercise: str | None = None
     refused: str = ""
 
 
@@ -66,7 +66,7 @@ class Record:
     """What became of a delivery: "taken", "refused", or "superseded" by a later one."""
 
     student: str
-    assignment: str
+    exercise: str
     status: str
     reason: str
     handed_in: str
@@ -103,7 +103,7 @@ def from_moodle(inbox: Path) -> Iterator[Delivery]:
 
 
 def from_manifest(inbox: Path, manifest: Path) -> Iterator[Delivery]:
-    """What a CSV says: file (inside the inbox), student, time, and perhaps assignment."""
+    """What a CSV says: file (inside the inbox), student, time, and perhaps exercise."""
     with open(manifest, newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         missing = {"file", "student", "time"} - set(rows.fieldnames or ())
@@ -120,7 +120,7 @@ def from_manifest(inbox: Path, manifest: Path) -> Iterator[Delivery]:
                 )
             if not path.resolve().is_relative_to(inbox.resolve()):
                 why = "it lies outside the inbox"
-            yield Delivery(path, row["student"] or "", time, row.get("assignment") or None, why)
+            yield Delivery(path, row["student"] or "", time, row.get("exercise") or None, why)
 
 
 def _plain(folder: Path, *, folders: bool) -> list[Path]:
@@ -148,21 +148,21 @@ def read_roster(path: Path) -> dict[str, str]:
 
 
 def read_package(path: Path, known: list[str], wanted: str | None) -> tuple[str, bytes, str]:
-    """``(assignment, notebook, sha256 of the package)``; raises :class:`Refused` with the reason.
+    """``(exercise, notebook, sha256 of the package)``; raises :class:`Refused` with the reason.
 
-    ``wanted`` is the assignment the channel names; without it, the notebook's file name says
+    ``wanted`` is the exercise the channel names; without it, the notebook's file name says
     which of the ``known`` ones it is, which harms nobody but its own sender.
     """
     data = _read_bounded(path)
     if zipfile.is_zipfile(io.BytesIO(data)):
-        assignment, notebook = _from_zip(data, known, wanted)
+        exercise, notebook = _from_zip(data, known, wanted)
     elif path.suffix == ".ipynb":
-        assignment, notebook = wanted or _bare_name(path, known), data
+        exercise, notebook = wanted or _bare_name(path, known), data
     else:
         raise Refused("it is neither a zip nor a notebook")
     if len(notebook) > SUBMISSION_BYTES:
         raise Refused(f"the notebook is larger than {SUBMISSION_BYTES // 2**20} MB; clear its outputs")
-    return assignment, notebook, hashlib.sha256(data).hexdigest()
+    return exercise, notebook, hashlib.sha256(data).hexdigest()
 
 
 def _read_bounded(path: Path) -> bytes:
@@ -182,7 +182,7 @@ def _bare_name(path: Path, known: list[str]) -> str:
     """The exercise that a bare notebook's file name ends with (a channel puts its own words before it)."""
     found = [name for name in known if path.stem.endswith(name)]
     if not found:
-        raise Refused("its name is not an exercise's; say --assignment")
+        raise Refused("its name is not an exercise's; say --exercise")
     return found[0]
 
 
@@ -230,30 +230,30 @@ def collect(
     deliveries: list[Delivery],
     out: Path,
     known: list[str],
-    assignment: str | None,
+    exercise: str | None,
     roster: dict[str, str] | None,
 ) -> list[Record]:
     """Take in every delivery, the latest of a student's last; what is wrong with one never stops the rest."""
     records: list[Record] = []
     latest: dict[tuple[str, str], int] = {}
     for delivery in sorted(deliveries, key=lambda one: (one.time, str(one.path))):
-        record = _take(delivery, out, known, assignment, roster)
+        record = _take(delivery, out, known, exercise, roster)
         if record.status == "taken":
-            before = latest.get((record.student, record.assignment))
+            before = latest.get((record.student, record.exercise))
             if before is not None:
                 records[before] = Record(
                     **(vars(records[before]) | {"status": "superseded", "reason": "a later one came"})
                 )
-            latest[record.student, record.assignment] = len(records)
+            latest[record.student, record.exercise] = len(records)
         records.append(record)
     return records
 
 
 def _take(
-    delivery: Delivery, out: Path, known: list[str], assignment: str | None, roster: dict[str, str] | None
+    delivery: Delivery, out: Path, known: list[str], exercise: str | None, roster: dict[str, str] | None
 ) -> Record:
     stamp = delivery.time.strftime("%Y-%m-%d %H:%M:%S UTC")
-    student, name, digest, size = delivery.student, assignment or delivery.assignment or "", "", 0
+    student, name, digest, size = delivery.student, exercise or delivery.exercise or "", "", 0
     try:
         student = _student(delivery, roster)
         if name and name not in known:
@@ -335,12 +335,12 @@ def main(argv: list[str] | None = None) -> int:
         "--from", dest="channel", choices=CHANNELS, default="folders", help="how they came (folders)"
     )
     parser.add_argument(
-        "--manifest", type=Path, metavar="CSV", help="file, student, time[, assignment]; in place of --from"
+        "--manifest", type=Path, metavar="CSV", help="file, student, time[, exercise]; in place of --from"
     )
     parser.add_argument(
         "--roster", type=Path, metavar="CSV", help="id, student: the class's name for each of the channel's"
     )
-    parser.add_argument("--assignment", metavar="NAME", help="which exercise all of them are")
+    parser.add_argument("--exercise", metavar="NAME", help="which exercise all of them are")
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     try:
@@ -352,7 +352,7 @@ def main(argv: list[str] | None = None) -> int:
             deliveries = list(CHANNELS[options.channel](options.inbox))
         roster = read_roster(options.roster) if options.roster else None
         records = collect(
-            deliveries, options.out, exercise_names(options.solutions), options.assignment, roster
+            deliveries, options.out, exercise_names(options.solutions), options.exercise, roster
         )
         options.out.mkdir(parents=True, exist_ok=True)
         record = options.out.with_name(f"{options.out.name}-collected.csv")

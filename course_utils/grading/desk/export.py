@@ -18,22 +18,22 @@ from course_utils.grading.desk.exporters.base import ExportError, Marks
 from course_utils.grading.gradebook.reports import read_results, write_grades
 
 
-def read_marks(folder: Path, assignment: str | None) -> Marks:
-    """The final marks of one assignment of a class; the only one there is if none is named."""
+def read_marks(folder: Path, exercise: str | None) -> Marks:
+    """The final marks of one exercise of a class; the only one there is if none is named."""
     if not (folder / "gradebook.db").is_file():
         raise ExportError(f"there is no gradebook in {folder}; run `course grade … --out {folder}` first")
     results = read_results(folder / "results.jsonl")
     database = f"sqlite:///{(folder / 'gradebook.db').resolve()}"
     rows = write_grades(folder / "grades.csv", database, results)
-    names = sorted({row["assignment"] for row in rows})
-    if assignment is None and len(names) != 1:
-        raise ExportError(f"say which one with --assignment: {', '.join(names) or 'nothing is graded yet'}")
-    if assignment is not None and assignment not in names:
-        raise ExportError(f"nothing is graded of {assignment!r}; there are {', '.join(names)}")
-    chosen = [row for row in rows if row["assignment"] == (assignment or names[0])]
+    names = sorted({row["exercise"] for row in rows})
+    if exercise is None and len(names) != 1:
+        raise ExportError(f"say which one with --exercise: {', '.join(names) or 'nothing is graded yet'}")
+    if exercise is not None and exercise not in names:
+        raise ExportError(f"nothing is graded of {exercise!r}; there are {', '.join(names)}")
+    chosen = [row for row in rows if row["exercise"] == (exercise or names[0])]
     final = {row["student"]: row for row in chosen if row["status"] == "graded"}
     return Marks(
-        chosen[0]["assignment"],
+        chosen[0]["exercise"],
         float(chosen[0]["max_score"]),
         {student: _after_penalty(row) for student, row in final.items()},
         {student: _feedback(student, row, results) for student, row in final.items()},
@@ -47,7 +47,7 @@ def _after_penalty(row: dict) -> float:
 
 
 def _feedback(student: str, row: dict, results: list[dict]) -> str:
-    mine = [one for one in results if (one["student"], one["assignment"]) == (student, row["assignment"])]
+    mine = [one for one in results if (one["student"], one["exercise"]) == (student, row["exercise"])]
     parts = [
         f"{one['question']} {one['score']:g} of {one['max']:g}" for one in mine if one["score"] is not None
     ]
@@ -65,13 +65,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="what `course grade` wrote into")
     parser.add_argument("--to", choices=tuple(known), required=True)
-    parser.add_argument("--assignment", metavar="NAME", help="which one, if there are several")
+    parser.add_argument("--exercise", metavar="NAME", help="which one, if there are several")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
     for exporter in known.values():
         exporter.add_options(parser)
     options = parser.parse_args(argv)
     try:
-        marks = read_marks(options.folder, options.assignment)
+        marks = read_marks(options.folder, options.exercise)
         made = known[options.to].export(marks, options)
         if options.out:
             options.out.write_text(made.text, encoding="utf-8")

@@ -22,28 +22,28 @@ class FeedbackError(Exception):
     """No page can be written; the message says what to do."""
 
 
-def write_pages(out: Path, assignment: str | None = None) -> tuple[list[Entry], list[str]]:
+def write_pages(out: Path, exercise: str | None = None) -> tuple[list[Entry], list[str]]:
     """Write the pages of every graded submission of a class anew; returns these
     and a line for each that failed.
 
     Raises:
-        FeedbackError: where nothing is graded, or nothing of ``assignment``.
+        FeedbackError: where nothing is graded, or nothing of ``exercise``.
         Busy: while somebody else writes into the folder.
     """
     if not (out / "gradebook.db").is_file():
         raise FeedbackError(f"there is no gradebook in {out}; run `course grade … --out {out}` first")
     entries = list(Journal(out / "journal"))
-    wanted = [entry for entry in entries if assignment in (None, entry.assignment)]
+    wanted = [entry for entry in entries if exercise in (None, entry.exercise)]
     if not wanted:
-        known = ", ".join(sorted({entry.assignment for entry in entries})) or "nothing"
-        raise FeedbackError(f"nothing is graded of {assignment or 'any exercise'}; there is {known}")
+        known = ", ".join(sorted({entry.exercise for entry in entries})) or "nothing"
+        raise FeedbackError(f"nothing is graded of {exercise or 'any exercise'}; there is {known}")
     writer, failed = Writer(out), []
     with only_writer(out), writer.open():
         for entry in tqdm(wanted, desc="pages", unit="page", disable=None):
             try:
                 writer.write_feedback(entry)
             except Exception as error:
-                failed.append(f"{entry.student} {entry.assignment}: {error}")
+                failed.append(f"{entry.student} {entry.exercise}: {error}")
     return wanted, failed
 
 
@@ -53,19 +53,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
     )
-    parser.add_argument("--assignment", metavar="NAME", help="only this exercise")
+    parser.add_argument("--exercise", metavar="NAME", help="only this exercise")
     options = parser.parse_args(argv)
     out = options.out.resolve()
     try:
-        written, failed = write_pages(out, options.assignment)
+        written, failed = write_pages(out, options.exercise)
     except (FeedbackError, Busy) as error:
         print(f"course feedback: {error}", file=sys.stderr)
         return 1
     database, results = f"sqlite:///{out / 'gradebook.db'}", reports.read_results(out / "results.jsonl")
-    of_interest = {(entry.student, entry.assignment) for entry in written}
+    of_interest = {(entry.student, entry.exercise) for entry in written}
     for row in reports.write_grades(out / "grades.csv", database, results):
-        if row["status"] == "needs a person" and (row["student"], row["assignment"]) in of_interest:
-            print(f"waits for a person: {row['student']} {row['assignment']}")
+        if row["status"] == "needs a person" and (row["student"], row["exercise"]) in of_interest:
+            print(f"waits for a person: {row['student']} {row['exercise']}")
     for line in failed:
         print(f"no page for {line}", file=sys.stderr)
     print(f"{len(written) - len(failed)} pages in {options.out / 'feedback'}/")

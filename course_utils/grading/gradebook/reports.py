@@ -16,7 +16,7 @@ from course_utils.checks.framework import Report, Rung
 from course_utils.files import write_whole
 from course_utils.grading.run.executor import CHECK_SUFFIX
 
-GRADES_COLUMNS = ("student", "assignment", "score", "max_score", "late_penalty", "status", "message")
+GRADES_COLUMNS = ("student", "exercise", "score", "max_score", "late_penalty", "status", "message")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class QuestionResult:
     """
 
     student: str
-    assignment: str
+    exercise: str
     question: str
     score: float | None
     max: float
@@ -66,11 +66,11 @@ def write_results(path: Path, new: list[QuestionResult]) -> list[dict]:
 
     The file is replaced as a whole, so a reader never sees half of it.
     """
-    renewed = {(result.student, result.assignment) for result in new}
+    renewed = {(result.student, result.exercise) for result in new}
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [line for line in map(json.loads, lines) if (line["student"], line["assignment"]) not in renewed]
+    kept = [line for line in map(json.loads, lines) if (line["student"], line["exercise"]) not in renewed]
     rows = kept + [dict(vars(result)) for result in new]
-    rows.sort(key=lambda row: (row["assignment"], row["student"], row["question"]))
+    rows.sort(key=lambda row: (row["exercise"], row["student"], row["question"]))
     write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
     return rows
 
@@ -103,7 +103,7 @@ def _grades_row(assignment: Assignment, submission: SubmittedAssignment, results
     mine = [
         row
         for row in results
-        if (row["student"], row["assignment"]) == (submission.student.id, assignment.name)
+        if (row["student"], row["exercise"]) == (submission.student.id, assignment.name)
     ]
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     waiting = {grade.name.removesuffix(CHECK_SUFFIX) for grade in grades if grade.needs_manual_grade}
@@ -115,7 +115,7 @@ def _grades_row(assignment: Assignment, submission: SubmittedAssignment, results
     )
     return {
         "student": submission.student.id,
-        "assignment": assignment.name,
+        "exercise": assignment.name,
         "score": "" if missed and whole else f"{submission.score:g}",
         "max_score": f"{submission.max_score:g}",
         "late_penalty": f"{submission.late_submission_penalty or 0:g}",

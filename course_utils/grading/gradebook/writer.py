@@ -140,7 +140,7 @@ class Writer:
 
     def _submission(self, entry: Entry) -> SubmittedAssignment:
         self._book.update_or_create_student(entry.student)
-        return self._book.update_or_create_submission(entry.assignment, entry.student)
+        return self._book.update_or_create_submission(entry.exercise, entry.student)
 
     def _penalise(self, submission: SubmittedAssignment, notebook: SubmittedNotebook) -> None:
         """The late penalty that the class's nbgrader_config.py asks for, by nbgrader's own rules."""
@@ -180,11 +180,11 @@ class Writer:
         self._lay("submitted", entry, bare)
 
     def _lay(self, kind: str, entry: Entry, notebook: NotebookNode) -> None:
-        place = self.out / kind / entry.student / entry.assignment
+        place = self.out / kind / entry.student / entry.exercise
         shutil.rmtree(place, ignore_errors=True)
-        released = self.out / "release" / entry.assignment
+        released = self.out / "release" / entry.exercise
         shutil.copytree(released, place, ignore=shutil.ignore_patterns("*.ipynb", *LITTER))
-        write_whole(place / f"{entry.assignment}.ipynb", nbformat.writes(notebook))
+        write_whole(place / f"{entry.exercise}.ipynb", nbformat.writes(notebook))
         if entry.handed_in:
             (place / "timestamp.txt").write_text(entry.handed_in, encoding="utf-8")
 
@@ -198,10 +198,10 @@ class Writer:
             configure(config, self.out)
             self._feedback = _Feedback(config)
         try:
-            self._feedback.convert(entry.student, entry.assignment)
+            self._feedback.convert(entry.student, entry.exercise)
         except Exception as error:
             raise WriteError(str(error)[:200]) from error
-        exercise, submission = load_exercise(entry.assignment), self._submission(entry)
+        exercise, submission = load_exercise(entry.exercise), self._submission(entry)
         text = learners_page.page(
             entry.student,
             exercise,
@@ -210,7 +210,7 @@ class Writer:
             why=entry.why,
             late_penalty=submission.late_submission_penalty or 0.0,
         )
-        write_whole(self.out / "feedback" / entry.student / entry.assignment / "report.html", text)
+        write_whole(self.out / "feedback" / entry.student / entry.exercise / "report.html", text)
 
 
 def _marks(exercise: Exercise, submission: SubmittedAssignment) -> dict[str, Mark]:
@@ -248,10 +248,10 @@ class _Feedback:
         for step in converter.preprocessors:
             converter.exporter.register_preprocessor(step)
 
-    def convert(self, student: str, assignment: str) -> None:
+    def convert(self, student: str, exercise: str) -> None:
         """One submission's page; raises with the reason it failed."""
         directory = self._converter.coursedir
-        directory.student_id, directory.assignment_id = student, assignment
+        directory.student_id, directory.assignment_id = student, exercise
         self._log.reason = ""
         try:
             self._converter.init_notebooks()

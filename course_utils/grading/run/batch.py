@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from nbformat import NotebookNode
 
-from course_utils.checks.framework import Exercise, load_exercise
+from course_utils.checks.framework import Exercise
 from course_utils.grading.run import executor, journal
 from course_utils.grading.run.executor import Clocks, Graded, Ungradable
 from course_utils.grading.run.journal import Stamp
@@ -36,28 +36,23 @@ _LIGHT = frozenset("copy itertools json math os random re string sys time collec
 
 @dataclass(frozen=True)
 class Submission:
-    """Who handed in what: ``SUBMITTED/<student>/<assignment>/``."""
+    """Who handed in what: ``SUBMITTED/<student>/<exercise>/``."""
 
     student: str
-    assignment: str
+    exercise: Exercise
     folder: Path
 
     def __str__(self) -> str:
-        return f"{self.student} {self.assignment}"
-
-    @property
-    def exercise(self) -> Exercise:
-        """What it answers."""
-        return load_exercise(self.assignment)
+        return f"{self.student} {self.exercise.name}"
 
     @property
     def notebook(self) -> Path:
         """Where its notebook should lie."""
-        return self.folder / f"{self.assignment}.ipynb"
+        return self.folder / f"{self.exercise.name}.ipynb"
 
     def released(self, release: Path) -> Path:
         """The notebook that its learner began from."""
-        return release / self.assignment / f"{self.assignment}.ipynb"
+        return release / self.exercise.name / f"{self.exercise.name}.ipynb"
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ class Grader:
 
     def stamp(self, submission: Submission) -> Stamp:
         """What a mark of this submission is made from."""
-        name = submission.assignment
+        name = submission.exercise.name
         if name not in self._checks:
             released = submission.released(self.release)
             self._checks[name] = journal.checks_version(submission.exercise, released)

@@ -138,7 +138,7 @@ class Entry:
     """
 
     student: str
-    assignment: str
+    exercise: str
     stamp: Stamp
     reports: dict[str, Report]
     notebook: NotebookNode | None
@@ -167,22 +167,22 @@ class Journal:
             "reports": [report.to_dict() for report in entry.reports.values()],
             "notebook": None if entry.notebook is None else nbformat.writes(entry.notebook),
         }
-        write_whole(self._path(entry.student, entry.assignment), json.dumps(text))
+        write_whole(self._path(entry.student, entry.exercise), json.dumps(text))
 
     def written(self, entry: Entry) -> None:
         """Note that all of an entry is in its place."""
         self.put(replace(entry, notebook=None))
 
-    def forget(self, student: str, assignment: str) -> None:
+    def forget(self, student: str, exercise: str) -> None:
         """Remove a submission's entry, if there is one."""
-        self._path(student, assignment).unlink(missing_ok=True)
+        self._path(student, exercise).unlink(missing_ok=True)
 
-    def _path(self, student: str, assignment: str) -> Path:
-        return self.folder / assignment / f"{student}.json"
+    def _path(self, student: str, exercise: str) -> Path:
+        return self.folder / exercise / f"{student}.json"
 
-    def find(self, student: str, assignment: str) -> Entry | None:
+    def find(self, student: str, exercise: str) -> Entry | None:
         """The entry of a submission, if there is one that can be read."""
-        path = self._path(student, assignment)
+        path = self._path(student, exercise)
         try:
             return _entry(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:

@@ -269,14 +269,20 @@ def test_nothing_to_grade(group, capsys, tmp_path):
     group.submitted.mkdir()
     assert group.grade() == 1
     assert "no submissions" in capsys.readouterr().err
-    assert group.grade("--assignment", "44_none") == 1
+    assert group.grade("--exercise", "44_none") == 1
     assert "there are 98_toy" in capsys.readouterr().err
 
 
-def test_one_assignment_only(group):
+def test_an_exercise_without_checks_is_said(tmp_path):
+    (tmp_path / "ann" / "97_unchecked").mkdir(parents=True)
+    with pytest.raises(autograde.GradeError, match="has no checks: there is no exercise '97_unchecked'"):
+        autograde._wanted(tmp_path, None, ["97_unchecked"])
+
+
+def test_one_exercise_only(group):
     group.hand_in("ann", **toy.ANSWERS)
     (group.submitted / "ann" / "44_none").mkdir()
-    assert group.grade("--assignment", toy.NAME) == 0
+    assert group.grade("--exercise", toy.NAME) == 0
     assert group.scores() == {"ann": "6"}
 
 

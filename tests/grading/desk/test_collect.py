@@ -174,7 +174,7 @@ def test_a_manifest(inbox, tmp_path):
     outside.write_bytes(GOOD)
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(
-        "file,student,time,assignment\n"
+        "file,student,time,exercise\n"
         f"1.zip,ann,2026-11-19 09:30:00 UTC,{toy.NAME}\n"
         "2.zip,bob,yesterday,\n"
         "../outside.zip,cy,2026-11-19 09:30:00 UTC,\n"

@@ -47,7 +47,7 @@ def submitted(book, student, points, by_hand):
 
 def line(student, question, score):
     status = "ungraded" if score is None else "graded"
-    return {"student": student, "assignment": toy.NAME, "question": question, "score": score, "max": 4, "status": status, "message": "why"}  # fmt: skip
+    return {"student": student, "exercise": toy.NAME, "question": question, "score": score, "max": 4, "status": status, "message": "why"}  # fmt: skip
 
 
 def export(folder, *arguments):
@@ -134,7 +134,7 @@ def test_marks_given_by_hand_since_the_grading_are_exported(folder, capsys):
 def test_what_is_not_there(folder, tmp_path, capsys):
     assert export(tmp_path / "none", "--to", "moodle") == 1
     assert "there is no gradebook" in capsys.readouterr().err
-    assert export(folder, "--to", "moodle", "--assignment", "44_none") == 1
+    assert export(folder, "--to", "moodle", "--exercise", "44_none") == 1
     assert "nothing is graded of '44_none'" in capsys.readouterr().err
 
 

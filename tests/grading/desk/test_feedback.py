@@ -53,7 +53,7 @@ def test_points_and_words_of_a_person_reach_both_pages_and_the_table(graded, cap
 
 
 def test_what_still_waits_is_named(graded, capsys):
-    assert feedback.main([str(graded), "--assignment", toy.NAME]) == 0
+    assert feedback.main([str(graded), "--exercise", toy.NAME]) == 0
     assert f"waits for a person: ann {toy.NAME}" in capsys.readouterr().out
     assert "not marked yet" in pages(graded)[0]
 
@@ -78,7 +78,7 @@ def test_where_nothing_is_graded_it_says_so(graded, capsys, change, words):
 
 
 def test_an_unknown_exercise_is_said_with_those_there_are(graded, capsys):
-    assert feedback.main([str(graded), "--assignment", "99_x"]) == 1
+    assert feedback.main([str(graded), "--exercise", "99_x"]) == 1
     assert f"nothing is graded of 99_x; there is {toy.NAME}" in capsys.readouterr().err
 
 

@@ -10,7 +10,7 @@ from tests.grading import toy
 def result(student, question="q1", score=1.0, **changes):
     fields = {
         "student": student,
-        "assignment": toy.NAME,
+        "exercise": toy.NAME,
         "question": question,
         "score": score,
         "max": 4,

@@ -25,7 +25,7 @@ def hand_in(tmp_path, released):
     def hand_in(student, **answers):
         place = tmp_path / "submitted" / student / toy.NAME
         toy.write(place / f"{toy.NAME}.ipynb", toy.submission(released, **answers))
-        return Submission(student, toy.NAME, place)
+        return Submission(student, toy.exercise, place)
 
     return hand_in
 

@@ -20,10 +20,10 @@ class ExportError(Exception):
 class Marks:
     """One exercise's final marks: ``scores`` and short ``feedback`` by student; ``left_out`` says why not.
 
-    ``assignment`` is the exercise's name, as gradebooks call it.
+    ``exercise`` is its name, which a platform's gradebook has as an assignment's.
     """
 
-    assignment: str
+    exercise: str
     max_score: float
     scores: dict[str, float]
     feedback: dict[str, str]

@@ -32,24 +32,24 @@ class Canvas(Exporter):
         """The marks in the template's columns, or in Canvas's usual ones if there is no template."""
         if options.template is None:
             rows = [dict(zip(COLUMNS, (student, "", "", student, ""))) for student in marks.scores]
-            return Exported(_file(list(COLUMNS), marks.assignment, rows, marks, "SIS Login ID"))
+            return Exported(_file(list(COLUMNS), marks.exercise, rows, marks, "SIS Login ID"))
         with open(options.template, newline="", encoding="utf-8-sig") as file:
             read = csv.DictReader(file)
             columns, rows = list(read.fieldnames or ()), list(read)
         kept = [name for name in COLUMNS if name in columns]
-        column = _column(columns, marks.assignment)
+        column = _column(columns, marks.exercise)
         key = _key(rows, kept, marks)
         known = {(row.get(key) or "").strip() for row in rows}
         wanted = [row for row in rows if (row.get(key) or "").strip() in marks.scores]
         return Exported(_file(kept, column, wanted, marks, key), tuple(sorted(set(marks.scores) - known)))
 
 
-def _column(columns: list[str], assignment: str) -> str:
+def _column(columns: list[str], exercise: str) -> str:
     """The column of an assignment in Canvas's export: its name, perhaps with a number in brackets."""
-    found = [name for name in columns if re.fullmatch(re.escape(assignment) + r"( \(\d+\))?", name)]
+    found = [name for name in columns if re.fullmatch(re.escape(exercise) + r"( \(\d+\))?", name)]
     if len(found) != 1:
         raise ExportError(
-            f"the template has {'no' if not found else 'more than one'} column {assignment!r}; make the "
+            f"the template has {'no' if not found else 'more than one'} column {exercise!r}; make the "
             "assignment in Canvas under this name, and export its gradebook again"
         )
     return found[0]

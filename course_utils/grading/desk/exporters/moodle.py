@@ -27,7 +27,7 @@ class Moodle(Exporter):
         )
 
     def export(self, marks: Marks, options: argparse.Namespace) -> Exported:
-        head = [options.id_column, marks.assignment, f"{marks.assignment} (feedback)"]
+        head = [options.id_column, marks.exercise, f"{marks.exercise} (feedback)"]
         rows = [[student, f"{score:g}", marks.feedback[student]] for student, score in marks.scores.items()]
         return Exported(table([head, *rows]))
 
