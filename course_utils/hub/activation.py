@@ -14,7 +14,10 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 #: What a session with a Hub needs. None: the variable must not be set.
 VARIABLES = {
@@ -76,10 +79,15 @@ class Activation:
     process alone that reaches the Hub.
     """
 
-    def __init__(self, url, home, socket=None):
+    def __init__(self, url: str, home: Path, socket: str | Path | None = None) -> None:
         self._before = dict(os.environ)
-        self._set = {"HF_ENDPOINT": url, "HF_HOME": str(home), **VARIABLES, **_past_proxies()}
-        self._attributes = []  # (module or object, name, what it was)
+        self._set: dict[str, str | None] = {
+            "HF_ENDPOINT": url,
+            "HF_HOME": str(home),
+            **VARIABLES,
+            **_past_proxies(),
+        }
+        self._attributes: list[tuple[Any, str, Any]] = []  # (module or object, name, what it was)
         self._imported = {name for name in SETTINGS_MODULES if name in sys.modules}
         self._path, self._code = list(sys.path), _take_downloaded_code()
         for name, value in self._set.items():
@@ -89,7 +97,7 @@ class Activation:
         self._later = _AtImport("datasets.config", _without_datasets_server)
         self._tell()
 
-    def undo(self):
+    def undo(self) -> None:
         self._later.forget()
         for name in self._set:
             _set_variable(name, self._before.get(name))
@@ -105,19 +113,19 @@ class Activation:
         self._copy(lambda module, field, value: setattr(module, field, value))
         _forget_connections()
 
-    def _go_through(self, socket):
+    def _go_through(self, socket: str | Path) -> None:
         """Let the client's connections lead to a Unix socket."""
         import httpx2
         from huggingface_hub.utils import _http as http
 
-        def client():
+        def client() -> Any:
             hooks = {"request": [http.hf_request_event_hook]}
-            transport = httpx2.HTTPTransport(uds=socket)
+            transport = httpx2.HTTPTransport(uds=str(socket))
             return httpx2.Client(transport=transport, event_hooks=hooks, follow_redirects=True, timeout=None)
 
         self._put(http, "_GLOBAL_CLIENT_FACTORY", client)
 
-    def _tell(self):
+    def _tell(self) -> None:
         for name in SETTINGS_MODULES:
             if name in sys.modules:
                 _reread(sys.modules[name], self._put)
@@ -126,7 +134,7 @@ class Activation:
         self._copy(self._put)
         _forget_connections()
 
-    def _copy(self, put):
+    def _copy(self, put: Callable) -> None:
         """Let what has copied the settings have the present ones."""
         constants = sys.modules.get("huggingface_hub.constants")
         if constants is None:
@@ -150,12 +158,12 @@ class Activation:
             put(transformers, "_hf_api", None)
             put(transformers, "HF_MODULES_CACHE", os.path.join(constants.HF_HOME, "modules"))
 
-    def _put(self, owner, name, value):
+    def _put(self, owner: Any, name: str, value: object) -> None:
         self._attributes.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
 
 
-def _without_datasets_server(config, put=setattr):
+def _without_datasets_server(config: Any, put: Callable = setattr) -> None:
     """It would look up a host "datasets-server.127.0.0.1"; no variable stops that."""
     put(config, "USE_PARQUET_EXPORT", False)
 
@@ -163,32 +171,32 @@ def _without_datasets_server(config, put=setattr):
 class _AtImport(importlib.abc.MetaPathFinder):
     """Lets `act(module)` follow the import of one module that is not there yet."""
 
-    def __init__(self, name, act):
+    def __init__(self, name: str, act: Callable) -> None:
         self._name, self._act = name, act
         if name not in sys.modules:
             sys.meta_path.insert(0, self)
 
-    def forget(self):
+    def forget(self) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != self._name:
             return None
         self.forget()
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None:
+        if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
 
-            def run_and_act(module):
+            def run_and_act(module: ModuleType) -> None:
                 run(module)
                 self._act(module)
 
-            spec.loader.exec_module = run_and_act
+            spec.loader.exec_module = run_and_act  # type: ignore[method-assign]
         return spec
 
 
-def _take_downloaded_code():
+def _take_downloaded_code() -> dict:
     """Take the packages of downloaded code, {name: module}, out of this process, and
     their folders out of its path.
     """
@@ -203,26 +211,27 @@ def _take_downloaded_code():
     return taken
 
 
-def _set_variable(name, value):
+def _set_variable(name: str, value: str | None) -> None:
     if value is None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
 
 
-def _past_proxies():
+def _past_proxies() -> dict[str, str]:
     """A proxy must not see calls to this machine."""
     known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     listed = ",".join(filter(None, [known, "127.0.0.1,localhost"]))
     return {"NO_PROXY": listed, "no_proxy": listed}
 
 
-def _reread(module, put):
+def _reread(module: ModuleType, put: Callable) -> None:
     """Run a settings module's source aside, under the present variables, and
     `put` what comes out differently.
     """
     aside = {"__name__": module.__name__, "__file__": module.__file__, "__package__": module.__package__}
-    exec(module.__spec__.loader.get_code(module.__name__), aside)
+    loader: Any = module.__spec__.loader if module.__spec__ else None  # a module of a file has both
+    exec(loader.get_code(module.__name__), aside)
     for name, value in aside.items():
         if name.startswith("__") or not isinstance(value, _PLAIN) or name not in vars(module):
             continue
@@ -230,7 +239,7 @@ def _reread(module, put):
             put(module, name, value)
 
 
-def _forget_connections():
+def _forget_connections() -> None:
     """Open connections and file systems lead to the old address."""
     if (http := sys.modules.get("huggingface_hub.utils._http")) is not None:
         http.close_session()

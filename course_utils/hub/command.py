@@ -8,6 +8,7 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from course_utils.hub.local import LocalHub
@@ -34,7 +35,7 @@ Whoever has the token may do what {user} may. Stop with Ctrl-C; the folder keeps
 """
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course hub", description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--root", default=DEFAULT_ROOT, help=f"the folder it lives in (default {DEFAULT_ROOT})"
@@ -75,7 +76,7 @@ def main(arguments=None):
     return 0
 
 
-def how_to(hub):
+def how_to(hub: LocalHub) -> str:
     return HOW_TO.format(
         root=hub.root, url=hub.url, token=hub.token, page=hub.page, home=hub.home, user=hub.user
     )

@@ -7,8 +7,10 @@ stands still meanwhile, so the same course gives the same commit ids on every ma
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from course_utils import catalog
 from course_utils.hub.store.clock import parse
@@ -16,12 +18,16 @@ from course_utils.hub.store.hub import Pending
 from course_utils.hub.store.refs import TAGS
 from course_utils.hub.store.repository import MAIN, goes_large
 
+if TYPE_CHECKING:
+    from course_utils.hub.store.hub import HubStore
+    from course_utils.hub.store.repository import Repository
+
 TIME = "2026-01-05T09:00:00Z"
 COURSE, METRICS = "course", "evaluate-metric"  # the second is where evaluate.load looks for a short name
 README = "README.md"
 
 
-def announce(store):
+def announce(store: HubStore) -> None:
     """Tell a `HubStore` what it could have. Costs the reading of a few cards."""
     for owner in (COURSE, METRICS):
         store.accounts.add_organisation(owner)
@@ -29,14 +35,14 @@ def announce(store):
         store.pending[each.kind, each.id.lower()] = each
 
 
-def models():
+def models() -> Iterator[Pending]:
     for name in catalog.MODELS:
         folder = Path(catalog.model_path(name, "offline"))
         card = (folder / README).read_text(encoding="utf-8")
         yield _pending("model", f"{COURSE}/mini-{name}", card, partial(_read_folder, folder))
 
 
-def datasets():
+def datasets() -> Iterator[Pending]:
     from course_utils.datasets import corpora
 
     for name in catalog.DATASETS:
@@ -44,7 +50,7 @@ def datasets():
         yield _pending("dataset", f"{COURSE}/{name}", card, partial(_read_dataset, name))
 
 
-def metrics():
+def metrics() -> Iterator[Pending]:
     for name, entry in catalog.METRICS.items():
         card = (
             f"---\ntitle: {name}\nsdk: static\ntags: [evaluate, metric]\n---\n\n# {name}\n\n"
@@ -55,12 +61,12 @@ def metrics():
         )
 
 
-def _pending(kind, identifier, card, read):
-    def make(store):
+def _pending(kind: str, identifier: str, card: str, read: Callable) -> Pending:
+    def make(store: HubStore) -> None:
         files = dict(read())
         files[README] = card.encode()
 
-        def fill(repository):
+        def fill(repository: Repository) -> None:
             fill_in_two_steps(store, repository, files)
 
         store.create(kind, identifier, sdk="static", time=TIME, seeded=True, fill=fill)
@@ -68,7 +74,7 @@ def _pending(kind, identifier, card, read):
     return Pending(kind, identifier, card, int(parse(TIME)), make)
 
 
-def fill_in_two_steps(store, repository, files):
+def fill_in_two_steps(store: HubStore, repository: Repository, files: Mapping[str, bytes | Path]) -> None:
     """First everything but the card, tagged v0.9; then the card, tagged v1.0: so
     there is a history to look at.
     """
@@ -80,7 +86,14 @@ def fill_in_two_steps(store, repository, files):
     repository.set_ref(TAGS + "v1.0", last, "First release", owner)
 
 
-def put(store, repository, files, author, message, name=MAIN):
+def put(
+    store: HubStore,
+    repository: Repository,
+    files: Mapping[str, bytes | Path],
+    author: str,
+    message: str,
+    name: str = MAIN,
+) -> str:
     """A commit of {path: bytes or a file's Path} without a client; returns its id."""
     patterns = repository.large_patterns(repository.history.resolve("main"))
     with repository.change(store.large) as change:
@@ -98,9 +111,9 @@ def put(store, repository, files, author, message, name=MAIN):
         return change.commit(name, author, message)
 
 
-def files_of(source):
+def files_of(source: str | Path | Mapping[str, str | bytes]) -> dict:
     """{path: Path or bytes} of a folder, or of a dict of texts and bytes."""
-    if isinstance(source, dict):
+    if isinstance(source, Mapping):
         return {
             path: data.encode() if isinstance(data, str) else bytes(data) for path, data in source.items()
         }
@@ -110,11 +123,11 @@ def files_of(source):
     return dict(_read_folder(folder))
 
 
-def _read_folder(folder):
+def _read_folder(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(folder).as_posix(), path
 
 
-def _read_dataset(name):
+def _read_dataset(name: str) -> Iterator[tuple[str, Path]]:
     yield from _read_folder(Path(catalog.dataset_path(name, "offline")))

@@ -4,8 +4,14 @@ of others, and others at work.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-def stock(hub, repositories):
+if TYPE_CHECKING:
+    from course_utils.hub.local import LocalHub
+
+
+def stock(hub: LocalHub, repositories: Iterable[dict]) -> None:
     """Put repositories of other people on a `LocalHub`: a list of what `LocalHub.seed` takes, as dicts."""
     for repository in repositories:
         hub.seed(**repository)
@@ -17,14 +23,15 @@ class Colleague:
     `plan` says to which file, and which lines, one for each time; when there are no more, nothing happens.
     """
 
-    def __init__(self, hub):
+    def __init__(self, hub: LocalHub) -> None:
         self._hub = hub
-        self._repo_id, self._path, self._lines = "", "", []
+        self._repo_id, self._path = "", ""
+        self._lines: list[str] = []
 
-    def plan(self, repo_id, path, lines):
+    def plan(self, repo_id: str, path: str, lines: list[str]) -> None:
         self._repo_id, self._path, self._lines = repo_id, path, list(lines)
 
-    def __call__(self):
+    def __call__(self) -> None:
         if self._lines:
             text = self._hub.repo(self._repo_id).text(self._path) + self._lines.pop(0) + "\n"
             self._hub.seed(self._repo_id, {self._path: text}, message="Add a line")

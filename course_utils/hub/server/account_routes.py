@@ -1,16 +1,24 @@
 """Accounts: who am I, who is somebody, is this card good."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.store import cards
 from course_utils.hub.store.clock import written
 from course_utils.hub.store.errors import HubError, bad_request
 
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.server.service import Service
+
 routes = Routes()
 
 
 @routes.add("GET", "/api/whoami-v2")
-def whoami(service, request):
+def whoami(service: Service, request: Request) -> Response:
     person = service.must_be_signed_in(request)
     token = {"displayName": "local", "role": person.role, "createdAt": written(0)}
     return as_json(
@@ -31,7 +39,7 @@ def whoami(service, request):
     )
 
 
-def organisation(name):
+def organisation(name: str) -> dict:
     return {
         "type": "org",
         "id": name,
@@ -48,7 +56,7 @@ def organisation(name):
 
 @routes.add("GET", "/api/users/{name}/overview")
 @routes.add("GET", "/api/organizations/{name}/overview")
-def overview(service, request, name):
+def overview(service: Service, request: Request, name: str) -> Response:
     accounts = service.store.accounts
     if not accounts.exists(name):
         raise HubError(404, f"There is no {name!r} here.")
@@ -76,7 +84,7 @@ def overview(service, request, name):
 
 
 @routes.add("POST", "/api/validate-yaml")
-def validate_card(service, request):
+def validate_card(service: Service, request: Request) -> Response:
     """The client asks this before every commit of a README.md. 400 with the errors if there are any."""
     asked = request.json(service.limits.json_body)
     content, kind = asked.get("content"), asked.get("repoType", "model")

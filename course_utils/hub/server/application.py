@@ -1,5 +1,9 @@
 """All routes of the server in the order in which they are asked."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from course_utils.hub.server import (
     account_routes,
     collection_routes,
@@ -14,6 +18,9 @@ from course_utils.hub.server import (
     webhook_routes,
 )
 from course_utils.hub.server.service import Service
+
+if TYPE_CHECKING:
+    from course_utils.hub.store.hub import HubStore
 
 TABLES = (
     account_routes,
@@ -30,6 +37,6 @@ TABLES = (
 )
 
 
-def service(store):
+def service(store: HubStore) -> Service:
     """The `Service` of a Hub."""
     return Service(store, [module.routes for module in TABLES])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
@@ -12,6 +14,11 @@ from course_utils.hub.server.service import page_of
 from course_utils.hub.store.clock import written
 from course_utils.hub.store.errors import HubError, bad_request, conflict, not_allowed
 from course_utils.hub.store.names import KINDS
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.accounts import Person
 
 routes = Routes()
 
@@ -24,7 +31,7 @@ ONE = HERE + "/{owner}/{slug}"
 
 
 @routes.add("GET", HERE)
-def collections(service, request):
+def collections(service: Service, request: Request) -> Response:
     owners, items = request.query.get("owner"), request.query.get("item")
     if (sort := request.first("sort", "lastModified")) not in SORTS:
         raise bad_request(f"sort={sort} is not known; there are {', '.join(SORTS)}.")
@@ -40,13 +47,13 @@ def collections(service, request):
     return page_of(found, request, service, PAGE, lambda row: shown(service, request, row, position=False))
 
 
-def item_key(item):
+def item_key(item: dict) -> str:
     """An item as the client writes it when it searches: "models/me/thing"."""
     return f"{item['type']}s/{item['id']}"
 
 
 @routes.add("POST", HERE)
-def create(service, request):
+def create(service: Service, request: Request) -> Response:
     asked = request.json(service.limits.json_body)
     person = service.must_write(request)
     owner = asked.get("namespace") or person.name
@@ -75,19 +82,19 @@ def create(service, request):
     return as_json(shown(service, request, row))
 
 
-def slug_of(row):
+def slug_of(row: dict) -> str:
     """The readable part changes with the title; the id at the end is what finds a collection."""
     words = re.sub(r"[^a-z0-9]+", "-", row["title"].lower()).strip("-")
     return f"{row['owner']}/{words}-{row['id']}"
 
 
 @routes.add("GET", ONE)
-def collection(service, request, owner, slug):
+def collection(service: Service, request: Request, owner: str, slug: str) -> Response:
     return as_json(shown(service, request, find(service.store.collections.rows, request.person, slug)))
 
 
 @routes.add("PATCH", ONE)
-def update(service, request, owner, slug):
+def update(service: Service, request: Request, owner: str, slug: str) -> Response:
     fields = checked(request.json(service.limits.json_body))
     with changed(service, request, slug) as (_, row):
         row |= fields
@@ -96,7 +103,7 @@ def update(service, request, owner, slug):
 
 
 @routes.add("DELETE", ONE)
-def delete(service, request, owner, slug):
+def delete(service: Service, request: Request, owner: str, slug: str) -> Response:
     with changed(service, request, slug) as (rows, row):
         rows.remove(row)
     return as_json({"success": True})
@@ -104,7 +111,7 @@ def delete(service, request, owner, slug):
 
 @routes.add("POST", ONE + "/items")
 @routes.add("POST", ONE + "/item")
-def add_item(service, request, owner, slug):
+def add_item(service: Service, request: Request, owner: str, slug: str) -> Response:
     asked = request.json(service.limits.json_body)
     item, note = asked.get("item"), checked_note(asked)
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or item["id"].count("/") != 1:
@@ -124,7 +131,7 @@ def add_item(service, request, owner, slug):
 
 
 @routes.add("PATCH", ONE + "/items/{identifier}")
-def update_item(service, request, owner, slug, identifier):
+def update_item(service: Service, request: Request, owner: str, slug: str, identifier: str) -> Response:
     asked = request.json(service.limits.json_body)
     with changed(service, request, slug) as (_, row):
         item = item_of(row, identifier)
@@ -137,13 +144,13 @@ def update_item(service, request, owner, slug, identifier):
 
 
 @routes.add("DELETE", ONE + "/items/{identifier}")
-def delete_item(service, request, owner, slug, identifier):
+def delete_item(service: Service, request: Request, owner: str, slug: str, identifier: str) -> Response:
     with changed(service, request, slug) as (_, row):
         row["items"].remove(item_of(row, identifier))
     return as_json({"success": True})
 
 
-def item_of(row, identifier):
+def item_of(row: dict, identifier: str) -> dict:
     for item in row["items"]:
         if item["_id"] == identifier:
             return item
@@ -153,11 +160,11 @@ def item_of(row, identifier):
 # Who may, and what is right
 
 
-def may_see(row, person):
+def may_see(row: dict, person: Person | None) -> bool:
     return not row["private"] or (person is not None and person.owns(row["owner"]))
 
 
-def find(rows, person, slug):
+def find(rows: list[dict], person: Person | None, slug: str) -> dict:
     """The collection of that address: the id at its end decides.
 
     404 for one that isn't there, or is not for them.
@@ -169,7 +176,7 @@ def find(rows, person, slug):
 
 
 @contextlib.contextmanager
-def changed(service, request, slug):
+def changed(service: Service, request: Request, slug: str) -> Iterator[tuple[list[dict], dict]]:
     """(all rows, the collection) to change, for its owner; written at the end of the block."""
     person = service.must_write(request)
     with service.store.collections.changed() as rows:
@@ -180,7 +187,7 @@ def changed(service, request, slug):
         yield rows, row
 
 
-def checked(asked):
+def checked(asked: dict) -> dict:
     """The fields of a collection that a request sets."""
     fields = {
         name: asked[name]
@@ -201,20 +208,20 @@ def checked(asked):
     return fields
 
 
-def checked_position(asked):
+def checked_position(asked: dict) -> int:
     if type(asked["position"]) is not int or not 0 <= asked["position"] < 10**6:
         raise bad_request("A position is a whole number from 0.")
     return asked["position"]
 
 
-def checked_note(asked):
+def checked_note(asked: dict) -> str | None:
     note = asked.get("note")
     if not isinstance(note, str | None) or len(note or "") > TEXT_CHARACTERS:
         raise bad_request(f"A note has at most {TEXT_CHARACTERS} characters.")
     return note
 
 
-def shown(service, request, row, position=True):
+def shown(service: Service, request: Request, row: dict, position: bool = True) -> dict:
     """A collection as the client reads it, with those of its repositories that the asker may see."""
     seen = []
     for place, item in enumerate(row["items"]):

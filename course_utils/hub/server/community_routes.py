@@ -1,5 +1,9 @@
 """People among each other: pull requests and discussions, and the gate in front of a repository."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.store.clock import written
@@ -11,6 +15,13 @@ from course_utils.hub.store.conversations import (
 )
 from course_utils.hub.store.errors import HubError, bad_request
 
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.accounts import Person
+    from course_utils.hub.store.clock import Clock
+    from course_utils.hub.store.repository import Repository, Settings
+
 routes = Routes()
 
 PAGE = 50
@@ -21,7 +32,7 @@ HERE = "/api/{kind}/{owner}/{name}/discussions"
 
 
 @routes.add("GET", HERE)
-def conversations(service, request, kind, owner, name):
+def conversations(service: Service, request: Request, kind: str, owner: str, name: str) -> Response:
     repository = service.repository(request, kind, owner, name)
     rows = [row for row in Conversations(repository).rows if wanted(row, request)]
     page = request.number("p", 0, 10**6)
@@ -32,7 +43,7 @@ def conversations(service, request, kind, owner, name):
     )
 
 
-def wanted(row, request):
+def wanted(row: dict, request: Request) -> bool:
     kind, status, author = (request.first(name) for name in ("type", "status", "author"))
     return (
         kind in (None, "all", "pull_request" if row["pull_request"] else "discussion")
@@ -41,7 +52,7 @@ def wanted(row, request):
     )
 
 
-def row_of(repository, row):
+def row_of(repository: Repository, row: dict) -> dict:
     return {
         "num": row["num"],
         "title": row["title"],
@@ -53,7 +64,7 @@ def row_of(repository, row):
     }
 
 
-def event_of(event):
+def event_of(event: dict) -> dict:
     """An event as the client reads it."""
     row = {
         "id": event["id"],
@@ -82,7 +93,7 @@ def event_of(event):
 
 
 @routes.add("POST", HERE)
-def create(service, request, kind, owner, name):
+def create(service: Service, request: Request, kind: str, owner: str, name: str) -> Response:
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name)
     person = service.must_write(request)
@@ -103,7 +114,7 @@ def create(service, request, kind, owner, name):
 
 
 @routes.add("GET", HERE + "/{number}")
-def details(service, request, kind, owner, name, number):
+def details(service: Service, request: Request, kind: str, owner: str, name: str, number: str) -> Response:
     repository = service.repository(request, kind, owner, name)
     table = Conversations(repository)
     row = table.get(as_number(number))
@@ -118,7 +129,7 @@ def details(service, request, kind, owner, name, number):
     return as_json(answer)
 
 
-def as_number(text):
+def as_number(text: str) -> int:
     if not text.isdecimal() or len(text) > 6:
         raise HubError(404, f"{text!r} is not the number of a discussion.")
     return int(text)
@@ -126,7 +137,16 @@ def as_number(text):
 
 @routes.add("POST", HERE + "/{number}/{action}")
 @routes.add("POST", HERE + "/{number}/comment/{comment}/{action}")
-def change(service, request, kind, owner, name, number, action, comment=None):
+def change(
+    service: Service,
+    request: Request,
+    kind: str,
+    owner: str,
+    name: str,
+    number: str,
+    action: str,
+    comment: str | None = None,
+) -> Response:
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name)
     person = service.must_write(request)
@@ -141,7 +161,9 @@ def change(service, request, kind, owner, name, number, action, comment=None):
     return as_json({"updatedComment": event_of(event)})
 
 
-def act(service, repository, person, number, action, asked):
+def act(
+    service: Service, repository: Repository, person: Person, number: str, action: str, asked: dict
+) -> dict:
     """Do one of the `ACTIONS` to a discussion, and tell the webhooks; returns the answer."""
     if action not in ACTIONS:
         raise HubError(404, f"A discussion has no {action!r}.")
@@ -161,13 +183,13 @@ def act(service, repository, person, number, action, asked):
     return answer
 
 
-def add_comment(service, table, row, person, asked):
+def add_comment(service: Service, table: Conversations, row: dict, person: Person, asked: dict) -> dict:
     return {
         "newMessage": event_of(table.add(row, person, "comment", text=checked_text(asked.get("comment"))))
     }
 
 
-def set_title(service, table, row, person, asked):
+def set_title(service: Service, table: Conversations, row: dict, person: Person, asked: dict) -> dict:
     table.may_change(row, person)
     title = asked.get("title")
     if not isinstance(title, str) or not 3 <= len(title.strip()) <= 200:
@@ -177,7 +199,7 @@ def set_title(service, table, row, person, asked):
     return {"newTitle": event_of(event)}
 
 
-def set_status(service, table, row, person, asked):
+def set_status(service: Service, table: Conversations, row: dict, person: Person, asked: dict) -> dict:
     table.may_change(row, person)
     status = asked.get("status")
     if status not in STATUSES or row["status"] == "merged":
@@ -190,9 +212,10 @@ def set_status(service, table, row, person, asked):
     return answer
 
 
-def merge(service, table, row, person, asked):
+def merge(service: Service, table: Conversations, row: dict, person: Person, asked: dict) -> dict:
     repository = table.repository
-    service.repository(_As(person), repository.kind, *repository.id.split("/"), "write")
+    owner, name = repository.id.split("/")
+    service.repository(_As(person), repository.kind, owner, name, "write")
     table.merge(row, person, service.store.large, checked_text(asked.get("comment")))
     return event_of(row["events"][-1])
 
@@ -200,14 +223,16 @@ def merge(service, table, row, person, asked):
 class _As:
     """A stand-in for a request where only the person counts."""
 
-    def __init__(self, person):
+    def __init__(self, person: Person) -> None:
         self.person = person
 
 
 ACTIONS = {"comment": add_comment, "title": set_title, "status": set_status, "merge": merge}
 
 
-def change_comment(table, row, person, action, asked, identifier):
+def change_comment(
+    table: Conversations, row: dict, person: Person, action: str, asked: dict, identifier: str
+) -> dict:
     event = table.comment(row, identifier)
     if person.name != event["author"] and not table.repository.may_write(person):
         raise HubError(403, "Only its author and those who may write to the repository can change a comment.")
@@ -228,7 +253,7 @@ def change_comment(table, row, person, action, asked, identifier):
 @routes.add("POST", "/datasets/{owner}/{name}/ask-access", kind="dataset")
 @routes.add("POST", "/spaces/{owner}/{name}/ask-access", kind="space")
 @routes.add("POST", "/{owner}/{name}/ask-access", kind="model")
-def ask_access(service, request, kind, owner, name):
+def ask_access(service: Service, request: Request, kind: str, owner: str, name: str) -> Response:
     """What the button on a gated repository's page does on the Hub."""
     repository = service.repository(request, kind, owner, name)
     person = service.must_be_signed_in(request)
@@ -240,18 +265,20 @@ def ask_access(service, request, kind, owner, name):
     return as_json({"status": settings.access[person.name]["status"]})
 
 
-def gate_of(repository):
+def gate_of(repository: Repository) -> None:
     if not repository.settings.gated:
         raise bad_request(f"{repository.id} is not gated: everybody may read it.")
 
 
-def enter(settings, user, status, clock, granted=False):
+def enter(settings: Settings, user: str, status: str, clock: Clock, granted: bool = False) -> None:
     row = {"status": status, "time": clock.now()}
     settings.access[user] = row | ({"granted": True} if granted else {})
 
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/user-access-request/{status}")
-def access_requests(service, request, kind, owner, name, status):
+def access_requests(
+    service: Service, request: Request, kind: str, owner: str, name: str, status: str
+) -> Response:
     repository = service.repository(request, kind, owner, name, "write")
     gate_of(repository)
     if status not in ("pending", "accepted", "rejected"):
@@ -278,7 +305,9 @@ def access_requests(service, request, kind, owner, name, status):
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/user-access-request/handle", granted=False)
 @routes.add("POST", "/api/{kind}/{owner}/{name}/user-access-request/grant", granted=True)
-def handle_access(service, request, kind, owner, name, granted):
+def handle_access(
+    service: Service, request: Request, kind: str, owner: str, name: str, granted: bool
+) -> Response:
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name, "write")
     gate_of(repository)

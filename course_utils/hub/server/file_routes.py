@@ -1,6 +1,9 @@
 """Files and history: list folders, send bytes, show commits, move branches and tags."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from course_utils.hub.server import rows
@@ -12,6 +15,11 @@ from course_utils.hub.store.history import File, Folder
 from course_utils.hub.store.last import last_commits
 from course_utils.hub.store.names import check_path
 from course_utils.hub.store.refs import BRANCHES, TAGS
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.repository import Repository
 
 routes = Routes()
 
@@ -25,7 +33,9 @@ _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/tree/{revision}")
 @routes.add("GET", "/api/{kind}/{owner}/{name}/tree/{revision}/{path*}")
-def tree(service, request, kind, owner, name, revision, path=""):
+def tree(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str, path: str = ""
+) -> Response:
     repository = service.repository(request, kind, owner, name)
     commit = repository.head(revision)
     path = path.strip("/")
@@ -47,7 +57,9 @@ def tree(service, request, kind, owner, name, revision, path=""):
 
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
-def paths_info(service, request, kind, owner, name, revision):
+def paths_info(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str
+) -> Response:
     repository = service.repository(request, kind, owner, name)
     commit = repository.head(revision)
     wanted, expand = paths_asked(service, request)
@@ -60,7 +72,7 @@ def paths_info(service, request, kind, owner, name, revision):
     return as_json([rows.tree_row(each, last.get(each.path)) for each in found])
 
 
-def paths_asked(service, request):
+def paths_asked(service: Service, request: Request) -> tuple[list[str], bool]:
     """(paths, expand) of a body that is a form, as the client sends it, or JSON."""
     from urllib.parse import parse_qs
 
@@ -88,8 +100,11 @@ def paths_asked(service, request):
 @routes.add("GET HEAD", "/spaces/{owner}/{name}/resolve/{revision}/{path*}", kind="space")
 @routes.add("GET HEAD", "/{owner}/{name}/resolve/{revision}/{path*}", kind="model")
 @routes.add("GET HEAD", "/api/resolve-cache/{kind}/{owner}/{name}/{revision}/{path*}")
-def resolve(service, request, kind, owner, name, revision, path):
+def resolve(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str, path: str
+) -> Response:
     repository, commit, file = asked_file(service, request, kind, owner, name, revision, path)
+    body: FilePart | bytes
     if file.large:
         body = FilePart(repository.large_path(file), 0, file.size)
     else:
@@ -103,14 +118,18 @@ def resolve(service, request, kind, owner, name, revision, path):
 @routes.add("GET HEAD", "/datasets/{owner}/{name}/raw/{revision}/{path*}", kind="dataset")
 @routes.add("GET HEAD", "/spaces/{owner}/{name}/raw/{revision}/{path*}", kind="space")
 @routes.add("GET HEAD", "/{owner}/{name}/raw/{revision}/{path*}", kind="model")
-def raw(service, request, kind, owner, name, revision, path):
+def raw(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str, path: str
+) -> Response:
     """What stands in git: of a large file, the pointer to it."""
     repository, commit, file = asked_file(service, request, kind, owner, name, revision, path)
     _, body = repository.objects.read(file.oid)
     return ranged(request, body, file_headers(File(path, file.oid, len(body)), commit))
 
 
-def asked_file(service, request, kind, owner, name, revision, path):
+def asked_file(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str, path: str
+) -> tuple[Repository, str, File]:
     """(repository, commit, File) of an address, for who may read the files."""
     repository = service.repository(request, kind, owner, name, "files")
     commit = repository.head(revision)
@@ -120,14 +139,14 @@ def asked_file(service, request, kind, owner, name, revision, path):
     return repository, commit, file
 
 
-def from_the_start(response):
+def from_the_start(response: Response) -> bool:
     """Whether an answer begins with a file's first byte: what comes after that
     continues the same download.
     """
     return response.headers.get("Content-Range", "bytes 0-").startswith("bytes 0-")
 
 
-def ranged(request, body, headers):
+def ranged(request: Request, body: FilePart | bytes, headers: dict[str, str]) -> Response:
     """The `Response` with the part of `body`, bytes or a `FilePart`, that the request's
     Range header wants: 200, 206 or 416.
     """
@@ -142,7 +161,7 @@ def ranged(request, body, headers):
     return Response(206, body[start : start + length], headers)
 
 
-def file_headers(file, commit):
+def file_headers(file: File, commit: str) -> dict[str, str]:
     name = file.path.rpartition("/")[2]
     headers = {
         "X-Repo-Commit": commit,
@@ -157,7 +176,7 @@ def file_headers(file, commit):
     return headers
 
 
-def stretch(asked, size):
+def stretch(asked: str | None, size: int) -> tuple[int, int] | None:
     """(start, length) of a Range header; None for no range or several, which get
     the whole file; 416 past its end.
     """
@@ -179,7 +198,7 @@ def stretch(asked, size):
 
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/commits/{revision}")
-def commits(service, request, kind, owner, name, revision):
+def commits(service: Service, request: Request, kind: str, owner: str, name: str, revision: str) -> Response:
     repository = service.repository(request, kind, owner, name)
     formatted = "formatted" in request.query.get("expand", [])
     found = list(repository.history.commits(repository.head(revision)))
@@ -189,13 +208,15 @@ def commits(service, request, kind, owner, name, revision):
 
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/refs")
-def refs(service, request, kind, owner, name):
+def refs(service: Service, request: Request, kind: str, owner: str, name: str) -> Response:
     repository = service.repository(request, kind, owner, name)
     return as_json(rows.refs(repository, request.flag("include_prs")))
 
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/branch/{branch*}")
-def create_branch(service, request, kind, owner, name, branch):
+def create_branch(
+    service: Service, request: Request, kind: str, owner: str, name: str, branch: str
+) -> Response:
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name, "write")
     start = asked.get("startingPoint") or "main"
@@ -208,7 +229,9 @@ def create_branch(service, request, kind, owner, name, branch):
 
 
 @routes.add("DELETE", "/api/{kind}/{owner}/{name}/branch/{branch*}")
-def delete_branch(service, request, kind, owner, name, branch):
+def delete_branch(
+    service: Service, request: Request, kind: str, owner: str, name: str, branch: str
+) -> Response:
     repository = service.repository(request, kind, owner, name, "write")
     if branch == "main":
         raise not_allowed("Cannot delete refs/heads/main")
@@ -218,20 +241,22 @@ def delete_branch(service, request, kind, owner, name, branch):
 
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/tag/{revision}")
-def create_tag(service, request, kind, owner, name, revision):
+def create_tag(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str
+) -> Response:
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name, "write")
     tag, message = asked.get("tag"), asked.get("message")
     if not isinstance(tag, str) or not isinstance(message, str | None):
         raise unusable("A tag needs a name, and a message only as text.")
     commit = repository.head(revision)
-    repository.set_ref(TAGS + tag, commit, message, request.person.name)
+    repository.set_ref(TAGS + tag, commit, message, service.must_be_signed_in(request).name)
     service.webhooks.reference(repository, TAGS + tag, None, commit)
     return as_json({})
 
 
 @routes.add("DELETE", "/api/{kind}/{owner}/{name}/tag/{tag*}")
-def delete_tag(service, request, kind, owner, name, tag):
+def delete_tag(service: Service, request: Request, kind: str, owner: str, name: str, tag: str) -> Response:
     repository = service.repository(request, kind, owner, name, "write")
     old = repository.delete_ref(TAGS + tag)
     service.webhooks.reference(repository, TAGS + tag, old, None)
@@ -239,17 +264,19 @@ def delete_tag(service, request, kind, owner, name, tag):
 
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/super-squash/{branch}")
-def super_squash(service, request, kind, owner, name, branch):
+def super_squash(
+    service: Service, request: Request, kind: str, owner: str, name: str, branch: str
+) -> Response:
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name, "write")
     message = asked.get("message") or "Super-squash branch '" + branch + "' using huggingface_hub"
-    reference, old, new = repository.squash(branch, request.person.name, message)
+    reference, old, new = repository.squash(branch, service.must_be_signed_in(request).name, message)
     service.webhooks.reference(repository, reference, old, new)
     return as_json({"commitId": new})
 
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/compare/{spec}")
-def compare(service, request, kind, owner, name, spec):
+def compare(service: Service, request: Request, kind: str, owner: str, name: str, spec: str) -> Response:
     """The files that differ between two revisions, "a..b"."""
     repository = service.repository(request, kind, owner, name)
     before, dots, after = spec.partition("..")
@@ -259,5 +286,5 @@ def compare(service, request, kind, owner, name, spec):
     return as_json([{"path": path, "kind": change_kind(*pair)} for path, pair in changed.items()])
 
 
-def change_kind(before: File | None, after: File | None):
+def change_kind(before: File | None, after: File | None) -> str:
     return "added" if before is None else "deleted" if after is None else "changed"

@@ -5,9 +5,15 @@ README.md has the list.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from course_utils.hub.server.http import Response
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.store.errors import HubError
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request
+    from course_utils.hub.server.service import Service
 
 routes = Routes()
 
@@ -51,7 +57,7 @@ GIT = (
 )
 
 
-def _gap(service, request, what, **values):
+def _gap(service: Service, request: Request, what: str, **values: Any) -> None:
     raise HubError(501, f"The local Hub has no {what}. The real one, huggingface.co, does.")
 
 
@@ -59,7 +65,7 @@ for _pattern, _what in GAPS.items():
     routes.add(EVERY_METHOD, _pattern, what=_what)(_gap)
 
 
-def _git(service, request, **values):
+def _git(service: Service, request: Request, **values: Any) -> Response:
     """git shows a person what comes as plain text."""
     folder = f"{service.store.root}/repositories"
     sentence = (

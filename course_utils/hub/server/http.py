@@ -16,12 +16,21 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from course_utils.hub.store.errors import HubError, bad_request
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+    from course_utils.hub.store.accounts import Person
+
 
 BLOCK = 2**20
 IDLE_SECONDS = 60  # between two requests, and between two pieces of a body
@@ -38,7 +47,7 @@ PORT_IN_NAME = 9  # "discard": nobody listens there, and nobody is asked to
 class FilePart:
     """A stretch of a file, as the body of an answer."""
 
-    path: object
+    path: str | Path
     start: int
     length: int
 
@@ -51,16 +60,16 @@ class Response:
     """
 
     status: int = 200
-    body: object = b""
+    body: bytes | FilePart = b""
     headers: dict = field(default_factory=dict)
     cut: int | None = None
 
     @property
-    def length(self):
+    def length(self) -> int:
         return self.body.length if isinstance(self.body, FilePart) else len(self.body)
 
 
-def as_json(value, status=200, headers=None):
+def as_json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     return Response(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
@@ -68,7 +77,9 @@ def as_json(value, status=200, headers=None):
 class Body:
     """The body of a request, read in blocks and never held as a whole, sent with a length or in chunks."""
 
-    def __init__(self, stream, length, chunked, connection=None):
+    def __init__(
+        self, stream: Any, length: int, chunked: bool, connection: socket.socket | None = None
+    ) -> None:
         self._stream = stream
         self._connection = connection  # below the stream, once its buffer is empty
         self._begun = False
@@ -77,7 +88,7 @@ class Body:
         self._done = not chunked and length == 0
         self.length = None if chunked else length
 
-    def blocks(self, most):
+    def blocks(self, most: int) -> Iterator[memoryview]:
         """The bytes, in blocks; 413 as soon as they are more than `most`."""
         if self.length is not None and self.length > most:
             raise HubError(413, f"The request has {self.length:,} bytes; at most {most:,} are taken.")
@@ -89,10 +100,10 @@ class Body:
                 raise HubError(413, f"The request has more than the {most:,} bytes that are taken.")
             yield view[:count]
 
-    def read(self, most):
+    def read(self, most: int) -> bytes:
         return b"".join(bytes(block) for block in self.blocks(most))
 
-    def lines(self, most, longest):
+    def lines(self, most: int, longest: int) -> Iterator[bytes]:
         """The lines, without their ends; 413 for a line longer than `longest`."""
         rest = bytearray()
         for block in self.blocks(most):
@@ -104,7 +115,7 @@ class Body:
         if rest:
             yield bytes(rest)
 
-    def drain(self):
+    def drain(self) -> bool:
         """Read on for a while, so that the client gets to see an early answer; True if nothing is left."""
         deadline, taken, view = time.monotonic() + DRAIN_SECONDS, 0, memoryview(bytearray(BLOCK))
         try:
@@ -117,7 +128,7 @@ class Body:
             pass
         return self._done
 
-    def _into(self, view):
+    def _into(self, view: memoryview) -> int:
         if self._done:
             return 0
         if self._chunked and self._left == 0:
@@ -136,16 +147,17 @@ class Body:
                 self._done = True
         return count
 
-    def _receive(self, view):
+    def _receive(self, view: memoryview) -> int:
         """Some bytes. What the stream has buffered comes first; a long rest straight
         from the socket, in large pieces.
         """
         if self._chunked or not self._begun:
             self._begun = True
             return self._stream.readinto1(view)
+        assert self._connection is not None  # a body of a known length comes with it
         return self._connection.recv_into(view, len(view), WAIT_FOR_ALL)
 
-    def _next_chunk(self):
+    def _next_chunk(self) -> int:
         line = self._stream.readline(64)
         try:
             size = int(line.partition(b";")[0].strip() or b"x", 16)
@@ -158,7 +170,7 @@ class Body:
                 pass
         return size
 
-    def _expect_line_end(self):
+    def _expect_line_end(self) -> None:
         if self._stream.readline(4) not in (b"\r\n", b"\n"):
             raise bad_request("The request's chunks are malformed.")
 
@@ -169,30 +181,30 @@ class Request:
 
     method: str
     raw_path: str
-    segments: list
-    query: dict
-    headers: object
+    segments: list[str]
+    query: dict[str, list[str]]
+    headers: Message
     body: Body
-    person: object = None  # who asks, once that is known
+    person: Person | None = None  # who asks, once that is known
 
     @property
-    def path(self):
+    def path(self) -> str:
         return "/" + "/".join(self.segments)
 
-    def first(self, name, default=None):
+    def first(self, name: str, default: Any = None) -> Any:
         """The first value of a query parameter."""
         return self.query.get(name, [default])[0]
 
-    def flag(self, name):
+    def flag(self, name: str) -> bool:
         return str(self.first(name, "")).lower() in {"1", "true", "yes"}
 
-    def number(self, name, default, most):
+    def number(self, name: str, default: int, most: int) -> int:
         text = str(self.first(name, default))
         if not text.isdecimal() or len(text) > 9:
             raise bad_request(f"{name}={text} is not a whole number.")
         return min(int(text), most)
 
-    def json(self, most):
+    def json(self, most: int) -> dict:
         """The body as a dict; 400 for anything else."""
         raw = self.body.read(most)
         try:
@@ -206,7 +218,7 @@ class Request:
         return value
 
 
-def split_target(target):
+def split_target(target: str) -> tuple[str, list[str], dict[str, list[str]]]:
     """(raw path, decoded segments, {name: [values]}) of a request's target."""
     raw, _, query = target.partition("?")
     if not raw.startswith("/"):
@@ -216,7 +228,7 @@ def split_target(target):
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=500)
     except (ValueError, UnicodeDecodeError):
         raise bad_request("The request's address is not valid UTF-8.") from None
-    values = {}
+    values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name.removesuffix("[]"), []).append(value)
     return raw, segments, values
@@ -230,17 +242,18 @@ class Connection(BaseHTTPRequestHandler):
     """One client's connection. `server.answer(request)` makes the answers."""
 
     protocol_version = "HTTP/1.1"
+    server: Server
     server_version, sys_version = "course-hub", ""
     timeout = IDLE_SECONDS
     rbufsize = 256 * 1024
 
-    def setup(self):
+    def setup(self) -> None:
         # over TCP every small answer would wait 40 ms for the client's acknowledgement; a
         # Unix socket has no such thing
-        self.disable_nagle_algorithm = self.server.path is None
+        self.disable_nagle_algorithm = self.server.path is None  # type: ignore[misc]  # of this one alone
         super().setup()
 
-    def handle(self):
+    def handle(self) -> None:
         """Requests, one after the other.
 
         Between them, and while headers come in, others may take the place.
@@ -255,15 +268,15 @@ class Connection(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError):
             pass  # clients come and go
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable:
         if name.startswith("do_"):  # http.server looks for do_GET, do_POST, …
             return self._serve
         raise AttributeError(name)
 
-    def log_message(self, *details):
+    def log_message(self, *details: object) -> None:
         """Nothing is printed: `hub.events` keeps the requests, without tokens."""
 
-    def _serve(self):
+    def _serve(self) -> None:
         self.server.head_is_here(self.connection)
         body = None
         try:
@@ -281,7 +294,7 @@ class Connection(BaseHTTPRequestHandler):
             self.close_connection = True
         self._send(response)
 
-    def _body(self):
+    def _body(self) -> Body:
         length, coding = self.headers.get_all("Content-Length"), self.headers.get("Transfer-Encoding")
         if coding is not None:
             if coding.lower() != "chunked" or length:
@@ -293,7 +306,7 @@ class Connection(BaseHTTPRequestHandler):
             raise bad_request("The request's Content-Length is no number.")
         return Body(self.rfile, int(length[0]), chunked=False, connection=self.connection)
 
-    def _check_origin(self):
+    def _check_origin(self) -> None:
         """A page of some website in the same machine's browser must not talk to
         this server (DNS rebinding).
         """
@@ -304,7 +317,7 @@ class Connection(BaseHTTPRequestHandler):
         if origin is not None and origin.lower().removeprefix("http://") not in allowed:
             raise HubError(403, "Pages from elsewhere can't use this Hub.")
 
-    def _send(self, response):
+    def _send(self, response: Response) -> None:
         head = [f"HTTP/1.1 {response.status} {phrase(response.status)}"]
         headers = {
             "Date": self.date_time_string(),
@@ -328,23 +341,23 @@ class Connection(BaseHTTPRequestHandler):
         if response.cut is not None:
             self.close_connection = True
 
-    def _send_file(self, part, cut):
+    def _send_file(self, part: FilePart, cut: int | None) -> None:
         length = part.length if cut is None else min(cut, part.length)
         if length:
             with open(part.path, "rb") as file:
                 self.connection.sendfile(file, part.start, length)
 
 
-def phrase(status):
+def phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
 
 
-def header_text(value):
+def header_text(value: str) -> str:
     """A header's value: one line, whatever somebody called their file."""
     return "".join(character for character in str(value) if character >= " " and character != "\x7f")
 
 
-def error_response(error):
+def error_response(error: HubError) -> Response:
     """The client reads the code and the message from the headers, a person from the body."""
     headers = {"X-Error-Message": error.message.encode("ascii", "replace").decode(), **error.headers}
     if error.code:
@@ -352,7 +365,7 @@ def error_response(error):
     return as_json({"error": error.message, **error.more}, error.status, headers)
 
 
-def _turn_away(request):
+def _turn_away(request: socket.socket) -> None:
     """Answer 503 at the door.
 
     What the client has sent is taken first and last: closing on unread bytes resets the connection.
@@ -383,24 +396,28 @@ class Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, answer, port=0, connections=128, path=None):
+    def __init__(
+        self, answer: Callable, port: int = 0, connections: int = 128, path: Path | None = None
+    ) -> None:
         if path is not None:
             self.address_family = socket.AF_UNIX
-        super().__init__(("127.0.0.1", port) if path is None else str(path), Connection)
+        address: Any = ("127.0.0.1", port) if path is None else str(path)
+        super().__init__(address, Connection)
         self.answer = answer
         self.path = None if path is None else str(path)
         self.port = PORT_IN_NAME if path else self.server_address[1]
         self._room = threading.BoundedSemaphore(connections)
-        self._open = set()
-        self._awaited = {}  # connections without a whole request: (since when, until when at most)
+        self._open: set[socket.socket] = set()
+        # connections without a whole request: (since when, until when at most)
+        self._awaited: dict[socket.socket, tuple[float, float]] = {}
         self._thread = threading.Thread(
             target=self.serve_forever, args=(0.05,), daemon=True, name="course-hub"
         )
 
-    def start(self):
+    def start(self) -> None:
         self._thread.start()
 
-    def stop(self):
+    def stop(self) -> None:
         """Close the door and every open connection."""
         self.shutdown()
         self.server_close()
@@ -411,26 +428,26 @@ class Server(socketserver.ThreadingTCPServer):
                 pass
         self._thread.join(5)
 
-    def await_head(self, connection, seconds):
+    def await_head(self, connection: socket.socket, seconds: int) -> None:
         now = time.monotonic()
         self._awaited[connection] = now, now + seconds
 
-    def head_is_here(self, connection):
+    def head_is_here(self, connection: socket.socket) -> None:
         self._awaited.pop(connection, None)
 
-    def service_actions(self):
+    def service_actions(self) -> None:
         """Between two newcomers: hang up on those who don't get their request together."""
         now = time.monotonic()
         for connection, (_, until) in list(self._awaited.items()):
             if now > until:
                 self._hang_up(connection)
 
-    def _hang_up(self, connection):
+    def _hang_up(self, connection: socket.socket) -> None:
         self._awaited.pop(connection, None)
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)  # its thread reads the end, and goes
 
-    def verify_request(self, request, client_address):
+    def verify_request(self, request: Any, client_address: Any) -> bool:
         if self._room.acquire(blocking=False):
             return True
         waiting = sorted(self._awaited.items(), key=lambda item: item[1])
@@ -441,7 +458,7 @@ class Server(socketserver.ThreadingTCPServer):
         _turn_away(request)
         return False
 
-    def process_request_thread(self, request, client_address):
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
         try:
             super().process_request_thread(request, client_address)
@@ -450,7 +467,7 @@ class Server(socketserver.ThreadingTCPServer):
             self._awaited.pop(request, None)
             self._room.release()
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """What a handler didn't foresee was answered already; nothing is
         printed into a learner's notebook.
         """

@@ -1,5 +1,9 @@
 """Repositories: make, find, describe, rename, hide and delete them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from course_utils.hub.server import rows
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
@@ -9,6 +13,11 @@ from course_utils.hub.store.cards import SPACE_SDKS
 from course_utils.hub.store.errors import HubError, bad_request, repository_not_found, unusable
 from course_utils.hub.store.names import KINDS
 from course_utils.hub.store.repository import GATES
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.repository import Repository
 
 routes = Routes()
 
@@ -22,7 +31,7 @@ DETAILS = ("cardData", "sha", "lastModified")
 
 
 @routes.add("POST", "/api/repos/create")
-def create(service, request):
+def create(service: Service, request: Request) -> Response:
     asked = request.json(service.limits.json_body)
     person = service.must_be_signed_in(request)
     owner = asked.get("organization") or person.name
@@ -48,7 +57,7 @@ def create(service, request):
     return as_json({"url": url, "name": repository.id, "id": repository.id})
 
 
-def is_private(asked, now):
+def is_private(asked: dict, now: bool) -> bool:
     """The visibility that a request asks for, or the present one."""
     visibility = asked.get("visibility")
     if visibility not in (None, "public", "private"):
@@ -61,7 +70,7 @@ def is_private(asked, now):
     return private
 
 
-def set_up_space(repository, asked):
+def set_up_space(repository: Repository, asked: dict) -> None:
     with repository.amended() as settings:
         for name in ("variables", "secrets"):
             for pair in asked.get(name) or []:
@@ -70,7 +79,14 @@ def set_up_space(repository, asked):
             settings.space["hardware"] = asked["hardware"][:100]
 
 
-def named(service, request, asked, name_field="name", owner_field="organization", right="write"):
+def named(
+    service: Service,
+    request: Request,
+    asked: dict,
+    name_field: str = "name",
+    owner_field: str = "organization",
+    right: str = "write",
+) -> Repository:
     """The repository that a body names."""
     person = service.must_be_signed_in(request)
     kind, name, owner = asked.get("type") or "model", asked.get(name_field), asked.get(owner_field)
@@ -86,7 +102,7 @@ def named(service, request, asked, name_field="name", owner_field="organization"
 
 
 @routes.add("DELETE", "/api/repos/delete")
-def delete(service, request):
+def delete(service: Service, request: Request) -> Response:
     repository = named(service, request, request.json(service.limits.json_body))
     service.store.delete(repository)
     service.webhooks.repository(repository, "delete")
@@ -94,7 +110,7 @@ def delete(service, request):
 
 
 @routes.add("POST", "/api/repos/move")
-def move(service, request):
+def move(service: Service, request: Request) -> Response:
     asked = request.json(service.limits.json_body)
     repository = named(service, request, asked, name_field="fromRepo")
     target = asked.get("toRepo")
@@ -107,7 +123,7 @@ def move(service, request):
 
 
 @routes.add("PUT", "/api/{kind}/{owner}/{name}/settings")
-def settings(service, request, kind, owner, name):
+def settings(service: Service, request: Request, kind: str, owner: str, name: str) -> Response:
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name, "write")
     gated = asked.get("gated", repository.settings.gated)
@@ -123,20 +139,22 @@ def settings(service, request, kind, owner, name):
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/auth-check", right="files")
 @routes.add("GET", "/api/{kind}/{owner}/{name}/auth-check/write", right="write")
-def auth_check(service, request, kind, owner, name, right):
+def auth_check(service: Service, request: Request, kind: str, owner: str, name: str, right: str) -> Response:
     service.repository(request, kind, owner, name, right)
     return as_json({})
 
 
 @routes.add("GET HEAD", "/api/{kind}/{owner}/{name}")
 @routes.add("GET HEAD", "/api/{kind}/{owner}/{name}/revision/{revision}")
-def describe(service, request, kind, owner, name, revision="main"):
+def describe(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str = "main"
+) -> Response:
     repository = service.repository(request, kind, owner, name)
     row = rows.info(repository, request.person, revision, sizes=request.flag("blobs"))
     return as_json(only(row, request.query.get("expand")))
 
 
-def only(row, fields):
+def only(row: dict, fields: list[str] | None) -> dict:
     """The fields asked for by `expand=`, and what every row has."""
     if not fields:
         return row
@@ -147,7 +165,7 @@ def only(row, fields):
 
 
 @routes.add("GET", "/api/{kind}")
-def search(service, request, kind):
+def search(service: Service, request: Request, kind: str) -> Response:
     found = [rows.summary(each) for each in service.store.repositories(kind) if each.may_read(request.person)]
     found += [rows.pending(each) for each in service.store.waiting(kind)]
     found = [row for row in found if fits(row, request)]
@@ -160,7 +178,7 @@ def search(service, request, kind):
     return page_of(found, request, service, PAGE, lambda row: shortened(row, request))
 
 
-def fits(row, request):
+def fits(row: dict, request: Request) -> bool:
     """Whether a repository is one of those that were asked for."""
     words = [word.lower() for text in request.query.get("search", []) for word in text.split()]
     wanted = [tag for text in request.query.get("filter", []) for tag in text.split(",") if tag]
@@ -174,14 +192,14 @@ def fits(row, request):
     )
 
 
-def has_tag(row, tag):
+def has_tag(row: dict, tag: str) -> bool:
     """Tags with and without their prefix: `language:fr` finds what a model's card calls `fr`."""
     return (
         tag in row["tags"] or tag.removeprefix("language:") in row["tags"] or f"language:{tag}" in row["tags"]
     )
 
 
-def shortened(row, request):
+def shortened(row: dict, request: Request) -> dict:
     if fields := request.query.get("expand"):
         return only(row, fields)
     full = request.flag("full")
@@ -193,7 +211,7 @@ def shortened(row, request):
 
 @routes.add("GET", "/api/settings/repositories")
 @routes.add("GET", "/api/organizations/{owner}/settings/repositories")
-def mine(service, request, owner=None):
+def mine(service: Service, request: Request, owner: str | None = None) -> Response:
     """What `hf repos ls` shows."""
     person = service.must_be_signed_in(request)
     owner = owner or person.name
@@ -217,10 +235,10 @@ def mine(service, request, owner=None):
 
 @routes.add("GET", "/api/models-tags-by-type", kind="model")
 @routes.add("GET", "/api/datasets-tags-by-type", kind="dataset")
-def tags_by_type(service, request, kind):
+def tags_by_type(service: Service, request: Request, kind: str) -> Response:
     found = [rows.summary(each) for each in service.store.repositories(kind) if each.may_read(request.person)]
     found += [rows.pending(each) for each in service.store.waiting(kind)]
-    groups = {}
+    groups: dict[str, list] = {}
     for tag in sorted({tag for row in found for tag in row["tags"]}):
         group = tag.partition(":")[0] if ":" in tag else "other"
         groups.setdefault(group, []).append({"id": tag, "label": tag.rpartition(":")[2], "type": group})

@@ -1,5 +1,9 @@
 """Which function answers which address."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 from course_utils.hub.store.names import RESERVED
 
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
@@ -14,20 +18,20 @@ class Routes:
     Hub's own. The first match of the table counts.
     """
 
-    def __init__(self):
-        self.table = []
+    def __init__(self) -> None:
+        self.table: list[tuple[list[str], list[str], dict, Callable]] = []
 
-    def add(self, methods, *patterns, **fixed):
+    def add(self, methods: str, *patterns: str, **fixed: object) -> Callable:
         """A decorator. methods: "GET HEAD"; fixed: values for the function beyond those in the address."""
 
-        def register(function):
+        def register(function: Callable) -> Callable:
             for pattern in patterns:
                 self.table.append((methods.split(), pattern.strip("/").split("/"), fixed, function))
             return function
 
         return register
 
-    def find(self, method, segments):
+    def find(self, method: str, segments: list[str]) -> set[str] | tuple[Callable, dict]:
         """(function, its values), or the methods that the address knows, as a set."""
         known = set()
         for methods, pattern, fixed, function in self.table:
@@ -39,7 +43,7 @@ class Routes:
         return known
 
 
-def match(pattern, segments):
+def match(pattern: list[str], segments: list[str]) -> dict[str, str] | None:
     """{name: value} if the segments fit the pattern, else None."""
     values = {}
     for position, part in enumerate(pattern):

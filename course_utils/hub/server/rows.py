@@ -1,6 +1,9 @@
 """The JSON that the client reads: a repository, a file, a commit, a reference."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 from course_utils.hub.store import cards
 from course_utils.hub.store.clock import written
@@ -9,10 +12,18 @@ from course_utils.hub.store.history import Folder, pointer
 from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, TAGS
 from course_utils.hub.store.repository import MAIN
 
+if TYPE_CHECKING:
+    from course_utils.hub.store.accounts import Person
+    from course_utils.hub.store.cards import Card
+    from course_utils.hub.store.history import File
+    from course_utils.hub.store.hub import Pending
+    from course_utils.hub.store.objects import Commit
+    from course_utils.hub.store.repository import Repository
+
 CONFIG_BYTES = 2**20
 
 
-def summary(repository):
+def summary(repository: Repository) -> dict:
     """A repository in a list, as the card and the settings of its main branch have
     it; a damaged one is "disabled".
     """
@@ -25,7 +36,7 @@ def summary(repository):
         return row | {"disabled": True, "sdk": repository.settings.space.get("sdk")}
 
 
-def _summary(repository):
+def _summary(repository: Repository) -> dict:
     refs = repository.refs.read()
     head = refs[MAIN].commit if MAIN in refs else None
     card = repository.card(head) if head else cards.read("", repository.kind)
@@ -43,7 +54,7 @@ def _summary(repository):
     return row
 
 
-def pending(waiting):
+def pending(waiting: Pending) -> dict:
     """The same of a repository that nobody has looked into yet; it has no commit so far."""
     card = cards.read(waiting.readme, waiting.kind)
     row = listed(waiting.kind, waiting.id, card, waiting.created)
@@ -52,7 +63,7 @@ def pending(waiting):
     return row
 
 
-def listed(kind, identifier, card, created):
+def listed(kind: str, identifier: str, card: Card, created: int) -> dict:
     row = {
         "_id": identifier,
         "id": identifier,
@@ -80,7 +91,7 @@ def listed(kind, identifier, card, created):
     return row
 
 
-def info(repository, person, revision="main", sizes=False):
+def info(repository: Repository, person: Person | None, revision: str = "main", sizes: bool = False) -> dict:
     """A repository at a revision, with its files; what stands in them only for who may
     read them, but the card for all.
     """
@@ -107,8 +118,8 @@ def info(repository, person, revision="main", sizes=False):
     return row
 
 
-def sibling(file, sizes):
-    row = {"rfilename": file.path}
+def sibling(file: File, sizes: bool) -> dict:
+    row: dict = {"rfilename": file.path}
     if sizes:
         row |= {"size": file.size, "blobId": file.oid}
         if file.large:
@@ -116,11 +127,12 @@ def sibling(file, sizes):
     return row
 
 
-def lfs(file):
+def lfs(file: File) -> dict:
+    assert file.sha256 is not None  # which every large file has
     return {"sha256": file.sha256, "size": file.size, "pointerSize": len(pointer(file.sha256, file.size))}
 
 
-def model_config(repository, commit):
+def model_config(repository: Repository, commit: str) -> dict:
     """What the Hub shows of config.json."""
     file = repository.history.file(commit, "config.json")
     if file is None or file.size > CONFIG_BYTES:
@@ -134,8 +146,9 @@ def model_config(repository, commit):
     return {name: config[name] for name in ("architectures", "model_type") if name in config}
 
 
-def tree_row(item, last=None):
+def tree_row(item: File | Folder, last: Commit | None = None) -> dict:
     """A file or folder in a list. last: the commit that changed it last, if that was asked for."""
+    row: dict
     if isinstance(item, Folder):
         row = {"type": "directory", "path": item.path, "oid": item.oid, "size": 0}
     else:
@@ -148,8 +161,8 @@ def tree_row(item, last=None):
     return row
 
 
-def commit_row(commit, formatted=False):
-    row = {
+def commit_row(commit: Commit, formatted: bool = False) -> dict:
+    row: dict = {
         "id": commit.id,
         "title": commit.title,
         "message": commit.message,
@@ -162,7 +175,7 @@ def commit_row(commit, formatted=False):
     return row
 
 
-def refs(repository, pull_requests):
+def refs(repository: Repository, pull_requests: bool) -> dict:
     """The branches and tags of a repository, and the pull requests if asked for."""
     groups = {"branches": BRANCHES, "tags": TAGS, "converts": "refs/convert/"}
     if pull_requests:
@@ -178,7 +191,7 @@ def refs(repository, pull_requests):
     }
 
 
-def stage(repository):
+def stage(repository: Repository) -> str:
     """Of a Space: nothing runs here, so one that has its app is stopped, or
     paused where somebody has paused it.
     """
@@ -190,7 +203,7 @@ def stage(repository):
     return "PAUSED" if repository.settings.space.get("paused") else "STOPPED"
 
 
-def runtime(repository):
+def runtime(repository: Repository) -> dict:
     """The state of a Space. No app runs here, and the stage says so."""
     space = repository.settings.space
     hardware = space.get("hardware", "cpu-basic")

@@ -11,14 +11,22 @@ import threading
 import time
 import traceback
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from course_utils.hub.server.http import Drop, as_json, error_response
-from course_utils.hub.server.routing import KINDS, PREFIX
+from course_utils.hub.server.routing import KINDS, PREFIX, Routes
 from course_utils.hub.server.webhooks import Webhooks
 from course_utils.hub.store.errors import REPAIR, HubError, StoreError, not_allowed, repository_not_found
 from course_utils.hub.store.hub import key
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.store.accounts import Person
+    from course_utils.hub.store.hub import HubStore
+    from course_utils.hub.store.repository import Repository
 
 EVENTS = 20_000
 
@@ -41,7 +49,7 @@ class Failure:
     much of the body still arrives.
     """
 
-    status: object
+    status: int | str
     times: int
     path: str
     method: str
@@ -56,22 +64,22 @@ class Service:
     where the server can be reached.
     """
 
-    def __init__(self, store, routes):
+    def __init__(self, store: HubStore, routes: list[Routes]) -> None:
         self.store = store
         self.limits = store.limits
         self.routes = routes
         self.url = ""
-        self.events = deque(maxlen=EVENTS)
-        self.failures = []
-        self.crashes = []  # tracebacks of faults of ours
+        self.events: deque[Event] = deque(maxlen=EVENTS)
+        self.failures: list[Failure] = []
+        self.crashes: list[str] = []  # tracebacks of faults of ours
         self.webhooks = Webhooks(store, lambda: self.url, self.crashes)
-        self.page_keys = {}  # secret -> whose eyes the web page has
+        self.page_keys: dict[str, str] = {}  # secret -> whose eyes the web page has
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
 
     # A request
 
-    def answer(self, request):
+    def answer(self, request: Request) -> Response:
         started = time.perf_counter()
         response, dropped = None, False
         try:
@@ -87,14 +95,14 @@ class Service:
             self.events.append(Event(request.method, request.path, name, status, asked, took))
         return response
 
-    def _answered(self, request):
+    def _answered(self, request: Request) -> Response:
         try:
             request.person = self._person(request)
             failure = self._failure(request)
             if failure and failure.after_bytes is None:
                 return self._fail(failure)
             response = self._handled(request)
-            if failure and response.length > failure.after_bytes:
+            if failure and failure.after_bytes is not None and response.length > failure.after_bytes:
                 response.cut = failure.after_bytes
             return response
         except HubError as error:
@@ -111,7 +119,7 @@ class Service:
             self.crashes.append(traceback.format_exc())
             return error_response(HubError(500, "The local Hub has a fault; nothing was changed."))
 
-    def _handled(self, request):
+    def _handled(self, request: Request) -> Response:
         for table in self.routes:
             found = table.find(request.method, request.segments)
             if isinstance(found, tuple):
@@ -126,12 +134,12 @@ class Service:
                 )
         raise self._unknown(request)
 
-    def _unknown(self, request):
+    def _unknown(self, request: Request) -> HubError:
         if names_no_owner(request.segments):
             return repository_not_found(request.person is not None)
         return HubError(404, f"The local Hub knows no {request.method} {request.path}.")
 
-    def _person(self, request):
+    def _person(self, request: Request) -> Person | None:
         head = request.headers.get("Authorization")
         if head is None:
             return None
@@ -142,7 +150,7 @@ class Service:
 
     # What goes wrong on purpose
 
-    def _failure(self, request):
+    def _failure(self, request: Request) -> Failure | None:
         with self._lock:
             for failure in self.failures:
                 if fnmatch.fnmatchcase(request.path, failure.path) and failure.method in (
@@ -155,8 +163,8 @@ class Service:
                     return failure
         return None
 
-    def _fail(self, failure):
-        if failure.status == "drop":
+    def _fail(self, failure: Failure) -> Response:
+        if not isinstance(failure.status, int):
             raise Drop
         headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
         sentence = (
@@ -166,7 +174,7 @@ class Service:
 
     # Repositories and rights
 
-    def repository(self, request, kind, owner, name, right="read"):
+    def repository(self, request: Any, kind: str, owner: str, name: str, right: str = "read") -> Repository:
         """The repository asked for, if the person has the right: "read", "files" or
         "write"; else the error for it.
         """
@@ -185,13 +193,13 @@ class Service:
             raise self._no_right(repository, request.person)
         return repository
 
-    def _check_sound(self, person, kind, owner, name):
+    def _check_sound(self, person: Person | None, kind: str, owner: str, name: str) -> None:
         """The owner of a repository that can't be read is told; for everybody else it isn't there."""
         damaged = self.store.damaged.get(key(kind, f"{owner}/{name}"))
         if damaged is not None and person is not None and person.owns(owner):
             raise StoreError(damaged.why)
 
-    def _gate(self, repository, person):
+    def _gate(self, repository: Repository, person: Person | None) -> HubError:
         where = f"Visit {self.url}/{PREFIX[repository.kind]}{repository.id} to ask for access."
         if person is None:
             sentence = (
@@ -205,7 +213,7 @@ class Service:
         )
         return HubError(403, sentence, "GatedRepo")
 
-    def _no_right(self, repository, person):
+    def _no_right(self, repository: Repository, person: Person | None) -> HubError:
         if person is None:
             return HubError(401, "Invalid username or password.")
         if person.role != "write" and person.owns(repository.owner):
@@ -214,19 +222,19 @@ class Service:
             f"You don't have the rights to change {repository.id}: it belongs to {repository.owner}."
         )
 
-    def must_be_signed_in(self, request):
+    def must_be_signed_in(self, request: Request) -> Person:
         if request.person is None:
             raise HubError(401, "Invalid username or password.")
         return request.person
 
-    def must_write(self, request):
+    def must_write(self, request: Request) -> Person:
         """The person who asks, by a token that may write."""
         person = self.must_be_signed_in(request)
         if person.role != "write":
             raise not_allowed("This token may only read. Use one with the role 'write'.")
         return person
 
-    def may_create_for(self, request, owner):
+    def may_create_for(self, request: Request, owner: str) -> Person:
         person = self.must_be_signed_in(request)
         if not person.owns(owner):
             raise not_allowed(
@@ -234,22 +242,22 @@ class Service:
             )
         return self.must_write(request)
 
-    def web_url(self, repository):
+    def web_url(self, repository: Repository) -> str:
         return f"{self.url}/{PREFIX[repository.kind]}{repository.id}"
 
-    def discussion_url(self, repository, row):
+    def discussion_url(self, repository: Repository, row: dict) -> str:
         return f"{self.web_url(repository)}/discussions/{row['num']}"
 
     # Upload links: whoever holds one may upload these bytes, until it expires
 
-    def signed(self, **claims):
+    def signed(self, **claims: object) -> str:
         """A query string that carries the claims and their seal."""
         claims["expires"] = int(time.time()) + self.limits.link_seconds
         return "&".join(f"{name}={quote(str(value))}" for name, value in sorted(claims.items())) + (
             f"&seal={self._seal(claims)}"
         )
 
-    def claims(self, request):
+    def claims(self, request: Request) -> dict[str, str]:
         """The claims of a link as texts; 403 for a forged or expired one."""
         claims = {name: values[0] for name, values in request.query.items() if name != "seal"}
         if not hmac.compare_digest(request.first("seal", "").encode(), self._seal(claims).encode()):
@@ -258,12 +266,12 @@ class Service:
             raise not_allowed("This upload link has expired; ask for a new one.")
         return claims
 
-    def _seal(self, claims):
+    def _seal(self, claims: dict) -> str:
         text = "&".join(f"{name}={value}" for name, value in sorted(claims.items()))
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
-def names_no_owner(segments):
+def names_no_owner(segments: list[str]) -> bool:
     """Whether an address is that of a repository but for the owner's name:
     "/api/models/gpt2", "/gpt2/resolve/main/…".
     """
@@ -281,7 +289,7 @@ def names_no_owner(segments):
     )
 
 
-def disk_trouble(error):
+def disk_trouble(error: OSError) -> HubError:
     """507 for a disk that takes nothing, which no client tries again; 500 for
     whatever else an operating system says.
     """
@@ -291,7 +299,7 @@ def disk_trouble(error):
     return HubError(status, f"The Hub's disk gave an error ({error.strerror}). Nothing was changed.")
 
 
-def page_of(items, request, service, size, row):
+def page_of(items: Sequence, request: Request, service: Service, size: int, row: Callable) -> Response:
     """One page of a list as an answer, with a link to the next; `cursor` says where it begins.
 
     row(item): the item as JSON, made only for those that are shown.

@@ -3,11 +3,21 @@
 Nothing is run here, and the runtime's stage says so.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from course_utils.hub.server import rows
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.store.clock import written
 from course_utils.hub.store.errors import bad_request, unusable
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.clock import Clock
+    from course_utils.hub.store.repository import Settings
 
 routes = Routes()
 
@@ -15,7 +25,7 @@ MOST_VALUES, VALUE_CHARACTERS = 200, 10_000
 HERE = "/api/spaces/{owner}/{name}"
 
 
-def set_values(settings, name, asked, clock):
+def set_values(settings: Settings, name: str, asked: object, clock: Clock) -> None:
     """Enter one {"key", "value", "description"?}.
 
     A secret's value is not kept: nothing runs that could use it.
@@ -36,7 +46,7 @@ def set_values(settings, name, asked, clock):
 
 @routes.add("GET POST DELETE", HERE + "/secrets", which="secrets")
 @routes.add("GET POST DELETE", HERE + "/variables", which="variables")
-def values(service, request, owner, name, which):
+def values(service: Service, request: Request, owner: str, name: str, which: str) -> Response:
     repository = service.repository(request, "space", owner, name, "write")
     if request.method != "GET":
         asked = request.json(service.limits.json_body)
@@ -50,18 +60,18 @@ def values(service, request, owner, name, which):
 
 
 @routes.add("GET", HERE + "/runtime")
-def runtime(service, request, owner, name):
+def runtime(service: Service, request: Request, owner: str, name: str) -> Response:
     return as_json(rows.runtime(service.repository(request, "space", owner, name)))
 
 
 @routes.add("POST", HERE + "/pause", paused=True)
 @routes.add("POST", HERE + "/restart", paused=False)
-def set_paused(service, request, owner, name, paused):
+def set_paused(service: Service, request: Request, owner: str, name: str, paused: bool) -> Response:
     return changed(service, request, owner, name, paused=paused)
 
 
 @routes.add("POST", HERE + "/hardware")
-def hardware(service, request, owner, name):
+def hardware(service: Service, request: Request, owner: str, name: str) -> Response:
     asked = request.json(service.limits.json_body)
     wish = {"hardware": asked.get("flavor")}
     if not isinstance(wish["hardware"], str) or len(wish["hardware"]) > 100:
@@ -72,14 +82,14 @@ def hardware(service, request, owner, name):
 
 
 @routes.add("POST", HERE + "/sleeptime")
-def sleep_time(service, request, owner, name):
+def sleep_time(service: Service, request: Request, owner: str, name: str) -> Response:
     seconds = request.json(service.limits.json_body).get("seconds")
     if type(seconds) is not int:
         raise bad_request("'seconds' must be a whole number.")
     return changed(service, request, owner, name, sleep=seconds)
 
 
-def changed(service, request, owner, name, **fields):
+def changed(service: Service, request: Request, owner: str, name: str, **fields: Any) -> Response:
     repository = service.repository(request, "space", owner, name, "write")
     with repository.amended() as settings:
         settings.space |= fields

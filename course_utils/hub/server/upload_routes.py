@@ -1,9 +1,13 @@
 """Uploads: which way each file goes, the large ones by signed links, and the commit that makes them count."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import json
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from course_utils.hub.server.http import Response, as_json
 from course_utils.hub.server.routing import PREFIX, Routes
@@ -14,6 +18,12 @@ from course_utils.hub.store.names import check_path
 from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS
 from course_utils.hub.store.repository import goes_large
 
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.accounts import Person
+    from course_utils.hub.store.repository import Change, Repository
+
 routes = Routes()
 
 FILES_PER_CALL = 1000
@@ -23,7 +33,9 @@ FILES_PER_CALL = 1000
 
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/preupload/{revision}")
-def preupload(service, request, kind, owner, name, revision):
+def preupload(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str
+) -> Response:
     """For each file: "regular" (in the commit) or "lfs" (large), and what the repository holds there now."""
     asked = request.json(service.limits.json_body)
     repository = may_commit(service, request, kind, owner, name, revision)
@@ -38,7 +50,7 @@ def preupload(service, request, kind, owner, name, revision):
     )
 
 
-def ignored_by(repository, commit, sent):
+def ignored_by(repository: Repository, commit: str, sent: str | None) -> Callable:
     """Whether .gitignore lists a path, as a function: the file that is being
     uploaded, or else the repository's.
     """
@@ -54,7 +66,14 @@ def ignored_by(repository, commit, sent):
         raise bad_request(f"The .gitignore can't be read: {error}") from None
 
 
-def planned(service, repository, commit, patterns, ignored, asked):
+def planned(
+    service: Service,
+    repository: Repository,
+    commit: str,
+    patterns: tuple[str, ...],
+    ignored: Callable,
+    asked: object,
+) -> dict:
     path, size, sample = file_asked(asked)
     large = goes_large(path, size, sample, patterns, service.limits.regular_file)
     return {
@@ -65,7 +84,7 @@ def planned(service, repository, commit, patterns, ignored, asked):
     }
 
 
-def file_asked(asked):
+def file_asked(asked: object) -> tuple[str, int, bytes]:
     if not isinstance(asked, dict):
         raise bad_request("A file is described by its path, size and sample.")
     path, size = check_path(asked.get("path")), asked.get("size")
@@ -74,14 +93,16 @@ def file_asked(asked):
     return path, size, decoded(asked.get("sample", ""), path)
 
 
-def decoded(text, path):
+def decoded(text: Any, path: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
         raise bad_request(f"What was sent for {path} is not base64.") from None
 
 
-def may_commit(service, request, kind, owner, name, revision):
+def may_commit(
+    service: Service, request: Request, kind: str, owner: str, name: str, revision: str
+) -> Repository:
     """The repository, if the person may commit there.
 
     Who may only read may propose, and go on with a proposal.
@@ -102,7 +123,7 @@ def may_commit(service, request, kind, owner, name, revision):
 @routes.add("POST", "/datasets/{owner}/{name.git}/info/lfs/objects/batch", kind="dataset")
 @routes.add("POST", "/spaces/{owner}/{name.git}/info/lfs/objects/batch", kind="space")
 @routes.add("POST", "/{owner}/{name.git}/info/lfs/objects/batch", kind="model")
-def batch(service, request, kind, owner, name):
+def batch(service: Service, request: Request, kind: str, owner: str, name: str) -> Response:
     """Git LFS's batch call: for each file an upload link, in parts if it is big, or nothing if it is here."""
     asked = request.json(service.limits.json_body)
     repository = service.repository(request, kind, owner, name)
@@ -118,7 +139,7 @@ def batch(service, request, kind, owner, name):
     return as_json({"transfer": "basic", "objects": answer})
 
 
-def object_asked(service, asked):
+def object_asked(service: Service, asked: object) -> tuple[str, int]:
     if not isinstance(asked, dict):
         raise bad_request("A large file is described by its oid and size.")
     sha256, size = check_sha256(asked.get("oid")), asked.get("size")
@@ -129,14 +150,14 @@ def object_asked(service, asked):
     return sha256, size
 
 
-def upload_plan(service, repository, person, sha256, size):
+def upload_plan(service: Service, repository: Repository, person: Person, sha256: str, size: int) -> dict:
     row = {"oid": sha256, "size": size, "authenticated": True}
     store = service.store
     if store.large.size(sha256) == size and store.may_have(person, sha256):
         return row
     part = service.limits.upload_part
     claims = {"sha256": sha256, "size": size, "user": person.name}
-    upload = {"href": f"{service.url}/upload?{service.signed(**claims)}"}
+    upload: dict = {"href": f"{service.url}/upload?{service.signed(**claims)}"}
     if size > part:
         count = math.ceil(size / part)
         upload["href"] = f"{service.url}/upload?{service.signed(parts=count, **claims)}"
@@ -149,7 +170,7 @@ def upload_plan(service, repository, person, sha256, size):
 
 
 @routes.add("PUT", "/upload")
-def upload(service, request):
+def upload(service: Service, request: Request) -> Response:
     """The bytes of a large file or of one of its parts. The link is the right: no token comes with it."""
     claims = service.claims(request)
     sha256, size = claims["sha256"], int(claims["size"])
@@ -173,7 +194,7 @@ def upload(service, request):
 
 
 @routes.add("POST", "/upload")
-def complete(service, request):
+def complete(service: Service, request: Request) -> Response:
     """All parts have been sent: put them together."""
     claims = service.claims(request)
     if "parts" not in claims or "part" in claims:
@@ -192,7 +213,7 @@ def complete(service, request):
 @routes.add("POST", "/datasets/{owner}/{name.git}/info/lfs/verify", kind="dataset")
 @routes.add("POST", "/spaces/{owner}/{name.git}/info/lfs/verify", kind="space")
 @routes.add("POST", "/{owner}/{name.git}/info/lfs/verify", kind="model")
-def verify(service, request, kind, owner, name):
+def verify(service: Service, request: Request, kind: str, owner: str, name: str) -> Response:
     """Whether an upload has arrived, for who sent it; of other people's bytes only
     what the repository shows anyway.
     """
@@ -210,7 +231,7 @@ def verify(service, request, kind, owner, name):
 
 @routes.add("GET", "/api/{kind}/{owner}/{name}/xet-write-token/{revision*}")
 @routes.add("GET", "/api/{kind}/{owner}/{name}/xet-read-token/{revision*}")
-def xet(service, request, kind, owner, name, revision):
+def xet(service: Service, request: Request, kind: str, owner: str, name: str, revision: str) -> None:
     raise HubError(
         501,
         "The local Hub stores large files whole and knows no Xet. Set HF_HUB_DISABLE_XET=1 before the "
@@ -222,13 +243,13 @@ def xet(service, request, kind, owner, name, revision):
 
 
 @routes.add("POST", "/api/{kind}/{owner}/{name}/commit/{revision}")
-def commit(service, request, kind, owner, name, revision):
+def commit(service: Service, request: Request, kind: str, owner: str, name: str, revision: str) -> Response:
     """A commit, one JSON object a line.
 
     Files wait aside until the last line is read, so memory stays flat.
     """
     repository = may_commit(service, request, kind, owner, name, revision)
-    person, store = request.person, service.store
+    person, store = service.must_be_signed_in(request), service.store
     store.room_for(request.body.length or 0)
     repository.head(revision)  # 404 where there is none, before anything is read
     with repository.change(store.large, lambda sha256: store.may_have(person, sha256)) as change:
@@ -248,7 +269,7 @@ def commit(service, request, kind, owner, name, revision):
     return as_json({"success": True, "commitUrl": url, "hookOutput": "", **more})
 
 
-def branch(repository, revision):
+def branch(repository: Repository, revision: str) -> str:
     """The full name of the branch or pull request that a commit goes to."""
     name = revision if revision.startswith(PULL_REQUESTS) else BRANCHES + branch_of(revision)
     if name not in repository.refs.read():
@@ -256,7 +277,15 @@ def branch(repository, revision):
     return name
 
 
-def propose(service, person, repository, change, revision, parent, text):
+def propose(
+    service: Service,
+    person: Person,
+    repository: Repository,
+    change: Change,
+    revision: str,
+    parent: str | None,
+    text: str,
+) -> dict[str, str]:
     """A commit with create_pr=1: a new pull request that holds it.
 
     Where it begins is settled under the lock.
@@ -273,7 +302,7 @@ def propose(service, person, repository, change, revision, parent, text):
     return {"commitOid": new, "pullRequestUrl": service.discussion_url(repository, row)}
 
 
-def read_lines(service, request, change):
+def read_lines(service: Service, request: Request, change: Change) -> dict[str, str]:
     """Fill the change from the request's lines; returns the header."""
     longest = service.limits.regular_file * 4 // 3 + 10_000
     header = None
@@ -296,7 +325,7 @@ def read_lines(service, request, change):
     return header
 
 
-def line_asked(line):
+def line_asked(line: bytes) -> tuple[str, dict]:
     try:
         read = json.loads(line)
         key, value = read["key"], read["value"]
@@ -307,7 +336,7 @@ def line_asked(line):
     return key, value
 
 
-def put(change, value):
+def put(change: Change, value: dict) -> None:
     path = check_path(value.get("path"))
     content, encoding = value.get("content", ""), value.get("encoding", "utf-8")
     if not isinstance(content, str) or encoding not in ("base64", "utf-8"):
@@ -315,7 +344,7 @@ def put(change, value):
     change.put(path, decoded(content, path) if encoding == "base64" else content.encode("utf-8", "replace"))
 
 
-def put_large(change, value):
+def put_large(change: Change, value: dict) -> None:
     if value.get("algo", "sha256") != "sha256":
         raise unusable("Large files are named by their SHA-256.")
     size = value.get("size")
@@ -324,7 +353,7 @@ def put_large(change, value):
     change.put_large(check_path(value.get("path")), check_sha256(value.get("oid")), size)
 
 
-def delete(change, value):
+def delete(change: Change, value: dict) -> None:
     path = value.get("path")
     change.delete(check_path(path.rstrip("/") if isinstance(path, str) else path))
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.webhooks import ELSEWHERE, is_local
 from course_utils.hub.store.errors import HubError, bad_request
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.accounts import Person
 
 routes = Routes()
 
@@ -19,13 +26,13 @@ HERE = "/api/settings/webhooks"
 
 
 @routes.add("GET", HERE)
-def webhooks(service, request):
+def webhooks(service: Service, request: Request) -> Response:
     person = service.must_be_signed_in(request)
     return as_json([shown(row) for row in service.store.webhooks.rows if row["owner"] == person.name])
 
 
 @routes.add("POST", HERE)
-def create(service, request):
+def create(service: Service, request: Request) -> Response:
     asked = request.json(service.limits.json_body)
     person = service.must_write(request)
     row = {"id": secrets.token_hex(12), "owner": person.name, "disabled": False}
@@ -38,23 +45,23 @@ def create(service, request):
 
 
 @routes.add("GET", HERE + "/{identifier}")
-def webhook(service, request, identifier):
+def webhook(service: Service, request: Request, identifier: str) -> Response:
     person = service.must_be_signed_in(request)
     return answer(mine(service.store.webhooks.rows, person, identifier))
 
 
 @routes.add("POST", HERE + "/{identifier}")
-def update(service, request, identifier):
+def update(service: Service, request: Request, identifier: str) -> Response:
     return change(service, request, identifier, checked(request.json(service.limits.json_body)))
 
 
 @routes.add("POST", HERE + "/{identifier}/enable", disabled=False)
 @routes.add("POST", HERE + "/{identifier}/disable", disabled=True)
-def switch(service, request, identifier, disabled):
+def switch(service: Service, request: Request, identifier: str, disabled: bool) -> Response:
     return change(service, request, identifier, {"disabled": disabled})
 
 
-def change(service, request, identifier, fields):
+def change(service: Service, request: Request, identifier: str, fields: dict) -> Response:
     person = service.must_write(request)
     with service.store.webhooks.changed() as rows:
         row = mine(rows, person, identifier)
@@ -63,31 +70,31 @@ def change(service, request, identifier, fields):
 
 
 @routes.add("DELETE", HERE + "/{identifier}")
-def delete(service, request, identifier):
+def delete(service: Service, request: Request, identifier: str) -> Response:
     person = service.must_write(request)
     with service.store.webhooks.changed() as rows:
         rows.remove(mine(rows, person, identifier))
     return as_json({})
 
 
-def mine(rows, person, identifier):
+def mine(rows: list[dict], person: Person, identifier: str) -> dict:
     for row in rows:
         if row["id"] == identifier and row["owner"] == person.name:
             return row
     raise HubError(404, f"You have no webhook {identifier!r}.")
 
 
-def answer(row):
+def answer(row: dict) -> Response:
     """A webhook as the client reads it. Of one that is never called it prints the warning beside it."""
     headers = {} if is_local(row["url"]) else {"X-HF-Warning": f"webhook {row['id']}; {ELSEWHERE}"}
     return as_json({"webhook": shown(row)}, headers=headers)
 
 
-def shown(row):
+def shown(row: dict) -> dict:
     return {"job": None, "secret": None, **{name: value for name, value in row.items() if name != "owner"}}
 
 
-def checked(asked):
+def checked(asked: dict) -> dict:
     """The fields of a webhook that a request sets."""
     if asked.get("jobSourceId") is not None:
         raise HubError(501, "The local Hub has no jobs. The real one, huggingface.co, does.")
@@ -106,7 +113,7 @@ def checked(asked):
     return fields
 
 
-def is_address(url):
+def is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -114,7 +121,7 @@ def is_address(url):
         return False
 
 
-def is_watched(item):
+def is_watched(item: object) -> bool:
     return (
         isinstance(item, dict)
         and item.keys() == {"type", "name"}
@@ -123,7 +130,7 @@ def is_watched(item):
     )
 
 
-def several(value, name, fits):
+def several(value: object, name: str, fits: Callable) -> list:
     if not isinstance(value, list) or len(value) > MOST_WATCHED or not all(map(fits, value)):
         raise bad_request(f"'{name}' has something that is none of: {', '.join(DOMAINS + WATCHED)}.")
     return value

@@ -65,7 +65,7 @@ class Webhooks:
     address(): the Hub's own. crashes: where tracebacks of faults of ours go.
     """
 
-    def __init__(self, store: HubStore, address: Callable[[], str], crashes: list[str]):
+    def __init__(self, store: HubStore, address: Callable[[], str], crashes: list[str]) -> None:
         self.calls: deque[Call] = deque(maxlen=MOST_CALLS)
         self._store, self._address, self._crashes = store, address, crashes
         self._waiting: queue.Queue[_Event | None] = queue.Queue(MOST_WAITING)

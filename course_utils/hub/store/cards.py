@@ -9,6 +9,7 @@ import datetime
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from course_utils.hub.store.licenses import LICENSES
 
@@ -48,20 +49,20 @@ class Card:
     tags: tuple = ()
 
 
-def split(readme):
+def split(readme: str) -> tuple[str | None, str]:
     """(YAML text or None, the text below it) of a README."""
     match = _FRONT.match(readme)
     return (match[1], match[2]) if match else (None, readme)
 
 
-def read(readme, kind="model"):
+def read(readme: str, kind: str = "model") -> Card:
     """The `Card` of a README. A head that can't be read gives an empty `data`: see `problems`."""
     head, text = split(readme[:MOST_CHARACTERS])
     data, _ = _parsed(head)
     return Card(data, text.strip("\n"), tuple(tags(data, kind)))
 
 
-def problems(readme, kind="model"):
+def problems(readme: str, kind: str = "model") -> tuple[list[str], list[str]]:
     """(errors, warnings) of a card, as sentences. With an error the Hub refuses the commit."""
     head, _ = split(readme[:MOST_CHARACTERS])
     if head is None:
@@ -86,7 +87,7 @@ def problems(readme, kind="model"):
     return errors, []
 
 
-def tags(data, kind="model"):
+def tags(data: dict, kind: str = "model") -> list[str]:
     """The tags of a card, each once, in the order of the fields."""
     found = []
     for field, pattern in (_DATASET_TAGS if kind == "dataset" else _TAGS).items():
@@ -99,7 +100,7 @@ def tags(data, kind="model"):
     return list(dict.fromkeys(found))
 
 
-def plain(value, depth=0):
+def plain(value: object, depth: int = 0) -> Any:
     """The same as JSON can hold it: YAML knows dates, and keys that are numbers."""
     if depth > 20:
         return None
@@ -114,7 +115,7 @@ def plain(value, depth=0):
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def _parsed(head):
+def _parsed(head: str | None) -> tuple[dict, str | None]:
     """(the YAML as a dict, None) or ({}, why it isn't one)."""
     if head is None:
         return {}, None
@@ -135,7 +136,7 @@ def _parsed(head):
     return plain(data), None
 
 
-def _too_clever(head):
+def _too_clever(head: str) -> bool:
     """Aliases let a few lines stand for gigabytes, and no card needs them."""
     import yaml
 
@@ -143,5 +144,5 @@ def _too_clever(head):
     return any(isinstance(event, yaml.events.AliasEvent) for event in events)
 
 
-def _list(value):
+def _list(value: object) -> list:
     return value if isinstance(value, list) else [value] if value is not None else []

@@ -11,8 +11,9 @@ import errno
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from course_utils.hub.store.errors import StoreError
 
@@ -51,7 +52,7 @@ def write_new(path: str | Path, data: bytes, mode: int = 0o644) -> None:
 
 
 @contextlib.contextmanager
-def replacing(files: Iterable[tuple[Path, bytes]], scratch: Path, mode: int = 0o644):
+def replacing(files: Iterable[tuple[Path, bytes]], scratch: Path, mode: int = 0o644) -> Iterator[None]:
     """Lay new contents of some files aside; at the end of the block they are put in place, one rename each.
 
     OSError leaves every file as it was: what needs room is done before the first rename, and of
@@ -60,7 +61,7 @@ def replacing(files: Iterable[tuple[Path, bytes]], scratch: Path, mode: int = 0o
     """
     asides = []
 
-    def aside(data):
+    def aside(data: bytes) -> Path:
         asides.append(scratch / f"file-{uuid.uuid4().hex}")
         write_new(asides[-1], data, mode)
         return asides[-1]
@@ -75,7 +76,7 @@ def replacing(files: Iterable[tuple[Path, bytes]], scratch: Path, mode: int = 0o
             each.unlink(missing_ok=True)
 
 
-def _rename_all(waiting, old):
+def _rename_all(waiting: list[tuple[Path, Path]], old: dict[Path, Path]) -> None:
     done = []
     try:
         for path, new in waiting:
@@ -90,21 +91,21 @@ def _rename_all(waiting, old):
         raise
 
 
-def replace(path, data, scratch, mode=0o644):
+def replace(path: Path, data: bytes, scratch: Path, mode: int = 0o644) -> None:
     """Put `data` at `path` in one step. OSError leaves what was there."""
     with replacing([(path, data)], scratch, mode):
         pass
 
 
-def as_json(value) -> bytes:
+def as_json(value: object) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=False).encode()
 
 
-def replace_json(path, value, scratch, mode=0o644):
+def replace_json(path: Path, value: object, scratch: Path, mode: int = 0o644) -> None:
     replace(path, as_json(value), scratch, mode)
 
 
-def read_json(path, missing):
+def read_json(path: Path, missing: Any) -> Any:
     """What a JSON file holds, or `missing` where there is none; StoreError for a file that is no JSON."""
     try:
         return json.loads(path.read_bytes())

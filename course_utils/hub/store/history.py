@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import heapq
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from course_utils.hub.store.errors import StoreError, revision_not_found
 from course_utils.hub.store.limits import Limits
 from course_utils.hub.store.names import PATH_DEPTH
 from course_utils.hub.store.objects import Entry, parse_commit, parse_tree
 from course_utils.hub.store.refs import BRANCHES, TAGS
+
+if TYPE_CHECKING:
+    from course_utils.hub.store.objects import Commit, LooseObjects, PackedObjects
+    from course_utils.hub.store.refs import FixedRefs, Refs
 
 MOST_COMMITS = 50_000
 TREES_KEPT, LISTS_KEPT = 512, 4
@@ -38,7 +44,7 @@ class File:
     sha256: str | None = None
 
     @property
-    def large(self):
+    def large(self) -> bool:
         return self.sha256 is not None
 
 
@@ -48,18 +54,18 @@ class Folder:
     oid: str
 
 
-def pointer(sha256, size):
+def pointer(sha256: str, size: int) -> bytes:
     """What stands in git in the place of a large file: the pointer of Git LFS, version 1."""
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 
-def parse_pointer(data):
+def parse_pointer(data: bytes) -> tuple[str, int] | None:
     """(sha256, size) if a blob is a pointer, else None."""
     match = _POINTER.fullmatch(data)
     return (match[1].decode(), int(match[2])) if match else None
 
 
-def _bounded(commits):
+def _bounded(commits: set[str]) -> None:
     if len(commits) > MOST_COMMITS:
         raise StoreError(f"the history has more than {MOST_COMMITS:,} commits")
 
@@ -67,20 +73,23 @@ def _bounded(commits):
 class History:
     """The commits of one repository, as they can be read through its names."""
 
-    def __init__(self, objects, refs, limits=None):
+    def __init__(
+        self, objects: LooseObjects | PackedObjects, refs: FixedRefs | Refs, limits: Limits | None = None
+    ) -> None:
         self.objects = objects
         self.refs = refs
         self.limits = limits or Limits()
         # What was read before, by id: objects never change, so neither does this
-        self._commits = {}
-        self._ranks = {}  # commit id -> what orders it among others, see `_rank`
-        self._trees = {}  # tree id -> {name: Entry}
-        self._sizes = {}  # blob id -> (size, sha256 or None)
-        self._lists = {}  # (tree id, path, recursive) -> its items, for a client that asks page by page
+        self._commits: dict[str, Commit] = {}
+        self._ranks: dict[str, tuple[int, int]] = {}  # commit id -> what orders it, see `_rank`
+        self._trees: dict[str, dict[str, Entry]] = {}  # by the tree's id
+        self._sizes: dict[str, tuple[int, str | None]] = {}  # blob id -> (size, sha256 or None)
+        # (tree id, path, recursive) -> its items, for a client that asks page by page
+        self._lists: dict[tuple[str | None, str, bool], list[File | Folder]] = {}
 
     # Revisions
 
-    def named(self, prefix):
+    def named(self, prefix: str) -> dict[str, str]:
         """{short name: commit id} of the branches (`BRANCHES`), tags or pull requests."""
         return {
             name.removeprefix(prefix): ref.commit
@@ -88,7 +97,7 @@ class History:
             if name.startswith(prefix)
         }
 
-    def resolve(self, revision):
+    def resolve(self, revision: str) -> str:
         """The commit id of a branch, a tag, a full name such as refs/pr/1, or an id, short or long."""
         refs = self.refs.read()
         revision = "main" if revision == "HEAD" else revision
@@ -101,7 +110,7 @@ class History:
                 return found[0]
         raise revision_not_found(revision)
 
-    def commit(self, oid):
+    def commit(self, oid: str) -> Commit:
         if oid not in self._commits:
             kind, data = self.objects.read(oid)
             if kind != "commit":
@@ -109,7 +118,7 @@ class History:
             self._commits[oid] = parse_commit(oid, data)
         return self._commits[oid]
 
-    def commits(self, oid):
+    def commits(self, oid: str) -> Iterator[Commit]:
         """The commit and all before it, newest first, and children always before their parents."""
         self._rank(oid)
         seen, waiting = {oid}, [self._newest_first(oid)]
@@ -122,11 +131,11 @@ class History:
                     _bounded(seen)
                     heapq.heappush(waiting, self._newest_first(parent))
 
-    def _newest_first(self, oid):
+    def _newest_first(self, oid: str) -> tuple[int, int, str]:
         time, generation = self._ranks[oid]
         return -time, -generation, oid
 
-    def _rank(self, oid):
+    def _rank(self, oid: str) -> None:
         """Know the ranks of a commit and of all before it.
 
         A rank is (its time, or a later one of a commit before it; the length of the longest line that leads
@@ -148,7 +157,7 @@ class History:
 
     # Files
 
-    def tree(self, oid):
+    def tree(self, oid: str) -> dict[str, Entry]:
         """{name: Entry} of a folder, in git's order."""
         found = self._trees.get(oid)
         if found is None:
@@ -159,18 +168,16 @@ class History:
             keep(self._trees, oid, found, TREES_KEPT)
         return found
 
-    def entry(self, commit, path):
+    def entry(self, commit: str, path: str) -> Entry | None:
         """The `Entry` at a path of a commit, or None. The path "" is the top folder."""
-        found = Entry("", self.commit(commit).tree, True)
+        found: Entry | None = Entry("", self.commit(commit).tree, True)
         for name in path.split("/") if path else []:
-            if not found.folder:
+            if found is None or not found.folder:
                 return None
             found = self.tree(found.oid).get(name)
-            if found is None:
-                return None
         return found
 
-    def walk(self, commit, path="", recursive=True):
+    def walk(self, commit: str, path: str = "", recursive: bool = True) -> Iterator[File | Folder]:
         """`Folder` and `File` below a folder of a commit, in git's order;
         nothing where there is no folder.
         """
@@ -193,7 +200,7 @@ class History:
                     raise StoreError(f"the folders are more than {PATH_DEPTH} deep")
                 waiting.append(iter(self._listed(item.oid, item.path)))
 
-    def listing(self, commit, path="", recursive=True):
+    def listing(self, commit: str, path: str = "", recursive: bool = True) -> list[File | Folder]:
         """What `walk` gives, as a list that is remembered for a while."""
         top = self.entry(commit, path)
         wanted = (top.oid if top else None, path, recursive)
@@ -201,22 +208,22 @@ class History:
             keep(self._lists, wanted, list(self.walk(commit, path, recursive)), LISTS_KEPT)
         return self._lists[wanted]
 
-    def files(self, commit):
+    def files(self, commit: str) -> dict[str, File]:
         """{path: File} of a whole commit."""
         return {item.path: item for item in self.walk(commit) if isinstance(item, File)}
 
-    def file(self, commit, path):
+    def file(self, commit: str, path: str) -> File | None:
         """The `File` at a path, or None."""
         entry = self.entry(commit, path)
         return None if entry is None or entry.folder else self.describe(path, entry.oid)
 
-    def _listed(self, tree, path):
+    def _listed(self, tree: str, path: str) -> Iterator[File | Folder]:
         prefix = f"{path}/" if path else ""
         for entry in self.tree(tree).values():
             place = prefix + entry.name
             yield Folder(place, entry.oid) if entry.folder else self.describe(place, entry.oid)
 
-    def describe(self, path, oid):
+    def describe(self, path: str, oid: str) -> File:
         if oid not in self._sizes:
             kind, size = self.objects.size(oid)
             if kind != "blob":
@@ -226,11 +233,11 @@ class History:
         size, sha256 = self._sizes[oid]
         return File(path, oid, size, sha256)
 
-    def learn(self, oid, size):
+    def learn(self, oid: str, size: int) -> None:
         """Remember the size of a small file that was written just now."""
         self._sizes[oid] = (size, None)
 
-    def changed(self, before, after):
+    def changed(self, before: str | None, after: str) -> dict[str, tuple[File | None, File | None]]:
         """{path: (File or None before, File or None after)} between two commits; `before` may be None."""
         old, new = self.files(before) if before else {}, self.files(after)
         return {
@@ -240,7 +247,7 @@ class History:
         }
 
 
-def keep(cache, key, value, most):
+def keep(cache: dict, key: object, value: object, most: int) -> None:
     """Remember a value, and forget the oldest when there are too many.
 
     Threads may race; the worst is a miss.

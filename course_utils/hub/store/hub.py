@@ -15,8 +15,10 @@ import os
 import shutil
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from course_utils.hub.store import disk
 from course_utils.hub.store.accounts import Accounts
@@ -27,6 +29,11 @@ from course_utils.hub.store.limits import Limits
 from course_utils.hub.store.names import KINDS, split_id
 from course_utils.hub.store.repository import GIT_ATTRIBUTES, MAIN, Repository, Settings, folder_size
 from course_utils.hub.store.tables import Table
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+    from course_utils.hub.store.accounts import Person
 
 
 class RootInUse(RuntimeError):
@@ -44,7 +51,7 @@ class Pending:
     id: str
     readme: str
     created: int
-    make: object
+    make: Callable[[HubStore], None]
 
 
 @dataclass(frozen=True)
@@ -63,34 +70,34 @@ class Damaged:
 class HubStore:
     """All that a Hub knows. `open` it before use; only one process can."""
 
-    def __init__(self, root, limits=None, clock=None):
+    def __init__(self, root: str | Path, limits: Limits | None = None, clock: Clock | None = None) -> None:
         self.root = Path(root)
         self.limits = limits or Limits()
         self.clock = clock or Clock()
         self.scratch = self.root / "scratch"
         self._trash = self.root / "trash"
-        self._repositories = {}
-        self._formerly = {}
-        self.pending = {}
-        self.damaged = {}
-        self._uploaded = {}  # sha256 -> names of those who have shown that they have the bytes
+        self._repositories: dict[tuple[str, str], Repository] = {}
+        self._formerly: dict[tuple[str, str], Repository] = {}
+        self.pending: dict[tuple[str, str], Pending] = {}
+        self.damaged: dict[tuple[str, str], Damaged] = {}
+        self._uploaded: dict[str, set[str]] = {}  # sha256 -> who has shown that they have the bytes
         self._making = threading.RLock()
-        self._lock = None
+        self._lock: BaseFileLock | None = None
 
     # Life
 
-    def open(self):
+    def open(self) -> HubStore:
         from filelock import FileLock, Timeout
 
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = FileLock(self.root / "hub.lock")
+        lock = FileLock(self.root / "hub.lock")
         try:
-            self._lock.acquire(timeout=0)
+            lock.acquire(timeout=0)
         except Timeout:
-            self._lock = None
             raise RootInUse(
                 f"Another Hub is running in {self.root}. Use that one, stop it, or choose another folder."
             ) from None
+        self._lock = lock
         try:
             self._begin()
         except BaseException:
@@ -98,7 +105,7 @@ class HubStore:
             raise
         return self
 
-    def _begin(self):
+    def _begin(self) -> None:
         for folder in (self.scratch, self._trash):  # what a server that died left unfinished
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -111,12 +118,12 @@ class HubStore:
         self.large.drop_unused()
         self._used = folder_size(self.root)
 
-    def close(self):
+    def close(self) -> None:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
-    def _load(self):
+    def _load(self) -> None:
         for folder in sorted(self.root.glob("repositories/*/*/*.git")):
             try:
                 self._admit(self._loaded(folder))
@@ -125,7 +132,7 @@ class HubStore:
                 self.damaged[key(kind, identifier)] = Damaged(kind, identifier, folder, str(error))
         self.accounts.complete({each.owner for each in self._repositories.values()})
 
-    def _loaded(self, folder):
+    def _loaded(self, folder: Path) -> Repository:
         repository = Repository(folder, self.scratch, self.limits, self.clock)
         place = self._place(repository.kind, repository.id)
         if place == folder:
@@ -145,18 +152,18 @@ class HubStore:
         ]
         return [*self.accounts.troubles, *repositories]
 
-    def _admit(self, repository):
+    def _admit(self, repository: Repository) -> None:
         self._repositories[key(repository.kind, repository.id)] = repository
         for old in repository.settings.formerly:
             self._formerly[key(repository.kind, old)] = repository
 
-    def _place(self, kind, identifier):
+    def _place(self, kind: str, identifier: str) -> Path:
         owner, name = split_id(identifier)
         return self.root / "repositories" / f"{kind}s" / owner.lower() / f"{name.lower()}.git"
 
     # Finding
 
-    def find(self, kind, identifier):
+    def find(self, kind: str, identifier: str) -> Repository | None:
         """The `Repository` of that id, in whatever case, or None. A pending one is made now."""
         wanted = key(kind, identifier)
         if wanted not in self._repositories and wanted in self.pending:
@@ -165,16 +172,16 @@ class HubStore:
                     self.pending[wanted].make(self)
         return self._repositories.get(wanted)
 
-    def moved(self, kind, identifier):
+    def moved(self, kind: str, identifier: str) -> Repository | None:
         """The repository that had this id before it was moved, or None."""
         return self._formerly.get(key(kind, identifier))
 
-    def repositories(self, kind=None):
+    def repositories(self, kind: str | None = None) -> list[Repository]:
         """Those that exist, by kind and id; pending ones are not among them."""
         found = [each for each in self._repositories.values() if kind in (None, each.kind)]
         return sorted(found, key=lambda each: (each.kind, each.id.lower()))
 
-    def waiting(self, kind=None):
+    def waiting(self, kind: str | None = None) -> list[Pending]:
         """The pending ones that nobody has looked into yet."""
         return [
             each
@@ -185,8 +192,16 @@ class HubStore:
     # Making, moving, deleting
 
     def create(
-        self, kind, identifier, private=False, sdk=None, time=None, author=None, seeded=False, fill=None
-    ):
+        self,
+        kind: str,
+        identifier: str,
+        private: bool = False,
+        sdk: str | None = None,
+        time: str | None = None,
+        author: str | None = None,
+        seeded: bool = False,
+        fill: Callable | None = None,
+    ) -> Repository:
         """A new repository with its first commit; 409 if there is one of that name, in whatever case.
 
         fill(repository): what to do to it before anybody can see it. time: a clock
@@ -217,7 +232,7 @@ class HubStore:
             finally:
                 shutil.rmtree(aside, ignore_errors=True)  # of what could not be completed
 
-    def _settle(self, aside, kind, identifier):
+    def _settle(self, aside: Path, kind: str, identifier: str) -> Repository:
         """Put a complete repository under its name."""
         place = self._place(kind, identifier)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +242,7 @@ class HubStore:
         self._formerly.pop(key(kind, identifier), None)
         return repository
 
-    def _check_free(self, kind, identifier, seeding=False):
+    def _check_free(self, kind: str, identifier: str, seeding: bool = False) -> None:
         wanted = key(kind, identifier)
         if wanted in self.damaged:
             raise conflict(f"There is a damaged {kind} {identifier}. {REPAIR}")
@@ -238,7 +253,7 @@ class HubStore:
                 507, f"This Hub holds {self.limits.repositories:,} repositories and takes no more."
             )
 
-    def delete(self, repository):
+    def delete(self, repository: Repository) -> None:
         with self._making, repository.lock:
             grave = self._trash / uuid.uuid4().hex
             os.replace(repository.folder, grave)
@@ -247,12 +262,12 @@ class HubStore:
             grave, ignore_errors=True
         )  # large files that nobody holds any more go at the next start
 
-    def _forget(self, repository):
+    def _forget(self, repository: Repository) -> None:
         del self._repositories[key(repository.kind, repository.id)]
         for old in repository.settings.formerly:
             self._formerly.pop(key(repository.kind, old), None)
 
-    def move(self, repository, identifier):
+    def move(self, repository: Repository, identifier: str) -> Repository:
         """Give a repository another id; the old one leads to it from now on."""
         owner, name = split_id(identifier)
         with self._making, repository.lock:
@@ -281,7 +296,7 @@ class HubStore:
 
     # Large files and room
 
-    def room_for(self, size, arrived=False):
+    def room_for(self, size: int, arrived: bool = False) -> None:
         """507 unless `size` more bytes fit, by the Hub's limit and by the disk;
         `arrived`: they lie there already.
         """
@@ -293,18 +308,18 @@ class HubStore:
         if free - (0 if arrived else size) < self.limits.free_disk:
             raise HubError(507, f"The disk is full: {free:,} bytes are free. Nothing was changed.")
 
-    def took(self, size):
+    def took(self, size: int) -> None:
         """Count bytes that have arrived."""
         self._used += size
 
-    def shown(self, person, sha256):
+    def shown(self, person: Person, sha256: str) -> None:
         """Remember that somebody has uploaded, and so has, these bytes."""
         self._uploaded.setdefault(sha256, set()).add(person.name)
 
-    def has_shown(self, person, sha256):
+    def has_shown(self, person: Person, sha256: str) -> bool:
         return person.name in self._uploaded.get(sha256, ())
 
-    def may_have(self, person, sha256):
+    def may_have(self, person: Person, sha256: str) -> bool:
         """Whether somebody may use a large file by its hash: they uploaded it, or
         may read a repository with it.
         """
@@ -316,13 +331,13 @@ class HubStore:
         )
 
 
-def named_by(folder):
+def named_by(folder: Path) -> tuple[str, str]:
     """(kind, id in lower case) that a repository's folder has by its place."""
     return folder.parent.parent.name.removesuffix(
         "s"
     ), f"{folder.parent.name}/{folder.name.removesuffix('.git')}"
 
 
-def key(kind, identifier):
+def key(kind: str, identifier: str) -> tuple[str, str]:
     """What makes a repository unique: kind and id, without regard to case."""
     return kind, identifier.lower()

@@ -5,6 +5,8 @@ bytes (a hard link) where Git LFS expects it, lfs/objects/aa/bb/…. That link i
 repository never shows bytes that were not given to it, however well somebody knows their hash.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import hashlib
@@ -13,6 +15,9 @@ import re
 import shutil
 import threading
 import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from course_utils.hub.store import disk
 from course_utils.hub.store.errors import HubError, unusable
@@ -27,13 +32,13 @@ NO_LINKS = (
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def check_sha256(text):
+def check_sha256(text: object) -> str:
     if not isinstance(text, str) or not _SHA256.fullmatch(text):
         raise unusable("A large file's id is the SHA-256 of its bytes, 64 hexadecimal digits in lower case.")
     return text
 
 
-def place_in(repository, sha256):
+def place_in(repository: Path, sha256: str) -> Path:
     """Where a repository's folder holds a large file."""
     return repository / "lfs" / "objects" / sha256[:2] / sha256[2:4] / sha256
 
@@ -41,22 +46,22 @@ def place_in(repository, sha256):
 class LargeFiles:
     """The large files of a whole Hub. scratch: a folder on the same disk for uploads under way."""
 
-    def __init__(self, folder, scratch):
+    def __init__(self, folder: Path, scratch: Path) -> None:
         self.folder = folder
         self.scratch = scratch
-        self._under_way = {}  # (user, sha256, size) -> `Parts`
+        self._under_way: dict[tuple[str, str, int], Parts] = {}  # (user, sha256, size) -> `Parts`
 
-    def path(self, sha256):
+    def path(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / sha256
 
-    def size(self, sha256):
+    def size(self, sha256: str) -> int | None:
         """Its bytes, or None where there is no such file."""
         try:
             return self.path(sha256).stat().st_size
         except FileNotFoundError:
             return None
 
-    def receive(self, sha256, size, blocks):
+    def receive(self, sha256: str, size: int, blocks: Iterable[bytes | memoryview]) -> None:
         """Take in the bytes of one file.
 
         They count only when there are `size` of them and the hash is right.
@@ -70,19 +75,19 @@ class LargeFiles:
         finally:
             aside.unlink(missing_ok=True)
 
-    def parts(self, user, sha256, size):
+    def parts(self, user: str, sha256: str, size: int) -> Parts:
         """Somebody's upload in parts of one file, begun or not."""
         place = self.scratch / f"parts-{user}-{sha256}-{size}"
         return self._under_way.setdefault((user, sha256, size), Parts(place))
 
-    def join(self, user, sha256, size, count):
+    def join(self, user: str, sha256: str, size: int, count: int) -> None:
         """Keep the file whose parts have all arrived, if its hash is right;
         otherwise it has to come again.
         """
         with self.parts(user, sha256, size).whole(count) as (path, digest):
             self._settle(path, sha256, digest)
 
-    def give(self, sha256, repository):
+    def give(self, sha256: str, repository: Path) -> None:
         """Let a repository's folder have a large file, too; one that it has with
         another size is damaged, and replaced.
         """
@@ -102,7 +107,7 @@ class LargeFiles:
         finally:
             aside.unlink(missing_ok=True)
 
-    def give_all(self, hashes, repository):
+    def give_all(self, hashes: set[str], repository: Path) -> list[Path]:
         """Let it have several; returns the places that are new. On an error it has none of those."""
         given = []
         try:
@@ -117,13 +122,13 @@ class LargeFiles:
             raise
         return given
 
-    def drop_unused(self):
+    def drop_unused(self) -> None:
         """Delete what no repository holds. For the start, when no upload is under way."""
         for path in self.folder.glob("??/*"):
             if path.stat().st_nlink == 1:
                 path.unlink()
 
-    def _settle(self, aside, sha256, digest):
+    def _settle(self, aside: Path, sha256: str, digest: Any) -> None:
         if digest.hexdigest() != sha256:
             raise unusable("The bytes that came don't have the announced SHA-256; upload the file again.")
         self.path(sha256).parent.mkdir(parents=True, exist_ok=True)
@@ -138,19 +143,19 @@ class Parts:
     tries one again while the first try is still being read waits for its end.
     """
 
-    def __init__(self, place):
+    def __init__(self, place: Path) -> None:
         self._place = place
         self._lock = threading.Lock()
         self._start_again()
 
-    def _start_again(self):
-        self._arrived = set()
+    def _start_again(self) -> None:
+        self._arrived: set[int] = set()
         self._hash_again()
 
-    def _hash_again(self):
+    def _hash_again(self) -> None:
         self._digest, self._hashed = hashlib.sha256(), 0  # of the file's first `_hashed` bytes
 
-    def receive(self, number, start, size, blocks):
+    def receive(self, number: int, start: int, size: int, blocks: Iterable[bytes | memoryview]) -> None:
         """Take in the part that begins at byte `start`. It counts only when there are `size` bytes of it."""
         with self._lock:
             self._arrived.discard(number)
@@ -166,7 +171,7 @@ class Parts:
                 self._digest, self._hashed = digest, start + size
 
     @contextlib.contextmanager
-    def whole(self, count):
+    def whole(self, count: int) -> Iterator[tuple[Path, Any]]:
         """The file of `count` parts and its SHA-256. 422 if one is missing.
 
         Afterwards the next upload starts afresh.
@@ -186,7 +191,7 @@ class Parts:
                 self._start_again()
 
 
-def write(file, size, blocks, digest=None):
+def write(file: Any, size: int, blocks: Iterable[bytes | memoryview], digest: Any = None) -> None:
     """Write blocks that are `size` bytes together, and update the digest; 413 or
     422 if they are more or fewer.
     """

@@ -18,7 +18,8 @@ def last_commits(history: History, commit: str, paths: Iterable[str]) -> dict[st
     Follows first parents, so what came by a pull request came with its merge. A commit that left a folder
     alone costs no more than finding that out.
     """
-    here, found, looked_up = history.commit(commit), {}, 0
+    here, looked_up = history.commit(commit), 0
+    found: dict[str, Commit] = {}
     waiting: dict[str, set[str]] = {}  # folder -> the names in it that are still looked for
     for path in paths:
         folder, _, name = path.rpartition("/")

@@ -12,7 +12,7 @@ STEPS = 2_000_000
 class Effort:
     """How many steps of comparing are left; several texts may share one."""
 
-    def __init__(self, steps: int = STEPS):
+    def __init__(self, steps: int = STEPS) -> None:
         self.left = steps
 
     def pay(self, steps: int) -> bool:
@@ -21,22 +21,22 @@ class Effort:
         return self.left >= 0
 
 
-class Matcher(difflib.SequenceMatcher):
+class Matcher(difflib.SequenceMatcher[str]):
     """Python's comparison of sequences, whose work is the square or the cube of their length at worst.
 
     Where the effort is spent it finds nothing alike any more, so what is left reads as taken out and put in:
     still a true account, only not the shortest.
     """
 
-    def __init__(self, old: Sequence[str], new: Sequence[str], effort: Effort):
-        self.effort = effort
+    def __init__(self, old: Sequence[str], new: Sequence[str], effort: Effort) -> None:
+        self.effort, self._old = effort, old
         super().__init__(None, old, new)
 
     def find_longest_match(  # type: ignore[override]  # a part is always named
         self, alo: int, ahi: int, blo: int, bhi: int
     ) -> difflib.Match:
         places = self.b2j  # type: ignore[attr-defined]  # {line of `new`: where it stands}
-        cost = sum(1 + len(places.get(self.a[each], ())) for each in range(alo, ahi))
+        cost = sum(1 + len(places.get(self._old[each], ())) for each in range(alo, ahi))
         if self.effort.pay(cost):
             return super().find_longest_match(alo, ahi, blo, bhi)
         return difflib.Match(alo, blo, 0)

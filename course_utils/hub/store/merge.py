@@ -6,6 +6,7 @@ the changes are. Knows git's objects, nothing of users or HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from course_utils.hub.store.history import File, History
@@ -64,11 +65,11 @@ def three_way(history: History, ours: str, theirs: str, parted: str | None = Non
     return Merge(changes, conflicts)
 
 
-def _id(files, path):
+def _id(files: dict[str, File], path: str) -> str | None:
     return files[path].oid if path in files else None
 
 
-def _folders(path):
+def _folders(path: str) -> Iterator[str]:
     """The folders that a path lies in: where one of them is a file, the two can't be together."""
     parts = path.split("/")
     return ("/".join(parts[:count]) for count in range(1, len(parts)))

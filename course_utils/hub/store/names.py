@@ -3,6 +3,8 @@
 Paths on disk come only from names that passed here.
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 
@@ -20,7 +22,7 @@ _REF = re.compile(r"[^\x00-\x20\x7f ~^:?*\[\\]+")
 _HEX = re.compile(r"[0-9a-f]{40}")
 
 
-def check_owner(name):
+def check_owner(name: object) -> str:
     """The name of a user or organisation."""
     if not isinstance(name, str) or len(name) > 42 or not _OWNER.fullmatch(name) or name.lower() in RESERVED:
         raise unusable(
@@ -30,10 +32,16 @@ def check_owner(name):
     return name
 
 
-def check_repository(name):
+def check_repository(name: object) -> str:
     """The name of a repository, without its owner."""
     good = isinstance(name, str) and len(name) <= 96 and _REPOSITORY.fullmatch(name)
-    if not good or "--" in name or ".." in name or name.endswith((".", "-", ".git", ".ipynb")):
+    if (
+        not isinstance(name, str)
+        or not good
+        or "--" in name
+        or ".." in name
+        or name.endswith((".", "-", ".git", ".ipynb"))
+    ):
         raise unusable(
             f"{name!r} can't be a repository's name: use letters, digits, '-', '_' and '.', at most 96, "
             "without '--' or '..', and neither '.git' nor '-' nor '.' at the end."
@@ -41,7 +49,7 @@ def check_repository(name):
     return name
 
 
-def split_id(identifier):
+def split_id(identifier: str) -> tuple[str, str]:
     """("me", "x") of "me/x"."""
     owner, slash, name = str(identifier).partition("/")
     if not slash:
@@ -49,7 +57,7 @@ def split_id(identifier):
     return check_owner(owner), check_repository(name)
 
 
-def check_path(path):
+def check_path(path: object) -> str:
     """A file's path in a repository; returns it."""
     if not isinstance(path, str) or not path or len(path) > PATH_CHARACTERS:
         raise unusable(f"A path has 1 to {PATH_CHARACTERS} characters.")
@@ -62,7 +70,7 @@ def check_path(path):
     return path
 
 
-def segment_problem(segment):
+def segment_problem(segment: str) -> str | None:
     """Why a name can't stand in a tree of git, or None.
 
     Names that some file system would take for ".git" are out, as `git fsck --strict` has it.
@@ -85,10 +93,10 @@ def segment_problem(segment):
     return None
 
 
-def check_ref(name):
+def check_ref(name: object) -> str:
     """The short name of a branch or tag, by the rules of `git check-ref-format`."""
     parts = name.split("/") if isinstance(name, str) else [""]
-    good = (
+    good = isinstance(name, str) and (
         len("/".join(parts)) <= 200
         and all(_REF.fullmatch(part) for part in parts)
         and not any(part.startswith(".") or part.endswith((".lock", ".")) for part in parts)
@@ -97,6 +105,6 @@ def check_ref(name):
         and not name.startswith(("refs/", "-"))
         and not _HEX.fullmatch(name)
     )
-    if not good:
+    if not isinstance(name, str) or not good:
         raise unusable(f"{name!r} can't be the name of a branch or tag.")
     return name

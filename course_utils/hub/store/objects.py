@@ -5,13 +5,17 @@ aabbbb… is the name (Git's documentation, "Git Internals - Git Objects"). `git
 the judge of what is written here.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
 import uuid
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha1
+from pathlib import Path
 
 from course_utils.hub.store import disk
 from course_utils.hub.store.errors import StoreError
@@ -45,23 +49,23 @@ class Commit:
     text: str
 
     @property
-    def title(self):
+    def title(self) -> str:
         return self.text.partition("\n")[0]
 
     @property
-    def message(self):
+    def message(self) -> str:
         return self.text.partition("\n")[2].strip("\n")
 
 
 # What the objects say
 
 
-def name_of(kind, data):
+def name_of(kind: str, data: bytes) -> str:
     """The id of an object: the SHA-1 of its header and data."""
     return sha1(b"%s %d\0" % (kind.encode(), len(data)) + data).hexdigest()
 
 
-def tree_data(entries):
+def tree_data(entries: Iterable[Entry]) -> bytes:
     """Git sorts a folder as if its name ended with a slash."""
     lines = sorted((entry.name.encode() + (b"/" if entry.folder else b""), entry) for entry in entries)
     return b"".join(
@@ -70,7 +74,7 @@ def tree_data(entries):
     )
 
 
-def parse_tree(data):
+def parse_tree(data: bytes) -> list[Entry]:
     """The entries of a tree. StoreError for anything that the Hub would not have written."""
     entries, position = [], 0
     try:
@@ -92,7 +96,7 @@ def parse_tree(data):
     return entries
 
 
-def commit_data(tree, parents, author, time, text):
+def commit_data(tree: str, parents: tuple[str, ...], author: str, time: int, text: str) -> bytes:
     """`author` is a user's name, `text` the message with its title as the first line."""
     person = f"{author} <{author}@hub.local> {time} +0000"
     lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
@@ -109,7 +113,7 @@ _COMMIT = re.compile(
 )
 
 
-def parse_commit(oid, data):
+def parse_commit(oid: str, data: bytes) -> Commit:
     try:
         match = _COMMIT.fullmatch(data.decode())
     except UnicodeDecodeError:
@@ -120,7 +124,7 @@ def parse_commit(oid, data):
     return Commit(oid, match["tree"], parents, match["author"], int(match["time"]), match["text"])
 
 
-def tag_data(target, name, author, time, text):
+def tag_data(target: str, name: str, author: str, time: int, text: str) -> bytes:
     """An annotated tag of a commit."""
     person = f"{author} <{author}@hub.local> {time} +0000"
     head = f"object {target}\ntype commit\ntag {name}\ntagger {person}"
@@ -136,18 +140,18 @@ class LooseObjects:
     scratch: a folder on the same disk for what isn't complete yet.
     """
 
-    def __init__(self, folder, scratch, verify=False):
+    def __init__(self, folder: Path, scratch: Path, verify: bool = False) -> None:
         self.folder = folder
         self.scratch = scratch
         self.verify = verify
 
-    def path(self, oid):
+    def path(self, oid: str) -> str:
         return f"{self.folder}/{oid[:2]}/{oid[2:]}"
 
-    def has(self, oid):
+    def has(self, oid: str) -> bool:
         return os.path.isfile(self.path(oid))
 
-    def sound(self, oid):
+    def sound(self, oid: str) -> bool:
         """Whether the object is there and is what its name says."""
         try:
             kind, size, data = self._open(oid, LARGEST)
@@ -155,24 +159,24 @@ class LooseObjects:
             return False
         return len(data) == size and name_of(kind, data) == oid
 
-    def read(self, oid, most=LARGEST):
+    def read(self, oid: str, most: int = LARGEST) -> tuple[str, bytes]:
         """(kind, data). StoreError when it is missing, broken or larger than `most` bytes."""
         kind, size, data = self._open(oid, most)
         if len(data) != size or (self.verify and name_of(kind, data) != oid):
             raise StoreError(f"the object {oid[:12]} is not what its name says")
         return kind, data
 
-    def size(self, oid):
+    def size(self, oid: str) -> tuple[str, int]:
         """(kind, bytes), from the header alone."""
         return self._open(oid, 0)[:2]
 
-    def matching(self, prefix):
+    def matching(self, prefix: str) -> list[str]:
         """The ids that begin with four or more hexadecimal digits."""
         folder = self.folder / prefix[:2]
         names = os.listdir(folder) if folder.is_dir() else []
         return [prefix[:2] + name for name in names if name.startswith(prefix[2:])]
 
-    def _open(self, oid, most):
+    def _open(self, oid: str, most: int) -> tuple[str, int, bytes]:
         if not _OID.fullmatch(oid):
             raise StoreError("an object's name is not a SHA-1")
         try:
@@ -183,11 +187,11 @@ class LooseObjects:
         except FileNotFoundError:
             raise StoreError(f"the object {oid[:12]} is missing") from None
 
-    def batch(self):
+    def batch(self) -> Batch:
         return Batch(self)
 
 
-def inflate(raw, most, oid):
+def inflate(raw: bytes, most: int, oid: str) -> tuple[str, int, bytes]:
     """(kind, stated size, data) of a compressed object; no more than `most` bytes are ever unpacked."""
     try:
         engine = zlib.decompressobj()
@@ -211,19 +215,19 @@ class Batch:
     Nothing refers to them before that, so a commit that fails, or a server that dies, leaves no trace.
     """
 
-    def __init__(self, objects):
+    def __init__(self, objects: LooseObjects) -> None:
         self.objects = objects
         self.folder = objects.scratch / f"objects-{uuid.uuid4().hex}"
         self.folder.mkdir(parents=True)
-        self.new = set()
+        self.new: set[str] = set()
 
-    def __enter__(self):
+    def __enter__(self) -> Batch:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def add(self, kind, data):
+    def add(self, kind: str, data: bytes) -> str:
         """The id of an object, written aside unless it is there already; a damaged one is written anew."""
         oid = name_of(kind, data)
         if oid not in self.new and not self.objects.sound(oid):
@@ -232,7 +236,7 @@ class Batch:
             self.new.add(oid)
         return oid
 
-    def keep(self):
+    def keep(self) -> None:
         for oid in sorted(self.new):
             place = self.objects.path(oid)
             os.makedirs(os.path.dirname(place), exist_ok=True)
@@ -243,17 +247,17 @@ class Batch:
 class PackedObjects:
     """Objects in memory, as a snapshot brings them; each is hashed when it is taken in."""
 
-    def __init__(self, contents):
+    def __init__(self, contents: Iterable[tuple[str, bytes]]) -> None:
         self._objects = {}
         for kind, data in contents:
             if kind not in KINDS or not isinstance(data, bytes):
                 raise StoreError("a snapshot's object has no known kind")
             self._objects[name_of(kind, data)] = (kind, data)
 
-    def has(self, oid):
+    def has(self, oid: str) -> bool:
         return oid in self._objects
 
-    def read(self, oid, most=LARGEST):
+    def read(self, oid: str, most: int = LARGEST) -> tuple[str, bytes]:
         if oid not in self._objects:
             raise StoreError(f"the object {oid[:12]} is missing")
         kind, data = self._objects[oid]
@@ -261,9 +265,9 @@ class PackedObjects:
             raise StoreError(f"the object {oid[:12]} has {len(data):,} bytes; at most {most:,} are read")
         return kind, data
 
-    def size(self, oid):
+    def size(self, oid: str) -> tuple[str, int]:
         kind, data = self.read(oid)
         return kind, len(data)
 
-    def matching(self, prefix):
+    def matching(self, prefix: str) -> list[str]:
         return [oid for oid in self._objects if oid.startswith(prefix)]

@@ -7,7 +7,9 @@ upper and lower case or on a branch `a` beside a branch `a/b` come into it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from course_utils.hub.store import disk
 from course_utils.hub.store.errors import StoreError, conflict
@@ -25,7 +27,7 @@ class Ref:
     tag: str | None = None
 
 
-def parse(text):
+def parse(text: str) -> dict[str, Ref]:
     """{full name: Ref} of a packed-refs file."""
     refs, last = {}, None
     for line in text.splitlines():
@@ -42,7 +44,7 @@ def parse(text):
     return refs
 
 
-def render(refs):
+def render(refs: dict[str, Ref]) -> str:
     lines = []
     for name, ref in sorted(refs.items(), key=lambda item: item[0].encode()):
         lines.append(f"{ref.tag or ref.commit} {name}\n")
@@ -54,11 +56,11 @@ def render(refs):
 class Refs:
     """The names of one repository on disk. Whoever moves them holds the repository's lock."""
 
-    def __init__(self, folder, scratch):
+    def __init__(self, folder: Path, scratch: Path) -> None:
         self.path = folder / "packed-refs"
         self.scratch = scratch
 
-    def read(self):
+    def read(self) -> dict[str, Ref]:
         try:
             return parse(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -66,7 +68,9 @@ class Refs:
         except UnicodeDecodeError:
             raise StoreError("packed-refs is no text") from None
 
-    def move(self, name, old, new, along=()):
+    def move(
+        self, name: str, old: Ref | None, new: Ref | None, along: Iterable[tuple[Path, bytes]] = ()
+    ) -> None:
         """Let `name` stand for the Ref `new` (None: for nothing), if it stands for `old` now; else 409.
 
         along: (path, bytes) of further files that change with the name, or not at
@@ -85,8 +89,8 @@ class Refs:
 class FixedRefs:
     """The names as a snapshot brings them."""
 
-    def __init__(self, refs):
+    def __init__(self, refs: dict[str, Ref]) -> None:
         self._refs = refs
 
-    def read(self):
+    def read(self) -> dict[str, Ref]:
         return dict(self._refs)

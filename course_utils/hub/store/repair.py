@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from course_utils.hub.store import disk
 from course_utils.hub.store.clock import Clock
@@ -22,6 +23,9 @@ from course_utils.hub.store.names import split_id
 from course_utils.hub.store.objects import LooseObjects
 from course_utils.hub.store.refs import Ref, parse, render
 from course_utils.hub.store.repository import MAIN, Repository, Settings
+
+if TYPE_CHECKING:
+    from course_utils.hub.store.history import History
 
 _LINE = re.compile(rb"(?m)^(?:[0-9a-f]{40} refs/[!-~]+|\^[0-9a-f]{40})$")
 
@@ -43,13 +47,13 @@ def repair(root: Path) -> Iterator[str]:
 class _Bench:
     """One repository's folder, being mended. Each method yields what it found and did."""
 
-    def __init__(self, store, folder):
+    def __init__(self, store: HubStore, folder: Path) -> None:
         self.store, self.folder = store, folder
         self.kind, self.id = named_by(folder)
         self.name = f"{self.kind} {self.id}"
         self.objects = LooseObjects(folder / "objects", store.scratch)
 
-    def settings(self):
+    def settings(self) -> Iterator[str]:
         try:
             settings = Settings.read(disk.read_json(self.folder / "hub.json", None))
             if "/".join(split_id(settings.id)).lower() == self.id and settings.kind == self.kind:
@@ -62,7 +66,7 @@ class _Bench:
         disk.replace(self.folder / "hub.json", fresh.as_file(), self.store.scratch)
         yield f"{why}. It has new settings: private, without a gate, under the name of its folder."
 
-    def names(self):
+    def names(self) -> Iterator[str]:
         path = self.folder / "packed-refs"
         data = path.read_bytes() if path.exists() else b""
         lines = [line.decode() for line in _LINE.findall(data)]
@@ -79,10 +83,10 @@ class _Bench:
         if newest:
             yield f"main was lost, and is the newest commit now, {newest[:12]}."
 
-    def _is_commit(self, oid):
+    def _is_commit(self, oid: str) -> bool:
         return self.objects.sound(oid) and self.objects.size(oid)[0] == "commit"
 
-    def _newest(self, kept):
+    def _newest(self, kept: Any) -> Any:
         """The newest of the commits that lie there, the children before their parents."""
         repository = Repository(self.folder, self.store.scratch, self.store.limits, self.store.clock)
         every = [path.parent.name + path.name for path in (self.folder / "objects").glob("??/*")]
@@ -93,7 +97,7 @@ class _Bench:
         heads = [each for each in commits if each.id not in behind] or commits
         return max(heads, key=lambda each: each.time).id if heads else None
 
-    def conversations(self):
+    def conversations(self) -> Iterator[str]:
         path = self.folder / "conversations.json"
         try:
             rows = disk.read_json(path, [])
@@ -108,10 +112,10 @@ class _Bench:
             "refs/pr/1 and so on."
         )
 
-    def contents(self):
+    def contents(self) -> Iterator[str]:
         """What the names lead to: every object by its name, every large file by its hash."""
         repository = Repository(self.folder, self.store.scratch, self.store.limits, self.store.clock)
-        seen = set()
+        seen: set[str] = set()
         for name, ref in sorted(repository.refs.read().items()):
             try:
                 for commit in repository.history.commits(ref.commit):
@@ -120,7 +124,7 @@ class _Bench:
             except StoreError as error:
                 yield f"{name} can't be followed to its beginning: {error}."
 
-    def _damaged(self, history, tree, folder, seen):
+    def _damaged(self, history: History, tree: str, folder: str, seen: set[str]) -> Iterator[str]:
         """The paths of damaged files below a folder, as far as it was not seen before."""
         for entry in history.tree(tree).values():
             if entry.oid in seen:
@@ -131,11 +135,11 @@ class _Bench:
             elif not self._whole(history, folder + entry.name, entry.oid):
                 yield folder + entry.name
 
-    def _whole(self, history, path, oid):
+    def _whole(self, history: History, path: str, oid: str) -> bool:
         if not self.objects.sound(oid):
             return False
         file = history.describe(path, oid)
-        if not file.large:
+        if file.sha256 is None:
             return True
         place, original = place_in(self.folder, file.sha256), self.store.large.path(file.sha256)
         if _sha256(place) == file.sha256:
@@ -147,14 +151,14 @@ class _Bench:
         self._set_aside(original)  # or it would be taken for the right bytes when they come again
         return False
 
-    def _set_aside(self, path):
+    def _set_aside(self, path: Path) -> None:
         if path.exists():
             corner = self.store.root / "damaged"
             corner.mkdir(exist_ok=True)
             os.replace(path, corner / f"{path.name}-{uuid.uuid4().hex[:8]}")
 
 
-def _sha256(path):
+def _sha256(path: Path) -> str | None:
     if not path.is_file():
         return None
     with open(path, "rb") as file:

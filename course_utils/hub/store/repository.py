@@ -17,7 +17,10 @@ import functools
 import os
 import re
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from course_utils.hub.store import cards, disk
 from course_utils.hub.store.changes import Draft
@@ -34,6 +37,15 @@ from course_utils.hub.store.large import check_sha256, place_in
 from course_utils.hub.store.names import check_path, check_ref
 from course_utils.hub.store.objects import LARGEST, LooseObjects, commit_data, inflate, tag_data
 from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, TAGS, Ref, Refs, render
+
+if TYPE_CHECKING:
+    from course_utils.hub.store.accounts import Person
+    from course_utils.hub.store.cards import Card
+    from course_utils.hub.store.clock import Clock
+    from course_utils.hub.store.history import File
+    from course_utils.hub.store.large import LargeFiles
+    from course_utils.hub.store.limits import Limits
+    from course_utils.hub.store.objects import Commit
 
 MAIN = BRANCHES + "main"
 GATES = (False, "auto", "manual")
@@ -69,7 +81,7 @@ class Settings:
     seeded: bool = False
 
     @classmethod
-    def read(cls, value):
+    def read(cls, value: object) -> Settings:
         """From plain data of unknown origin; StoreError for what doesn't fit."""
         names = {each.name for each in dataclasses.fields(cls)}
         if not isinstance(value, dict) or not {"kind", "id", "created"} <= value.keys() <= names:
@@ -91,7 +103,7 @@ class Settings:
             raise StoreError("a repository's settings have a value of the wrong type")
         return settings
 
-    def as_file(self):
+    def as_file(self) -> bytes:
         return disk.as_json(dataclasses.asdict(self))
 
 
@@ -102,7 +114,9 @@ class Repository:
     moment its name is moved, last.
     """
 
-    def __init__(self, folder, scratch, limits, clock, verify=False):
+    def __init__(
+        self, folder: Path, scratch: Path, limits: Limits, clock: Clock, verify: bool = False
+    ) -> None:
         self.folder = folder
         self.scratch = scratch
         self.limits = limits
@@ -113,10 +127,13 @@ class Repository:
         self.history = History(self.objects, self.refs, limits)
         self.settings = Settings.read(disk.read_json(folder / "hub.json", None))
         self.downloads = 0  # since the server began
-        self._card = None, None  # the last card read, as lists ask for the same ones again and again
+        # the last card read, by its file's id, as lists ask for the same ones again and again
+        self._card: tuple[str | None, Card] | None = None
 
     @classmethod
-    def make(cls, folder, settings, scratch, limits, clock):
+    def make(
+        cls, folder: Path, settings: Settings, scratch: Path, limits: Limits, clock: Clock
+    ) -> Repository:
         """Write an empty repository into `folder`, which doesn't exist yet."""
         (folder / "objects").mkdir(parents=True)
         (folder / "refs").mkdir()
@@ -129,19 +146,19 @@ class Repository:
     # What it is
 
     @property
-    def id(self):
+    def id(self) -> str:
         return self.settings.id
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return self.settings.kind
 
     @property
-    def owner(self):
+    def owner(self) -> str:
         return self.settings.id.partition("/")[0]
 
     @contextlib.contextmanager
-    def amended(self):
+    def amended(self) -> Iterator[Settings]:
         """A copy of the settings, to change in the block.
 
         At its end they are written; what is on disk is what counts.
@@ -152,27 +169,28 @@ class Repository:
             disk.replace(self.folder / "hub.json", settings.as_file(), self.scratch)
             self.settings = settings
 
-    def head(self, revision="main"):
+    def head(self, revision: str = "main") -> str:
         return self.history.resolve(revision)
 
-    def changed_at(self):
+    def changed_at(self) -> int:
         """The time of the newest commit of main."""
         refs = self.refs.read()
         return self.history.commit(refs[MAIN].commit).time if MAIN in refs else self.settings.created
 
-    def read(self, file):
+    def read(self, file: File) -> bytes:
         """The bytes of a `File`, a large one too."""
         if not file.large:
             return self.objects.read(file.oid)[1]
         return self.large_path(file).read_bytes()
 
-    def large_path(self, file):
+    def large_path(self, file: File) -> Path:
+        assert file.sha256 is not None  # which every large file has
         place = place_in(self.folder, file.sha256)
         if not place.is_file() or place.stat().st_size != file.size:
             raise StoreError(f"the bytes of the large file {file.path} are missing")
         return place
 
-    def sound_id(self, commit, path):
+    def sound_id(self, commit: str, path: str) -> str | None:
         """What names the bytes of a file for the client: SHA-256 or git's id.
 
         None where they are missing or damaged.
@@ -187,42 +205,43 @@ class Repository:
         except StoreError:
             return None
 
-    def card(self, commit):
+    def card(self, commit: str) -> Card:
         """The `Card` of a commit; an empty one without README.md."""
         file = self.history.file(commit, "README.md")
         oid = None if file is None else file.oid
-        if self._card[0] != (oid,):
+        known = self._card
+        if known is None or known[0] != oid:
             text = "" if file is None else self.read(file).decode("utf-8", "replace")
-            self._card = (oid,), cards.read(text, self.kind)
-        return self._card[1]
+            known = self._card = oid, cards.read(text, self.kind)
+        return known[1]
 
     # Who may
 
-    def may_read(self, person):
+    def may_read(self, person: Person | None) -> bool:
         """See that it exists: its page, its card's fields, its list of files."""
         return not self.settings.private or (person is not None and person.owns(self.owner))
 
-    def may_read_files(self, person):
+    def may_read_files(self, person: Person | None) -> bool:
         if not self.may_read(person):
             return False
         if not self.settings.gated or (person is not None and person.owns(self.owner)):
             return True
         return person is not None and self.settings.access.get(person.name, {}).get("status") == "accepted"
 
-    def may_write(self, person):
+    def may_write(self, person: Person | None) -> bool:
         return person is not None and person.role == "write" and person.owns(self.owner)
 
     # Changing it
 
-    def conversations(self):
+    def conversations(self) -> list[dict]:
         """Discussions and pull requests as plain data: see `conversations`."""
         return disk.read_json(self.folder / "conversations.json", [])
 
-    def change(self, large_files, may_have=None):
+    def change(self, large_files: LargeFiles, may_have: Callable | None = None) -> Change:
         """A `Change` to fill and commit, as a context."""
         return Change(self, large_files, may_have)
 
-    def set_ref(self, name, commit, message=None, author="hub"):
+    def set_ref(self, name: str, commit: str, message: str | None = None, author: str = "hub") -> None:
         """Make a branch or tag; 409 if it exists. With a message a tag is git's annotated kind."""
         prefix = BRANCHES if name.startswith(BRANCHES) else TAGS
         check_ref(name.removeprefix(prefix))
@@ -238,7 +257,7 @@ class Repository:
                     batch.keep()
             self.refs.move(name, None, Ref(commit, tag))
 
-    def delete_ref(self, name):
+    def delete_ref(self, name: str) -> str:
         """Take a branch or tag away; returns the commit that it stood for."""
         with self.lock:
             old = self.refs.read().get(name)
@@ -247,7 +266,7 @@ class Repository:
             self.refs.move(name, old, None)
             return old.commit
 
-    def squash(self, branch, author, text):
+    def squash(self, branch: str, author: str, text: str) -> tuple[str, str, str]:
         """Let a branch, or a pull request ("refs/pr/1"), begin anew with one commit of what it holds now.
 
         Returns (its full name, the commit it stood for, the new one).
@@ -265,7 +284,7 @@ class Repository:
             self.refs.move(name, old, Ref(new))
             return name, old.commit, new
 
-    def large_patterns(self, commit):
+    def large_patterns(self, commit: str) -> tuple[str, ...]:
         """The file patterns that .gitattributes of a commit sends the way of large files."""
         file = self.history.file(commit, ".gitattributes")
         lines = self.read(file).decode("utf-8", "replace").splitlines() if file and not file.large else []
@@ -279,21 +298,23 @@ class Change:
     use those bytes; None allows all.
     """
 
-    def __init__(self, repository, large_files, may_have=None):
+    def __init__(
+        self, repository: Repository, large_files: LargeFiles, may_have: Callable | None = None
+    ) -> None:
         self.repository = repository
         self._large_files = large_files
         self._may_have = may_have or (lambda sha256: True)
         self._batch = repository.objects.batch()
-        self._steps = []  # (path, blob id), or (path, None) to delete
-        self._claimed = set()
+        self._steps: list[tuple[str, str | None]] = []  # (path, blob id), or (path, None) to delete
+        self._claimed: set[str] = set()
 
-    def __enter__(self):
+    def __enter__(self) -> Change:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._batch.__exit__(*error)
 
-    def put(self, path, data):
+    def put(self, path: str, data: bytes) -> None:
         limit = self.repository.limits.regular_file
         if len(data) > limit:
             raise HubError(
@@ -308,7 +329,7 @@ class Change:
         self.repository.history.learn(blob, len(data))
         self._step(path, blob)
 
-    def put_large(self, path, sha256, size=None):
+    def put_large(self, path: str, sha256: str, size: int | None = None) -> None:
         actual = self._large_files.size(check_sha256(sha256))
         if actual is None or not self._may_have(sha256):
             raise unusable(f"The bytes of the large file {path} ({sha256[:12]}…) were never uploaded here.")
@@ -317,20 +338,29 @@ class Change:
         self._claimed.add(sha256)
         self._step(path, self._batch.add("blob", pointer(sha256, actual)))
 
-    def put_known(self, path, file):
+    def put_known(self, path: str, file: File) -> None:
         """A `File` that the repository has at some commit, small or large."""
         self._step(path, file.oid)
 
-    def delete(self, path):
+    def delete(self, path: str) -> None:
         self._step(path, None)
 
-    def _step(self, path, blob):
+    def _step(self, path: str, blob: str | None) -> None:
         self._steps.append((check_path(path), blob))
         limit = self.repository.limits.commit_entries
         if len(self._steps) > limit:
             raise HubError(413, f"A commit has at most {limit:,} changes; make several.")
 
-    def commit(self, name, author, text, parent=None, onto=None, also=(), record=None):
+    def commit(
+        self,
+        name: str,
+        author: str,
+        text: str,
+        parent: str | None = None,
+        onto: str | None = None,
+        also: tuple[str, ...] = (),
+        record: Callable | None = None,
+    ) -> str:
         """Write the commit and let the reference `name` stand for it; returns its id.
 
         parent: the id that `name` must stand for now, else 412. onto: start from
@@ -365,7 +395,7 @@ class Change:
                 raise
             return new
 
-    def _tree(self, before):
+    def _tree(self, before: Commit | None) -> str:
         draft = Draft(self.repository.history, before.tree if before else None, before.id if before else "")
         for path, blob in self._steps:
             if blob is None:
@@ -374,7 +404,7 @@ class Change:
                 draft.put(path, blob)
         return draft.write(self._batch)
 
-    def _check(self, tree):
+    def _check(self, tree: str) -> None:
         """A card that can't be read is refused, as the Hub does."""
         blobs = [blob for path, blob in self._steps if path == "README.md" and blob]
         if blobs:
@@ -383,14 +413,14 @@ class Change:
             if errors:
                 raise bad_request("Invalid metadata in README.md. " + "; ".join(errors))
 
-    def _read_new(self, oid):
+    def _read_new(self, oid: str) -> bytes:
         aside = self._batch.folder / oid
         if aside.exists():
             return inflate(aside.read_bytes(), LARGEST, oid)[2]
         return self.repository.objects.read(oid)[1]
 
 
-def clean_message(text):
+def clean_message(text: object) -> str:
     """A commit's message as git takes it."""
     if not isinstance(text, str) or not text.strip():
         raise bad_request("A commit needs a message: say in a few words what it changes.")
@@ -404,12 +434,12 @@ def clean_message(text):
 
 
 @functools.lru_cache(16)
-def _any_of(patterns):
+def _any_of(patterns: tuple[str, ...]) -> Callable:
     """Whether a text fits one of some file patterns, as a function."""
     return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").match
 
 
-def goes_large(path, size, sample, patterns, limit):
+def goes_large(path: str, size: int, sample: bytes, patterns: tuple[str, ...], limit: int) -> bool:
     """Whether a file is uploaded as a large one: by its name, by its size, or because it isn't text."""
     matches = _any_of(patterns)
     if matches(path.rpartition("/")[2]) or matches(path):
@@ -417,7 +447,7 @@ def goes_large(path, size, sample, patterns, limit):
     return size > limit or not is_text(sample)
 
 
-def is_text(sample):
+def is_text(sample: bytes) -> bool:
     """Whether the first bytes of a file look like text: no zero byte, and
     UTF-8 up to a cut last character.
     """
@@ -430,7 +460,7 @@ def is_text(sample):
     return True
 
 
-def folder_size(folder):
+def folder_size(folder: Path) -> int:
     """The bytes of all files below a folder, each counted once however many names it has."""
     seen, total = set(), 0
     for top, _, names in os.walk(folder):

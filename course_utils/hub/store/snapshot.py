@@ -17,7 +17,9 @@ import hashlib
 import itertools
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from course_utils.hub.store import disk
 from course_utils.hub.store.accounts import Person
@@ -33,6 +35,10 @@ from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, TAGS, FixedRefs
 from course_utils.hub.store.repository import Repository, Settings
 from course_utils.hub.store.view import StoreView
 
+if TYPE_CHECKING:
+    from course_utils.hub.store.history import File
+    from course_utils.hub.store.objects import LooseObjects
+
 FORMAT = 1
 MOST_REPOSITORIES = 200
 SNAPSHOT_LIMITS = Limits(files=20_000)
@@ -42,7 +48,7 @@ MOST_OBJECTS = 50_000
 # Out
 
 
-def take(repositories, people):
+def take(repositories: Iterable[Repository], people: dict) -> dict:
     """The snapshot of some `Repository`s of one Hub. people: {name: [organisation, …]}."""
     return {
         "format": FORMAT,
@@ -51,11 +57,12 @@ def take(repositories, people):
     }
 
 
-def _packed(repository):
+def _packed(repository: Repository) -> dict:
     with repository.lock:
         refs = repository.refs.read()
-        objects = {kind: [] for kind in OBJECT_KINDS}
-        large, seen = [], set()
+        objects: dict[str, list[bytes]] = {kind: [] for kind in OBJECT_KINDS}
+        large: list[bytes] = []
+        seen: set[str] = set()
         for ref in refs.values():
             if ref.tag:
                 objects["tag"].append(repository.objects.read(ref.tag)[1])
@@ -70,7 +77,9 @@ def _packed(repository):
         }
 
 
-def _reach(history, objects, start, found, seen):
+def _reach(
+    history: History, objects: LooseObjects, start: str, found: dict[str, list[bytes]], seen: set[str]
+) -> Iterator[File]:
     """Collect the bytes of every object below a commit into `found`; yields each large file once."""
     for commit in history.commits(start):
         if commit.id in seen:
@@ -91,7 +100,7 @@ def _reach(history, objects, start, found, seen):
                     seen.add(entry.oid)
                     found["blob"].append(objects.read(entry.oid)[1])
                     file = history.describe(entry.name, entry.oid)
-                    if file.large and file.sha256 not in seen:
+                    if file.sha256 and file.sha256 not in seen:
                         seen.add(file.sha256)
                         yield file
 
@@ -99,7 +108,7 @@ def _reach(history, objects, start, found, seen):
 # In
 
 
-def open_store(source):
+def open_store(source: object) -> StoreView:
     """A read-only view of a Hub from a snapshot or from a Hub's folder, whoever made it. See `StoreView`.
 
     source: what `hub.snapshot()` gave, or the path of a Hub's folder (a server may be running in it). Raises
@@ -122,7 +131,7 @@ def open_store(source):
     return StoreView(lambda kind, identifier: table.get(key(kind, identifier)), lambda: found)
 
 
-def _from_snapshot(value):
+def _from_snapshot(value: object) -> list[SnapshotRepository]:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise StoreError("this is no snapshot of a Hub")
     people = value["accounts"]["people"]
@@ -133,7 +142,7 @@ def _from_snapshot(value):
     return [SnapshotRepository(row, persons) for row in rows]
 
 
-def _from_folder(root):
+def _from_folder(root: Path) -> list[SnapshotRepository]:
     """Through a snapshot as well, so that everything is hashed on the way."""
     known = disk.read_json(root / "accounts.json", None)
     if known is None:
@@ -152,7 +161,7 @@ class SnapshotRepository:
     may_read_files = Repository.may_read_files
     may_write = Repository.may_write
 
-    def __init__(self, row, persons):
+    def __init__(self, row: dict, persons: dict[str, Person]) -> None:
         self.settings = _checked_settings(row["settings"])
         self._persons = persons
         self._conversations = _checked_conversations(row["conversations"])
@@ -166,7 +175,7 @@ class SnapshotRepository:
         self.history = History(objects, FixedRefs(_checked_refs(row["refs"], objects)), SNAPSHOT_LIMITS)
         self._follow()
 
-    def _follow(self):
+    def _follow(self) -> None:
         """Look at everything once: a repository that opens is whole."""
         seen = set()
         for name in (BRANCHES, TAGS, PULL_REQUESTS):
@@ -177,39 +186,39 @@ class SnapshotRepository:
                         for file in self.history.files(each.id).values():
                             self._check_large(file)
 
-    def _check_large(self, file):
-        if file.large and len(self._large.get(file.sha256, b"")) != file.size:
+    def _check_large(self, file: File) -> None:
+        if file.sha256 and len(self._large.get(file.sha256, b"")) != file.size:
             raise StoreError(f"the bytes of the large file {file.path} are missing")
 
     @property
-    def id(self):
+    def id(self) -> str:
         return self.settings.id
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return self.settings.kind
 
     @property
-    def owner(self):
+    def owner(self) -> str:
         return self.settings.id.partition("/")[0]
 
-    def read(self, file):
-        return self._large[file.sha256] if file.large else self.history.objects.read(file.oid)[1]
+    def read(self, file: File) -> bytes:
+        return self._large[file.sha256] if file.sha256 else self.history.objects.read(file.oid)[1]
 
-    def conversations(self):
+    def conversations(self) -> list[dict]:
         return self._conversations
 
-    def person(self, name):
+    def person(self, name: str | None) -> Person | None:
         return None if name is None else self._persons.get(name, Person(name, "write"))
 
 
-def _is_bytes(data):
+def _is_bytes(data: object) -> bool:
     if type(data) is not bytes:
         raise StoreError("a snapshot's object is not bytes")
     return True
 
 
-def _checked_settings(value):
+def _checked_settings(value: object) -> Settings:
     settings = Settings.read(value)
     owner, name = split_id(settings.id)
     if settings.kind not in KINDS or settings.id != f"{owner}/{name}":
@@ -220,7 +229,7 @@ def _checked_settings(value):
     return settings
 
 
-def _checked_refs(value, objects):
+def _checked_refs(value: Any, objects: PackedObjects) -> dict[str, Ref]:
     refs = {}
     for name, (commit, tag) in itertools.islice(value.items(), 10_000):
         prefix = next(
@@ -243,7 +252,7 @@ def _checked_refs(value, objects):
 _CONVERSATION = {"num": int, "title": str, "status": str, "author": str, "pull_request": bool}
 
 
-def _checked_conversations(rows):
+def _checked_conversations(rows: Any) -> list[dict]:
     for row in rows:
         if any(type(row[name]) is not kind for name, kind in _CONVERSATION.items()):
             raise StoreError("a discussion is malformed")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from course_utils.hub.store import disk
@@ -21,7 +22,7 @@ class Table:
     written at the end of the block.
     """
 
-    def __init__(self, path: Path, scratch: Path):
+    def __init__(self, path: Path, scratch: Path) -> None:
         self._path = path
         self._scratch = scratch
         self._lock = threading.RLock()
@@ -39,7 +40,7 @@ class Table:
         return rows
 
     @contextlib.contextmanager
-    def changed(self):
+    def changed(self) -> Iterator[list[dict]]:
         with self._lock:
             rows = copy.deepcopy(self.rows)
             yield rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from course_utils.hub.server.pages.frame import render, repository_page, shown
 from course_utils.hub.server.pages.preview import first_table, preview
 from course_utils.hub.server.pages.prose import prose
@@ -9,11 +11,18 @@ from course_utils.hub.server.pages.use import METRICS, how_to_use
 from course_utils.hub.store import cards
 from course_utils.hub.store.history import File
 
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.server.pages.frame import Shown
+    from course_utils.hub.server.pages.preview import Preview
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.repository import Repository
+
 APP_FILES = {"docker": "Dockerfile", "static": "index.html"}
 
 
 @repository_page("")
-def card(service, request, repository):
+def card(service: Service, request: Request, repository: Repository) -> Response:
     here = shown(request, repository)
     file = repository.history.file(here.commit, "README.md")
     found = None
@@ -37,7 +46,7 @@ def card(service, request, repository):
     )
 
 
-def readers(repository):
+def readers(repository: Repository) -> str:
     """Who may read, in a sentence."""
     if repository.settings.private:
         return f"Private: only {repository.owner} may see and read it."
@@ -48,7 +57,7 @@ def readers(repository):
     return "Public: everybody may read it, without a token."
 
 
-def rows_of(repository, here):
+def rows_of(repository: Repository, here: Shown) -> Preview | None:
     """The `Preview` of a dataset, for who may read its files."""
     if repository.kind != "dataset" or not here.may_read:
         return None
@@ -56,7 +65,7 @@ def rows_of(repository, here):
     return preview(repository, file) if file else None
 
 
-def lacks(repository, here, data):
+def lacks(repository: Repository, here: Shown, data: dict) -> tuple[str, str] | None:
     """(what a new repository still lacks, a command that brings it), or None if there is something to use."""
     history = repository.history
     if repository.kind == "space":
@@ -79,9 +88,9 @@ def lacks(repository, here, data):
     return "This model has no weights yet.", f'model.push_to_hub("{repository.id}")'
 
 
-def app_file(data, sdk):
+def app_file(data: dict, sdk: str | None) -> str:
     """The file that a Space begins with, as its card has it."""
     named, sdk = data.get("app_file"), data.get("sdk") or sdk
     if isinstance(named, str) and named and sdk != "docker":
         return named
-    return APP_FILES.get(sdk, "app.py") if isinstance(sdk, str | None) else "app.py"
+    return APP_FILES.get(sdk, "app.py") if isinstance(sdk, str) else "app.py"

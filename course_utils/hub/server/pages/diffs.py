@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from course_utils.hub.store.lines import hunks
+
+if TYPE_CHECKING:
+    from course_utils.hub.store.history import File
+    from course_utils.hub.store.lines import Effort
+    from course_utils.hub.store.repository import Repository
 
 TEXT_BYTES, LINES = 200_000, 2000
 WHAT = {"new file": "added", "deleted file": "deleted"}
@@ -23,19 +29,21 @@ class Changed:
     lines: tuple | None
 
 
-def changed_file(repository, path, before, after, may_read, effort):
+def changed_file(
+    repository: Repository, path: str, before: File | None, after: File | None, may_read: bool, effort: Effort
+) -> Changed:
     """The `Changed` of a pair of `File` or None; without lines for who may not read
     them, and for large or binary files. effort: what comparing may still take.
     """
     what = "added" if before is None else "deleted" if after is None else "changed"
-    sides = [_lines_of(repository, each) for each in (before, after)] if may_read else [None]
-    if None in sides:
+    old, new = (_lines_of(repository, each) if may_read else None for each in (before, after))
+    if old is None or new is None:
         return Changed(path, what, None)
-    lines = itertools.islice(hunks(*sides, effort, context=2), LINES)
+    lines = itertools.islice(hunks(old, new, effort, context=2), LINES)
     return Changed(path, what, tuple(marked(line.rstrip("\n")) for line in lines))
 
 
-def of_text(diff):
+def of_text(diff: str) -> list[Changed]:
     """The `Changed` files of a unified diff as git writes it."""
     files = []
     for part in ("\n" + diff).split("\ndiff --git ")[1:]:
@@ -50,7 +58,7 @@ def of_text(diff):
     return files
 
 
-def marked(line):
+def marked(line: str) -> tuple[str, str, str]:
     """(kind, mark, text) of a line of a diff."""
     kind = KINDS.get(line[:1], "same")
     if kind == "place":
@@ -58,7 +66,7 @@ def marked(line):
     return kind, line[:1] or " ", line[1:]
 
 
-def _lines_of(repository, file):
+def _lines_of(repository: Repository, file: File | None) -> list[str] | None:
     if file is None:
         return []
     if file.large or file.size > TEXT_BYTES:

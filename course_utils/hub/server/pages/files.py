@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from course_utils.hub.server.http import FilePart, Response
@@ -13,13 +14,21 @@ from course_utils.hub.store.history import Folder
 from course_utils.hub.store.last import last_commits
 from course_utils.hub.store.names import check_path
 
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.history import File
+    from course_utils.hub.store.repository import Repository
+
 TEXT_BYTES = 200_000
 PICTURE_BYTES = 20 * 2**20
 
 
 @repository_page("/tree/{revision}")
 @repository_page("/tree/{revision}/{path*}")
-def files(service, request, repository, revision, path=""):
+def files(
+    service: Service, request: Request, repository: Repository, revision: str, path: str = ""
+) -> Response:
     here = shown(request, repository, revision)
     path = path.strip("/")
     entry = repository.history.entry(here.commit, path) if not path or check_path(path) else None
@@ -40,7 +49,7 @@ def files(service, request, repository, revision, path=""):
 
 
 @repository_page("/blob/{revision}/{path*}")
-def file(service, request, repository, revision, path):
+def file(service: Service, request: Request, repository: Repository, revision: str, path: str) -> Response:
     """A file: as a picture, as rows, as text, or as something to save; nothing
     of it for who may not read it.
     """
@@ -62,7 +71,7 @@ def file(service, request, repository, revision, path):
     )
 
 
-def text_of(repository, file):
+def text_of(repository: Repository, file: File) -> str | None:
     """The text of a small file, or None."""
     if file.large or file.size > TEXT_BYTES:
         return None
@@ -73,9 +82,10 @@ def text_of(repository, file):
 
 
 @repository_page("/show/{revision}/{path*}")
-def show(service, request, repository, revision, path):
+def show(service: Service, request: Request, repository: Repository, revision: str, path: str) -> Response:
     """The bytes of a file, to save; a browser shows none of them but pictures."""
-    service.repository(request, repository.kind, *repository.id.split("/"), "files")
+    owner, name = repository.id.split("/")
+    service.repository(request, repository.kind, owner, name, "files")
     commit = repository.head(revision)
     found = repository.history.file(commit, check_path(path))
     if found is None:

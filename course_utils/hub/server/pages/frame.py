@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from course_utils.hub.server.http import Response
@@ -11,6 +13,11 @@ from course_utils.hub.server.routing import PREFIX, Routes
 from course_utils.hub.store.clock import moment
 from course_utils.hub.store.errors import HubError, StoreError
 from course_utils.hub.store.refs import BRANCHES, TAGS
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.repository import Repository
 
 routes = Routes()
 
@@ -21,13 +28,13 @@ SECURITY = (
 KIND_TITLES = {"model": "Models", "dataset": "Datasets", "space": "Spaces"}
 
 
-def page(method, *patterns, **fixed):
+def page(method: str, *patterns: str, **fixed: object) -> Callable:
     """Register a page: its function gets the visitor as the request's person,
     and its errors become pages too.
     """
 
-    def register(function):
-        def shown(service, request, **values):
+    def register(function: Callable) -> Callable:
+        def shown(service: Service, request: Request, **values: Any) -> Response:
             request.person = visitor(service, request)
             try:
                 return function(service, request, **values)
@@ -39,18 +46,20 @@ def page(method, *patterns, **fixed):
     return register
 
 
-def every_kind(tail):
+def every_kind(tail: str) -> list[tuple[str, str]]:
     """The address of a page for each kind of repository, with the kind as a value."""
     return [(kind, f"/{PREFIX[kind]}{{owner}}/{{name}}{tail}") for kind in ("dataset", "space", "model")]
 
 
-def repository_page(tail, method="GET HEAD"):
+def repository_page(tail: str, method: str = "GET HEAD") -> Callable:
     """Register a page of one repository, for each kind; the function gets the
     repository, which the visitor may see.
     """
 
-    def register(function):
-        def shown(service, request, kind, owner, name, **values):
+    def register(function: Callable) -> Callable:
+        def shown(
+            service: Service, request: Request, kind: str, owner: str, name: str, **values: Any
+        ) -> Response:
             return function(service, request, service.repository(request, kind, owner, name), **values)
 
         for kind, pattern in every_kind(tail):
@@ -60,7 +69,7 @@ def repository_page(tail, method="GET HEAD"):
     return register
 
 
-def render(request, name, status=200, **values):
+def render(request: Request, name: str, status: int = 200, **values: Any) -> Response:
     template = templates().get_template(name)
     html = template.render(visitor=request.person, here=request.path, kinds=KIND_TITLES, **values)
     headers = {
@@ -73,10 +82,10 @@ def render(request, name, status=200, **values):
     return Response(status, html.encode(errors="replace"), headers)
 
 
-_TEMPLATES = []
+_TEMPLATES: list = []
 
 
-def templates():
+def templates() -> Any:
     if not _TEMPLATES:
         import jinja2
 
@@ -98,7 +107,7 @@ def templates():
     return _TEMPLATES[0]
 
 
-def size_text(count):
+def size_text(count: float) -> str:
     """Bytes as people read them."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
@@ -107,11 +116,11 @@ def size_text(count):
     return f"{count:.1f} GB"
 
 
-def moment_text(seconds):
+def moment_text(seconds: int) -> str:
     return moment(seconds).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
 
 
-def day_text(seconds):
+def day_text(seconds: int) -> str:
     return moment(seconds).strftime("%d %b %Y").lstrip("0")
 
 
@@ -135,7 +144,7 @@ class Shown:
     asked: str | None
 
 
-def shown(request, repository, revision="main"):
+def shown(request: Request, repository: Repository, revision: str = "main") -> Shown:
     commit = repository.head(revision)
     asked = repository.settings.access.get(request.person.name) if request.person else None
     return Shown(
@@ -156,11 +165,11 @@ def shown(request, repository, revision="main"):
     )
 
 
-def address(repository):
+def address(repository: Repository) -> str:
     return f"/{PREFIX[repository.kind]}{repository.id}"
 
 
-def error_page(service, request, error):
+def error_page(service: Service, request: Request, error: HubError | StoreError) -> Response:
     status = error.status if isinstance(error, HubError) else 500
     if status == 307:
         raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from course_utils.hub.server import rows
 from course_utils.hub.server.http import Response
@@ -12,6 +13,10 @@ from course_utils.hub.server.repository_routes import fits
 from course_utils.hub.server.routing import PREFIX
 from course_utils.hub.store.errors import HubError
 
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request
+    from course_utils.hub.server.service import Service
+
 LISTED = 200
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" '
@@ -20,18 +25,18 @@ ICON = (
 
 
 @routes.add("GET HEAD", "/style.css")
-def style(service, request):
+def style(service: Service, request: Request) -> Response:
     text = resources.files("course_utils.hub.server").joinpath("style.css").read_bytes()
     return Response(200, text, {"Content-Type": "text/css; charset=utf-8", "Cache-Control": "max-age=60"})
 
 
 @routes.add("GET HEAD", "/icon.svg")
-def icon(service, request):
+def icon(service: Service, request: Request) -> Response:
     return Response(200, ICON.encode(), {"Content-Type": "image/svg+xml", "Cache-Control": "max-age=60"})
 
 
 @page("GET HEAD", "/")
-def front(service, request):
+def front(service: Service, request: Request) -> Response:
     if (key := request.first("key")) is not None:
         if key not in service.page_keys:
             raise HubError(403, "This address is from another Hub, or from before it was started again.")
@@ -43,18 +48,18 @@ def front(service, request):
 @page("GET HEAD", "/models", kind="model")
 @page("GET HEAD", "/datasets", kind="dataset")
 @page("GET HEAD", "/spaces", kind="space")
-def of_kind(service, request, kind):
+def of_kind(service: Service, request: Request, kind: str) -> Response:
     return list_page(service, request, kind)
 
 
 @page("GET HEAD", "/{owner}")
-def person(service, request, owner):
+def person(service: Service, request: Request, owner: str) -> Response:
     if not service.store.accounts.exists(owner):
         raise HubError(404, f"There is no {owner!r} here.")
     return list_page(service, request, None, owner)
 
 
-def list_page(service, request, kind, owner=None):
+def list_page(service: Service, request: Request, kind: str | None, owner: str | None = None) -> Response:
     found = [
         (each.kind, rows.summary(each))
         for each in service.store.repositories(kind)

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 from course_utils.hub.server.pages.diffs import changed_file
 from course_utils.hub.server.pages.frame import render, repository_page, shown
 from course_utils.hub.store.lines import Effort
 
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request, Response
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.repository import Repository
+
 COMMITS, DIFF_FILES = 200, 20
 
 
 @repository_page("/commits/{revision}")
-def commits(service, request, repository, revision):
+def commits(service: Service, request: Request, repository: Repository, revision: str) -> Response:
     here = shown(request, repository, revision)
     found = list(itertools.islice(repository.history.commits(here.commit), COMMITS))
-    names = {}
+    names: dict[str, list[str]] = {}
     for name, oid in (*here.branches.items(), *here.versions.items()):
         names.setdefault(oid, []).append(name)
     return render(request, "commits.html", repo=here, commits=found, names=names, tab="commits")
 
 
 @repository_page("/commit/{revision}")
-def commit(service, request, repository, revision):
+def commit(service: Service, request: Request, repository: Repository, revision: str) -> Response:
     here = shown(request, repository, revision)
     this = repository.history.commit(here.commit)
     changed = repository.history.changed(this.parents[0] if this.parents else None, this.id)
@@ -36,7 +42,7 @@ def commit(service, request, repository, revision):
 
 
 @repository_page("/refs")
-def versions(service, request, repository):
+def versions(service: Service, request: Request, repository: Repository) -> Response:
     here = shown(request, repository)
     names = {
         title: [(name, repository.history.commit(oid)) for name, oid in sorted(table.items())]

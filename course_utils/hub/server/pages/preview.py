@@ -11,14 +11,20 @@ import csv
 import io
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from course_utils.hub.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from course_utils.hub.store.history import File
+    from course_utils.hub.store.repository import Repository
 
 ROWS, COLUMNS, CELL = 5, 20, 200
 TEXT_BYTES = 2**18
 GROUP_BYTES, FOOTER_BYTES = 2**28, 2**22
-READERS = {}
+READERS: dict[str, Callable] = {}
 # pyarrow's own errors are ValueError, KeyError, OSError, TypeError, MemoryError and NotImplementedError too
 UNREADABLE = (
     ValueError,
@@ -47,17 +53,17 @@ class Preview:
     left_out: int = 0
 
 
-def reads(*endings):
+def reads(*endings: str) -> Callable:
     """Register a function (repository, file) -> (column names, rows as dicts, how many there are or None)."""
 
-    def register(function):
+    def register(function: Callable) -> Callable:
         READERS.update(dict.fromkeys(endings, function))
         return function
 
     return register
 
 
-def preview(repository, file):
+def preview(repository: Repository, file: File) -> Preview | None:
     """The `Preview` of a `File`, or None if it is no table, or can't be read as one."""
     reader = READERS.get(file.path.rpartition(".")[2].lower())
     if reader is None:
@@ -73,7 +79,7 @@ def preview(repository, file):
     )
 
 
-def first_table(repository, commit):
+def first_table(repository: Repository, commit: str) -> File | None:
     """The file of a dataset whose rows are shown: of those for training the first, if there are any.
 
     None without a table.
@@ -81,12 +87,18 @@ def first_table(repository, commit):
     tables = [
         each
         for each in itertools.islice(repository.history.walk(commit), 10_000)
-        if hasattr(each, "size") and each.path.rpartition(".")[2].lower() in READERS and not _about(each.path)
+        if isinstance(each, File)
+        and each.path.rpartition(".")[2].lower() in READERS
+        and not _about(each.path)
     ]
     return min(tables, key=lambda file: ("train" not in file.path, file.path), default=None)
 
 
-def _about(path):
+def _ending(path: str) -> str:
+    return path.rpartition(".")[2].lower()
+
+
+def _about(path: str) -> bool:
     """Whether a file tells about the data and is none."""
     return path.rpartition("/")[2] in (
         "dataset_infos.json",
@@ -96,7 +108,7 @@ def _about(path):
     )
 
 
-def cell(value):
+def cell(value: object) -> str:
     """A value as a short text."""
     if value is None:
         return "–"
@@ -114,7 +126,7 @@ def cell(value):
 
 
 @reads("parquet")
-def parquet(repository, file):
+def parquet(repository: Repository, file: File) -> tuple[list[str], list[dict], int]:
     import pyarrow.parquet
 
     source = repository.large_path(file) if file.large else io.BytesIO(repository.read(file))
@@ -131,14 +143,14 @@ def parquet(repository, file):
 
 
 @reads("jsonl", "ndjson")
-def json_lines(repository, file):
+def json_lines(repository: Repository, file: File) -> tuple[list[str], list[dict], int | None]:
     lines = _beginning(repository, file).splitlines()
     rows = [json.loads(line) for line in lines[:ROWS] if line.strip()]
     return _of_dicts(rows), rows, None
 
 
 @reads("json")
-def json_list(repository, file):
+def json_list(repository: Repository, file: File) -> tuple[list[str], list[dict], int | None]:
     text = _beginning(repository, file)
     if not text.lstrip().startswith("["):
         return json_lines(repository, file)
@@ -149,20 +161,20 @@ def json_list(repository, file):
 
 
 @reads("csv", "tsv")
-def separated(repository, file):
+def separated(repository: Repository, file: File) -> tuple[list[str], list[dict], int | None]:
     mark = "\t" if file.path.lower().endswith("tsv") else ","
     lines = csv.reader(io.StringIO(_beginning(repository, file), newline=""), delimiter=mark)
     names = list(dict.fromkeys(next(lines, [])))
     return names, [dict(zip(names, line)) for line in itertools.islice(lines, ROWS)], None
 
 
-def _of_dicts(rows):
+def _of_dicts(rows: list[dict]) -> list[str]:
     if not all(isinstance(row, dict) for row in rows):
         raise ValueError("not a table")
     return list(dict.fromkeys(str(name) for row in rows for name in row))
 
 
-def _beginning(repository, file):
+def _beginning(repository: Repository, file: File) -> str:
     """The first whole lines of a text file."""
     if file.large:
         with open(repository.large_path(file), "rb") as stream:

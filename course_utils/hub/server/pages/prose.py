@@ -5,10 +5,16 @@ from __future__ import annotations
 import functools
 import html
 import re
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from course_utils.hub.server.pages.frame import address
 from course_utils.sanitise import MOST_CHARACTERS, TooTangled, sanitised
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from course_utils.hub.store.repository import Repository
 
 PICTURES = {
     "png": "image/png",
@@ -26,7 +32,9 @@ OUR_NAMES = (
 )  # under which a card may name its own repository
 
 
-def prose(text, repository, commit, may_read, lower=1, wrap=False):
+def prose(
+    text: str, repository: Repository, commit: str, may_read: bool, lower: int = 1, wrap: bool = False
+) -> Markup:
     """Markdown, with HTML in it, as safe HTML.
 
     Pictures are those of the repository, for who may read its files. lower: how many levels headings
@@ -48,27 +56,27 @@ def prose(text, repository, commit, may_read, lower=1, wrap=False):
     return markupsafe.Markup(safe)
 
 
-def is_picture(path):
+def is_picture(path: str) -> bool:
     return path.rpartition(".")[2].lower() in PICTURES
 
 
 class Places:
     """Where the addresses in a text of a repository lead."""
 
-    def __init__(self, repository, commit, may_read):
+    def __init__(self, repository: Repository, commit: str, may_read: bool) -> None:
         self._repository = repository
         self._commit = commit
         self._may_read = may_read
         self._here = address(repository)
 
-    def picture(self, url):
+    def picture(self, url: str) -> str | None:
         """The address of a picture of this repository, or None for all others."""
         path = self._path(url)
         if path is None or not self._may_read or not is_picture(path):
             return None
         return f"{self._here}/show/{self._commit}/{quote(path)}"
 
-    def link(self, url):
+    def link(self, url: str) -> str | None:
         """The page of a file or folder of this repository, or another page of this Hub."""
         parts = _split(url)
         if parts is None or parts.netloc or parts.scheme:
@@ -82,7 +90,7 @@ class Places:
         kind = "tree" if entry is not None and entry.folder else "blob"
         return f"{self._here}/{kind}/main/{quote(path)}"
 
-    def _path(self, url):
+    def _path(self, url: str) -> str | None:
         """The path of a file of this repository that an address means, or None."""
         parts = _split(url)
         if parts is None:
@@ -95,7 +103,7 @@ class Places:
         return None
 
 
-def _split(url):
+def _split(url: str) -> SplitResult | None:
     """The parts of an address as a browser has them, or None if it has none."""
     try:
         return None if "\\" in url or url.startswith("//") else urlsplit(url)
@@ -103,9 +111,9 @@ def _split(url):
         return None
 
 
-def _inside(path):
+def _inside(path: str) -> str | None:
     """A path without "." and "..", or None if it leaves the repository."""
-    kept = []
+    kept: list[str] = []
     for part in path.split("/"):
         if part == "..":
             if not kept:
@@ -116,15 +124,15 @@ def _inside(path):
     return "/".join(kept) or None
 
 
-def _as_html(text, wrap):
+def _as_html(text: str, wrap: bool) -> str:
     import mistune
 
     plugins = ["table", "strikethrough", "footnotes", "task_lists", "url"]
-    return mistune.create_markdown(renderer=_renderer()(), plugins=plugins, hard_wrap=wrap)(text)
+    return str(mistune.create_markdown(renderer=_renderer()(), plugins=plugins, hard_wrap=wrap)(text))
 
 
 @functools.lru_cache(1)
-def _renderer():
+def _renderer() -> Any:
     import mistune
 
     class Renderer(mistune.HTMLRenderer):
@@ -132,16 +140,16 @@ def _renderer():
         one rule for HTML and markdown.
         """
 
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__(escape=False, allow_harmful_protocols=True)
-            self._slugs = {}
+            self._slugs: dict[str, int] = {}
 
-        def heading(self, text, level, **attributes):
+        def heading(self, text: str, level: int, **attributes: Any) -> str:
             slug = re.sub(r"<[^<>]*>|[^\w\s-]", "", html.unescape(text)).strip().lower().replace(" ", "-")
             count = self._slugs[slug] = self._slugs.get(slug, -1) + 1
             return super().heading(text, level, id=f"{slug}-{count}" if count else slug)
 
-        def table_cell(self, text, align=None, head=False):
+        def table_cell(self, text: str, align: str | None = None, head: bool = False) -> str:
             tag, where = "th" if head else "td", f' align="{align}"' if align else ""
             return f"<{tag}{where}>{text}</{tag}>\n"
 

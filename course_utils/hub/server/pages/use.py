@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from course_utils.hub.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from course_utils.hub.server.pages.frame import Shown
+    from course_utils.hub.store.cards import Card
+    from course_utils.hub.store.repository import Repository
 
 CONFIG_BYTES = 2**20
 AUTO_CLASSES = {
@@ -49,7 +55,7 @@ ADAPTER_CLASSES = {
 METRICS = "evaluate-metric"  # the organisation whose Spaces evaluate.load finds by their short names
 
 
-def how_to_use(repository, here, card):
+def how_to_use(repository: Repository, here: Shown, card: Card) -> str:
     """Python that loads the repository. What lies in its files is asked only if the visitor may read them."""
     if repository.kind == "dataset":
         return _dataset(repository.id, card.data)
@@ -58,43 +64,40 @@ def how_to_use(repository, here, card):
     return _model(repository, here, card.data)
 
 
-def _dataset(identifier, data):
+def _dataset(identifier: str, data: dict) -> str:
     configs = data.get("configs")
-    names = (
-        [each.get("config_name") for each in configs if isinstance(each, dict)]
-        if isinstance(configs, list)
-        else []
-    )
-    names = [each for each in names if isinstance(each, str) and each != "default"]
+    listed = configs if isinstance(configs, list) else []
+    found = [each.get("config_name") for each in listed if isinstance(each, dict)]
+    names = [each for each in found if isinstance(each, str) and each != "default"]
     chosen = f', "{names[0]}"' if names and names[0].isprintable() and '"' not in names[0] else ""
     return f'from datasets import load_dataset\n\ndata = load_dataset("{identifier}"{chosen})'
 
 
-def _space(repository):
+def _space(repository: Repository) -> str:
     if repository.owner == METRICS:
         return f'import evaluate\n\nmetric = evaluate.load("{repository.id.partition("/")[2]}")'
     return _download(repository.id, ', repo_type="space"')
 
 
-def _download(identifier, kind=""):
+def _download(identifier: str, kind: str = "") -> str:
     return (
         f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{identifier}"{kind})'
     )
 
 
-def _model(repository, here, data):
+def _model(repository: Repository, here: Shown, data: dict) -> str:
     config = _json(repository, here, "config.json")
     adapter = _json(repository, here, "adapter_config.json")
     if adapter is not None or data.get("library_name") == "peft":
         chosen = ADAPTER_CLASSES.get(_text((adapter or {}).get("task_type")), "AutoPeftModel")
         return _load("peft", chosen, repository.id)
-    chosen = _auto_class(config or {}, data)
-    if chosen is None or data.get("library_name", "transformers") != "transformers":
+    auto = _auto_class(config or {}, data)
+    if auto is None or data.get("library_name", "transformers") != "transformers":
         return _download(repository.id)
-    return _load("transformers", chosen, repository.id)
+    return _load("transformers", auto, repository.id)
 
 
-def _auto_class(config, data):
+def _auto_class(config: dict, data: dict) -> str | None:
     """By the weights' architecture, then by the card's tag; None where neither says
     that transformers can load it.
     """
@@ -106,11 +109,11 @@ def _auto_class(config, data):
     return AUTO_CLASSES.get(_text(data.get("pipeline_tag")), "AutoModel" if "model_type" in config else None)
 
 
-def _text(value):
+def _text(value: list[str] | str | None) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _load(library, chosen, identifier):
+def _load(library: str, chosen: str, identifier: str) -> str:
     model = f"model = {chosen}.from_pretrained(name)"
     if library == "peft":
         return f'from peft import {chosen}\n\nname = "{identifier}"\n{model}'
@@ -118,7 +121,7 @@ def _load(library, chosen, identifier):
     return f'from transformers import {chosen}, AutoTokenizer\n\nname = "{identifier}"\n{tokenizer}\n{model}'
 
 
-def _json(repository, here, path):
+def _json(repository: Repository, here: Shown, path: str) -> dict | None:
     """A small JSON file of the repository as a dict; {} if it is there but
     can't be read, None if it isn't.
     """

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import secrets
 from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from course_utils.hub.store.errors import HubError, bad_request
 
+if TYPE_CHECKING:
+    from course_utils.hub.server.http import Request
+    from course_utils.hub.server.service import Service
+    from course_utils.hub.store.accounts import Person
+
 FORM_BYTES, FORM_FIELDS = 2**20, 20
 
 
-def sign_in_key(service, name):
+def sign_in_key(service: Service, name: str) -> str:
     """The secret that opens the page as that person."""
     for key, owner in service.page_keys.items():
         if owner == name:
@@ -25,11 +31,11 @@ def sign_in_key(service, name):
     return key
 
 
-def cookie_name(service):
+def cookie_name(service: Service) -> str:
     return f"course_hub_{service.url.rpartition(':')[2]}"
 
 
-def visitor(service, request):
+def visitor(service: Service, request: Request) -> Person | None:
     """The `Person` in front of the browser, or None."""
     try:
         cookie = SimpleCookie(request.headers.get("Cookie", "")).get(cookie_name(service))
@@ -39,7 +45,7 @@ def visitor(service, request):
     return service.store.accounts.person(name) if name else None
 
 
-def own_form(service, request):
+def own_form(service: Service, request: Request) -> dict[str, str]:
     """{field: text} of a form on the Hub's own page; 403 unless the browser says that it was sent from there.
 
     The cookie alone proves nothing: to a browser all servers at 127.0.0.1 are one site, and send it along.
