@@ -141,6 +141,7 @@ def _card(repository: RepositoryView, revision: str = "main") -> Card:
     with _reading(repository):
         card = repository.card(revision)
     expect.true(card is not None, f"a README.md in {repository.id}", "none")
+    assert card is not None  # or the line above had failed
     return card
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from course_utils.hub.store.errors import StoreError
+from course_utils.hub.store.history import File
 
 if TYPE_CHECKING:
-    from course_utils.hub.store.history import File
     from course_utils.hub.store.repository import Repository
 
 ROWS, COLUMNS, CELL = 5, 20, 200
@@ -65,7 +65,7 @@ def reads(*endings: str) -> Callable:
 
 def preview(repository: Repository, file: File) -> Preview | None:
     """The `Preview` of a `File`, or None if it is no table, or can't be read as one."""
-    reader = READERS.get(file.path.rpartition(".")[2].lower())
+    reader = READERS.get(_ending(file.path))
     if reader is None:
         return None
     try:
@@ -87,9 +87,7 @@ def first_table(repository: Repository, commit: str) -> File | None:
     tables = [
         each
         for each in itertools.islice(repository.history.walk(commit), 10_000)
-        if isinstance(each, File)
-        and each.path.rpartition(".")[2].lower() in READERS
-        and not _about(each.path)
+        if isinstance(each, File) and _ending(each.path) in READERS and not _about(each.path)
     ]
     return min(tables, key=lambda file: ("train" not in file.path, file.path), default=None)
 
