@@ -40,9 +40,9 @@ README = """# One day of generative AI: your workbook
 Lessons to read and run, and exercises that tell you how far you are. Everything in this folder is yours to
 write in; nothing here is overwritten by a later `course start`.
 
-If `make start` finds a `Makefile` here, it installs what is missing and opens the workbook in JupyterLab; you
-need Python 3.11 or newer, `make` and 4 GB of disk. On Windows: `python course_utils\\install.py`, then
-`.venv\\Scripts\\course lab`. Where the workbook is installed already, `course lab` in this folder opens it.
+Where the workbook is installed already, `course lab` in this folder opens it in JupyterLab. Where it is not,
+and a `Makefile` lies here, `make start` installs what is missing and opens it; you need Python 3.11 or newer,
+`make` and 4 GB of disk. On Windows: `python course_utils\\install.py`, then `.venv\\Scripts\\course lab`.
 
 | you want to | go to |
 |---|---|
