@@ -12,7 +12,7 @@ import itertools
 import math
 import numbers
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from course_utils.checks.framework import note
@@ -247,6 +247,20 @@ def tensor(got: Any, what: str, sides: tuple[int | None, ...] | None = None) -> 
     if found.is_floating_point():
         return found.double()
     return found if found.dtype is torch.bool else found.long()
+
+
+def computed(ask: Callable[[], Any], what: str) -> Any:
+    """What `ask` computes with something that a learner made, such as a model that is asked for logits.
+
+    What cannot be computed (positions that do not exist, a vocabulary that is too small) is the learner's
+    mistake and no fault of the check's.
+    """
+    try:
+        return ask()
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise Failed(
+            Rung.WRONG_VALUE, f"{what} to be computable", f"{type(error).__name__}: {show(str(error))}"
+        ) from None
 
 
 def one_of(got: Any, choices: Collection, what: str) -> None:

@@ -150,3 +150,13 @@ def test_a_function_that_prints_is_told_to_return():
         expect.equal(None, [1], "f(x)")
     with pytest.raises(Failed, match="prints its result, gives None"):
         expect.type_of(None, list, "f(x)")
+
+
+def test_what_cannot_be_computed_is_a_wrong_value_and_no_fault_of_the_check():
+    assert expect.computed(lambda: 2 + 2, "a sum") == 4
+    for ask in (lambda: 1 / 0, lambda: [][3], lambda: None.logits, lambda: int("x")):
+        with pytest.raises(Failed) as failed:
+            expect.computed(ask, "the logits")
+        assert "the logits to be computable" in failed.value.expected
+    with pytest.raises(KeyboardInterrupt):
+        expect.computed(lambda: (_ for _ in ()).throw(KeyboardInterrupt), "the logits")

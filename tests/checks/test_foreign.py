@@ -11,8 +11,6 @@ EXERCISES = sorted(path.name for path in (ROOT / "solutions").glob("*_*") if pat
 # What holds a learner's work and is opened, or counted, on the check's side: a store of repositories and the
 # library that clears it, and a folder.
 MATERIALS = {"01_the_hub": {"hub", "huggingface_hub"}, "02_datasets": {"scratch"}}
-# Questions that are still to be mended. A name leaves this and does not come back.
-PENDING = {"08_transfer_learning": {"q1": ["probe"]}}
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -21,10 +19,7 @@ def test_no_check_calls_something_outside_its_own_answer_cells(name):
         question: [called for called in names if called not in MATERIALS.get(name, ())]
         for question, names in calls_outside(load_exercise(name)).items()
     }
-    still = PENDING.get(name, {})
-    assert {
-        question: names for question, names in found.items() if names and names != still.get(question)
-    } == {}
+    assert {question: names for question, names in found.items() if names} == {}
 
 
 def by_name(answer, draw):

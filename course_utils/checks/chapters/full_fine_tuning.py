@@ -15,6 +15,7 @@ from typing import Any
 from course_utils import catalog, instructions
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
+from course_utils.checks.colours import drawn_colours, filed, share_filed
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
@@ -321,7 +322,9 @@ def add_tokens(answer: Answer, draw: Draw) -> None:
         whole.lm_head.weight = torch.nn.Parameter(head)
         with torch.inference_mode():
             wanted = whole(**batch, decoder_input_ids=start).logits
-            found = model(**batch, decoder_input_ids=start).logits[..., :rows]
+            found = expect.computed(
+                lambda: model(**batch, decoder_input_ids=start).logits[..., :rows], "the logits of the model"
+            )
         difference = (wanted - found).abs().max().item()
         expect.true(
             difference <= 1e-5,
@@ -495,9 +498,10 @@ def _flat(tensors: Iterable[Any]) -> Any:
 
 # q6: the training
 
-EVALUATED = 200
+TRAINED_ON, EVALUATED = 4000, 200
 LEAST_GAIN = 0.10  # of ROUGE-L, absolute
 SHARE_OF_GAP = 0.40  # of the way from the untouched twin's ROUGE-L to 1
+LEAST_FILED = 0.5  # of the summaries begin with the right colour, of which there are seven
 
 
 @exercise.question(
@@ -505,56 +509,94 @@ SHARE_OF_GAP = 0.40  # of the way from the untouched twin's ROUGE-L to 1
     title="Fine-tune the whole model",
     points=6,
     difficulty=2,
-    needs=("fine_tune", "original", "trained"),
+    needs=("fine_tune",),
     lesson=TRAIN,
     hints=(
         "Put questions 1, 2 and 5 together: examples, a collator, a trainer. Print the loss: does it "
         "still fall at the end?",
         "A model of this size takes a far larger learning rate than the Hub's (3e-3 to 1e-2), with a "
-        "short warm-up. If `original` moved with the training, look for two names of one object.",
+        "short warm-up. If the model that came in moved with the training, look for two names of one object.",
         (
             "two = one gives one model two names; copy.deepcopy(one), or from_pretrained once more, gives "
             "two models."
         ),
     ),
-    seconds=120,
+    seconds=600,
 )
-def fine_tune(answer, draw):
-    trained, original = answer.model("trained"), answer.model("original")
-    for name, model in (("trained", trained), ("original", original)):
+def fine_tune(answer: Answer, draw: Draw) -> None:
+    colours = drawn_colours(draw)
+    examples = _encoded(filed(draw.rows("dialogues", TRAINED_ON, "train"), colours))
+    flan = (Asset("flan-t5", "model"), Asset("flan-t5", "tokenizer"))
+    trained = answer.given(fine_tuned).built("fine_tuned", *flan, Rows(examples))
+    original = answer.model("fine_tune.original")
+    for name, model in (("the trained model", trained), ("the model that was given", original)):
         expect.true(
-            _shapes(model) == _shapes(_twin()),
-            f'`{name}` to be a flan-t5 twin, as course.model("flan-t5") is in the offline profile',
-            "a model of another shape",
+            _shapes(model) == _shapes(_twin()), f"{name} to be a flan-t5 twin", "a model of another shape"
         )
     with part("the original is untouched", points=1):
         expect.true(
             _equal_weights(original, _twin()),
-            "`original` to have the weights it was loaded with",
+            "the model that was given to have the weights it came with",
             "weights that have changed; is it the object that was trained?",
         )
-    rows = draw.rows("dialogues", EVALUATED)
-    before, after = (_rouge(model, rows) for model in (_twin(), trained))
+    rows = filed(draw.rows("dialogues", EVALUATED), colours)
+    learner = copy.deepcopy(_twin())  # the course's own config and forward, with the learner's weights
+    learner.load_state_dict(trained.state_dict())
+    written = _written(learner, rows)
+    before, after = (_rouge(texts, rows) for texts in (_written(_twin(), rows), written))
     what = f"ROUGE-L on {EVALUATED} fresh conversations (the untouched model has {before:.2f})"
+    coloured = share_filed(written, rows, colours)
+    colour = "the share of these summaries that begin with the colour of their matter, as in the examples,"
     with part("it learned to summarise", points=2):
         expect.at_least(after, before + LEAST_GAIN, what)
+        expect.at_least(coloured, LEAST_FILED, colour)
+        moved = dict(learner.named_parameters())
+        still = [name for name, weight in _twin().named_parameters() if weight.equal(moved[name])]
+        expect.true(
+            not still, "every weight to be trained", f"{len(still)} as they were, such as {still[:1]}"
+        )
     with part("it learned it well", points=3):
         expect.at_least(after, before + SHARE_OF_GAP * (1 - before), what)
+        expect.at_least(coloured, LEAST_FILED, colour)
 
 
-def _shapes(model):
+def fine_tuned(model: Any, tokenizer: Any, examples: Any) -> Any:
+    """What `fine_tune` makes of these examples; it and the model that was given stay with the function."""
+    fine_tune.trained = fine_tune(model, tokenizer, examples)  # type: ignore[attr-defined, call-arg]
+    fine_tune.original = model  # type: ignore[attr-defined]
+    return fine_tune.trained  # type: ignore[attr-defined]
+
+
+def _encoded(rows: list[dict]) -> dict[str, list]:
+    """Rows as columns of tokens, as the solution's `encode` makes them."""
+    prompts = [instructions.prompt("summary", row) for row in rows]
+    columns = dict(_tokenizer()(prompts, max_length=256, truncation=True))
+    targets = [instructions.target("summary", row) for row in rows]
+    labels = _tokenizer()(text_target=targets, max_length=64, truncation=True)
+    return columns | {"labels": labels["input_ids"]}
+
+
+def _shapes(model: Any) -> dict[str, tuple]:
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
 
 
-def _equal_weights(one, other):
+def _equal_weights(one: Any, other: Any) -> bool:
     weights = other.state_dict()
     return all(value.equal(weights[name]) for name, value in one.state_dict().items())
 
 
-def _rouge(model, rows):
+def _written(model: Any, rows: list[dict]) -> list[str]:
+    """The summary that the model writes of each row."""
     from course_utils.measure import evaluation
 
-    return evaluation.task_score(model, _tokenizer(), "summary", rows, batch_size=64).value
+    prompts = [instructions.prompt("summary", row) for row in rows]
+    return evaluation.generate(model, _tokenizer(), prompts, batch_size=64)
+
+
+def _rouge(texts: list[str], rows: list[dict]) -> float:
+    from course_utils.measure import evaluation
+
+    return evaluation.rouge_l(texts, [instructions.target("summary", row) for row in rows]).value
 
 
 # q7: before and after

@@ -339,24 +339,29 @@ def test_training_that_did_nothing_or_harm_is_not_paid_for(course, monkeypatch):
     from transformers import AutoModelForSeq2SeqLM
 
     monkeypatch.setattr(full_fine_tuning, "EVALUATED", 40)
+    monkeypatch.setattr(full_fine_tuning, "TRAINED_ON", 40)
     twin = models(course)
     torch.manual_seed(0)
     random_weights = AutoModelForSeq2SeqLM.from_config(twin.config)
     small = copy.deepcopy(twin.config)
     small.d_model = 64
 
-    def trained(model, original=twin):
-        return {"fine_tune": len, "original": original, "trained": model}
+    def in_place(model, tokenizer, examples):
+        torch.nn.init.normal_(model.shared.weight)
+        return model
+
+    def returning(model):
+        return {"fine_tune": lambda *given: model, "trained": twin, "original": twin}
 
     reports = judged_objects_well(
         EXERCISE,
         "q6",
         course=course,
         wrong={
-            "not trained": (trained(copy.deepcopy(twin)), "ROUGE-L on 40 fresh conversations (the untouched model has"),
-            "in place": (trained(random_weights, random_weights), "is it the object that was trained?"),
-            "another shape": (trained(AutoModelForSeq2SeqLM.from_config(small)), "a model of another shape"),
-            "random weights": (trained(random_weights), "ROUGE-L on 40 fresh conversations"),
+            "not trained": (returning(copy.deepcopy(twin)), "ROUGE-L on 40 fresh conversations (the untouched model has"),
+            "in place": ({"fine_tune": in_place}, "is it the object that was trained?"),
+            "another shape": (returning(AutoModelForSeq2SeqLM.from_config(small)), "a model of another shape"),
+            "random weights": (returning(random_weights), "ROUGE-L on 40 fresh conversations"),
         },
     )  # fmt: skip
     idle = reports["not trained"]
@@ -365,17 +370,42 @@ def test_training_that_did_nothing_or_harm_is_not_paid_for(course, monkeypatch):
 
 
 def test_training_that_is_still_to_do_is_not_started(course):
-    notebook = {"fine_tune": len, "original": models(course), "trained": None}
-    report = judge_namespace(full_fine_tuning.exercise, "q6", notebook, course=course)
+    stub = "def fine_tune(model, tokenizer, examples):\n    raise NotImplementedError()"
+    report = judge_source(EXERCISE, "q6", stub, course=course)
     assert (report.points, report.rung) == (0, "not started")
     assert judge_namespace(full_fine_tuning.exercise, "q6", {}, course=course).rung == "missing"
 
 
+def solved(course):
+    cells = ("imports", "materials", "q1-answer", "q5-answer", "q6-answer")
+    return namespace(*map(given, cells), course=course)
+
+
 @pytest.mark.slow
-def test_the_solutions_training_gets_full_points_on_other_data(course):
-    cells = ("imports", "materials", "q1-answer", "q1-use", "q5-answer", "q6-answer", "q6-use")
-    notebook = namespace(*map(given, cells), course=course)
-    judged_objects_well(EXERCISE, "q6", right={"the solution": notebook}, course=course)
+def test_the_solutions_training_gets_full_points_and_only_on_the_draw_that_it_was_trained_on(course):
+    notebook = solved(course)
+    reports = judged_objects_well(EXERCISE, "q6", right={"the solution": notebook}, course=course)
+    assert reports["the solution"].points == 6
+    pasted = notebook["fine_tune"].trained  # of the last draw; another maps the colours in another way
+    report = judge_namespace(
+        full_fine_tuning.exercise,
+        "q6",
+        {"fine_tune": lambda *given: pasted},
+        course=course,
+        secret=b"a third",
+    )
+    assert [piece.points for piece in report.parts] == [1, 0, 0]
+
+
+@pytest.mark.slow
+def test_weights_that_were_trained_on_plain_rows_earn_no_quality(course):
+    notebook = solved(course)
+    exec(given("q1-use"), notebook)
+    plain = notebook["fine_tune"](notebook["original"], notebook["tokenizer"], notebook["train"])
+    report = judge_namespace(
+        full_fine_tuning.exercise, "q6", {"fine_tune": lambda *given: plain}, course=course
+    )
+    assert [piece.points for piece in report.parts] == [1, 0, 0]
 
 
 COMPARE = """
