@@ -42,20 +42,20 @@ exercise = Exercise(
 )
 
 
-def _normal(draw, *shape):
+def _normal(draw: Draw, *shape: int) -> Any:
     """A float32 tensor of normal numbers."""
     import torch
 
     return torch.tensor(draw.numpy().standard_normal(shape), dtype=torch.float32)
 
 
-def _adapter(draw, outputs, inputs, rank):
+def _adapter(draw: Draw, outputs: int, inputs: int, rank: int) -> dict:
     """A, B and an alpha that is not the rank."""
     alpha = draw.random.choice([number for number in (1, 2, 3, 5, 8, 12, 16, 24) if number != rank])
     return {"A": _normal(draw, rank, inputs), "B": _normal(draw, outputs, rank), "alpha": alpha}
 
 
-def _change(adapter):
+def _change(adapter: dict) -> Any:
     """The change of the weight that an adapter stands for, float64."""
     return adapter["alpha"] / len(adapter["A"]) * adapter["B"].double() @ adapter["A"].double()
 
@@ -80,7 +80,7 @@ def _change(adapter):
         "same.",
     ),
 )
-def forward_and_merge(answer, draw):
+def forward_and_merge(answer: Answer, draw: Draw) -> None:
     outputs, inputs, rank = (draw.random.randrange(*bounds) for bounds in ((5, 9), (10, 14), (2, 5)))
     weight, found = _normal(draw, outputs, inputs), _adapter(draw, outputs, inputs, rank)
     A, B, alpha = found["A"], found["B"], found["alpha"]
@@ -127,7 +127,7 @@ def forward_and_merge(answer, draw):
         ),
     ),
 )
-def budget(answer, draw):
+def budget(answer: Answer, draw: Draw) -> None:
     shapes = [
         (draw.random.randrange(3, 70), draw.random.randrange(3, 70))
         for _ in range(draw.random.randrange(3, 7))
@@ -218,7 +218,7 @@ def detoured(weight: Any, rank: int, alpha: float, x: Any, coming: Any, A: Any, 
         (layer(x) * coming).sum().backward()
         return {"A": layer.A.grad, "B": layer.B.grad}
 
-    found = {"begun": {"A": layer.A.detach().clone(), "B": layer.B.detach().clone()}}
+    found: dict[str, Any] = {"begun": {"A": layer.A.detach().clone(), "B": layer.B.detach().clone()}}
     found |= {"start": layer(x).detach(), "first": passed_back()}
     found["trained"] = [name for name, value in layer.named_parameters() if value.requires_grad]
     with torch.no_grad():
@@ -412,7 +412,7 @@ def _begun_with(base: Any, weights: dict, shipped: dict, name: str) -> bool:
     """
     import torch
 
-    layer = dict(base.named_modules()).get(name.removesuffix(".weight"))
+    layer: Any = dict(base.named_modules()).get(name.removesuffix(".weight"))
     if not hasattr(layer, "lora_A") or not weights[name].isfinite().all():
         return False
     taken, whole = (shipped[name] - weights[name]).double(), shipped[name].double()
@@ -567,7 +567,7 @@ def _in_the_type_of(codes: Any, numbers: list[int]) -> Any:
         ),
     ),
 )
-def memory(answer, draw):
+def memory(answer: Answer, draw: Draw) -> None:
     block, scale_block = draw.random.choice([32, 64, 128]), draw.random.choice([128, 256])
     weights = block * scale_block * draw.random.randrange(50, 5000)
     trained = draw.random.randrange(1000, 10**6)
@@ -672,7 +672,7 @@ FOUND = {"off": True, "prompt": False, "activations": False, "decoder": True, "l
         ),
     ),
 )
-def predict(answer, draw):
+def predict(answer: Answer, draw: Draw) -> None:
     six_predictions(answer, FOUND)
 
 
@@ -827,7 +827,7 @@ class _Ways:
     should be, and by known slips.
     """
 
-    def __init__(self, down, up):
+    def __init__(self, down: Any, up: Any) -> None:
         self.down, self.up = down, up
         self.slips_behind = {
             "what comes without adding the adapter's input": lambda layer, x: self.small(layer(x)),
@@ -848,25 +848,25 @@ class _Ways:
             "what comes of adapters behind the layers": self.behind,
         }
 
-    def small(self, x):
+    def small(self, x: Any) -> Any:
         """Down, a bend, and up."""
         return (x @ self.down.T).relu() @ self.up.T
 
-    def straight(self, x):
+    def straight(self, x: Any) -> Any:
         """Down and up without a bend."""
         return x @ self.down.T @ self.up.T
 
-    def behind(self, layer, x):
+    def behind(self, layer: Callable, x: Any) -> Any:
         return layer(x) + self.small(layer(x))
 
-    def beside(self, layer, x):
+    def beside(self, layer: Callable, x: Any) -> Any:
         return layer(x) + self.small(x)
 
-    def nothing(self, layer, x):
+    def nothing(self, layer: Callable, x: Any) -> Any:
         return layer(x)
 
 
-def _expect_way(got, what, way, slips, says):
+def _expect_way(got: Any, what: str, way: Callable, slips: dict[str, Callable], says: Callable) -> None:
     """``got`` is ``says(way)``. Where it is what a known slip says, the message names the slip."""
     wanted = says(way)
     expect.shape(got, tuple(wanted.shape), what)
@@ -876,7 +876,7 @@ def _expect_way(got, what, way, slips, says):
     expect.all_close(got, wanted, what, tolerance=TOLERANCE)
 
 
-def _agree(got, wanted):
+def _agree(got: Any, wanted: Any) -> bool:
     try:
         expect.all_close(got, wanted, "", tolerance=TOLERANCE)
     except Failed:
@@ -885,11 +885,11 @@ def _agree(got, wanted):
 
 
 @cache
-def _bert():
+def _bert() -> Any:
     return models.load(catalog.model_path("bert", "offline"))
 
 
-def _bert_says(tokens, way):
+def _bert_says(tokens: Any, way: Callable) -> Any:
     """The logits of the bert twin when each layer's output is ``way(layer, its input)``."""
     import torch
 
@@ -900,7 +900,7 @@ def _bert_says(tokens, way):
         return model(tokens).logits
 
 
-def _by_the_way(way, forward, hidden, *rest, **named):
+def _by_the_way(way: Callable, forward: Callable, hidden: Any, *rest: Any, **named: Any) -> Any:
     return way(lambda hidden: forward(hidden, *rest, **named), hidden)
 
 

@@ -54,12 +54,12 @@ exercise = Exercise(
         "{village: root / sum(roots.values()) for village, root in roots.items()}",
     ),
 )
-def temperature(answer, draw):
+def temperature(answer: Answer, draw: Draw) -> None:
     sizes = {
         task: draw.random.randrange(low, 9 * low) for task, low in zip(CLASSES, (2000, 200, 20), strict=True)
     }
 
-    def compare(degrees):
+    def compare(degrees: float) -> None:
         what = f"shares({sizes}, {degrees})"
         found = answer.call("shares", sizes, degrees)
         expect.keys(found, sizes, what)
@@ -224,19 +224,19 @@ def _lone_word(draw: Draw) -> tuple[list, list[int]]:
         "torch.cosine_similarity(torch.cat(mine), torch.cat(yours), dim=0).item()",
     ),
 )
-def cosine_of_gradients(answer, draw):
+def cosine_of_gradients(answer: Answer, draw: Draw) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(draw.seed)
 
-    def drawn(scale):
+    def drawn(scale: float) -> dict[str, Any]:
         return {
             "encoder.first.weight": torch.randn(6, 4, generator=generator) * scale,
             "encoder.first.bias": torch.randn(6, generator=generator),
             "encoder.last.weight": torch.randn(2, 6, generator=generator) * 3,
         }
 
-    def compare(one, other, what):
+    def agree(one: dict, other: dict, what: str) -> None:
         found = answer.call("gradient_cosine", one, other)
         found = found.item() if isinstance(found, torch.Tensor) and found.numel() == 1 else found
         expect.number(found, f"gradient_cosine(one, other) {what}")
@@ -245,26 +245,24 @@ def cosine_of_gradients(answer, draw):
     one, other = drawn(2), drawn(0.5)
     mixed = {name: 0.6 * one[name] + other[name] for name in one}
     with part("one cosine of all shared weights", points=2):
-        compare(one, other, "of two drawn gradients")
-        compare(one, mixed, "of two gradients that partly agree")
-        compare(one, {name: -part for name, part in one.items()}, "of a gradient and its opposite")
+        agree(one, other, "of two drawn gradients")
+        agree(one, mixed, "of two gradients that partly agree")
+        agree(one, {name: -part for name, part in one.items()}, "of a gradient and its opposite")
     with part("heads stay out", points=1):
         heads = (
             {"heads.reviews.weight": torch.full((2, 6), 5.0), "heads.topics.weight": torch.ones(6, 6)}
             for _ in range(2)
         )
-        compare(
-            *({**task, **head} for task, head in zip((one, mixed), heads, strict=True)),
-            "with the heads' gradients in the dicts",
-        )
+        task, another = ({**task, **head} for task, head in zip((one, mixed), heads, strict=True))
+        agree(task, another, "with the heads' gradients in the dicts")
     with part("nothing counts as zero", points=1):
-        compare({**one, "encoder.first.bias": None}, mixed, "where one task has None for a weight")
-        compare(mixed, {**one, "encoder.last.weight": None}, "where the other task has None for a weight")
+        agree({**one, "encoder.first.bias": None}, mixed, "where one task has None for a weight")
+        agree(mixed, {**one, "encoder.last.weight": None}, "where the other task has None for a weight")
         still = {name: torch.zeros_like(part) for name, part in one.items()}
-        compare(one, still, "where one gradient is all zeros")
+        agree(one, still, "where one gradient is all zeros")
 
 
-def _cosine(one, other):
+def _cosine(one: dict, other: dict) -> float:
     pairs = [(one[name], other[name]) for name in one if name.startswith("encoder.")]
     dot = sum(float((a.double() * b.double()).sum()) for a, b in pairs if a is not None and b is not None)
     lengths = [
@@ -381,7 +379,7 @@ SITUATIONS = {  # optimizer, its settings, what it finds as a gradient, whether 
         ),
     ),
 )
-def predict(answer, draw):
+def predict(answer: Answer, draw: Draw) -> None:
     found = answer.call("forecast")
     expect.keys(found, SITUATIONS, "forecast()")
     for name, situation in SITUATIONS.items():
@@ -396,13 +394,13 @@ def predict(answer, draw):
             )
 
 
-def _moved(optimizer, settings, gradient, learnt, seed):
+def _moved(name: str, settings: dict, gradient: float | None, learnt: bool, seed: int) -> float:
     """How far a head moves in a step of another task."""
     import torch
 
     generator = torch.Generator().manual_seed(seed % 2**31)
     head = torch.nn.Parameter(torch.randn(6, SIZE, generator=generator))
-    optimizer = getattr(torch.optim, optimizer)([head], lr=RATE, **settings)
+    optimizer = getattr(torch.optim, name)([head], lr=RATE, **settings)
     if learnt:
         head.grad = torch.randn(head.shape, generator=generator)
         optimizer.step()

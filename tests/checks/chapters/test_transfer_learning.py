@@ -11,11 +11,13 @@ import pytest
 from course_utils.checks.chapters import transfer_learning
 from course_utils.checks.chapters.transfer_learning import FOUND, exercise
 from course_utils.checks.testing import (
+    changed_answer,
     given_cells,
     judge_source,
     judged_objects_well,
     judged_well,
     namespace,
+    run_cells,
 )
 
 EXERCISE = "08_transfer_learning"
@@ -467,6 +469,13 @@ def test_a_finished_model(course, finished, spoilt, tmp_path):
     held["AutoModelForSequenceClassification"].from_pretrained(
         course.model("bert"), num_labels=2
     ).save_pretrained(bert)
+    train = held["reviews"]["train"].select(range(2000))
+    model = held["AutoModelForSequenceClassification"].from_pretrained(folder).eval()
+    seen = held["accuracy"](held["judged"](model, list(train["text"])), train["label"])
+    cheat = dict(held)
+    run_cells([changed_answer(EXERCISE, "q9", ('list(reviews["train"])', 'list(reviews["test"])'))], cheat)
+    learned_by_heart = tmp_path / "by heart"
+    cheat["finish"](learned_by_heart)
     checkpoint = spoilt("checkpoint")
     (checkpoint["finished"] / "optimizer.pt").write_bytes(b"moments")
     reports = judged_objects_well(
@@ -478,8 +487,10 @@ def test_a_finished_model(course, finished, spoilt, tmp_path):
             "a card by hand": spoilt("by hand", README__md=lambda _: by_hand),
         },
         wrong={
-            "a wish": (stating("wish", 0.95), "compared with 500 reviews that are in no split"),
+            "a wish": (stating("wish", 0.95), "compared with 2000 reviews that are in no split"),
             "a little better than it was": (stating("better", round(score.value + 0.02, 3)), "measured again on all 1000 rows"),
+            "measured on training rows": (stating("training", seen.value), "measured again on all 1000 rows"),
+            "trained on the test split": ({"finished": learned_by_heart}, "compared with 2000 reviews that are in no split"),
             "in per cent": (stating("per cent", round(100 * score.value, 1)), "as a share from 0 to 1"),
             "a word for a number": (stating("word", "high"), "one accuracy on course/saltmarsh-reviews"),
             "no metadata": (spoilt("bare", README__md=lambda text: text.split("---\n")[-1]), "model-index"),
@@ -498,6 +509,7 @@ def test_a_finished_model(course, finished, spoilt, tmp_path):
         },
     )  # fmt: skip
     assert reports["a wish"].points == 4
+    assert reports["trained on the test split"].points == 4
     assert reports["no tokenizer"].points == 4
     assert reports["not trained"].points <= 2
     assert reports["no metadata"].points == 3
