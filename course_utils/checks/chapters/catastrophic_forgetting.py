@@ -15,6 +15,13 @@ from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset
 from course_utils.wire.answer import Answer, NotStarted
+from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LESSONS = "lessons/07_catastrophic_forgetting/"
 
@@ -48,7 +55,7 @@ exercise = Exercise(
         "averages.",
     ),
 )
-def measures(answer, draw):
+def measures(answer: Answer, draw: Draw) -> None:
     plain, peaked, risen = _matrix(draw), _peaked(draw), _risen(draw)
     for name in ("average_forgetting", "backward_transfer"):
         expect.number(answer.call(name, plain), f"`{name}(scores)`")
@@ -73,11 +80,11 @@ def measures(answer, draw):
             _expect_measure(answer, "backward_transfer", scores, _backward_transfer(scores), what)
 
 
-def _expect_measure(answer, name, scores, value, what):
+def _expect_measure(answer: Answer, name: str, scores: list[list[float]], value: float, what: str) -> None:
     expect.close(answer.call(name, scores), value, f"{what} of {scores}", tolerance=1e-6)
 
 
-def _matrix(draw, tasks=None):
+def _matrix(draw: Draw, tasks: int | None=None) -> list[list[float]]:
     """Scores of `tasks` tasks (columns) learned one after another (rows): low, best
     when learned, then lower each stage.
     """
@@ -94,19 +101,19 @@ def _matrix(draw, tasks=None):
     return rows
 
 
-def _peaked(draw):
+def _peaked(draw: Draw) -> list[list[float]]:
     rows = _matrix(draw, 4)
     rows[1][0] = round(rows[0][0] + 0.01 * draw.random.randrange(2, 8), 2)
     return rows
 
 
-def _risen(draw):
+def _risen(draw: Draw) -> list[list[float]]:
     rows = _matrix(draw, 3)
     rows[-1][0] = round(max(row[0] for row in rows) + 0.01 * draw.random.randrange(3, 9), 2)
     return rows
 
 
-def _forgetting(scores):
+def _forgetting(scores: Sequence[Sequence[float]]) -> float:
     """Chaudhry et al. 2018, "Riemannian Walk for Incremental Learning", section 3: the best
     before the last stage, minus the last.
     """
@@ -114,7 +121,7 @@ def _forgetting(scores):
     return sum(falls) / len(falls)
 
 
-def _backward_transfer(scores):
+def _backward_transfer(scores: Sequence[Sequence[float]]) -> float:
     """Lopez-Paz and Ranzato 2017, "Gradient Episodic Memory for Continual Learning", section 2."""
     changes = [scores[-1][task] - scores[task][task] for task in range(len(scores) - 1)]
     return sum(changes) / len(changes)
@@ -139,7 +146,7 @@ def _backward_transfer(scores):
         "3, 3]. Reading 7 songs from a list of 3, over and over: `[songs[i % 3] for i in range(7)]`.",
     ),
 )
-def mixing(answer, draw):
+def mixing(answer: Answer, draw: Draw) -> None:
     new = [f"summary {number}" for number in range(1200)]
     old = {
         task: [f"{task} {number}" for number in range(draw.random.randrange(300, 500))]
@@ -178,7 +185,7 @@ def mixing(answer, draw):
         )
 
 
-def _expect_share(mixed, new, share, call):
+def _expect_share(mixed: Sequence[str], new: Sequence[str], share: float, call: str) -> None:
     counts = Counter(example for example in mixed if example.startswith("summary"))
     once = [example for example in new if counts[example] == 1]
     expect.true(
@@ -191,7 +198,7 @@ def _expect_share(mixed, new, share, call):
     )
 
 
-def _expect_even(mixed, old, call):
+def _expect_even(mixed: Sequence[str], old: Mapping[str, Sequence[str]], call: str) -> None:
     """The old tasks have equal counts, and within a task no example is used
     twice before each was used once.
     """
@@ -231,7 +238,7 @@ def _expect_even(mixed, old, call):
         "name in new}`.",
     ),
 )
-def interpolation(answer, draw):
+def interpolation(answer: Answer, draw: Draw) -> None:
     before, after = _state(draw), _state(draw)
     weight = draw.random.choice([0.2, 0.3, 0.6, 0.8])
     call = f"`interpolate(before, after, {weight})`"
@@ -260,7 +267,7 @@ def interpolation(answer, draw):
         _expect_kinds(answer, draw, weight)
 
 
-def _state(draw):
+def _state(draw: Draw) -> dict[str, torch.Tensor]:
     import torch
 
     numbers = draw.numpy()
@@ -270,7 +277,7 @@ def _state(draw):
     }
 
 
-def _expect_state(found, like, call):
+def _expect_state(found: Any, like: Mapping[str, torch.Tensor], call: str) -> None:
     import torch
 
     expect.keys(found, like, call)
@@ -279,7 +286,7 @@ def _expect_state(found, like, call):
         expect.shape(found[name], tuple(tensor.shape), f"{name!r} of {call}")
 
 
-def _expect_kinds(answer, draw, weight):
+def _expect_kinds(answer: Answer, draw: Draw, weight: float) -> None:
     import torch
 
     before = {
@@ -466,7 +473,7 @@ def _row_losses(model: Any, batch: dict) -> list[float]:
     ),
     seconds=120,
 )
-def specialist(answer, draw):
+def specialist(answer: Answer, draw: Draw) -> None:
     base, tokenizer = _twin()
     model = answer.model("specialist")
     _expect_twin(model, base)
@@ -497,7 +504,7 @@ LEAST_MOSTLY_KEPT = 0.65
 LEAST_KEPT = 0.8
 
 
-def _expect_twin(model, base):
+def _expect_twin(model: PreTrainedModel, base: PreTrainedModel) -> None:
     """The model is the course's flan-t5, with or without adapters."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     shapes = {name: tuple(value.shape) for name, value in base.state_dict().items() if value.dim() > 1}
@@ -512,7 +519,7 @@ def _expect_twin(model, base):
     )  # fmt: skip
 
 
-def _scores(model, tokenizer, draw):
+def _scores(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, draw: Draw) -> dict[str, float]:
     """{task: score} on fresh rows."""
     from course_utils import instructions
     from course_utils.measure.evaluation import task_score
@@ -523,11 +530,11 @@ def _scores(model, tokenizer, draw):
     }
 
 
-def _kept(before, after, known):
+def _kept(before: Mapping[str, float], after: Mapping[str, float], known: Iterable[str]) -> str:
     return f"the kept share of the old tasks' scores on fresh rows ({_pairs(before, after, known)})"
 
 
-def _pairs(before, after, known):
+def _pairs(before: Mapping[str, float], after: Mapping[str, float], known: Iterable[str]) -> str:
     return ", ".join(f"{task} {before[task]:.2f} to {after[task]:.2f}" for task in known)
 
 

@@ -21,6 +21,13 @@ from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset, Rows
 from course_utils.wire.answer import Answer
+from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LESSONS = "lessons/06_full_fine_tuning/"
 MEET, PREPARE = LESSONS + "01_meet_flan_t5.ipynb", LESSONS + "02_prepare_the_task.ipynb"
@@ -74,7 +81,7 @@ def _twin() -> Any:
         'pairs["labels"] = tokenizer(text_target=rows["fr"], max_length=40, truncation=True)["input_ids"]',
     ),
 )
-def encode(answer, draw):
+def encode(answer: Answer, draw: Draw) -> None:
     rows = draw.rows("dialogues", 6)
     columns = {name: [row[name] for row in rows] for name in ("dialogue", "summary")}
     call = "encode(rows, tokenizer, 512, 128)"
@@ -110,7 +117,7 @@ def encode(answer, draw):
             )
 
 
-def _lists_of_tokens(found, call, count):
+def _lists_of_tokens(found: Any, call: str, count: int) -> dict[str, list[list[int]]]:
     """`found` as {"input_ids": …, "labels": …} of lists of tokens, or a failure
     that says what it is instead.
     """
@@ -125,11 +132,11 @@ def _lists_of_tokens(found, call, count):
     return found
 
 
-def _unpadded(rows):
+def _unpadded(rows: Iterable[list[int]]) -> list[list[int]]:
     return [[token for token in row if token not in (0, IGNORED)] for row in rows]
 
 
-def _same_tokens(found, wanted, name):
+def _same_tokens(found: Sequence[list[int]], wanted: Sequence[list[int]], name: str) -> None:
     """Token lists are equal; the message shows them as text, which is what a learner can read."""
     for mine, theirs in zip(wanted, found, strict=True):
         if mine != theirs:
@@ -137,7 +144,7 @@ def _same_tokens(found, wanted, name):
             raise Failed(Rung.WRONG_VALUE, f"{name} that read: {texts[0]}", f"{texts[1]}")
 
 
-def _readable(tokens):
+def _readable(tokens: Iterable[int]) -> str:
     known = [token for token in tokens if 0 <= token < len(_tokenizer())]
     return expect.show(_tokenizer().decode(known))
 
@@ -161,7 +168,7 @@ def _readable(tokens):
         "table = [row + [None] * (longest - len(row)) for row in laps]",
     ),
 )
-def collate(answer, draw):
+def collate(answer: Answer, draw: Draw) -> None:
     rows = draw.rows("dialogues", 5)
     tokenizer = _tokenizer()
     prompts = [tokenizer(instructions.prompt("summary", row))["input_ids"] for row in rows]
@@ -217,7 +224,7 @@ def collate(answer, draw):
         "crates = math.ceil(boxes / 4)   # 5",
     ),
 )
-def plan(answer, draw):
+def plan(answer: Answer, draw: Draw) -> None:
     pick = draw.random
     cases = [
         (
@@ -265,7 +272,7 @@ def plan(answer, draw):
             )
 
 
-def _plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
+def _plan(rows: int, batch_size: int, accumulation: int, devices: int, epochs: int, warmup_share: float) -> tuple[int, int, int]:
     """As transformers.Trainer counts (`set_initial_training_values`, `get_warmup_steps`, version 5.23)."""
     batches = math.ceil(rows / (batch_size * devices))
     steps = epochs * math.ceil(batches / accumulation)
@@ -619,7 +626,7 @@ def _rouge(texts: list[str], rows: list[dict]) -> float:
         "person by person, is far narrower than the two intervals of the means.",
     ),
 )
-def compare(answer, draw):
+def compare(answer: Answer, draw: Draw) -> None:
     before, after, references = _texts(draw)
     found = answer.call("compare", before, after, references)
     expect.keys(found, ("n", "before", "after", "gain", "low", "high"), "compare(before, after, references)")
@@ -644,7 +651,7 @@ def compare(answer, draw):
         )
 
 
-def _texts(draw):
+def _texts(draw: Draw) -> tuple[list[str], list[str], list[str]]:
     """Texts before and after, and references: easy and hard examples, and a small gain on each."""
     rows = draw.rows("dialogues", draw.random.randrange(220, 280))
     references = [row["summary"] for row in rows]
@@ -657,13 +664,13 @@ def _texts(draw):
     return before, after, references
 
 
-def _rouge_values(texts, references):
+def _rouge_values(texts: list[str], references: list[str]) -> tuple[float, ...]:
     from course_utils.measure import evaluation
 
     return evaluation.rouge_l(texts, references).values
 
 
-def _paired_interval(before, after):
+def _paired_interval(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
     """95 % of the mean difference, by the normal approximation: n is above 200."""
     gains = [new - old for new, old in zip(after, before, strict=True)]
     mean = math.fsum(gains) / len(gains)

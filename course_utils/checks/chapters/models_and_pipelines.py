@@ -15,6 +15,14 @@ from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.wire import Asset
 from course_utils.wire.answer import Answer
+from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LESSONS = "lessons/03_models_and_pipelines/"
 MODELS, TOKENS, TASKS, WRITING, PICTURES = (
@@ -73,7 +81,7 @@ def _twin(name: str, kind: str = "AutoModel") -> Any:
         "bricks = 40 + 3 * 100 + 25",
     ),
 )
-def parameters_of(answer, draw):
+def parameters_of(answer: Answer, draw: Draw) -> None:
     sizes = [_sizes(draw) for _ in range(4)]
     found = [answer.call("parameters_of", size) for size in sizes]
     for number in found:
@@ -92,7 +100,7 @@ def parameters_of(answer, draw):
             expect.equal(number, truth, f"parameters_of({size})")
 
 
-def _sizes(draw):
+def _sizes(draw: Draw) -> dict[str, int]:
     heads = draw.random.randrange(1, 5)
     return {
         "vocab_size": draw.random.randrange(50, 900),
@@ -105,7 +113,7 @@ def _sizes(draw):
     }
 
 
-def _counted(sizes):
+def _counted(sizes: Mapping[str, int]) -> int:
     """Counted on the model itself, whose tensors take no memory here."""
     import torch
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
@@ -266,7 +274,7 @@ def reader(answer: Answer, draw: Draw) -> None:
         draw.random.randrange(2, 6),
     )
 
-    def random(*shape):
+    def random(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator)
 
     weights = {
@@ -506,7 +514,7 @@ def _squeezed(text: str) -> str:
         "    else:\n        runs.append(letter)",
     ),
 )
-def labels_and_names(answer, draw):
+def labels_and_names(answer: Answer, draw: Draw) -> None:
     import torch
 
     examples = [_example(draw) for _ in range(4)]
@@ -540,8 +548,9 @@ def labels_and_names(answer, draw):
                 expect.equal(list(name), right, f"name {number} of {what}")
 
 
-def _example(draw):
-    words, word_ids = draw.random.randrange(2, 8), [None]
+def _example(draw: Draw) -> dict[str, list]:
+    words = draw.random.randrange(2, 8)
+    word_ids: list[int | None] = [None]
     for word in range(words):
         word_ids += [word] * draw.random.choice((1, 1, 2, 3))
     word_ids.append(None)
@@ -552,7 +561,7 @@ def _example(draw):
     }
 
 
-def _first_labels(example):
+def _first_labels(example: Mapping[str, list]) -> list[int]:
     before, labels = None, []
     for word in example["word_ids"]:
         labels.append(IGNORED if word is None or word == before else example["tags"][word])
@@ -560,7 +569,7 @@ def _first_labels(example):
     return labels
 
 
-def _pieces(draw):
+def _pieces(draw: Draw) -> list[dict[str, Any]]:
     """Pieces of a few words with labels as a model might give them, odd ones included."""
     labels = ["O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "I-ORG"]
     pieces, place = [], 0
@@ -573,14 +582,15 @@ def _pieces(draw):
     return pieces
 
 
-def _names(pieces):
-    words = []
+def _names(pieces: Iterable[Mapping[str, Any]]) -> list[list]:
+    words: list[dict[str, Any]] = []
     for piece in pieces:
         if words and words[-1]["word"] == piece["word"]:
             words[-1]["end"] = piece["end"]
         else:
             words.append(dict(piece))
-    names, kind_before = [], None
+    names: list[list] = []
+    kind_before = None
     for word in words:
         begins, _, kind = word["label"].partition("-")
         if begins == "I" and kind == kind_before:
@@ -611,7 +621,7 @@ def _names(pieces):
         "max((joy[s] + joy[d], s, d) for s in starters for d in desserts if price[s] + price[d] <= 20)",
     ),
 )
-def logits_to_answers(answer, draw):
+def logits_to_answers(answer: Answer, draw: Draw) -> None:
     numpy = draw.numpy()
     names = draw.sample(("contradiction", "neutral", "entailment"), 3)
     label2id = {name: number for number, name in enumerate(names)}
@@ -648,7 +658,7 @@ def logits_to_answers(answer, draw):
             )
 
 
-def _zero_shot(logits, label2id, multi):
+def _zero_shot(logits: list[list[float]], label2id: Mapping[str, int], multi: bool) -> numpy.ndarray:
     import numpy
 
     scores = numpy.exp(numpy.asarray(logits))
@@ -658,7 +668,7 @@ def _zero_shot(logits, label2id, multi):
     )
 
 
-def _windows(draw, longest, best):
+def _windows(draw: Draw, longest: int, best: int) -> list[dict[str, Any]]:
     """Three windows: two special pieces, a question, and a stretch of the text;
     offsets are None outside the text.
 
@@ -687,11 +697,11 @@ def _windows(draw, longest, best):
     return windows
 
 
-def _logit(draw):
+def _logit(draw: Draw) -> float:
     return round(max(-5.0, min(5.0, draw.random.gauss(0, 3))), 3)
 
 
-def _best(windows, longest):
+def _best(windows: Iterable[Mapping[str, list]], longest: int) -> tuple[float, tuple[int, int]]:
     """(sum of logits, (start, end)) of the best legal span, by looking at every one."""
     return max(
         (
@@ -798,7 +808,7 @@ def _vectors(texts: list[str]) -> Any:
         "kept = [x for x, before in zip(ordered, [0, *accumulate(ordered)]) if before < sum(ordered) / 2]",
     ),
 )
-def next_token(answer, draw):
+def next_token(answer: Answer, draw: Draw) -> None:
     import torch
 
     with part("temperature, top-k, top-p", points=1):
@@ -829,7 +839,7 @@ def next_token(answer, draw):
             expect.equal(text, _greedy(prompt, 12), what)
 
 
-def _shares(scores, temperature, top_k, top_p):
+def _shares(scores: list[float], temperature: float, top_k: int, top_p: float) -> torch.Tensor:
     """By the library's own objects, in the order in which `generate` applies them."""
     import torch
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
@@ -840,7 +850,7 @@ def _shares(scores, temperature, top_k, top_p):
     return bent[0].softmax(-1)
 
 
-def _greedy(prompt, most):
+def _greedy(prompt: str, most: int) -> str:
     import torch
 
     tokenizer = _tokenizer("gpt2")
@@ -952,7 +962,7 @@ def _translated(text: str, prefix: str, most: int) -> tuple[str, int]:
         ),
     ),
 )
-def pictures(answer, draw):
+def pictures(answer: Answer, draw: Draw) -> None:
     patch = draw.random.choice((4, 6, 8))
     size = patch * draw.random.randrange(2, 4)
     strategy = draw.random.choice(("full", "default"))
@@ -979,7 +989,7 @@ def pictures(answer, draw):
         _says_the_same(found, rows, count, (size, patch, strategy), draw)
 
 
-def _says_the_same(batch, rows, count, eye, draw):
+def _says_the_same(batch: Mapping[str, torch.Tensor], rows: Sequence[list[int]], count: int, eye: tuple[int, int, str], draw: Draw) -> None:
     import torch
 
     model = _talker(*eye)
@@ -1003,7 +1013,7 @@ def _says_the_same(batch, rows, count, eye, draw):
 
 
 @cache
-def _talker(size, patch, strategy):
+def _talker(size: int, patch: int, strategy: str) -> PreTrainedModel:
     """A tiny picture talker with random weights."""
     import torch
     from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, ViTConfig
