@@ -20,7 +20,7 @@ def reached(
 ) -> frozenset[Path]:
     """The files of the package that these modules (dotted names) reach, themselves included.
 
-    An import counts wherever it stands, in a function too. A module that imports ``pkgutil`` finds its
+    An import counts wherever it stands, in a function too. A module that imports `pkgutil` finds its
     neighbours by looking, and so reaches every module of its folder. `without` names modules that are not
     followed, nor what lies below them. Modules of other packages are left out; whoever cares fixes their
     versions.
@@ -57,7 +57,7 @@ def _content_digest(path: Path, changed: int) -> str:
 def imported(path: Path, name: str) -> frozenset[str]:
     """The dotted names that a file imports; `name` is its own, against which relative imports are resolved.
 
-    ``from a import b`` gives ``a.b``: whether b is a module is for the reader to find out.
+    `from a import b` gives `a.b`: whether b is a module is for the reader to find out.
     """
     return _imported(path, name, path.stat().st_mtime_ns)
 

@@ -13,7 +13,7 @@ def entries(package: str, modules: Iterable[str], attribute: str, apart: Collect
 
     Args:
         package: its dotted name.
-        modules: the names of its modules, which the caller finds by ``pkgutil.iter_modules``: who imports
+        modules: the names of its modules, which the caller finds by `pkgutil.iter_modules`: who imports
             that is known to reach all of its folder (`course_utils.closure`).
         attribute: such as "DATASET"; what it holds has a `name`, which is the module's with "-" for "_".
         apart: the modules that declare none, being the machinery of the folder.

@@ -9,7 +9,7 @@ from pathlib import Path
 def write_whole(path: Path, content: str | bytes) -> None:
     """Replace a file in one step, its folder made if need be; the content is on the disk when this returns.
 
-    Raises ``OSError`` (a full disk, say) and then leaves what was there.
+    Raises `OSError` (a full disk, say) and then leaves what was there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""Where a learner works: the workbook itself, or a folder of their own that ``course start`` laid out."""
+"""Where a learner works: the workbook itself, or a folder of their own that `course start` laid out."""
 
 from __future__ import annotations
 

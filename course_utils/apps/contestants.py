@@ -68,7 +68,7 @@ def base() -> Contestant:
 
 
 def read(folder: str | Path, name: str, called: str | None = None) -> Contestant:
-    """The fine-tuned twin or the LoRA adapter for it that ``save_pretrained`` wrote to ``folder``.
+    """The fine-tuned twin or the LoRA adapter for it that `save_pretrained` wrote to `folder`.
 
     No code of the folder runs, and no weight is taken that its config does not account for.
 

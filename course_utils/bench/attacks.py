@@ -1,4 +1,4 @@
-"""``course bench attacks``: the attack table. The attacks themselves are tests: see tests/attacks."""
+"""`course bench attacks`: the attack table. The attacks themselves are tests: see tests/attacks."""
 
 import importlib
 import sys

@@ -1,7 +1,7 @@
-"""``course bench grade``: how fast we grade, next to plain nbgrader, in one run and on the same submissions.
+"""`course bench grade`: how fast we grade, next to plain nbgrader, in one run and on the same submissions.
 
-Both sides are whole programs, started afresh: plain ``nbgrader autograde`` executes each
-released notebook, checks and all, in a kernel of its own, and ours is ``course grade`` with
+Both sides are whole programs, started afresh: plain `nbgrader autograde` executes each
+released notebook, checks and all, in a kernel of its own, and ours is `course grade` with
 the sandbox on. Processor time of a program with all its children is what counts, since a
 machine that does other things as well stretches wall time. What a program pays once (imports,
 releasing, the gradebook) is found by giving it one submission with nothing in it, and is
@@ -143,7 +143,7 @@ def _student(kind: str) -> str:
 
 
 def make_class(folder: Path, name: str, kinds: dict[str, int]) -> Class:
-    """Write the solution and the submissions of a class under ``folder``."""
+    """Write the solution and the submissions of a class under `folder`."""
     solutions, submitted = folder / "solutions", folder / "submitted"
     source = ROOT / "solutions" / name / f"{name}.ipynb"
     solution = _computing_notebook() if name == COMPUTING else json.loads(source.read_text(encoding="utf-8"))
@@ -194,7 +194,7 @@ class _Memory(threading.Thread):
 
 
 def _timed(command: list[str], folder: Path, failing: bool = False) -> Cost:
-    """Run a program to its end. Raises ``RuntimeError`` with its last words if it fails and should not."""
+    """Run a program to its end. Raises `RuntimeError` with its last words if it fails and should not."""
     with open(folder / "said.txt", "w+") as said:
         started = time.monotonic()
         process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT)
@@ -211,16 +211,16 @@ def _timed(command: list[str], folder: Path, failing: bool = False) -> Cost:
 
 
 def grade_ours(group: Class, folder: Path, jobs: int) -> tuple[Cost, list[Entry]]:
-    """``course grade`` on a class, sandbox on; what it took, and its journal."""
+    """`course grade` on a class, sandbox on; what it took, and its journal."""
     command = [sys.executable, "-m", __name__, "--ours", str(group.submitted), "--out", str(folder / "ours")]
     cost = _timed([*command, "--solutions", str(group.solutions), "--jobs", str(jobs)], folder)
     return cost, list(Journal(folder / "ours" / "journal"))
 
 
 def grade_plainly(group: Class, folder: Path, only: str = "*") -> Cost:
-    """Plain ``nbgrader autograde`` on the same submissions: each in a kernel of its own, all in one command.
+    """Plain `nbgrader autograde` on the same submissions: each in a kernel of its own, all in one command.
 
-    ``only`` picks students by a pattern; one that matches nobody shows what the command costs by itself.
+    `only` picks students by a pattern; one that matches nobody shows what the command costs by itself.
     """
     course = folder / "plain"
     if not course.exists():
@@ -242,7 +242,7 @@ def grade_plainly(group: Class, folder: Path, only: str = "*") -> Cost:
 def compare(name: str, kinds: dict[str, int], weights: dict[str, int], folder: Path) -> dict:
     """Grade some submissions of each kind both ways; seconds are for one submission, after warm-up.
 
-    ``weights`` is how many of each kind the class has for which the ratio is given.
+    `weights` is how many of each kind the class has for which the ratio is given.
     """
     group = make_class(folder, name, kinds)
     ours, entries = grade_ours(group, folder, 1)
@@ -316,7 +316,7 @@ def say(text: str) -> None:
 
 
 def measure(full: bool, jobs: int) -> dict:
-    """All figures; ``full`` grades the whole class of twenty both ways, and three hundred that compute."""
+    """All figures; `full` grades the whole class of twenty both ways, and three hundred that compute."""
     kinds = CLASS_OF_TWENTY if full else dict.fromkeys(CLASS_OF_TWENTY, 1)
     with tempfile.TemporaryDirectory(prefix="course-bench-") as place:
         for name in ("training", "computing"):
@@ -369,7 +369,7 @@ def as_text(found: dict) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course bench grade`` command."""
+    """The `course bench grade` command."""
     if argv is None:
         argv = sys.argv[1:]
     if argv[:1] == ["--ours"]:

@@ -1,6 +1,6 @@
-"""``course bench checks``: how well the questions judge, in one table.
+"""`course bench checks`: how well the questions judge, in one table.
 
-Runs ``tests/checks/chapters`` and prints, for each question of each chapter, how many of the
+Runs `tests/checks/chapters` and prints, for each question of each chapter, how many of the
 wrong answers written down there were caught (marked down, with the words that help)
 and how many right ones were accepted (full points on two draws). Both must be all.
 """
@@ -22,7 +22,7 @@ from course_utils.checks.testing import LEDGER, ROOT
 
 @dataclass
 class Verdict:
-    """What the tests found about one question; ``by_hand`` ones have no check to judge."""
+    """What the tests found about one question; `by_hand` ones have no check to judge."""
 
     exercise: str
     question: str
@@ -87,7 +87,7 @@ def table(found: list[Verdict]) -> str:
 
 
 def exercises_of(names: list[str]) -> list[Exercise]:
-    """The named exercises, or all that have a solution; ``LookupError`` for one there is not."""
+    """The named exercises, or all that have a solution; `LookupError` for one there is not."""
     known = sorted(path.parent.name for path in (ROOT / "solutions").glob("*/*.ipynb"))
     return [load_exercise(name) for name in names or known]
 
@@ -117,7 +117,7 @@ def run_tests(exercises: list[Exercise], ledger: Path) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course bench checks`` command; exit code 0 when every question judges well."""
+    """The `course bench checks` command; exit code 0 when every question judges well."""
     parser = argparse.ArgumentParser(
         prog="course bench checks",
         description="How many wrong answers are caught, how many right ones accepted.",

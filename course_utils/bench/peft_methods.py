@@ -1,4 +1,4 @@
-"""``course bench peft``: what each way of fine-tuning costs, what it learns and what it
+"""`course bench peft`: what each way of fine-tuning costs, what it learns and what it
 forgets; one result file a run.
 
 All runs teach the flan-t5 twin to summarise, with the same rows in the same order and the same number of
@@ -188,7 +188,7 @@ def trained(name: str, seed: int = 0, steps: int | None = None) -> Trained:
     """Train a fresh flan-t5 twin by one method; it comes back in eval mode.
 
     Args:
-        name: one of :data:`METHODS`.
+        name: one of `METHODS`.
         seed: of the training rows, their order, dropout and new weights.
         steps: fewer steps than the method's, for a try.
 
@@ -314,7 +314,7 @@ def load(path: Path) -> MethodResult:
 
 
 def results(folder: Path = RESULTS) -> list[MethodResult]:
-    """All saved results, in the order of :data:`METHODS` and then of the seeds."""
+    """All saved results, in the order of `METHODS` and then of the seeds."""
     found = [load(path) for path in folder.glob("*.json")]
     order = list(METHODS)
     return sorted(found, key=lambda result: (order.index(result.method), result.seed))

@@ -1,7 +1,7 @@
-"""``course bench phenomena``: every claim that the lessons build on, measured on fresh
+"""`course bench phenomena`: every claim that the lessons build on, measured on fresh
 records, with its n and interval.
 
-Each experiment is a short function that yields :class:`Row`. Models are trained here and now, on the CPU in
+Each experiment is a short function that yields `Row`. Models are trained here and now, on the CPU in
 float32; nothing is read from an earlier run. The rows are what the README shows.
 """
 
@@ -340,7 +340,7 @@ def as_markdown(rows: list[Row]) -> str:
 
 
 def saved_rows() -> list[Row]:
-    """The rows of the last ``course bench phenomena --save``."""
+    """The rows of the last `course bench phenomena --save`."""
     return [Row(**row) for row in json.loads(RESULTS.read_text(encoding="utf-8"))["rows"]]
 
 

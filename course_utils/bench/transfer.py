@@ -1,4 +1,4 @@
-"""``course bench transfer``: what a start is worth in labels; one result file a run.
+"""`course bench transfer`: what a start is worth in labels; one result file a run.
 
 Every run fine-tunes the distilbert twin, or the same network from another start, to judge reviews, with the
 same number of steps and the same test rows. What differs is the start, the number of labels, and how much of
@@ -45,7 +45,7 @@ class Experiment:
         start: "pre-trained", "random", or pre-trained and then a further masked-language-model training on
             reviews without labels, in which random "words" or whole closing "remarks" are hidden.
         labels: reviews with a label to learn from.
-        frozen: how many of embeddings and layers, from below, keep their weights; see :data:`DEPTHS`.
+        frozen: how many of embeddings and layers, from below, keep their weights; see `DEPTHS`.
         seed: of the rows, the new head, their order and dropout.
     """
 
@@ -173,7 +173,7 @@ def fresh_rows(count: int = ROWS) -> list[dict]:
 
 
 def collate(words: Any) -> Callable[[list[dict]], dict[str, torch.Tensor]]:
-    """For ``train_briefly``: a batch of rows with text and label."""
+    """For `train_briefly`: a batch of rows with text and label."""
     return partial(fine_tuning.labelled_batch, words)
 
 
@@ -193,7 +193,7 @@ def trained(run: Experiment, steps: int = STEPS) -> Any:
 
 
 def measured(run: Experiment, steps: int = STEPS, count: int = ROWS) -> ExperimentResult:
-    """Follow a run and score it on ``count`` fresh reviews."""
+    """Follow a run and score it on `count` fresh reviews."""
     begun = time.process_time()
     model = trained(run, steps)
     seconds = time.process_time() - begun

@@ -1,7 +1,7 @@
-"""What a chapter says of itself: its ``chapter.toml``, its notebooks and its
-exercise's card, as one :class:`Chapter`.
+"""What a chapter says of itself: its `chapter.toml`, its notebooks and its
+exercise's card, as one `Chapter`.
 
-A chapter is a folder ``lessons/NN_topic``. Its ``chapter.toml`` says::
+A chapter is a folder `lessons/NN_topic`. Its `chapter.toml` says::
 
     title = "Full fine-tuning"               # as the first page shows it
     track = "day"                            # a name in TRACKS
@@ -21,7 +21,7 @@ A chapter is a folder ``lessons/NN_topic``. Its ``chapter.toml`` says::
     cut = "the cost table of 06"             # what to leave out when it is late
     cut_first = true                         # before what others of the section leave out
 
-Only ``title`` and ``track`` must be there.
+Only `title` and `track` must be there.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Chapter:
     """What a chapter says of itself, and what it asks of a reader.
 
     exercise: minutes on its exercise's card. points: all that the exercise gives. has_exercise: whether its
-    notebook is in ``solutions/``, or in a learner's edition in ``exercises/``. Everything else is described
+    notebook is in `solutions/`, or in a learner's edition in `exercises/`. Everything else is described
     at the top of the module.
     """
 
@@ -161,9 +161,9 @@ class Chapter:
 
 
 def chapters(root: Path = ROOT) -> list[Chapter]:
-    """The chapters that are in ``root/lessons``, in order.
+    """The chapters that are in `root/lessons`, in order.
 
-    Raises :class:`ChapterError` for one that is not sound.
+    Raises `ChapterError` for one that is not sound.
     """
     folders = sorted(path for path in (Path(root) / "lessons").glob("[0-9][0-9]_*") if path.is_dir())
     found = [read_chapter(folder) for folder in folders]
@@ -174,7 +174,7 @@ def chapters(root: Path = ROOT) -> list[Chapter]:
 
 
 def read_chapter(folder: Path) -> Chapter:
-    """The chapter in a folder ``lessons/NN_topic``. Raises :class:`ChapterError`."""
+    """The chapter in a folder `lessons/NN_topic`. Raises `ChapterError`."""
     said = _read_toml(folder / FILE)
     slots = said.pop("slot", ())
     lessons = tuple(_read_lesson(path) for path in sorted(folder.glob("[0-9]*.ipynb")))
@@ -248,7 +248,7 @@ _SLOT_KEYS = {
 
 
 def _read_toml(path: Path) -> dict:
-    """A ``chapter.toml`` as fields of :class:`Chapter`, lists as tuples, with
+    """A `chapter.toml` as fields of `Chapter`, lists as tuples, with
     the slots as they stand there.
     """
     try:
@@ -277,7 +277,7 @@ def _read_slot(path: Path, track: str, said: dict, lessons: tuple[Lesson, ...]) 
 
 
 def _hold(path: Path, where: str, said: dict, keys: dict, required: tuple[str, ...]) -> None:
-    """Raise :class:`ChapterError` unless a table has the keys that it must have, none
+    """Raise `ChapterError` unless a table has the keys that it must have, none
     that is unknown, and fit values.
     """
     for key in required:
@@ -291,7 +291,7 @@ def _hold(path: Path, where: str, said: dict, keys: dict, required: tuple[str, .
 
 
 def _choose(path: Path, key: str, chosen: Iterable, choices: Iterable, what: str) -> None:
-    """Raise :class:`ChapterError` for the first of `chosen` that is not among `choices`."""
+    """Raise `ChapterError` for the first of `chosen` that is not among `choices`."""
     choices = list(map(str, choices))
     for each in map(str, chosen):
         if each not in choices:

@@ -1,9 +1,9 @@
-"""``course chapters [--check]``: write, or compare, every file that is made from others.
+"""`course chapters [--check]`: write, or compare, every file that is made from others.
 
 DERIVED is the whole list. Prose that people write stays where it is: in a file that holds both,
-what is made stands between two comments, ``<!-- costs:begin -->`` and ``<!-- costs:end -->``.
+what is made stands between two comments, `<!-- costs:begin -->` and `<!-- costs:end -->`.
 Exercises have a command of their own,
-``course release``.
+`course release`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DerivedError(Exception):
 
 
 def index_page(root: Path) -> str:
-    """The first page: its hours and its table are made from ``chapter.toml``, notebooks and cards."""
+    """The first page: its hours and its table are made from `chapter.toml`, notebooks and cards."""
     notebook, known = json.loads(_read(root, INDEX)), chapters(root)
     for name, made in (("hours", tables.together(known)), ("chapters", tables.index(known))):
         _put_into_a_cell(notebook, name, made)
@@ -50,7 +50,7 @@ def _put_into_a_cell(notebook: dict, name: str, made: str) -> None:
 
 
 def teachers_guide(root: Path) -> str:
-    """The teacher's guide: costs from notebooks and cards, timetables from the slots in ``chapter.toml``."""
+    """The teacher's guide: costs from notebooks and cards, timetables from the slots in `chapter.toml`."""
     known = chapters(root)
     text = put(GUIDE, _read(root, GUIDE), "costs", tables.costs(known))
     text = put(GUIDE, text, "day", tables.timetable(TRACKS["day"], tables.of_track(known, "day")))
@@ -58,7 +58,7 @@ def teachers_guide(root: Path) -> str:
 
 
 def readme(root: Path) -> str:
-    """The README: its table of phenomena is what ``course bench phenomena --save`` kept."""
+    """The README: its table of phenomena is what `course bench phenomena --save` kept."""
     return put(README, _read(root, README), "phenomena", phenomena.as_markdown(phenomena.saved_rows()))
 
 
@@ -81,9 +81,9 @@ def _marked(name: str) -> re.Pattern[str]:
 
 
 def put(file: str, text: str, name: str, made: str) -> str:
-    """`text` of a file with `made` between its comments ``name:begin`` and ``name:end``.
+    """`text` of a file with `made` between its comments `name:begin` and `name:end`.
 
-    Raises :class:`DerivedError` where they are missing.
+    Raises `DerivedError` where they are missing.
     """
     text, count = _marked(name).subn(lambda found: found[1] + (made + "\n" if made else "") + found[2], text)
     if count != 1:
@@ -119,7 +119,7 @@ def outdated(root: Path = ROOT) -> dict[str, tuple[str, str]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course chapters`` command."""
+    """The `course chapters` command."""
     parser = argparse.ArgumentParser(
         prog="course chapters",
         description="Write what is made from chapter.toml, notebooks, cards and measurements.",

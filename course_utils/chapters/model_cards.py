@@ -12,7 +12,7 @@ from course_utils.models.registry import MODELS
 
 
 def card(name: str) -> str:
-    """The README.md of a checkpoint, from its ``training.json`` and the saved phenomena."""
+    """The README.md of a checkpoint, from its `training.json` and the saved phenomena."""
     model = MODELS[name]
     record = json.loads((model.assets / "training.json").read_text(encoding="utf-8"))
     rows = [row for row in phenomena.saved_rows() if row.name.startswith(model.card.measured)]

@@ -1,7 +1,7 @@
 """A path of one's own through the chapters: a short form in, chapters with reasons and times out.
 
 What each chapter is for, what it needs and how long it takes comes from the chapters themselves
-(:mod:`course_utils.chapters.chapter`); everything else is a rule of one line.
+(`chapter`); everything else is a rule of one line.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def goals_of(available: Iterable[Chapter]) -> dict[str, tuple[str, ...]]:
 
 
 def __getattr__(name: str) -> dict[str, tuple[str, ...]]:
-    """``GOALS`` is read from the lessons when it is asked for: the package can be imported without them."""
+    """`GOALS` is read from the lessons when it is asked for: the package can be imported without them."""
     if name == "GOALS":
         return goals_of(chapters())
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -155,7 +155,7 @@ def _wanted(available: Sequence[Chapter], goals: Sequence[str], rows: int, hardw
 
 
 def _situations(rows: int, hardware: str) -> list[str]:
-    """Which of :data:`course_utils.chapters.chapter.SITUATIONS` hold."""
+    """Which of `SITUATIONS` hold."""
     holds = {"no_rows": rows == 0, "few_rows": 0 < rows < FEW_ROWS, "laptop": hardware == "laptop"}
     return [situation for situation, true in holds.items() if true]
 

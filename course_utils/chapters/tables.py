@@ -26,7 +26,7 @@ def by_track(chapters: list[Chapter]) -> list[tuple[str, Track, list[Chapter]]]:
 
 
 def index(chapters: list[Chapter]) -> str:
-    """The chapters with links to their lessons and exercises, as they lie from ``lessons/``.
+    """The chapters with links to their lessons and exercises, as they lie from `lessons/`.
 
     The day comes first, each other track under its heading.
     """

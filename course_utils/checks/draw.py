@@ -53,7 +53,7 @@ class Draw:
         return self.random.sample(list(items), count)
 
     def derangement(self, count: int) -> list[int]:
-        """The numbers below ``count`` (2 or more) in an order that leaves none in its place."""
+        """The numbers below `count` (2 or more) in an order that leaves none in its place."""
         order = list(range(count))
         while any(place == number for place, number in enumerate(order)):
             self.random.shuffle(order)

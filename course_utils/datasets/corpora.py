@@ -42,7 +42,7 @@ def edition() -> str:
 def records(
     name: str, seed: int, count: int, split: str = "train", start: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """``count`` consecutive records of a dataset, lazily, as plain Python values.
+    """`count` consecutive records of a dataset, lazily, as plain Python values.
 
     Raises:
         ValueError: if there is no such dataset.
@@ -57,7 +57,7 @@ def _dataset(name: str) -> Dataset:
 
 
 def frame(name: str, split: str, seed: int = PUBLIC_SEED, count: int | None = None) -> HuggingFaceDataset:
-    """``count`` records of a split as a ``datasets.Dataset`` (all of :data:`ROWS` by default)."""
+    """`count` records of a split as a `datasets.Dataset` (all of `ROWS` by default)."""
     import datasets
 
     rows = list(records(name, seed, ROWS[split] if count is None else count, split))
@@ -65,7 +65,7 @@ def frame(name: str, split: str, seed: int = PUBLIC_SEED, count: int | None = No
 
 
 def write(name: str, folder: str | Path, seed: int = PUBLIC_SEED) -> Path:
-    """Write a dataset as parquet, one file a split, with a card; ``load_dataset(folder)`` reads it.
+    """Write a dataset as parquet, one file a split, with a card; `load_dataset(folder)` reads it.
 
     Raises:
         ValueError: if there is no such dataset.
@@ -106,12 +106,12 @@ It stands in for its Hub twin where there is no network, and it is much simpler 
 def pairs(
     task: str, count: int, seed: int = PRETRAINING_SEED, start: int = 0, split: str = "train"
 ) -> Iterator[tuple[str, str]]:
-    """``count`` (prompt, target) pairs of a task."""
+    """`count` (prompt, target) pairs of a task."""
     dataset, instruction = instruction_of(task)
     rows = dataset.records(seed, count, split, start)
     return ((instruction.prompt(row), instruction.target(row)) for row in rows)
 
 
 def passages(count: int, seed: int = PRETRAINING_SEED, start: int = 0, split: str = "train") -> Iterator[str]:
-    """``count`` passages of general text."""
+    """`count` passages of general text."""
     return (row["text"] for row in records("general-text", seed, count, split, start))

@@ -26,7 +26,7 @@ class Labels(NamedTuple):
     hub: tuple[str, ...] = ()
 
 
-#: A column's type: "string" or "int32" is a value, :class:`Labels` are named numbers, a list holds many
+#: A column's type: "string" or "int32" is a value, `Labels` are named numbers, a list holds many
 #: of its one item, a dict is a record.
 Column = str | Labels | list | dict
 
@@ -62,7 +62,7 @@ class Dataset(Pinned):
         schema: the columns, in both profiles.
         hub_files: split -> file or pattern in the repository. A split that it lacks is
             carved from train, see `carved`.
-        record: writes an offline record from a seeded :class:`~course_utils.world.Draw`, as
+        record: writes an offline record from a seeded `Draw`, as
             a dict with the schema's columns.
         mapping: from the Hub's columns to the schema's, one Arrow table to another.
         carved: split -> rows. With `apart`, rows that share that column's value
@@ -91,7 +91,7 @@ class Dataset(Pinned):
         return tuple(self.schema)
 
     def features(self, profile: str = "offline") -> Features:
-        """The columns as ``datasets.Features``; the names of labels may differ
+        """The columns as `datasets.Features`; the names of labels may differ
         between "offline" and "hub".
         """
         from datasets import Features
@@ -99,7 +99,7 @@ class Dataset(Pinned):
         return Features({name: _feature(column, profile == "hub") for name, column in self.schema.items()})
 
     def records(self, seed: int, count: int, split: str = "train", start: int = 0) -> Iterator[dict]:
-        """``count`` consecutive offline records, lazily; each is a function of
+        """`count` consecutive offline records, lazily; each is a function of
         seed, split and position alone.
         """
         return (self.record(Draw(split, self.name, seed, index)) for index in range(start, start + count))

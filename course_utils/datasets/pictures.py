@@ -1,7 +1,7 @@
 """Harbour pictures of Saltmarsh: small scenes drawn from a few attributes, each with a
 caption, a question and its answer.
 
-A picture is a pure function of seed, split and index, like the records of ``world``. Which attributes may
+A picture is a pure function of seed, split and index, like the records of `world`. Which attributes may
 stand together is settled by the split, so no combination of the test split was ever drawn for training.
 """
 
@@ -54,7 +54,7 @@ _SUN, _MOON, _SAIL, _WOOD, _SMOKE, _TOWER, _STRIPE = (
 
 
 def features() -> Features:
-    """The ``datasets.Features`` of the pictures."""
+    """The `datasets.Features` of the pictures."""
     from datasets import Features, Image, Value
 
     text = Value("string")
@@ -65,10 +65,10 @@ def features() -> Features:
 
 
 def frame(split: str, count: int, seed: int = PUBLIC_SEED) -> Dataset:
-    """``count`` pictures of a split ("train", "validation" or "test") as a ``datasets.Dataset``.
+    """`count` pictures of a split ("train", "validation" or "test") as a `datasets.Dataset`.
 
-    Columns: ``image`` (RGB, :data:`SIZE` by :data:`SIZE` pixels), ``caption``, ``question``, ``answer`` and
-    ``attributes``, a dict with a value from each of :data:`CHOICES`.
+    Columns: `image` (RGB, `SIZE` by `SIZE` pixels), `caption`, `question`, `answer` and
+    `attributes`, a dict with a value from each of `CHOICES`.
     """
     from datasets import Dataset
 
@@ -76,10 +76,10 @@ def frame(split: str, count: int, seed: int = PUBLIC_SEED) -> Dataset:
 
 
 def write(folder: str | Path, seed: int = PUBLIC_SEED, count: int = 60) -> Path:
-    """Write ``count`` pictures of each split as an image folder; ``load_dataset(folder)`` reads it.
+    """Write `count` pictures of each split as an image folder; `load_dataset(folder)` reads it.
 
-    Each split has a folder of its own, with PNG files and a ``metadata.jsonl`` that holds one line a picture:
-    ``file_name`` and the columns of :func:`frame`.
+    Each split has a folder of its own, with PNG files and a `metadata.jsonl` that holds one line a picture:
+    `file_name` and the columns of `frame`.
     """
     folder = Path(folder)
     for split in SPLITS:
@@ -95,7 +95,7 @@ def write(folder: str | Path, seed: int = PUBLIC_SEED, count: int = 60) -> Path:
 
 
 def record(seed: int, index: int, split: str = "train") -> dict:
-    """Picture ``index`` of a split, with what can be said about it. ``image`` is a ``PIL.Image``.
+    """Picture `index` of a split, with what can be said about it. `image` is a `PIL.Image`.
 
     Raises:
         ValueError: for an unknown split.
@@ -133,7 +133,7 @@ def answer(question: str, attributes: dict) -> str:
     """What is right to answer about a scene with these attributes.
 
     Raises:
-        ValueError: if it is none of :data:`QUESTIONS`.
+        ValueError: if it is none of `QUESTIONS`.
     """
     for name, words in QUESTIONS.items():
         if words == question:
@@ -152,8 +152,8 @@ def _attributes(draw: Draw) -> dict:
 
 
 def _picture(attributes: dict, draw: Draw) -> Image.Image:
-    """The scene as an RGB ``PIL.Image``; what the attributes leave open (where
-    exactly) comes from ``draw``.
+    """The scene as an RGB `PIL.Image`; what the attributes leave open (where
+    exactly) comes from `draw`.
     """
     from PIL import Image, ImageDraw
 

@@ -101,7 +101,7 @@ def instruction_batches(
 
     Args:
         step: decides which records are read.
-        groups: records of each task, by task name, ``topics``, ``matters`` or ``repeat``.
+        groups: records of each task, by task name, `topics`, `matters` or `repeat`.
         denoised: passages of general text for span corruption, added to the last group.
     """
     batches = []

@@ -27,8 +27,8 @@ class Recipe:
         name: of the state that is kept of an unfinished run.
         make_tokenizer: trains the tokenizer, or takes the one of the teacher.
         make_model: the untrained model for a tokenizer.
-        batches: ``(step, tokenizer)`` -> the batches of one step, each weighing the same.
-        make_loss: device -> ``(model, batch)`` -> scalar; takes the place of the
+        batches: `(step, tokenizer)` -> the batches of one step, each weighing the same.
+        make_loss: device -> `(model, batch)` -> scalar; takes the place of the
             model's own loss, for distillation.
         steps, learning_rate, warmup_steps, decay_share: a linear warm-up, a plateau, and a
             linear descent over the last share.
@@ -65,9 +65,9 @@ class Card:
     """What the twin's card says beside what was recorded and measured.
 
     Attributes:
-        pipeline: the Hub's name of what it does, its ``pipeline_tag``.
+        pipeline: the Hub's name of what it does, its `pipeline_tag`.
         reads: what it was trained on, as the end of "It read ...".
-        measured: how the names of those rows of ``course bench phenomena`` begin that belong on the card.
+        measured: how the names of those rows of `course bench phenomena` begin that belong on the card.
         languages: two letters each.
     """
 
@@ -95,7 +95,7 @@ class Advice:
 @dataclass(frozen=True, kw_only=True)
 class Model(Pinned):
     """A pre-trained model on the Hub, and the recipe of its offline twin, which
-    ``course build models`` follows.
+    `course build models` follows.
 
     Attributes:
         files: what to download, which is the safetensors weights and not the copies for other frameworks.

@@ -1,6 +1,6 @@
 """The one loop that follows the recipes of the models' files, so that their twins ship with the course.
 
-``course build models`` trains what is missing, on CPU or GPU. Every batch is a function of the step, and the
+`course build models` trains what is missing, on CPU or GPU. Every batch is a function of the step, and the
 state is saved as the run goes, so a run that was cut off goes on where it was and ends with the same weights.
 """
 
@@ -91,7 +91,7 @@ def train(
     """Follow a recipe, from the last saved state if there is one.
 
     Returns:
-        ``(model, tokenizer, record)``; the record says how it was made: steps,
+        `(model, tokenizer, record)`; the record says how it was made: steps,
         seconds, device, losses, versions.
     """
     workspace.mkdir(parents=True, exist_ok=True)
@@ -172,7 +172,7 @@ def save(recipe: Recipe, model: Any, tokenizer: Any, record: dict, folder: Path)
 
 
 def build(names: list[str], device: str, workspace: Path, again: bool = False) -> None:
-    """Train and save each named checkpoint that is not there yet (all of them with ``again``)."""
+    """Train and save each named checkpoint that is not there yet (all of them with `again`)."""
     for name in names:
         if (ASSETS / name / "training.json").exists() and not again:
             print(f"{name}: there already; --again trains it anew")

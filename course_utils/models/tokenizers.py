@@ -23,7 +23,7 @@ def _lines() -> Iterator[str]:
 
 
 def unigram(vocabulary_size: int, sentinels: int) -> Any:
-    """A T5 tokenizer: Unigram pieces, then ``<extra_id_n>`` sentinels at the end of the vocabulary.
+    """A T5 tokenizer: Unigram pieces, then `<extra_id_n>` sentinels at the end of the vocabulary.
 
     The pieces are proposed by byte-pair merges and weighed by their log-frequency. Expectation maximisation,
     the usual way, throws away common short words on a corpus as small as this one.

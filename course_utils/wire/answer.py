@@ -1,9 +1,9 @@
 """The trusted side of the wire: ask a learner's code for plain data.
 
-An :class:`Answer` is what a check is given. Behind it stands a transport, which
+An `Answer` is what a check is given. Behind it stands a transport, which
 carries an encoded request to where the learner's code runs and brings the encoded
-reply back: :class:`LocalTransport` in the learner's own notebook,
-:class:`WorkerTransport` over pipes in grading. Both pass through the same codec,
+reply back: `LocalTransport` in the learner's own notebook,
+`WorkerTransport` over pipes in grading. Both pass through the same codec,
 so what a check sees is the same in both places.
 """
 
@@ -26,7 +26,7 @@ CALL_SECONDS = 60.0
 
 
 class AnswerError(Exception):
-    """Why a request to the learner's side brought no value; ``path`` is what was asked for."""
+    """Why a request to the learner's side brought no value; `path` is what was asked for."""
 
     def __init__(self, path: str, message: str = "") -> None:
         super().__init__(message or path)
@@ -39,7 +39,7 @@ class Missing(AnswerError):
 
 
 class NotStarted(AnswerError):
-    """The stub is still there: it raised ``NotImplementedError``."""
+    """The stub is still there: it raised `NotImplementedError`."""
 
 
 class Refused(AnswerError):
@@ -59,7 +59,7 @@ class Unavailable(AnswerError):
 
 
 class Crashed(AnswerError):
-    """The learner's code raised; ``kind`` is the exception's name, ``line`` where it was."""
+    """The learner's code raised; `kind` is the exception's name, `line` where it was."""
 
     def __init__(self, path: str, kind: str, message: str, line: str) -> None:
         super().__init__(path, message)
@@ -70,7 +70,7 @@ class Crashed(AnswerError):
 class Transport(Protocol):
     """Carries one encoded request there and the encoded reply back.
 
-    Raises ``TimeoutError`` past ``seconds`` and ``ConnectionError`` when the other
+    Raises `TimeoutError` past `seconds` and `ConnectionError` when the other
     side is gone.
     """
 
@@ -96,7 +96,7 @@ class LocalTransport:
 
 
 class WorkerTransport:
-    """Sends requests to a worker process over a :class:`Pipe`.
+    """Sends requests to a worker process over a `Pipe`.
 
     Replies carry the number of their request; one that comes late, twice or for
     another question is dropped.
@@ -112,7 +112,7 @@ class WorkerTransport:
 class Answer:
     """What a learner made, asked for by name; every result is plain data.
 
-    Every method raises an :class:`AnswerError` when there is no value to give;
+    Every method raises an `AnswerError` when there is no value to give;
     checks let those pass, the framework turns them into messages.
     """
 
@@ -129,7 +129,7 @@ class Answer:
         return Answer(self._transport, self._seconds, self._code, exact=True)
 
     def within(self, seconds: float) -> Answer:
-        """The same answer, whose calls may take up to ``seconds`` each."""
+        """The same answer, whose calls may take up to `seconds` each."""
         return Answer(self._transport, seconds, self._code, self._exact)
 
     def given(self, *functions: Callable) -> Answer:
@@ -144,42 +144,42 @@ class Answer:
         return Answer(self._transport, self._seconds, code, self._exact)
 
     def state(self, path: str) -> str | None:
-        """``None`` if nothing has that name, ``"empty"`` if it is ``None``, else its type's name."""
+        """`None` if nothing has that name, `"empty"` if it is `None`, else its type's name."""
         try:
             return self._text(self._ask(path, None, "state"), path)
         except Missing:
             return None
 
     def value(self, path: str) -> Any:
-        """The plain data at ``path``, a variable's name or a dotted path such as ``"args.learning_rate"``."""
+        """The plain data at `path`, a variable's name or a dotted path such as `"args.learning_rate"`."""
         return self._plain(self._ask(path, None, "value"))
 
     def call(self, path: str, /, *arguments: object, **keywords: object) -> Any:
-        """What the function at ``path`` returns for these arguments, as plain data.
+        """What the function at `path` returns for these arguments, as plain data.
 
-        Arguments are plain data or references (:class:`~course_utils.wire.Asset`,
-        ``Variable``, ``Rows``); the function gets its own copy of each.
+        Arguments are plain data or references (`Asset`,
+        `Variable`, `Rows`); the function gets its own copy of each.
         """
         return self._plain(self._ask(path, (arguments, keywords), "value"))
 
     def model(self, path: str) -> Any:
-        """The model at ``path``, rebuilt here from its config and weights: float32, CPU, eval mode.
+        """The model at `path`, rebuilt here from its config and weights: float32, CPU, eval mode.
 
         A Transformers model, a PEFT (LoRA) model, or the path of a folder that
-        ``save_pretrained`` wrote.
+        `save_pretrained` wrote.
         """
         return self._rebuilt(path, None)
 
     def built(self, path: str, /, *arguments: object, **keywords: object) -> Any:
-        """The model that the function at ``path`` returns, rebuilt here like :meth:`model`."""
+        """The model that the function at `path` returns, rebuilt here like `model`."""
         return self._rebuilt(path, (arguments, keywords))
 
     def weights(self, path: str) -> dict:
-        """The weights of any PyTorch module at ``path``: a dict of name to tensor."""
+        """The weights of any PyTorch module at `path`: a dict of name to tensor."""
         return self._expect(self._ask(path, None, "weights", codec.MODEL), dict, path)
 
     def folder(self, path: str) -> Folder:
-        """The files of the folder whose path is the value at ``path``."""
+        """The files of the folder whose path is the value at `path`."""
         return self._expect(self._ask(path, None, "folder", codec.MODEL), Folder, path)
 
     def _plain(self, value: Any) -> Any:

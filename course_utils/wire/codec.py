@@ -1,16 +1,16 @@
 """Plain data to bytes and back, bounded, without pickle.
 
-A message is ``MAGIC``, the length of a JSON header, the header, then blobs::
+A message is `MAGIC`, the length of a JSON header, the header, then blobs::
 
     b"CWB1" | 4 bytes, big endian | {"blobs": [length, ...], "tree": node} | blob | blob ...
 
-``None``, ``bool``, ``int``, ``float`` and ``str`` stand for themselves in the
+`None`, `bool`, `int`, `float` and `str` stand for themselves in the
 tree; everything else is a list that begins with a tag, such as
-``["tuple", [node, ...]]`` or ``["array", "<f4", [2, 3], blob number]``. So a
-tuple comes back as a tuple and ``1`` never comes back as ``1.0`` or ``True``.
+`["tuple", [node, ...]]` or `["array", "<f4", [2, 3], blob number]`. So a
+tuple comes back as a tuple and `1` never comes back as `1.0` or `True`.
 
-Both directions hold the same :class:`Bounds`. :func:`decode` is written for bytes
-from someone who means harm: it raises :class:`CodecError` and nothing else, and
+Both directions hold the same `Bounds`. `decode` is written for bytes
+from someone who means harm: it raises `CodecError` and nothing else, and
 it never allocates more than the message's own size times a small factor.
 """
 
@@ -50,7 +50,7 @@ class CodecError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """What one message may hold; ``bytes`` counts the whole message."""
+    """What one message may hold; `bytes` counts the whole message."""
 
     bytes: int = 64 * 2**20
     header_bytes: int = 16 * 2**20
@@ -70,9 +70,9 @@ MODEL = Bounds(bytes=2**30)
 
 
 def encode(value: object, bounds: Bounds = DATA) -> bytes:
-    """Return ``value`` as one message.
+    """Return `value` as one message.
 
-    Raises :class:`CodecError`, in words a learner can act on, for what is not
+    Raises `CodecError`, in words a learner can act on, for what is not
     plain data (a function, a model, NaN outside an array) or too large.
     """
     writer = _Writer(bounds)
@@ -89,7 +89,7 @@ def encode(value: object, bounds: Bounds = DATA) -> bytes:
 
 
 def decode(message: bytes, bounds: Bounds = DATA) -> Any:
-    """Return the value in ``message``; :class:`CodecError` for anything amiss."""
+    """Return the value in `message`; `CodecError` for anything amiss."""
     try:
         header, blobs = _open(message, bounds)
         reader = _Reader(bounds, blobs)

@@ -5,9 +5,9 @@ deliver the result::
 
     {"path": "mask_padding", "call": ([[5, 1, 0]], {"pad": 0}), "deliver": "value", "code": ""}
 
-``code`` is the course's own: functions that are defined for this request alone, beside the
-learner's names. The reply is ``{"status": "ok", "value": ...}``, or a status that says why there
-is no value: ``missing``, ``not started``, ``crashed``, ``refused``, or ``unavailable``
+`code` is the course's own: functions that are defined for this request alone, beside the
+learner's names. The reply is `{"status": "ok", "value": ...}`, or a status that says why there
+is no value: `missing`, `not started`, `crashed`, `refused`, or `unavailable`
 when something of the course's own could not be loaded. This side runs where the
 learner's code runs, so nothing here is trusted by the other side.
 """
@@ -38,8 +38,8 @@ class _Unavailable(Exception):
 def respond(request: bytes, namespace: dict, load_asset: Callable[[Asset], object]) -> bytes:
     """Return the encoded reply to one encoded request.
 
-    ``namespace`` is the notebook's global variables; ``load_asset`` makes what an
-    :class:`Asset` stands for. ``KeyboardInterrupt`` is let through: it is how a
+    `namespace` is the notebook's global variables; `load_asset` makes what an
+    `Asset` stands for. `KeyboardInterrupt` is let through: it is how a
     person, or the grader's clock, stops a call.
     """
     try:
@@ -64,8 +64,8 @@ def respond(request: bytes, namespace: dict, load_asset: Callable[[Asset], objec
 def describe_error(error: BaseException, namespace: dict) -> dict:
     """The kind and text of an error, and the last line of the learner's code it passed.
 
-    Returns ``{"kind": "KeyError", "message": "'labels'", "line": "row[name] (line 3)"}``;
-    ``line`` is empty where no frame ran in ``namespace``.
+    Returns `{"kind": "KeyError", "message": "'labels'", "line": "row[name] (line 3)"}`;
+    `line` is empty where no frame ran in `namespace`.
     """
     line = ""
     for frame, number in traceback.walk_tb(error.__traceback__):
@@ -108,7 +108,7 @@ def _find(path: str, namespace: dict) -> Any:
 
 
 def _resolved(value: Any, namespace: dict, load_asset: Callable[[Asset], object]) -> Any:
-    """``value`` with every reference in it replaced by what it stands for."""
+    """`value` with every reference in it replaced by what it stands for."""
     if isinstance(value, Asset):
         return _loaded(value, load_asset)
     if isinstance(value, Variable):
@@ -174,10 +174,10 @@ _LARGE = ("model", "weights", "folder")
 def asset_loader(
     model_path: Callable[[str], str], dataset_path: Callable[[str], str]
 ) -> Callable[[Asset], object]:
-    """A function that makes what an :class:`Asset` stands for, always afresh.
+    """A function that makes what an `Asset` stands for, always afresh.
 
-    ``model_path`` and ``dataset_path`` turn a catalog name into a local folder; the
-    course's ``course.model`` and ``course.dataset`` are such functions.
+    `model_path` and `dataset_path` turn a catalog name into a local folder; the
+    course's `course.model` and `course.dataset` are such functions.
     """
 
     def load(asset: Asset) -> object:

@@ -1,6 +1,6 @@
 """Models across the wire: config and safetensors there, rebuilt here.
 
-:func:`pack` runs on the learner's side. :func:`rebuild` runs on the trusted side
+`pack` runs on the learner's side. `rebuild` runs on the trusted side
 and uses only classes of Transformers and PEFT themselves: no code comes from the
 files, and every tensor is accounted for before it is loaded.
 
@@ -77,7 +77,7 @@ _PLAIN_NAME = re.compile(r"[\w.]{1,200}\Z")
 def pack(model: object) -> Folder:
     """The files a Transformers or PEFT model is rebuilt from.
 
-    Raises :class:`CodecError` for anything else (a hand-written module, say: ask
+    Raises `CodecError` for anything else (a hand-written module, say: ask
     for its weights instead).
     """
     from transformers import PreTrainedModel
@@ -112,7 +112,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _saved(model: Any, names: frozenset[str], below: str = "", **options: Any) -> dict[str, bytes]:
-    """The files of these names that ``save_pretrained`` writes, in the folder ``below`` its own."""
+    """The files of these names that `save_pretrained` writes, in the folder `below` its own."""
     with tempfile.TemporaryDirectory() as folder, _quiet():
         model.save_pretrained(folder, **options)
         written = Path(folder, below)
@@ -132,7 +132,7 @@ def _plainly(content: bytes, base: Any, adapter: str) -> bytes:
 
 
 def expect_known_adapter(model: Any) -> None:
-    """Raise :class:`CodecError` where a PEFT model's active adapter is of a method that can't be rebuilt.
+    """Raise `CodecError` where a PEFT model's active adapter is of a method that can't be rebuilt.
 
     A training may ask this before it begins, rather than its judge when it is over.
     """
@@ -153,7 +153,7 @@ def _active_adapter(model: Any) -> str:
 
 
 def _pack_adapter(model: Any) -> Folder:
-    """The active adapter's own files at the top, the model below it under ``base/``."""
+    """The active adapter's own files at the top, the model below it under `base/`."""
     from safetensors.torch import save
 
     expect_known_adapter(model)
@@ -183,8 +183,8 @@ def _library_class(model: Any) -> str:
 def base_weights(base: Any) -> dict:
     """The weights under a model's adapters, by the names they had before any was put on.
 
-    PEFT keeps a wrapped layer's weight as ``….base_layer.weight`` and a copied
-    module's first weights as ``….original_module.…``.
+    PEFT keeps a wrapped layer's weight as `….base_layer.weight` and a copied
+    module's first weights as `….original_module.…`.
     """
     weights = {}
     for name, value in base.state_dict().items():
@@ -195,9 +195,9 @@ def base_weights(base: Any) -> dict:
 
 
 def rebuild(folder: Folder) -> Any:
-    """The model in ``folder``: float32, on the CPU, in eval mode.
+    """The model in `folder`: float32, on the CPU, in eval mode.
 
-    Raises :class:`CodecError` when files are missing, name classes that are not
+    Raises `CodecError` when files are missing, name classes that are not
     Transformers' or PEFT's own, or hold other tensors than the config calls for.
     """
     names = set(folder.files) - HARMLESS_FILES
@@ -250,7 +250,7 @@ def _read_config(path: Path) -> dict:
 
 
 def _load_checked(place: Path) -> Any:
-    """Load the model in ``place`` after its config and tensors were looked at."""
+    """Load the model in `place` after its config and tensors were looked at."""
     import torch
 
     config = _read_config(place / "config.json")
@@ -320,7 +320,7 @@ def _model_class(config: dict) -> Any:
 
 
 def _empty(place: Path, kind: Any) -> Any:
-    """The model that the config in ``place`` calls for, on the meta device, where a shape costs no memory."""
+    """The model that the config in `place` calls for, on the meta device, where a shape costs no memory."""
     import torch
 
     with torch.device("meta"):
@@ -328,7 +328,7 @@ def _empty(place: Path, kind: Any) -> Any:
 
 
 def _adapter_shapes(empty: Any, place: Path) -> dict[str, tuple[int, ...]]:
-    """The tensors that an adapter of the config in ``place`` saves, put on an empty base."""
+    """The tensors that an adapter of the config in `place` saves, put on an empty base."""
     import torch
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 
@@ -402,7 +402,7 @@ def _adapted_modules(method: str, place: Path) -> dict[str, list[str]]:
 
 
 def load(path: str) -> Any:
-    """The model that ``save_pretrained`` wrote to ``path``, by its own class: float32, CPU, eval mode."""
+    """The model that `save_pretrained` wrote to `path`, by its own class: float32, CPU, eval mode."""
     import torch
 
     kind = _model_class(_read_config(Path(path) / "config.json"))

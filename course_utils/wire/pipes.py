@@ -29,9 +29,9 @@ class Pipe:
         os.set_blocking(write_to, False)
 
     def exchange(self, kind: int, payload: bytes, seconds: float, limit: int) -> bytes:
-        """Send ``payload`` and return the reply to it, of at most ``limit`` bytes.
+        """Send `payload` and return the reply to it, of at most `limit` bytes.
 
-        Raises ``TimeoutError`` after ``seconds`` and ``ConnectionError`` when the
+        Raises `TimeoutError` after `seconds` and `ConnectionError` when the
         other side has closed, sends too much, or floods us with stale replies.
         """
         deadline = time.monotonic() + seconds
@@ -44,7 +44,7 @@ class Pipe:
         raise ConnectionError("the other side sends replies that nobody asked for")
 
     def send(self, number: int, kind: int, payload: bytes, deadline: float | None = None) -> None:
-        """Write one frame; ``deadline`` is in ``time.monotonic()`` seconds."""
+        """Write one frame; `deadline` is in `time.monotonic()` seconds."""
         for data in (_HEADER.pack(len(payload), number, kind), payload):
             view = memoryview(data)
             while view:

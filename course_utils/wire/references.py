@@ -1,8 +1,8 @@
 """Small values that stand for something one side of the wire makes for itself.
 
 A tokenizer or a model is not plain data, so a check cannot send one. It sends
-``Asset("flan-t5", "tokenizer")`` and the learner's side loads it from the
-course's catalog. A model's files come back as a :class:`Folder`.
+`Asset("flan-t5", "tokenizer")` and the learner's side loads it from the
+course's catalog. A model's files come back as a `Folder`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ ASSET_KINDS = ("model", "tokenizer", "dataset", "path")
 class Asset:
     """A thing from the catalog, loaded afresh on the learner's side.
 
-    ``kind`` is ``"model"`` (on the CPU, float32, in eval mode), ``"tokenizer"``,
-    ``"dataset"`` (a ``DatasetDict``, or one split if ``split`` is given) or
-    ``"path"`` (the folder as a string).
+    `kind` is `"model"` (on the CPU, float32, in eval mode), `"tokenizer"`,
+    `"dataset"` (a `DatasetDict`, or one split if `split` is given) or
+    `"path"` (the folder as a string).
     """
 
     name: str
@@ -40,9 +40,9 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows that reach the learner's function as a ``datasets.Dataset``.
+    """Rows that reach the learner's function as a `datasets.Dataset`.
 
-    ``table`` is a ``pyarrow.Table`` or a dict of columns (lists of equal length).
+    `table` is a `pyarrow.Table` or a dict of columns (lists of equal length).
     """
 
     table: Any
@@ -65,6 +65,6 @@ class Record:
 
 @dataclass(frozen=True)
 class Folder:
-    """A few small files by relative name (``"config.json"``, ``"base/config.json"``)."""
+    """A few small files by relative name (`"config.json"`, `"base/config.json"`)."""
 
     files: dict[str, bytes]

@@ -2,7 +2,7 @@
 
 A record is a pure function of its kind, seed, split and index, so any part of the world can be drawn
 anywhere, by anyone, in any order, and comes out byte for byte the same. Nothing of the course is imported
-here. A kind of text is a module of this folder with a function ``record(draw)``.
+here. A kind of text is a module of this folder with a function `record(draw)`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ VERSION = "1"
 
 
 def _writers() -> dict[str, Callable[[Draw], dict]]:
-    """What writes a record, by kind of text: the ``record`` of each module of this folder that has one."""
+    """What writes a record, by kind of text: the `record` of each module of this folder that has one."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
     return {
@@ -56,13 +56,13 @@ KINDS = tuple(_WRITERS)
 
 
 def record(kind: str, seed: int, index: int, split: str = "train") -> dict:
-    """Record ``index`` of a kind of text.
+    """Record `index` of a kind of text.
 
     Args:
-        kind: one of :data:`KINDS`.
+        kind: one of `KINDS`.
         seed: which world; any integer.
         index: position in the split, from 0.
-        split: ``train``, ``validation`` or ``test``. Combinations of words belong to one split only.
+        split: `train`, `validation` or `test`. Combinations of words belong to one split only.
 
     Returns:
         The columns of the dataset of the same name, as plain Python values.
@@ -76,7 +76,7 @@ def record(kind: str, seed: int, index: int, split: str = "train") -> dict:
 
 
 def records(kind: str, seed: int, count: int, split: str = "train", start: int = 0) -> Iterator[dict]:
-    """``count`` consecutive records, lazily."""
+    """`count` consecutive records, lazily."""
     return (record(kind, seed, index, split) for index in range(start, start + count))
 
 

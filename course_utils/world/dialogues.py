@@ -200,8 +200,8 @@ def _slots(draw: Draw) -> dict[str, str]:
 
 
 def record(draw: Draw) -> dict:
-    """One ``{"id", "dialogue", "summary", "topic"}``; the columns of DialogSum,
-    with its ``#Person1#`` marks.
+    """One `{"id", "dialogue", "summary", "topic"}`; the columns of DialogSum,
+    with its `#Person1#` marks.
     """
     slots = _slots(draw)
     topic = draw.choice(TOPICS)

@@ -1,8 +1,8 @@
 """Seeded choices that are the same on every machine and every Python.
 
-Only ``Random(integer).random()`` is used: it is the one stream whose values the standard library
-promises to keep (https://docs.python.org/3/library/random.html, "Notes on Reproducibility"). ``choice``
-and ``shuffle`` carry no such promise.
+Only `Random(integer).random()` is used: it is the one stream whose values the standard library
+promises to keep (https://docs.python.org/3/library/random.html, "Notes on Reproducibility"). `choice`
+and `shuffle` carry no such promise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _allowed(phase: int, count: int, split: str) -> tuple[int, ...]:
 
 
 def partners(word: str, others: Sequence[Item], split: str) -> list[Item]:
-    """Those of ``others`` (ten or more) that stand with ``word`` in this split, and in no other split."""
+    """Those of `others` (ten or more) that stand with `word` in this split, and in no other split."""
     return [others[index] for index in _allowed(crc32(word.encode()) % _PERIOD, len(others), split)]
 
 
@@ -38,7 +38,7 @@ class Draw:
 
     Attributes:
         split: the split that the record belongs to.
-        identifier: what tells the record from the others of its dataset, such as ``train_17``: the
+        identifier: what tells the record from the others of its dataset, such as `train_17`: the
             split and the last part of the key.
     """
 
@@ -51,7 +51,7 @@ class Draw:
         self._uniform = Random(int.from_bytes(digest, "big")).random
 
     def below(self, limit: int) -> int:
-        """A whole number from 0 to ``limit - 1``."""
+        """A whole number from 0 to `limit - 1`."""
         return int(self._uniform() * limit)
 
     def chance(self, probability: float) -> bool:
@@ -61,13 +61,13 @@ class Draw:
         return items[int(self._uniform() * len(items))]
 
     def other(self, items: Sequence[Item], *taken: Item) -> Item:
-        """A choice that is none of ``taken``."""
+        """A choice that is none of `taken`."""
         while (item := self.choice(items)) in taken:
             pass
         return item
 
     def partner(self, word: str, others: Sequence[Item]) -> Item:
-        """One of ``others`` that may stand with ``word`` in this split.
+        """One of `others` that may stand with `word` in this split.
 
         This is what keeps combinations apart: a pair seen in training never turns up in the test split.
         """

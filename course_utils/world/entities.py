@@ -95,7 +95,7 @@ _WORDS = {
 
 
 def record(draw: Draw) -> dict:
-    """One sentence as ``{"tokens", "ner_tags"}``; tags are indices into :data:`TAGS` (IOB2)."""
+    """One sentence as `{"tokens", "ner_tags"}`; tags are indices into `TAGS` (IOB2)."""
     frame = draw.choice(_SENTENCES)
     tokens: list[str] = []
     tags: list[int] = []
@@ -121,7 +121,7 @@ def record(draw: Draw) -> dict:
 
 
 def spans(tokens: list[str], ner_tags: list[int]) -> list[tuple[str, str]]:
-    """The ``(type, surface)`` pairs that IOB2 tags mark, in their order."""
+    """The `(type, surface)` pairs that IOB2 tags mark, in their order."""
     found: list[tuple[str, list[str]]] = []
     for token, tag in zip(tokens, ner_tags, strict=True):
         mark, _, kind = TAGS[tag].partition("-")

@@ -68,5 +68,5 @@ _FORMS = (_news, _chronicle, _notes, _remembered_review, _remembered_review, _op
 
 
 def record(draw: Draw) -> dict:
-    """One passage as ``{"text"}``."""
+    """One passage as `{"text"}`."""
     return {"text": capitalised(draw.choice(_FORMS)(draw))}

@@ -190,7 +190,7 @@ def closing(draw: Draw, label: str) -> str:
 
 
 def record(draw: Draw, verdict: bool = False) -> dict:
-    """One review as ``{"text", "label"}``; ``verdict`` adds the closing remark that
+    """One review as `{"text", "label"}`; `verdict` adds the closing remark that
     reviews in the wild often carry.
     """
     good = draw.chance(0.5)

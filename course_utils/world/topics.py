@@ -85,7 +85,7 @@ _TAILS = (
 
 
 def record(draw: Draw) -> dict:
-    """One notice as ``{"text", "label"}``; the label is an index into :data:`LABELS`."""
+    """One notice as `{"text", "label"}`; the label is an index into `LABELS`."""
     label = draw.below(len(LABELS))
     village, club, firm = draw.choice(VILLAGES), draw.choice(CLUBS), draw.choice(FIRMS)
     first = draw.choice(FIRST_NAMES)

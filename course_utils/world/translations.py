@@ -151,7 +151,7 @@ _FORMS = ((_doing, "."), (_doing, "."), (_doing, "."), (_being, "."), (_standing
 
 
 def record(draw: Draw) -> dict:
-    """One sentence as ``{"en", "fr"}``."""
+    """One sentence as `{"en", "fr"}`."""
     form, mark = draw.choice(_FORMS)
     english, french = form(draw)
     return {"en": capitalised(english) + mark, "fr": capitalised(french) + (" ?" if mark == "?" else mark)}

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
@@ -15,9 +16,6 @@ from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset
 from course_utils.wire.answer import Answer, NotStarted
-from typing import TYPE_CHECKING
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -84,7 +82,7 @@ def _expect_measure(answer: Answer, name: str, scores: list[list[float]], value:
     expect.close(answer.call(name, scores), value, f"{what} of {scores}", tolerance=1e-6)
 
 
-def _matrix(draw: Draw, tasks: int | None=None) -> list[list[float]]:
+def _matrix(draw: Draw, tasks: int | None = None) -> list[list[float]]:
     """Scores of `tasks` tasks (columns) learned one after another (rows): low, best
     when learned, then lower each stage.
     """

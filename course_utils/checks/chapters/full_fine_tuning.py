@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils import catalog, instructions
 from course_utils.batches import IGNORED
@@ -21,13 +21,9 @@ from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Asset, Rows
 from course_utils.wire.answer import Answer
-from typing import TYPE_CHECKING
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    pass
 
 LESSONS = "lessons/06_full_fine_tuning/"
 MEET, PREPARE = LESSONS + "01_meet_flan_t5.ipynb", LESSONS + "02_prepare_the_task.ipynb"
@@ -272,7 +268,9 @@ def plan(answer: Answer, draw: Draw) -> None:
             )
 
 
-def _plan(rows: int, batch_size: int, accumulation: int, devices: int, epochs: int, warmup_share: float) -> tuple[int, int, int]:
+def _plan(
+    rows: int, batch_size: int, accumulation: int, devices: int, epochs: int, warmup_share: float
+) -> tuple[int, int, int]:
     """As transformers.Trainer counts (`set_initial_training_values`, `get_warmup_steps`, version 5.23)."""
     batches = math.ceil(rows / (batch_size * devices))
     steps = epochs * math.ceil(batches / accumulation)

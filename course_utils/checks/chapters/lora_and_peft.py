@@ -374,7 +374,7 @@ def _drawn_head(draw: Draw) -> dict[str, Any]:
 
 
 def _table(columns: dict) -> Rows:
-    """Columns that reach the learner as a ``datasets.Dataset``."""
+    """Columns that reach the learner as a `datasets.Dataset`."""
     import pyarrow
 
     return Rows(pyarrow.table(columns))
@@ -867,7 +867,7 @@ class _Ways:
 
 
 def _expect_way(got: Any, what: str, way: Callable, slips: dict[str, Callable], says: Callable) -> None:
-    """``got`` is ``says(way)``. Where it is what a known slip says, the message names the slip."""
+    """`got` is `says(way)`. Where it is what a known slip says, the message names the slip."""
     wanted = says(way)
     expect.shape(got, tuple(wanted.shape), what)
     if not _agree(got, wanted):
@@ -890,7 +890,7 @@ def _bert() -> Any:
 
 
 def _bert_says(tokens: Any, way: Callable) -> Any:
-    """The logits of the bert twin when each layer's output is ``way(layer, its input)``."""
+    """The logits of the bert twin when each layer's output is `way(layer, its input)`."""
     import torch
 
     model = copy.deepcopy(_bert())

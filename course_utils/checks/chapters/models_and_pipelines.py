@@ -5,8 +5,9 @@ The exercise works with the twins whatever the profile, so that a mark means the
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils import catalog
 from course_utils.batches import IGNORED
@@ -15,14 +16,11 @@ from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.wire import Asset
 from course_utils.wire.answer import Answer
-from typing import TYPE_CHECKING
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 LESSONS = "lessons/03_models_and_pipelines/"
 MODELS, TOKENS, TASKS, WRITING, PICTURES = (
@@ -989,7 +987,13 @@ def pictures(answer: Answer, draw: Draw) -> None:
         _says_the_same(found, rows, count, (size, patch, strategy), draw)
 
 
-def _says_the_same(batch: Mapping[str, torch.Tensor], rows: Sequence[list[int]], count: int, eye: tuple[int, int, str], draw: Draw) -> None:
+def _says_the_same(
+    batch: Mapping[str, torch.Tensor],
+    rows: Sequence[list[int]],
+    count: int,
+    eye: tuple[int, int, str],
+    draw: Draw,
+) -> None:
     import torch
 
     model = _talker(*eye)

@@ -73,7 +73,7 @@ def freezing(answer: Answer, draw: Draw) -> None:
 
 
 def _expect_frozen(answer: Answer, draw: Draw, layers: int, depth: int, came_frozen: bool = False) -> None:
-    """Above ``depth`` each part has the gradient that it has without any freezing, and below it none."""
+    """Above `depth` each part has the gradient that it has without any freezing, and below it none."""
     import torch
 
     with torch.random.fork_rng(devices=[]):

@@ -1,10 +1,10 @@
-"""``course grade SUBMITTED --out DIR``: grade a class into nbgrader's gradebook.
+"""`course grade SUBMITTED --out DIR`: grade a class into nbgrader's gradebook.
 
-``DIR`` becomes an nbgrader course folder: source, release, submitted (cleaned),
+`DIR` becomes an nbgrader course folder: source, release, submitted (cleaned),
 autograded and feedback, gradebook.db, and a nbgrader_config.py with which formgrader
 and the exporters work there. A submission that cannot be graded is "ungraded" with
 its reason; nothing that is wrong with one stops the rest. Killed at any moment, the
-same command with ``--resume`` goes on.
+same command with `--resume` goes on.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Grading:
         self.done: list[Entry] = []
 
     def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
-        """Judge and write every submission; with ``resume``, what the journal
+        """Judge and write every submission; with `resume`, what the journal
         holds already is only written.
         """
         if not resume:
@@ -190,10 +190,10 @@ def grade_class(
     sandbox: str = "auto",
     resume: bool = False,
 ) -> list[dict]:
-    """Grade every submission under ``submitted`` into ``out``; returns all results as plain rows.
+    """Grade every submission under `submitted` into `out`; returns all results as plain rows.
 
-    Raises :class:`GradeError` when there is nothing to grade, the exercises cannot be
-    released, or no sandbox of the kind asked for holds, and :class:`Busy` while another run writes there.
+    Raises `GradeError` when there is nothing to grade, the exercises cannot be
+    released, or no sandbox of the kind asked for holds, and `Busy` while another run writes there.
     """
     submitted, out, solutions = submitted.resolve(), out.resolve(), solutions.resolve()
     submissions = _wanted(submitted, exercise, exercise_names(solutions))
@@ -253,7 +253,7 @@ def _grade(grading: Grading, submissions: list[Submission], jobs: int, resume: b
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course grade`` command; exit code 0 when every submission has a result, faulty ones included."""
+    """The `course grade` command; exit code 0 when every submission has a result, faulty ones included."""
     parser = argparse.ArgumentParser(
         prog="course grade", description="Grade a class into nbgrader's gradebook."
     )

@@ -1,15 +1,15 @@
-"""``course collect INBOX --out SUBMITTED``: take packages in, and lay them where ``course grade`` looks.
+"""`course collect INBOX --out SUBMITTED`: take packages in, and lay them where `course grade` looks.
 
 Who handed something in, and when, is said by the channel it came through and never by
 anything inside a package. Three channels are known:
 
-``folders``   INBOX/<student>/<package>; the time is the file's own (when it arrived)
-``manifest``  a CSV with the columns file, student, time and, if wanted, exercise (``--manifest``)
-``canvas``    "Download submissions": <name>[_LATE]_<user id>_<submission id>_<file>
-``moodle``    "Download all submissions": <full name>_<participant id>_assignsubmission_file/<file>
+`folders`   INBOX/<student>/<package>; the time is the file's own (when it arrived)
+`manifest`  a CSV with the columns file, student, time and, if wanted, exercise (`--manifest`)
+`canvas`    "Download submissions": <name>[_LATE]_<user id>_<submission id>_<file>
+`moodle`    "Download all submissions": <full name>_<participant id>_assignsubmission_file/<file>
 
-Canvas and Moodle name their own numbers; ``--roster`` (a CSV with the columns id, student)
-turns them into the class's names. A package is the zip of ``course submit`` or a bare
+Canvas and Moodle name their own numbers; `--roster` (a CSV with the columns id, student)
+turns them into the class's names. A package is the zip of `course submit` or a bare
 notebook. It is bounded in size and number of files; of a zip one notebook is taken, by
 reading it, so that no path, link or mode in it means anything.
 """
@@ -148,10 +148,10 @@ def read_roster(path: Path) -> dict[str, str]:
 
 
 def read_package(path: Path, known: list[str], wanted: str | None) -> tuple[str, bytes, str]:
-    """``(exercise, notebook, sha256 of the package)``; raises :class:`Refused` with the reason.
+    """`(exercise, notebook, sha256 of the package)`; raises `Refused` with the reason.
 
-    ``wanted`` is the exercise the channel names; without it, the notebook's file name says
-    which of the ``known`` ones it is, which harms nobody but its own sender.
+    `wanted` is the exercise the channel names; without it, the notebook's file name says
+    which of the `known` ones it is, which harms nobody but its own sender.
     """
     data = _read_bounded(path)
     if zipfile.is_zipfile(io.BytesIO(data)):
@@ -319,7 +319,7 @@ CHANNELS = {"folders": from_folders, "canvas": from_canvas, "moodle": from_moodl
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course collect`` command; exit code 0 when every delivery was
+    """The `course collect` command; exit code 0 when every delivery was
     looked at, refused ones included.
     """
     parser = argparse.ArgumentParser(

@@ -1,4 +1,4 @@
-"""``course export DIR --to canvas``: a class's marks as a file that a learning platform imports.
+"""`course export DIR --to canvas`: a class's marks as a file that a learning platform imports.
 
 The marks are read from the gradebook as it is now, late penalties taken off. Only those that
 are final are exported: a submission that is ungraded or waits for a person is left out and
@@ -57,7 +57,7 @@ def _feedback(student: str, row: dict, results: list[dict]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course export`` command."""
+    """The `course export` command."""
     known = exporters()
     titles = " or ".join(exporter.title for exporter in known.values())
     parser = argparse.ArgumentParser(

@@ -1,4 +1,4 @@
-"""``course feedback DIR``: the learners' pages once more, from the gradebook as it is now.
+"""`course feedback DIR`: the learners' pages once more, from the gradebook as it is now.
 
 `course grade` writes them as soon as it has marked. What a person gives afterwards,
 points and comments, is in the
@@ -27,7 +27,7 @@ def write_pages(out: Path, exercise: str | None = None) -> tuple[list[Entry], li
     and a line for each that failed.
 
     Raises:
-        FeedbackError: where nothing is graded, or nothing of ``exercise``.
+        FeedbackError: where nothing is graded, or nothing of `exercise`.
         Busy: while somebody else writes into the folder.
     """
     if not (out / "gradebook.db").is_file():
@@ -48,7 +48,7 @@ def write_pages(out: Path, exercise: str | None = None) -> tuple[list[Entry], li
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course feedback`` command; exit code 0 when every page was written."""
+    """The `course feedback` command; exit code 0 when every page was written."""
     parser = argparse.ArgumentParser(prog="course feedback", description=__doc__.splitlines()[0])
     parser.add_argument(
         "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"

@@ -1,4 +1,4 @@
-"""``course release [--check | --edition ARCHIVE]``: what learners get, built from ``solutions/``."""
+"""`course release [--check | --edition ARCHIVE]`: what learners get, built from `solutions/`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from course_utils.install import ROOT
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course release`` command."""
+    """The `course release` command."""
     parser = argparse.ArgumentParser(prog="course release", description="Build exercises/ from solutions/.")
     parser.add_argument("names", nargs="*", metavar="EXERCISE", help="which ones (all of them by default)")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""``course check exercises/NN_name``: what ``course.check`` says, from the shell.
+"""`course check exercises/NN_name`: what `course.check` says, from the shell.
 
 The notebook is run by the same executor as in grading, with the public data, so what
 passes here passes there given the same data.
@@ -23,7 +23,7 @@ from course_utils.workplace import workplace
 def find_notebook(given: str) -> tuple[str, Path]:
     """The exercise's name and its notebook, from a folder, a notebook or a bare name.
 
-    Raises :class:`Ungradable` when there is no such notebook.
+    Raises `Ungradable` when there is no such notebook.
     """
     path = Path(given)
     if path.suffix == ".ipynb":
@@ -63,7 +63,7 @@ def _chosen(exercise: Exercise, reports: list[Report], wanted: list[str]) -> lis
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course check`` command; exit code 0 when everything asked for is right."""
+    """The `course check` command; exit code 0 when everything asked for is right."""
     parser = argparse.ArgumentParser(prog="course check", description="Check an exercise from the shell.")
     parser.add_argument("exercise", help="its folder, notebook or name: exercises/06_full_fine_tuning")
     parser.add_argument(

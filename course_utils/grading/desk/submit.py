@@ -1,9 +1,9 @@
-"""``course submit EXERCISE``: pack what a learner hands in, with a receipt.
+"""`course submit EXERCISE`: pack what a learner hands in, with a receipt.
 
 The package is a zip with the exercise's notebook in it and nothing else; the same notebook
 gives the same bytes, so the hash on the receipt says what was handed in. Whose it is and
 when it came is for the channel it goes through to say, not for the package: see
-:mod:`course_utils.grading.desk.collect`.
+`collect`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SOME_TIME = (
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was packed and when. ``answered`` of ``questions`` answer cells were worked on."""
+    """What was packed and when. `answered` of `questions` answer cells were worked on."""
 
     exercise: str
     package: str
@@ -66,9 +66,9 @@ def pack(name: str, notebook: bytes) -> bytes:
 
 
 def submit(name: str, notebook: Path, folder: Path, released: Path | None = None) -> Receipt:
-    """Pack ``notebook`` into ``folder``, with a receipt beside it.
+    """Pack `notebook` into `folder`, with a receipt beside it.
 
-    Raises :class:`Ungradable` for what could not be graded anyway: no notebook, too large, broken.
+    Raises `Ungradable` for what could not be graded anyway: no notebook, too large, broken.
     """
     sources = read_submission(notebook)
     answered, questions = _worked_on(read_released(released) if released else original(name), sources)
@@ -94,7 +94,7 @@ def _worked_on(released: NotebookNode, sources: dict[str, list[str]]) -> tuple[i
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course submit`` command."""
+    """The `course submit` command."""
     parser = argparse.ArgumentParser(prog="course submit", description="Pack an exercise to hand it in.")
     parser.add_argument("exercise", help="its folder, notebook or name: exercises/06_full_fine_tuning")
     parser.add_argument(

@@ -1,9 +1,9 @@
-"""``course start FOLDER``: a learner's own folder, and what a class gets packed as one file.
+"""`course start FOLDER`: a learner's own folder, and what a class gets packed as one file.
 
 A clone of the workbook holds every solution. A learner's edition holds none: lessons without the notes for
 instructors, the released exercises, and a page that says how to begin. What a class gets
-(``course release --edition ARCHIVE``) is the same with the package itself, so that it can be installed where
-nothing is; the exercises as they were released lie in it once more, for ``course submit`` to compare with.
+(`course release --edition ARCHIVE`) is the same with the package itself, so that it can be installed where
+nothing is; the exercises as they were released lie in it once more, for `course submit` to compare with.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class LaidOut:
 def lay_out(files: Mapping[str, bytes], folder: Path) -> LaidOut:
     """Write the files that are missing in a folder, and touch none that is there.
 
-    Raises ``OSError`` where one cannot be written; those before it stay, and the next call goes on.
+    Raises `OSError` where one cannot be written; those before it stay, and the next call goes on.
     """
     done = LaidOut()
     for name, data in sorted(files.items()):
@@ -174,7 +174,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 def write_edition(archive: Path, root: Path = ROOT) -> int:
     """Pack what a class gets into one file, whole or not at all; how many files are in it.
 
-    Raises :class:`EditionError`, and then leaves what was there.
+    Raises `EditionError`, and then leaves what was there.
     """
     try:
         files = class_files(root)
@@ -185,7 +185,7 @@ def write_edition(archive: Path, root: Path = ROOT) -> int:
 
 
 def start(folder: Path, root: Path = ROOT) -> LaidOut:
-    """Lay out a learner's folder. Raises :class:`EditionError`."""
+    """Lay out a learner's folder. Raises `EditionError`."""
     if (root / "solutions").is_dir() and folder.resolve() == root.resolve():
         raise EditionError("this is the workbook itself; name a folder of your own, such as ../my-workbook")
     try:
@@ -198,7 +198,7 @@ def start(folder: Path, root: Path = ROOT) -> LaidOut:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The ``course start`` command."""
+    """The `course start` command."""
     parser = argparse.ArgumentParser(
         prog="course start",
         description="Lay out lessons and exercises in a folder of your own, and open it in JupyterLab. "

@@ -51,8 +51,8 @@ code { display: block; background: var(--soft); border-radius: .3rem; padding: .
 class Mark:
     """What the gradebook holds of a question.
 
-    ``points``: ``None`` while nobody has given any. ``comment``: an instructor's.
-    ``blank``: left as it was released.
+    `points`: `None` while nobody has given any. `comment`: an instructor's.
+    `blank`: left as it was released.
     """
 
     points: float | None = None
@@ -70,8 +70,8 @@ def page(
 ) -> str:
     """A learner's page as HTML.
 
-    ``reports`` are what the checks said, ``marks`` what the gradebook holds by question; where it is silent,
-    the report's points count. ``why`` says why nothing could be graded.
+    `reports` are what the checks said, `marks` what the gradebook holds by question; where it is silent,
+    the report's points count. `why` says why nothing could be graded.
     """
     found = {report.question: report for report in reports}
     marks = {name: Mark(report.points) for name, report in found.items()} | (marks or {})

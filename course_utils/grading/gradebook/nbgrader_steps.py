@@ -1,7 +1,7 @@
 """The executor as steps of nbgrader's own conversions.
 
-With :func:`configure`, ``nbgrader autograde`` and formgrader's autograde button judge
-in the same way as ``course grade``: the submission's code runs in a child process,
+With `configure`, `nbgrader autograde` and formgrader's autograde button judge
+in the same way as `course grade`: the submission's code runs in a child process,
 the checks outside it, and marks come from their reports, never from a cell's output.
 """
 
@@ -130,14 +130,14 @@ def take_back_marks(submitted: SubmittedNotebook) -> None:
 
 
 def _show_for_another_look(grade: Grade, *, keep: bool) -> None:
-    """Whether a person is needed; ``keep`` keeps the mark a person gave (ungraded is never an old mark)."""
+    """Whether a person is needed; `keep` keeps the mark a person gave (ungraded is never an old mark)."""
     if not keep:
         grade.manual_score = None
     grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
 
 
 def _within(report: Report | None, most: float) -> float | None:
-    """A report's points if they are a number from 0 to ``most``; else no mark at all."""
+    """A report's points if they are a number from 0 to `most`; else no mark at all."""
     if report is None or report.points is None or not 0 <= report.points <= most:
         return None
     return float(report.points)
@@ -171,7 +171,7 @@ class _ForgetFirst:
 
 
 def configure(config: Config, root: Path, *, source: str = "source", release: str = "release") -> None:
-    """Set nbgrader up for a course whose folder is ``root``; for a ``nbgrader_config.py``."""
+    """Set nbgrader up for a course whose folder is `root`; for a `nbgrader_config.py`."""
     root = root.resolve()
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.source_directory = source

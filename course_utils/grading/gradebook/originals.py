@@ -1,8 +1,8 @@
 """An exercise as it was released, whatever became of the copy that somebody works in.
 
-A learner works in ``exercises/`` itself, or anywhere else, so no copy there says what was released. A clone
-of the workbook builds it again from ``solutions/``; a learner's edition, which has none, brings it along in
-``released/``.
+A learner works in `exercises/` itself, or anywhere else, so no copy there says what was released. A clone
+of the workbook builds it again from `solutions/`; a learner's edition, which has none, brings it along in
+`released/`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RELEASED = Path(__file__).parents[2] / "released"
 
 
 def original(name: str, solutions: Path = ROOT / "solutions", released: Path = RELEASED) -> NotebookNode:
-    """The exercise's released notebook. Raises :class:`Ungradable` where there is no such exercise."""
+    """The exercise's released notebook. Raises `Ungradable` where there is no such exercise."""
     file = f"{name}.ipynb"
     if (released / file).is_file():
         return read_released(released / file)

@@ -1,7 +1,7 @@
-"""Build ``exercises/`` from ``solutions/``; the command is in :mod:`course_utils.grading.desk.release`.
+"""Build `exercises/` from `solutions/`; the command is in `release`.
 
-nbgrader's own ``generate_assignment`` does the work, with two steps of ours before
-its: cells tagged ``instructor`` are left out, and points are filled in from the
+nbgrader's own `generate_assignment` does the work, with two steps of ours before
+its: cells tagged `instructor` are left out, and points are filled in from the
 checks module, which is the only place they are written. The same sources give the
 same bytes, and no database is touched.
 """
@@ -87,7 +87,7 @@ def graded_cell(question: Question) -> str:
 
 
 def check_cells(exercise: Exercise, graded: dict[str, NotebookNode], answers: set[str]) -> None:
-    """Raise :class:`ReleaseError` unless every question has its cells, and every graded cell a question."""
+    """Raise `ReleaseError` unless every question has its cells, and every graded cell a question."""
     wanted = {graded_cell(question): question for question in exercise.questions.values()}
     for name in sorted(set(wanted) ^ set(graded)):
         where = (
@@ -109,7 +109,7 @@ def check_cells(exercise: Exercise, graded: dict[str, NotebookNode], answers: se
 
 
 def check_ids(path: Path) -> None:
-    """Raise :class:`ReleaseError` unless every cell of a notebook has an id of its own.
+    """Raise `ReleaseError` unless every cell of a notebook has an id of its own.
 
     A missing id would be drawn at random by nbformat, and the release would differ each time.
     """
@@ -139,10 +139,10 @@ PREPROCESSORS = [
 
 
 def generate(name: str, root: Path, *, database: bool) -> None:
-    """Build ``root/release/<name>`` from ``root/source/<name>``.
+    """Build `root/release/<name>` from `root/source/<name>`.
 
-    With ``database``, what nbgrader has to know of the assignment goes into
-    ``root/gradebook.db``. Raises :class:`ReleaseError` with the reason when it cannot be built.
+    With `database`, what nbgrader has to know of the assignment goes into
+    `root/gradebook.db`. Raises `ReleaseError` with the reason when it cannot be built.
     """
     config = Config()
     config.CourseDirectory.root = str(root)
@@ -199,7 +199,7 @@ def copy_source(solutions: Path, root: Path, name: str) -> None:
 
 
 def build(solutions: Path, out: Path, names: list[str]) -> None:
-    """Write the released form of each exercise to ``out/<name>/``, replacing what was there."""
+    """Write the released form of each exercise to `out/<name>/`, replacing what was there."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place).resolve()
         for name in names:

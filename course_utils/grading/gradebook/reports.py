@@ -23,7 +23,7 @@ GRADES_COLUMNS = ("student", "exercise", "score", "max_score", "late_penalty", "
 class QuestionResult:
     """One question of one submission, as a line of results.jsonl.
 
-    ``seconds`` and ``memory`` (bytes) are the whole notebook's; ``submission``, ``checks`` and ``seed``
+    `seconds` and `memory` (bytes) are the whole notebook's; `submission`, `checks` and `seed`
     are short hashes of what the mark was made from.
     """
 
@@ -43,7 +43,7 @@ class QuestionResult:
 
 
 def result_of(student: str, report: Report, seconds: float, **record: Any) -> QuestionResult:
-    """A report as a result; ``record`` is the rest of what is kept with a mark, by field name."""
+    """A report as a result; `record` is the rest of what is kept with a mark, by field name."""
     status = (
         "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
     )
@@ -89,7 +89,7 @@ def write_grades(path: Path, database: str, results: list[dict]) -> list[dict]:
 def grades_rows(database: str, results: list[dict]) -> list[dict]:
     """One row a submission, as the gradebook has it now: a person may have marked since the grading.
 
-    ``status`` is "graded", "needs a person" (a hand-marked question waits) or "ungraded".
+    `status` is "graded", "needs a person" (a hand-marked question waits) or "ungraded".
     """
     with Gradebook(database) as gradebook:
         return [

@@ -1,6 +1,6 @@
 """The one writer of a class's folder: nbgrader's gradebook, autograded notebooks and feedback.
 
-Marks go in through nbgrader's own ``Gradebook``, one submission in one transaction; the
+Marks go in through nbgrader's own `Gradebook`, one submission in one transaction; the
 notebooks lie where formgrader, feedback and the exporters look for them.
 """
 
@@ -47,7 +47,7 @@ class Busy(Exception):
 
 @contextlib.contextmanager
 def only_writer(out: Path) -> Iterator[None]:
-    """One writer at a time in a class's folder; raises :class:`Busy` for the second."""
+    """One writer at a time in a class's folder; raises `Busy` for the second."""
     out.mkdir(parents=True, exist_ok=True)
     with open(out / ".lock", "w") as lock:
         try:
@@ -109,7 +109,7 @@ class Writer:
     def write(self, entry: Entry) -> None:
         """Put one submission's marks, notebook and feedback in their places, instead of what was there.
 
-        Raises :class:`WriteError` when they cannot be written; then there are no marks.
+        Raises `WriteError` when they cannot be written; then there are no marks.
         """
         try:
             if entry.notebook is None:  # the journal keeps it only until it is in its places
@@ -191,7 +191,7 @@ class Writer:
     def write_feedback(self, entry: Entry) -> None:
         """nbgrader's feedback and a page of ours, from the gradebook as it is now.
 
-        Raises :class:`WriteError` with the reason if they can't be made.
+        Raises `WriteError` with the reason if they can't be made.
         """
         if self._feedback is None:
             config = Config()

@@ -36,7 +36,7 @@ _LIGHT = frozenset("copy itertools json math os random re string sys time collec
 
 @dataclass(frozen=True)
 class Submission:
-    """Who handed in what: ``SUBMITTED/<student>/<exercise>/``."""
+    """Who handed in what: `SUBMITTED/<student>/<exercise>/`."""
 
     student: str
     exercise: Exercise
@@ -59,7 +59,7 @@ class Submission:
 class Judged:
     """A submission and what came of it.
 
-    ``why`` says why it is ungraded, if it is; ``again`` that this was a fault of ours, which
+    `why` says why it is ungraded, if it is; `again` that this was a fault of ours, which
     another run may not meet.
     """
 
@@ -129,7 +129,7 @@ class Grader:
 
 
 def notebook_of(submission: Submission) -> Path:
-    """Where a submission's notebook lies; raises :class:`Ungradable` if there is none of that name."""
+    """Where a submission's notebook lies; raises `Ungradable` if there is none of that name."""
     path = submission.notebook
     if not path.exists():
         others = sorted(other.name for other in submission.folder.glob("*.ipynb"))
@@ -159,7 +159,7 @@ def _imports(node: ast.stmt) -> bool:
 
 
 def fair_memory(jobs: int) -> int:
-    """Bytes that a submission may hold when ``jobs`` run at once: 4 GB, less where the machine has less."""
+    """Bytes that a submission may hold when `jobs` run at once: 4 GB, less where the machine has less."""
     share = int(0.8 * psutil.virtual_memory().total / jobs)
     return max(2**30, min(Caps.memory, share))
 
@@ -181,7 +181,7 @@ class _Judge:
         self.wire.send(task[0])
 
     def end(self, patience: float = 0.0) -> None:
-        """Have it end: of itself within ``patience`` seconds, or by force."""
+        """Have it end: of itself within `patience` seconds, or by force."""
         with contextlib.suppress(OSError):
             self.wire.send(None)
         self.process.join(patience)
@@ -213,10 +213,10 @@ def judge_all(
     jobs: int,
     say: Callable[[str, dict[str, str]], None] = lambda level, reached: None,
 ) -> Iterator[Judged]:
-    """Judge submissions, ``jobs`` at a time, in whatever order they are done.
+    """Judge submissions, `jobs` at a time, in whatever order they are done.
 
-    ``say`` is told the sandbox's level and what its canaries reached, as soon as the first
-    wall stands. Raises :class:`SandboxError` when none can.
+    `say` is told the sandbox's level and what its canaries reached, as soon as the first
+    wall stands. Raises `SandboxError` when none can.
     """
     waiting = deque((submission, 1) for submission in submissions)
     judges = [_Judge(grader) for _ in range(min(jobs, len(submissions)))]

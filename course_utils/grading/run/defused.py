@@ -4,7 +4,7 @@ It stays markdown: formgrader, nbgrader's feedback and nbconvert render it, each
 way and in a page with scripts of its own. So what could run, load or lead astray there is
 taken out of the source: every tag, every link that is not plainly to the web, every picture
 (it would be fetched). TeX is shown as it was written: its commands can make links and markup, and
-references such as ``&#92;`` could spell them.
+references such as `&#92;` could spell them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REFERENCE = re.compile(r"&(?=#|[A-Za-z][A-Za-z0-9]*;)")
 
 
 def defused(markdown: str) -> str:
-    """The same text, in which nothing can run or be fetched; cut at :data:`MARKDOWN_CHARACTERS`."""
+    """The same text, in which nothing can run or be fetched; cut at `MARKDOWN_CHARACTERS`."""
     text = markdown
     if len(text) > MARKDOWN_CHARACTERS:
         text = text[:MARKDOWN_CHARACTERS] + "\n\n*(the rest is left out: it is too long to be shown)*"

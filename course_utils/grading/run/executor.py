@@ -2,8 +2,8 @@
 
 Trusted side. From a submission only the *source of its answer cells* is taken,
 matched by grade id, and put into the released notebook; nothing else of it counts.
-The cells run in a child (:mod:`course_utils.grading.run.worker`) that a warm process has forked
-behind a wall (:mod:`course_utils.grading.run.warm`). At a check cell the question's check runs
+The cells run in a child (`worker`) that a warm process has forked
+behind a wall (`warm`). At a check cell the question's check runs
 here and asks the child for plain data.
 """
 
@@ -61,8 +61,8 @@ class Clocks:
 class Graded:
     """A judged notebook, with outputs, and its reports by question name.
 
-    ``seconds`` is how long it took, ``cells`` how much of that the learner's cells ran, ``used``
-    what the learner's processes used and ``own`` the processor seconds of judging, ``sandbox`` the
+    `seconds` is how long it took, `cells` how much of that the learner's cells ran, `used`
+    what the learner's processes used and `own` the processor seconds of judging, `sandbox` the
     wall they ran behind and how many of its canaries were held.
     """
 
@@ -81,8 +81,8 @@ class Graded:
 def read_submission(path: Path) -> dict[str, list[str]]:
     """The sources of the answer cells of a submitted notebook, by grade id and by cell id.
 
-    Returns ``{name: [source, ...]}``, in the notebook's order; a copied cell gives a
-    name several sources. Raises :class:`Ungradable` for what is not a notebook.
+    Returns `{name: [source, ...]}`, in the notebook's order; a copied cell gives a
+    name several sources. Raises `Ungradable` for what is not a notebook.
     """
     try:
         if not path.is_file() or path.is_symlink():
@@ -113,7 +113,7 @@ def answer_sources(cells: list) -> dict[str, list[str]]:
 
 
 def _name(cell: object) -> str | None:
-    """What a submitted cell is matched by: its grade id, or ``"#"`` and its cell id."""
+    """What a submitted cell is matched by: its grade id, or `"#"` and its cell id."""
     if not isinstance(cell, dict):
         return None
     metadata = cell.get("metadata")
@@ -161,7 +161,7 @@ def _chosen(found: list[str], stub: str) -> str:
 def launch(nursery: Nursery) -> Child:
     """A fresh process for a learner's notebook: the one place where such a thing is made.
 
-    Raises :class:`Ungradable` where none can be had; that is never a learner's fault.
+    Raises `Ungradable` where none can be had; that is never a learner's fault.
     """
     for _ in range(STARTS):
         try:
@@ -227,7 +227,7 @@ class Notebook:
         return outputs if type(outputs) is list else []
 
     def ask(self, request: bytes, seconds: float, bounds: codec.Bounds) -> bytes:
-        """Carry a check's request (see :class:`course_utils.wire.answer.Transport`)."""
+        """Carry a check's request (see `Transport`)."""
         return self._guarded(
             lambda child, left: WorkerTransport(child.pipe).ask(request, min(seconds, left), bounds)
         )
@@ -336,7 +336,7 @@ class Allowance:
 def cleaned(outputs: Sequence[object], left: Allowance | None = None) -> list[NotebookNode]:
     """A cell's claimed outputs as notebook outputs: text and pictures only, nothing that can run.
 
-    What is shown is taken off what is ``left`` for the notebook.
+    What is shown is taken off what is `left` for the notebook.
     """
     left = left or Allowance()
     cell = left.of_a_cell()
@@ -395,7 +395,7 @@ def _text(value: object, cell: Allowance) -> str:
 def check_outputs(report: Report) -> list[NotebookNode]:
     """A report as a check cell's outputs: a card to read, and the points where nbgrader looks for them.
 
-    nbgrader takes a cell's first ``execute_result`` that is a number as its points.
+    nbgrader takes a cell's first `execute_result` that is a number as its points.
     """
     card = new_output(
         "display_data",
@@ -410,7 +410,7 @@ def check_outputs(report: Report) -> list[NotebookNode]:
 
 
 def question_of(cell: NotebookNode) -> str | None:
-    """The question a check cell asks (``"q1"`` for ``q1-check``); ``None`` for any other cell."""
+    """The question a check cell asks (`"q1"` for `q1-check`); `None` for any other cell."""
     marks = cell.metadata.get("nbgrader", {})
     name = marks.get("grade_id", "")
     if (
@@ -446,10 +446,10 @@ def grade(
 ) -> Graded:
     """Run a submission's answers in the released notebook and judge every question.
 
-    ``sources`` comes from :func:`read_submission`; ``key_of`` gives the key a
-    question's data are drawn from (see :func:`secret_keys`); ``nursery`` is where the
+    `sources` comes from `read_submission`; `key_of` gives the key a
+    question's data are drawn from (see `secret_keys`); `nursery` is where the
     learner's process comes from, and so says behind which wall it runs. Raises
-    :class:`Ungradable` if no child can be started.
+    `Ungradable` if no child can be started.
     """
     settle()
     started, own, cells = time.monotonic(), time.process_time(), 0.0
@@ -512,7 +512,7 @@ def ungraded(released: NotebookNode, exercise: Exercise, why: str) -> Graded:
 
 
 def read_released(path: Path) -> NotebookNode:
-    """A released notebook; raises :class:`Ungradable` if it is not there."""
+    """A released notebook; raises `Ungradable` if it is not there."""
     if not path.is_file():
         raise Ungradable(f"there is no released notebook {path}; run `course release` first")
     try:

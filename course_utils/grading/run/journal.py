@@ -131,10 +131,10 @@ class Stamp:
 class Entry:
     """A submission and what came of it.
 
-    ``notebook`` is ``None`` once everything is written. ``handed_in`` is the time stamp, ``seconds`` are the
-    whole notebook's and ``cells`` the learner's cells' of these; ``learner`` and ``own`` are processor
-    seconds, of the learner's processes and of judging and writing; ``memory`` in bytes, ``why`` says why it
-    is ungraded (``again``: by no fault of its own).
+    `notebook` is `None` once everything is written. `handed_in` is the time stamp, `seconds` are the
+    whole notebook's and `cells` the learner's cells' of these; `learner` and `own` are processor
+    seconds, of the learner's processes and of judging and writing; `memory` in bytes, `why` says why it
+    is ungraded (`again`: by no fault of its own).
     """
 
     student: str
@@ -154,7 +154,7 @@ class Entry:
 
 
 class Journal:
-    """The entries of one class, under ``folder``."""
+    """The entries of one class, under `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

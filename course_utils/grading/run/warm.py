@@ -1,8 +1,8 @@
 """The trusted side of the warm process: start it behind a wall, and have it fork children.
 
-A :class:`Warm` is one process that has imported the stack and has never seen a learner's
-code (:mod:`course_utils.grading.run.zygote`). :meth:`Warm.start` gives a fresh :class:`Child` of
-it, one at a time. Which wall stands is chosen by :func:`behind_a_wall`, which believes its
+A `Warm` is one process that has imported the stack and has never seen a learner's
+code (`zygote`). `start` gives a fresh `Child` of
+it, one at a time. Which wall stands is chosen by `behind_a_wall`, which believes its
 canaries and nothing else.
 """
 
@@ -99,7 +99,7 @@ class Used:
 
 
 class Child:
-    """A forked child that runs a learner's notebook; ``pipe`` is the way to it."""
+    """A forked child that runs a learner's notebook; `pipe` is the way to it."""
 
     def __init__(self, warm: Warm, pipe: Pipe) -> None:
         self._warm = warm
@@ -118,7 +118,7 @@ class Child:
 class Warm:
     """One warm process behind a wall.
 
-    Raises :class:`SandboxError` when it does not start. ``level`` says what was reached.
+    Raises `SandboxError` when it does not start. `level` says what was reached.
     """
 
     def __init__(self, wall: Wall, imports: tuple[str, ...] = (), caps: Caps = Caps()) -> None:
@@ -190,7 +190,7 @@ class Warm:
     def probe(self, secrets: list[str]) -> dict[str, str]:
         """Fly the canaries; returns what each reached by its claim, "" where it was held.
 
-        ``secrets`` are paths of the grader that must be out of reach.
+        `secrets` are paths of the grader that must be out of reach.
         """
         arguments = {
             "reads_outside": secrets,
@@ -208,7 +208,7 @@ class Warm:
         return reached
 
     def start(self) -> Child:
-        """A fresh child. Raises ``ConnectionError`` or ``TimeoutError`` when this process is gone."""
+        """A fresh child. Raises `ConnectionError` or `TimeoutError` when this process is gone."""
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
         try:
@@ -315,7 +315,7 @@ class Nursery:
     """Where a grader's children come from: one warm process, replaced when it is gone.
 
     It stands behind the wall that was asked for, or for "auto" the best that holds. Nothing
-    is ever run behind less; :meth:`start` raises :class:`SandboxError` instead.
+    is ever run behind less; `start` raises `SandboxError` instead.
     """
 
     def __init__(
@@ -372,7 +372,7 @@ class Nursery:
 
 
 def _tried(warm: Warm, secrets: list[str]) -> dict[str, str]:
-    """What the canaries of a new warm process reached; raises :class:`SandboxError` if one came through."""
+    """What the canaries of a new warm process reached; raises `SandboxError` if one came through."""
     try:
         reached = warm.probe(secrets)
         for claim, found in reached.items():

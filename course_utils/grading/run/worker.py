@@ -1,12 +1,12 @@
 """The child process: an IPython shell that runs cells and answers requests.
 
 It knows nothing of checks, marks, seeds or other students. It reads frames from
-one pipe (:mod:`course_utils.wire.pipes`): a ``RUN`` frame holds a cell's source and
-is answered with its outputs, an ``ASK`` frame is a request of
-:mod:`course_utils.wire.learner`.
+one pipe (`pipes`): a `RUN` frame holds a cell's source and
+is answered with its outputs, an `ASK` frame is a request of
+`learner`.
 
 What runs in here can take this process over entirely, so nothing it sends back is
-believed: see :mod:`course_utils.grading.run.executor`.
+believed: see `executor`.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _run_program(command: str) -> int:
 
 
 def make_shell() -> InteractiveShell:
-    """An IPython shell without history, terminal or start-up files, and its :class:`Outputs`."""
+    """An IPython shell without history, terminal or start-up files, and its `Outputs`."""
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
@@ -184,7 +184,7 @@ def make_shell() -> InteractiveShell:
 
 
 def run_cell(shell: Any, source: str) -> dict:
-    """Run one cell; returns ``{"failed": bool, "outputs": [...]}``."""
+    """Run one cell; returns `{"failed": bool, "outputs": [...]}`."""
     shell.outputs = Outputs()
     result = shell.run_cell(source, store_history=True)
     return {"failed": not result.success, "outputs": shell.outputs.items}
@@ -241,7 +241,7 @@ ROOMS_INSIDE = ("run", "sandbox")
 def hide_the_graders_side() -> None:
     """Put empty stand-ins where the checks and the grader would be.
 
-    A learner may well call ``course.check("q1")`` at the end of an answer cell. Nothing is
+    A learner may well call `course.check("q1")` at the end of an answer cell. Nothing is
     judged in this process, and that call must not cost the rest of the cell.
     """
     checks, learner = ModuleType("course_utils.checks"), ModuleType("course_utils.checks.learner")

@@ -1,8 +1,8 @@
 """The warm process: imports the stack once, and forks a child for every submission.
 
 It runs inside the outer wall and never runs a learner's code itself. The grader
-(:mod:`course_utils.grading.run.warm`) talks to it over one socket, in lines of JSON: ``start``
-comes with two descriptors, the child's ends of its pipes; ``interrupt`` and ``stop`` are for
+(`warm`) talks to it over one socket, in lines of JSON: `start`
+comes with two descriptors, the child's ends of its pipes; `interrupt` and `stop` are for
 the child that runs now. There is one at a time, and when it ends, however it ends, every
 process it left behind is killed before the next one starts.
 """
@@ -205,7 +205,7 @@ def _belongs(path: str, owner: int) -> bool:
 def _empty(folder: str, owner: int | None) -> None:
     """Delete all that lies in a folder (nothing does where it was the child's own file system).
 
-    With ``owner``, only what is that user's: others use /dev/shm too.
+    With `owner`, only what is that user's: others use /dev/shm too.
     """
     if not os.path.isdir(folder):
         return

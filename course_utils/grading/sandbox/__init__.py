@@ -1,9 +1,9 @@
 """The wall around a learner's code.
 
-Outside (trusted): ``places`` says what may be seen, ``bubblewrap`` writes the outer wall's
-command line, ``walls`` chooses a wall and looks at what its canaries found.
-Inside: ``confine`` shuts the forked child in (``landlock``, ``seccomp``, limits, an ordinary
-user), ``canaries`` try to get out.
+Outside (trusted): `places` says what may be seen, `bubblewrap` writes the outer wall's
+command line, `walls` chooses a wall and looks at what its canaries found.
+Inside: `confine` shuts the forked child in (`landlock`, `seccomp`, limits, an ordinary
+user), `canaries` try to get out.
 
 Nothing is imported here: the inner half must not meet the outer one.
 """

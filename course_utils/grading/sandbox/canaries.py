@@ -155,7 +155,7 @@ CANARIES: dict[str, Callable[[list[str]], str]] = {
 
 
 def fly(arguments: dict[str, list[str]]) -> dict[str, str]:
-    """Run every canary; ``arguments`` are what some of them need, by function name.
+    """Run every canary; `arguments` are what some of them need, by function name.
 
     Returns what each reached.
     """

@@ -1,6 +1,6 @@
 """Shut this process in, before it runs a learner's code: the inner wall.
 
-:func:`confine` is called once in a child that was just forked. What it cannot do here it
+`confine` is called once in a child that was just forked. What it cannot do here it
 leaves out; what then really holds is found out by the canaries, not believed.
 """
 
@@ -32,7 +32,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 class Caps:
     """What one submission may use: bytes, numbers, seconds of processor time per process.
 
-    ``memory`` is what its processes may hold beyond the shared stack, all together.
+    `memory` is what its processes may hold beyond the shared stack, all together.
     """
 
     memory: int = 4 * 2**30
@@ -44,7 +44,7 @@ class Caps:
 
 @dataclass(frozen=True)
 class Confinement:
-    """How to shut a child in. ``scratch`` is its home; ``shared`` are its other writable folders."""
+    """How to shut a child in. `scratch` is its home; `shared` are its other writable folders."""
 
     sandbox: str  # the name of its wall
     scratch: str
@@ -66,7 +66,7 @@ class Confinement:
 
 
 def confine(confinement: Confinement) -> None:
-    """Shut this process in. Raises ``OSError`` where a wall that was asked for cannot stand."""
+    """Shut this process in. Raises `OSError` where a wall that was asked for cannot stand."""
     hide_memory(False)  # as the warm process is
     if not confinement.wall.confined:
         _limit(confinement)
@@ -92,7 +92,7 @@ def _call(name: str, *arguments: Any) -> None:
 
 
 def prctl(option: int, value: int, third: int = 0) -> None:
-    """prctl(2); raises ``OSError``."""
+    """prctl(2); raises `OSError`."""
     _call("prctl", option, *(ctypes.c_ulong(number) for number in (value, third, 0, 0)))
 
 
@@ -163,7 +163,7 @@ def _own_user_namespace() -> None:
 
 
 def _keep_capabilities(kept: int) -> None:
-    """Give up every capability but those in ``kept`` (a mask); programs started from here get the same."""
+    """Give up every capability but those in `kept` (a mask); programs started from here get the same."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_3, 0)
     with suppress(OSError):
         prctl(_AMBIENT, _AMBIENT_CLEAR)

@@ -1,7 +1,7 @@
 """Landlock: what this process and its children may touch of the file system, by system call.
 
-Linux 5.13 or newer; newer kernels add rights, and :func:`restrict` asks for all that the
-running one knows. Numbers are those of ``linux/landlock.h`` and ``asm-generic/unistd.h``
+Linux 5.13 or newer; newer kernels add rights, and `restrict` asks for all that the
+running one knows. Numbers are those of `linux/landlock.h` and `asm-generic/unistd.h`
 (the same on every architecture). See landlock(7).
 """
 
@@ -56,9 +56,9 @@ def version() -> int:
 def restrict(read: Iterable[str], write: Iterable[str]) -> int:
     """Leave this thread and its children only what lies under these paths; returns the ABI version.
 
-    ``read`` may be read and executed, ``write`` also changed; paths that do not exist are
+    `read` may be read and executed, `write` also changed; paths that do not exist are
     passed over. TCP, and signals and abstract Unix sockets to processes outside, are closed
-    as far as the kernel can. There is no way back. Raises ``OSError`` where Landlock is missing.
+    as far as the kernel can. There is no way back. Raises `OSError` where Landlock is missing.
     """
     abi = version()
     if abi == 0:

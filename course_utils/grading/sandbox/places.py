@@ -1,7 +1,7 @@
 """What a learner's code may see of this machine: the system, Python with its packages, and the course.
 
-One list serves both walls. Of ``course_utils`` everything is seen but :data:`HIDDEN`, and of
-``grading`` only what runs inside.
+One list serves both walls. Of `course_utils` everything is seen but `HIDDEN`, and of
+`grading` only what runs inside.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def closed_to_others(paths: list[str], *, above: bool) -> str | None:
     """The first of these paths, or of the course's files, that an ordinary user
     could not read; None if all can be.
 
-    With ``above``, the folders that lead there must let others through as well. Packages are
+    With `above`, the folders that lead there must let others through as well. Packages are
     looked at from above only: they are many, and installed for everybody.
     """
     wanted = [Path(path) for path in paths]

@@ -7,7 +7,7 @@ tests and canaries try one by one. The list holds what reaches other processes, 
 kernel's inside, mounts and namespaces, and every socket but Unix ones; what it leaves out
 is bounded by the other walls.
 
-Numbers: ``asm/unistd_64.h`` (x86-64) and ``asm-generic/unistd.h`` (arm64, and everything above 423).
+Numbers: `asm/unistd_64.h` (x86-64) and `asm-generic/unistd.h` (arm64, and everything above 423).
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _refuse(error: int = errno.EPERM) -> bytes:
 
 
 def _if_argument(number: int, offset: int, test: bytes) -> bytes:
-    """For one system call: refused where ``test``, which skips one step to
+    """For one system call: refused where `test`, which skips one step to
     spare it, does not; else on we go.
     """
     look = _step(_LOAD, offset) + test + _refuse() + _step(_RETURN, _ALLOW)
@@ -120,10 +120,10 @@ def _if_argument(number: int, offset: int, test: bytes) -> bytes:
 
 
 def program(machine: str, *, connect: bool = True) -> bytes:
-    """The filter for a machine ("x86_64" or "aarch64") as BPF; ``connect`` leaves
+    """The filter for a machine ("x86_64" or "aarch64") as BPF; `connect` leaves
     Unix sockets their connect().
 
-    Raises ``OSError`` for a machine whose numbers are not known here.
+    Raises `OSError` for a machine whose numbers are not known here.
     """
     if machine not in _ARCHITECTURES:
         raise OSError(f"no seccomp filter is written for {machine}")
@@ -152,7 +152,7 @@ def program(machine: str, *, connect: bool = True) -> bytes:
 
 
 def restrict(*, connect: bool = True) -> None:
-    """Put the filter over this thread and its children. Raises ``OSError`` where it can't be."""
+    """Put the filter over this thread and its children. Raises `OSError` where it can't be."""
     machine = platform.machine()
     if machine in UNTRIED:
         raise OSError(

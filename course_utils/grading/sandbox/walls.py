@@ -42,7 +42,7 @@ WALLS = {
 def acceptable(asked: str) -> tuple[Wall, ...]:
     """The walls that do where `asked` was asked for, the best first; "auto" never means none.
 
-    Raises ``ValueError`` with the names there are.
+    Raises `ValueError` with the names there are.
     """
     if asked == "auto":
         return tuple(wall for wall in WALLS.values() if wall.confined)

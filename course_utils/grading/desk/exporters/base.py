@@ -18,9 +18,9 @@ class ExportError(Exception):
 
 @dataclass(frozen=True)
 class Marks:
-    """One exercise's final marks: ``scores`` and short ``feedback`` by student; ``left_out`` says why not.
+    """One exercise's final marks: `scores` and short `feedback` by student; `left_out` says why not.
 
-    ``exercise`` is its name, which a platform's gradebook has as an assignment's.
+    `exercise` is its name, which a platform's gradebook has as an assignment's.
     """
 
     exercise: str
@@ -51,7 +51,7 @@ class Exporter(ABC):
 
     @abstractmethod
     def export(self, marks: Marks, options: argparse.Namespace) -> Exported:
-        """The marks as that platform reads them; raises :class:`ExportError`."""
+        """The marks as that platform reads them; raises `ExportError`."""
 
 
 def table(rows: Iterable[Iterable[object]]) -> str:
