@@ -427,24 +427,12 @@ def _sorted(model: Any, texts: list[str]) -> list[int]:
     """The number of the desk that the model gives to each text."""
     import torch
 
-    try:
+    def labels() -> list[int]:
         with torch.inference_mode():
-            logits = [
-                model(**_encoded(texts[start : start + 100])).logits for start in range(0, len(texts), 100)
-            ]
-    except (
-        AttributeError,
-        IndexError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:  # such as a prompt longer than the model has positions
-        expect.true(
-            False,
-            "the adapted model to read notices and to answer with logits",
-            f"{type(error).__name__}: {str(error)[:100]}",
-        )
-    return torch.cat(logits).argmax(-1).tolist()
+            parts = (texts[start : start + 100] for start in range(0, len(texts), 100))
+            return [label for part in parts for label in model(**_encoded(part)).logits.argmax(-1).tolist()]
+
+    return expect.computed(labels, "the labels by the adapted model, which has to read notices,")
 
 
 @cache
