@@ -33,11 +33,18 @@ def heed_interrupts():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def leave_make():
+    """The run may be part of `make test`; a make that a test starts is not, and would say which folders it enters."""
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+        os.environ.pop(name, None)
+
+
 if not IN_WORKER:
     scratch = Path(tempfile.mkdtemp(prefix="course-tests-"))
     isolate(scratch)
 close_network()
 heed_interrupts()
+leave_make()
 # property tests without a clock: how long one example takes says more of the machine than of the code
 settings.register_profile("course", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("course")

@@ -4,20 +4,29 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 
 
-def make(root, *arguments, **variables):
-    environment = {
-        name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}
-    }
-    command = ["make", *arguments]
-    return subprocess.run(
-        command, cwd=root, capture_output=True, text=True, env=environment | variables, timeout=600
+def test_what_make_tells_its_children_does_not_reach_a_test():
+    """CI runs the tests under make; what a test sees must not depend on it."""
+    script = "import tests.conftest, os; print(sorted(name for name in os.environ if name.startswith('M')))"
+    under_make = os.environ | {"MAKELEVEL": "1", "MAKEFLAGS": "w", "MFLAGS": "-w"}
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=under_make, cwd=ROOT
     )
+    assert "MAKELEVEL" not in said.stdout and "MAKEFLAGS" not in said.stdout and "MPLBACKEND" in said.stdout
+
+
+def make(root, *arguments, **variables):
+    command = ["make", *arguments]
+    environment = os.environ | variables
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=600)
 
 
 @pytest.mark.parametrize(
