@@ -190,7 +190,7 @@ def tagger(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def _tagging_batch(tokenizer: PreTrainedTokenizerBase, rows: list[dict]) -> dict[str, torch.Tensor]:
-    """The first piece of each word carries its tag; the other pieces are ignored."""
+    """The first token of each word carries its tag; the other tokens are ignored."""
     inputs = tokenizer(
         [row["tokens"] for row in rows],
         is_split_into_words=True,

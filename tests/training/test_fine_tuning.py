@@ -81,7 +81,7 @@ def test_accuracy_counts_every_row_once():
     assert score.n == 210 and score.value == pytest.approx(200 / 210)
 
 
-def test_only_the_first_piece_of_a_word_carries_its_tag():
+def test_only_the_first_token_of_a_word_carries_its_tag():
     model, tokenizer = fine_tuning.tagger("distilbert")
     rows = list(world.records("entities", 5, 8))
     batch = fine_tuning._tagging_batch(tokenizer, rows)

@@ -309,13 +309,13 @@ def add_tokens(answer: Answer, draw: Draw) -> None:
         f"<{kind}-{draw.random.randrange(10_000)}>" for kind in draw.sample(("customer", "shop", "order"), 2)
     ]
     inputs = (Asset("flan-t5", "model"), Asset("flan-t5", "tokenizer"), head, tokens)
-    mine = answer.given(with_own_head, with_new_tokens, pieces_of_new_tokens)
-    with part("each new token is one piece", points=1):
-        pieces = mine.call("pieces_of_new_tokens", *inputs)
+    mine = answer.given(with_own_head, with_new_tokens, ids_of_new_tokens)
+    with part("each new token has one id", points=1):
+        ids = mine.call("ids_of_new_tokens", *inputs)
         wanted = {token: [len(tokenizer) + number] for number, token in enumerate(tokens)}
-        expect.type_of(pieces, dict, "the pieces of the new tokens")
-        got = sorted(ids for ids in pieces.values() if type(ids) is list)
-        expect.equal(got, sorted(wanted.values()), f"the pieces of {tokens}, one new number each")
+        expect.type_of(ids, dict, "the ids of the new tokens")
+        got = sorted(each for each in ids.values() if type(each) is list)
+        expect.equal(got, sorted(wanted.values()), f"the ids of {tokens}, one new id each")
     model = mine.built("with_new_tokens", *inputs)
     expect.shape(model.get_input_embeddings().weight, (rows + 2, width), "the embedding, grown by two rows")
     expect.shape(model.get_output_embeddings().weight, (rows + 2, width), "the head, grown by two rows")
@@ -351,8 +351,8 @@ def with_new_tokens(model: Any, tokenizer: Any, head: Any, tokens: list) -> Any:
     return add_tokens(with_own_head(model, head), tokenizer, tokens)  # type: ignore[call-arg, func-returns-value]
 
 
-def pieces_of_new_tokens(model: Any, tokenizer: Any, head: Any, tokens: list) -> dict:
-    """{new token: its pieces}, by the tokenizer that `add_tokens` had in its hands."""
+def ids_of_new_tokens(model: Any, tokenizer: Any, head: Any, tokens: list) -> dict:
+    """{new token: its ids}, by the tokenizer that `add_tokens` had in its hands."""
     with_new_tokens(model, tokenizer, head, tokens)
     return {token: tokenizer(token, add_special_tokens=False).input_ids for token in tokens}
 

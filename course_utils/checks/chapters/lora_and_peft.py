@@ -23,7 +23,7 @@ from course_utils.wire import Asset, Rows, models
 from course_utils.wire.answer import Answer
 
 if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
-    Detour: Any = None
+    LowRankUpdate: Any = None
     adapt: Any = None
     add_adapters: Any = None
     fake_quant: Any = None
@@ -73,8 +73,8 @@ def _change(adapter: dict) -> Any:
     hints=(
         "Write the shapes on paper: x (…, in), A (r, in), B (out, r), W (out, in). Which one has to be "
         "transposed?",
-        "The scale is alpha / r, and r is the number of rows of A. A layer computes x @ W.T; the detour "
-        "first goes through A.T, then through B.T.",
+        "The scale is alpha / r, and r is the number of rows of A. A layer computes x @ W.T; the low-rank "
+        "update first goes through A.T, then through B.T.",
         "A discount in two steps, on prices of any shape: `prices @ small.T @ large.T`. To put it into a "
         "price list once and for all: `list + factor * large @ small`; to take it out again, subtract the "
         "same.",
@@ -95,16 +95,18 @@ def forward_and_merge(answer: Answer, draw: Draw) -> None:
                 (*rows, outputs),
                 f"lora_forward(x, W, A, B, alpha) for x {tuple(x.shape)}, W {tuple(weight.shape)}",
             )
-            what = f"the output for x {tuple(x.shape)} of a layer with a detour {given}"
+            what = f"the output for x {tuple(x.shape)} of a layer with a low-rank update {given}"
             expect.all_close(y, x.double() @ merged.T, what, tolerance=1e-3)
     with part("merging", points=1):
         together = answer.call("lora_merge", weight, A, B, alpha)
         expect.shape(together, (outputs, inputs), "lora_merge(W, A, B, alpha)")
-        expect.all_close(together, merged, f"the merged weight of a detour {given}", tolerance=1e-3)
+        expect.all_close(together, merged, f"the merged weight of a low-rank update {given}", tolerance=1e-3)
     with part("and back", points=1):
         apart = answer.call("lora_unmerge", merged.float(), A, B, alpha)
         expect.shape(apart, (outputs, inputs), "lora_unmerge(W, A, B, alpha)")
-        expect.all_close(apart, weight, f"the weight before a detour {given} was merged", tolerance=1e-3)
+        expect.all_close(
+            apart, weight, f"the weight before a low-rank update {given} was merged", tolerance=1e-3
+        )
 
 
 # q2: a budget
@@ -163,10 +165,10 @@ def budget(answer: Answer, draw: Draw) -> None:
 
 @exercise.question(
     "q3",
-    title="Find the bugs: a detour that learns nothing",
+    title="Find the bugs: a low-rank update that learns nothing",
     points=3,
     difficulty=2,
-    needs=("Detour",),
+    needs=("LowRankUpdate",),
     lesson=BY_HAND,
     hints=(
         "Print the gradients of A, B and the base weight after one backward pass. Which of the three "
@@ -183,8 +185,8 @@ def find_the_bugs(answer: Answer, draw: Draw) -> None:
     weight, x, coming = _normal(draw, outputs, inputs), _normal(draw, 5, inputs), _normal(draw, 5, outputs)
     other = _adapter(draw, outputs, inputs, rank)
     numbers = weight, rank, other["alpha"], x, coming, other["A"], other["B"]
-    found = answer.given(detoured).call("detoured", *numbers)
-    expect.keys(found, ("begun", "start", "first", "trained", "weight", "given", "then"), "Detour")
+    found = answer.given(low_rank_updated).call("low_rank_updated", *numbers)
+    expect.keys(found, ("begun", "start", "first", "trained", "weight", "given", "then"), "LowRankUpdate")
     with part("it begins at zero change, and both A and B learn", points=1):
         expect.shape(found["start"], (5, outputs), "the output at the start")
         expect.all_close(
@@ -205,13 +207,13 @@ def find_the_bugs(answer: Answer, draw: Draw) -> None:
         expect.all_close(found["given"], wanted, what, tolerance=1e-3)
 
 
-def detoured(weight: Any, rank: int, alpha: float, x: Any, coming: Any, A: Any, B: Any) -> dict:
-    """What a detour says and passes back of `coming`: as it begins, and with given A and B."""
+def low_rank_updated(weight: Any, rank: int, alpha: float, x: Any, coming: Any, A: Any, B: Any) -> dict:
+    """What a low-rank update says and passes back of `coming`: as it begins, and with given A and B."""
     import torch
 
     base = torch.nn.Linear(*reversed(weight.shape), bias=False)
     base.weight.data.copy_(weight)
-    layer = Detour(base, rank, alpha)
+    layer = LowRankUpdate(base, rank, alpha)
 
     def passed_back() -> dict:
         layer.zero_grad()
@@ -248,7 +250,7 @@ def _expect_directions(found: Any, wanted: dict[str, Any], where: str) -> None:
 
 def _expect_a_beginning(found: dict, outputs: int, inputs: int, rank: int) -> None:
     """A or B gets a gradient at the start, and what begins at random has the whole rank."""
-    expect.keys(found["begun"], ("A", "B"), "the numbers that a Detour begins with")
+    expect.keys(found["begun"], ("A", "B"), "the numbers that a LowRankUpdate begins with")
     expect.keys(found["first"], ("A", "B"), "the gradients at the start")
     sizes = {"A": (rank, inputs), "B": (outputs, rank)}
     begun = {name: expect.tensor(found["begun"][name], name, size) for name, size in sizes.items()}

@@ -378,41 +378,41 @@ def train_wordpiece(answer: Answer, draw: Draw) -> None:
     size = draw.random.randrange(300, 500)
     found = answer.given(cut).call("cut", texts, size, unseen)
     what = "what your tokenizer does with 30 texts"
-    expect.keys(found, ("vocabulary", "pieces", "offsets", "texts"), what)
+    expect.keys(found, ("vocabulary", "tokens", "offsets", "texts"), what)
     expect.type_of(found["vocabulary"], dict, "the vocabulary of the tokenizer")
-    expect.at_most(len(found["vocabulary"]), size, f"the number of pieces for vocabulary_size={size}")
-    for name in ("pieces", "offsets", "texts"):
+    expect.at_most(len(found["vocabulary"]), size, f"the number of tokens for vocabulary_size={size}")
+    for name in ("tokens", "offsets", "texts"):
         expect.length(found[name], len(unseen), f"the {name} of 30 texts")
-    for pieces, offsets in zip(found["pieces"], found["offsets"], strict=True):
-        expect.each_of(pieces, str, "the pieces of a text")
+    for tokens, offsets in zip(found["tokens"], found["offsets"], strict=True):
+        expect.each_of(tokens, str, "the tokens of a text")
         expect.each_of(offsets, (list, tuple), "the offsets of a text")
-        expect.length(offsets, len(pieces), "the offsets of a text")
-        expect.at_least(len(pieces), 2, "the number of pieces of a text")
+        expect.length(offsets, len(tokens), "the offsets of a text")
+        expect.at_least(len(tokens), 2, "the number of tokens of a text")
     _expect_learned(found, texts, size, unseen)
     with part("marks around, hardly anything unknown", points=1):
-        for pieces in found["pieces"]:
+        for tokens in found["tokens"]:
             expect.equal(
-                [pieces[0], pieces[-1]], ["[CLS]", "[SEP]"], "the first and the last piece of a text"
+                [tokens[0], tokens[-1]], ["[CLS]", "[SEP]"], "the first and the last token of a text"
             )
-        every = [piece for pieces in found["pieces"] for piece in pieces]
-        expect.at_most(every.count("[UNK]") / len(every), 0.02, "the share of unknown pieces")
+        every = [token for tokens in found["tokens"] for token in tokens]
+        expect.at_most(every.count("[UNK]") / len(every), 0.02, "the share of unknown tokens")
         expect.true(
-            any(piece.startswith("##") for piece in every),
-            "pieces that continue a word to begin with ##",
+            any(token.startswith("##") for token in every),
+            "tokens that continue a word to begin with ##",
             "none",
         )
     with part("the text comes back, in lower case", points=1):
         for text, back in zip(unseen, found["texts"], strict=True):
             expect.type_of(back, str, "what decoding gives")
             expect.equal(_squeezed(back), _squeezed(text.lower()), "what decoding gives, white space aside,")
-    with part("every piece knows where it comes from", points=1):
-        for text, pieces, offsets in zip(unseen, found["pieces"], found["offsets"], strict=True):
-            for piece, place in list(zip(pieces, offsets, strict=True))[1:-1]:
-                expect.each_of(place, int, f"the offsets of {piece!r}")
-                expect.length(place, 2, f"the offsets of {piece!r}")
-                if piece != "[UNK]":
+    with part("every token knows where it comes from", points=1):
+        for text, tokens, offsets in zip(unseen, found["tokens"], found["offsets"], strict=True):
+            for token, place in list(zip(tokens, offsets, strict=True))[1:-1]:
+                expect.each_of(place, int, f"the offsets of {token!r}")
+                expect.length(place, 2, f"the offsets of {token!r}")
+                if token != "[UNK]":
                     expect.equal(
-                        text[slice(*place)].lower(), piece.removeprefix("##"), f"the characters of {piece!r}"
+                        text[slice(*place)].lower(), token.removeprefix("##"), f"the characters of {token!r}"
                     )
 
 
@@ -422,7 +422,7 @@ def cut(texts: list, size: int, unseen: list) -> dict:
     encodings = [tokenizer.encode(text) for text in unseen]
     return {
         "vocabulary": tokenizer.get_vocab(),
-        "pieces": [encoding.tokens for encoding in encodings],
+        "tokens": [encoding.tokens for encoding in encodings],
         "offsets": [encoding.offsets for encoding in encodings],
         "texts": [tokenizer.decode(encoding.ids) for encoding in encodings],
     }
@@ -438,37 +438,37 @@ def _with_names(draw: Draw, text: str, names: list[str]) -> str:
 
 
 def _expect_learned(found: dict, texts: list[str], size: int, unseen: list[str]) -> None:
-    """The pieces are those that the vocabulary gives, and the vocabulary is one for these texts."""
-    for pieces in found["pieces"]:
-        for word in _in_words(pieces[1:-1]):
+    """The tokens are those that the vocabulary gives, and the vocabulary is one for these texts."""
+    for tokens in found["tokens"]:
+        for word in _in_words(tokens[1:-1]):
             wanted = _longest_first(word, found["vocabulary"])
-            expect.equal(word, wanted, "the pieces of a word, the longest that the vocabulary has first,")
-    ours = sum(len(pieces) for pieces in _cut_by_the_check(texts, size, unseen))
+            expect.equal(word, wanted, "the tokens of a word, the longest that the vocabulary has first,")
+    ours = sum(len(tokens) for tokens in _cut_by_the_check(texts, size, unseen))
     expect.at_most(
-        sum(map(len, found["pieces"])),
+        sum(map(len, found["tokens"])),
         LONGER * ours,
-        f"the pieces of 30 texts whose words are in what was learned from ({ours} in the check's own)",
+        f"the tokens of 30 texts whose words are in what was learned from ({ours} in the check's own)",
     )
 
 
-LONGER = 1.15  # a right tokenizer's texts in pieces, against the check's own
+LONGER = 1.15  # a right tokenizer's texts in tokens, against the check's own
 
 
-def _in_words(pieces: list[str]) -> list[list[str]]:
+def _in_words(tokens: list[str]) -> list[list[str]]:
     words: list[list[str]] = []
-    for piece in pieces:
-        if piece.startswith("##") and words:
-            words[-1].append(piece)
+    for token in tokens:
+        if token.startswith("##") and words:
+            words[-1].append(token)
         else:
-            words.append([piece])
+            words.append([token])
     return words
 
 
-def _longest_first(pieces: list[str], vocabulary: dict) -> list[str]:
-    """The word that these pieces make, cut again: at each place the longest piece there is."""
-    if pieces == ["[UNK]"]:
-        return pieces
-    word, cuts, place = "".join(piece.removeprefix("##") for piece in pieces), [], 0
+def _longest_first(tokens: list[str], vocabulary: dict) -> list[str]:
+    """The word that these tokens make, cut again: at each position the longest token there is."""
+    if tokens == ["[UNK]"]:
+        return tokens
+    word, cuts, place = "".join(token.removeprefix("##") for token in tokens), [], 0
     while place < len(word):
         mark = "##" if place else ""
         ends = [end for end in range(len(word), place, -1) if mark + word[place:end] in vocabulary]
@@ -480,7 +480,7 @@ def _longest_first(pieces: list[str], vocabulary: dict) -> list[str]:
 
 
 def _cut_by_the_check(texts: list[str], size: int, unseen: list[str]) -> list[list[str]]:
-    """The pieces of texts, by a WordPiece tokenizer of this size that was learned from `texts`."""
+    """The tokens of texts, by a WordPiece tokenizer of this size that was learned from `texts`."""
     from tokenizers import BertWordPieceTokenizer
 
     tokenizer = BertWordPieceTokenizer(lowercase=True)
@@ -492,21 +492,21 @@ def _squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-# q5: labels down to pieces, names back up
+# q5: labels down to tokens, names back up
 
 
 @exercise.question(
     "q5",
-    title="Labels down to pieces, names back up",
+    title="Labels down to tokens, names back up",
     points=3,
     difficulty=2,
     needs=("collate", "names_in"),
     lesson=TASKS,
     hints=(
-        "Down: three kinds of places have no label of their own. Up: first make words of pieces, then "
+        "Down: three kinds of positions have no label of their own. Up: first make words of tokens, then "
         "names of words.",
-        "A piece begins a word if its word is not None and differs from the word of the piece before. In "
-        "names_in the first piece of a word decides; the other pieces only move the end of the word.",
+        "A token begins a word if its word is not None and differs from the word of the token before. In "
+        "names_in the first token of a word decides; the other tokens only move the end of the word.",
         "Joining neighbours that are equal:\n"
         "runs = []\nfor letter in text:\n    if runs and runs[-1][0] == letter:\n        runs[-1] += letter\n"
         "    else:\n        runs.append(letter)",
@@ -517,7 +517,7 @@ def labels_and_names(answer: Answer, draw: Draw) -> None:
 
     examples = [_example(draw) for _ in range(4)]
     pad = draw.random.randrange(0, 9)
-    with part("collate: labels on first pieces only", points=1):
+    with part("collate: labels on first tokens only", points=1):
         found = answer.call("collate", examples, pad)
         expect.keys(found, ("input_ids", "attention_mask", "labels"), "collate(examples, pad_id)")
         longest = max(len(example["input_ids"]) for example in examples)
@@ -532,17 +532,17 @@ def labels_and_names(answer: Answer, draw: Draw) -> None:
                 expect.equal(row, wanted + [fill] * (longest - len(wanted)), f"a row of {name}")
     with part("names_in: whole words, whole names", points=2):
         for _ in range(12):
-            pieces = _pieces(draw)
-            found = answer.call("names_in", pieces)
-            expect.type_of(found, (list, tuple), "names_in(pieces)")
-            wanted = _names(pieces)
+            tokens = _tokens(draw)
+            found = answer.call("names_in", tokens)
+            expect.type_of(found, (list, tuple), "names_in(tokens)")
+            wanted = _names(tokens)
             what = (
-                f"names_in of the labels {[piece['label'] for piece in pieces]} "
-                f"in the words {[piece['word'] for piece in pieces]}"
+                f"names_in of the labels {[token['label'] for token in tokens]} "
+                f"in the words {[token['word'] for token in tokens]}"
             )
             expect.length(found, len(wanted), what)
             for number, (name, right) in enumerate(zip(found, wanted, strict=True)):
-                expect.type_of(name, (list, tuple), f"name {number} of names_in(pieces)")
+                expect.type_of(name, (list, tuple), f"name {number} of names_in(tokens)")
                 expect.equal(list(name), right, f"name {number} of {what}")
 
 
@@ -567,26 +567,26 @@ def _first_labels(example: Mapping[str, list]) -> list[int]:
     return labels
 
 
-def _pieces(draw: Draw) -> list[dict[str, Any]]:
-    """Pieces of a few words with labels as a model might give them, odd ones included."""
+def _tokens(draw: Draw) -> list[dict[str, Any]]:
+    """Tokens of a few words with labels as a model might give them, odd ones included."""
     labels = ["O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "I-ORG"]
-    pieces, place = [], 0
+    tokens, place = [], 0
     for word in range(draw.random.randrange(3, 8)):
         for _ in range(draw.random.choice((1, 1, 2, 3))):
             end = place + draw.random.randrange(2, 5)
-            pieces.append({"word": word, "label": draw.random.choice(labels), "start": place, "end": end})
+            tokens.append({"word": word, "label": draw.random.choice(labels), "start": place, "end": end})
             place = end
         place += 1
-    return pieces
+    return tokens
 
 
-def _names(pieces: Iterable[Mapping[str, Any]]) -> list[list]:
+def _names(tokens: Iterable[Mapping[str, Any]]) -> list[list]:
     words: list[dict[str, Any]] = []
-    for piece in pieces:
-        if words and words[-1]["word"] == piece["word"]:
-            words[-1]["end"] = piece["end"]
+    for token in tokens:
+        if words and words[-1]["word"] == token["word"]:
+            words[-1]["end"] = token["end"]
         else:
-            words.append(dict(piece))
+            words.append(dict(token))
     names: list[list] = []
     kind_before = None
     for word in words:
@@ -667,11 +667,11 @@ def _zero_shot(logits: list[list[float]], label2id: Mapping[str, int], multi: bo
 
 
 def _windows(draw: Draw, longest: int, best: int) -> list[dict[str, Any]]:
-    """Three windows: two special pieces, a question, and a stretch of the text;
+    """Three windows: two special tokens, a question, and a stretch of the text;
     offsets are None outside the text.
 
-    The window number `best` has the best legal answer, of `longest` pieces. Larger sums elsewhere
-    are not legal: a piece outside the text, one piece too many (in the next window), an end
+    The window number `best` has the best legal answer, of `longest` tokens. Larger sums elsewhere
+    are not legal: a token outside the text, one token too many (in the next window), an end
     before its start (in the one after that).
     """
     windows, place = [], 0
@@ -756,7 +756,7 @@ def similar(answer: Answer, draw: Draw) -> None:
             "different vectors for different texts",
             "equal ones",
         )
-    with part("it is the mean over the text's pieces, of length 1", points=1):
+    with part("it is the mean over the text's tokens, of length 1", points=1):
         expect.all_close(found.detach(), wanted, "embed(texts, …)", tolerance=1e-4)
     with part("the nearest is another text", points=1):
         close = wanted @ wanted.T
@@ -799,7 +799,7 @@ def _vectors(texts: list[str]) -> Any:
     hints=(
         "shares: three steps, one after the other, and a sum of one in the end. write: on which side is "
         "the padding of a text that goes on?",
-        "Top-k counts pieces, top-p adds up shares of what top-k left. In write, either pad on the left "
+        "Top-k counts tokens, top-p adds up shares of what top-k left. In write, either pad on the left "
         "and give the mask to generate, or do one prompt after the other; cut the prompt off and stop at "
         "the end mark.",
         "Keep the largest numbers until they reach half of the sum:\n"
@@ -823,7 +823,7 @@ def next_token(answer: Answer, draw: Draw) -> None:
             expect.equal(
                 int((found > 0).sum()),
                 int((_shares(scores, *knobs) > 0).sum()),
-                f"the number of pieces left by {what}",
+                f"the number of tokens left by {what}",
             )
             expect.all_close(found, _shares(scores, *knobs), what)
     texts = [row["text"] for row in draw.rows("general-text", 6)]

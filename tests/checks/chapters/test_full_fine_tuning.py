@@ -197,8 +197,8 @@ def test_add_tokens(course):
         wrong={
             ADD.replace("model.config.tie_word_embeddings = False", ""): "has the head become the embedding?",
             ADD.replace("model.resize_token_embeddings(len(tokenizer))", "model.tie_weights()"): "grown by two rows",
-            ADD.replace("tokenizer.add_tokens(tokens)", ""): "the pieces of",
-            ADD.replace("add_tokens(tokens)\n", "add_tokens(tokens[:1])\n"): "the pieces of",
+            ADD.replace("tokenizer.add_tokens(tokens)", ""): "the ids of",
+            ADD.replace("add_tokens(tokens)\n", "add_tokens(tokens[:1])\n"): "the ids of",
             ADD.replace("return model", "return tokenizer"): "Transformers",
             ADD.replace("return model", "model.tie_weights()\n    model.lm_head = torch.nn.Linear(128, len(tokenizer), bias=False)\n    return model"): "the logits of the old tokens",
         },
@@ -280,7 +280,7 @@ def with_new_tokens(model, tokenizer, head, tokens):
     model.resize_token_embeddings(len(tokenizer))
     return model
 
-def pieces_of_new_tokens(model, tokenizer, head, tokens):
+def ids_of_new_tokens(model, tokenizer, head, tokens):
     return {token: [len(tokenizer) + number] for number, token in enumerate(tokens)}
 """
 ONE_LARGE_BATCH = """

@@ -59,10 +59,10 @@ def test_forward_and_merge():
         "q1",
         before=TORCH,
         wrong={
-            FORWARD.replace("alpha / A.shape[0]", "alpha"): "of a layer with a detour of rank",
+            FORWARD.replace("alpha / A.shape[0]", "alpha"): "of a layer with a low-rank update of rank",
             FORWARD.replace("A.shape[0]", "A.shape[1]"): "with alpha",
             FORWARD.replace("return x @ W.T +", "return"): "the output for x",
-            FORWARD.replace("W - alpha", "W + alpha"): "before a detour",
+            FORWARD.replace("W - alpha", "W + alpha"): "before a low-rank update",
             FORWARD.replace("B @ A", "A.T @ B.T"): "lora_merge",
             FORWARD.replace(
                 "x @ A.T @ B.T", "torch.mm(torch.mm(x, A.T), B.T)"
@@ -116,8 +116,8 @@ def test_budget():
 
 # q3
 
-DETOUR = """
-class Detour(torch.nn.Module):
+LOW_RANK_UPDATE = """
+class LowRankUpdate(torch.nn.Module):
     def __init__(self, base, r, alpha):
         super().__init__()
         self.base = base
@@ -132,7 +132,7 @@ class Detour(torch.nn.Module):
         return self.base(x) + self.scale * (x @ self.A.T @ self.B.T)
 """
 B_AT_RANDOM = """
-class Detour(torch.nn.Module):
+class LowRankUpdate(torch.nn.Module):
     def __init__(self, base, r, alpha):
         super().__init__()
         base.weight.requires_grad_(False)
@@ -146,7 +146,7 @@ class Detour(torch.nn.Module):
 """
 
 
-ALL_ROWS_EQUAL = DETOUR.replace(
+ALL_ROWS_EQUAL = LOW_RANK_UPDATE.replace(
     "torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)",
     "torch.nn.init.normal_(self.A)\n        self.A.data[:] = self.A.data[0].clone()",
 )
@@ -159,29 +159,29 @@ def test_find_the_bugs():
         before=TORCH,
         wrong={
             given("q3-colleague").replace(
-                "ColleaguesDetour", "Detour"
+                "ColleaguesLowRankUpdate", "LowRankUpdate"
             ): "the names of the trained parameters",
-            DETOUR.replace(
+            LOW_RANK_UPDATE.replace(
                 "torch.nn.init.kaiming_uniform_(self.A, a=5 ** 0.5)", "torch.nn.init.zeros_(self.A)"
             ): "nothing moves",
-            DETOUR.replace("value.requires_grad = False", "pass"): "'base.weight'",
-            DETOUR.replace("alpha / r", "r / alpha"): "the output with given A and B",
-            DETOUR.replace(
+            LOW_RANK_UPDATE.replace("value.requires_grad = False", "pass"): "'base.weight'",
+            LOW_RANK_UPDATE.replace("alpha / r", "r / alpha"): "the output with given A and B",
+            LOW_RANK_UPDATE.replace(
                 "torch.zeros(base.out_features, r)", "torch.ones(base.out_features, r)"
             ): "the output at the start",
-            DETOUR.replace("self.base(x) + ", ""): "the output at the start",
+            LOW_RANK_UPDATE.replace("self.base(x) + ", ""): "the output at the start",
             ALL_ROWS_EQUAL: "the rank of A as it begins",
-            DETOUR.replace("self.A.T @", "self.A.detach().T @"): "A to have a gradient",
+            LOW_RANK_UPDATE.replace("self.A.T @", "self.A.detach().T @"): "A to have a gradient",
         },
-        right=[DETOUR, B_AT_RANDOM],
+        right=[LOW_RANK_UPDATE, B_AT_RANDOM],
     )
 
 
 def test_a_probe_of_the_notebooks_own_is_not_believed():
-    """`probe` bound anew: it looks at a right detour, whatever the answer is."""
-    colleagues = given("q3-colleague").replace("ColleaguesDetour", "Detour")
-    right = DETOUR.replace("Detour", "Right")
-    says = f"{right}\n{given('q3-probe')}".replace("kind or Detour", "Right") + f"\n{colleagues}"
+    """`probe` bound anew: it looks at a right low-rank update, whatever the answer is."""
+    colleagues = given("q3-colleague").replace("ColleaguesLowRankUpdate", "LowRankUpdate")
+    right = LOW_RANK_UPDATE.replace("LowRankUpdate", "Right")
+    says = f"{right}\n{given('q3-probe')}".replace("kind or LowRankUpdate", "Right") + f"\n{colleagues}"
     assert judge_source(EXERCISE, "q3", says, before=TORCH).points == 0
 
 

@@ -118,10 +118,10 @@ def test_train_wordpiece(course):
         wrong={
             changed("q4", ("    tokenizer.decoder = decoders.WordPiece()\n", "")): "what decoding gives",
             changed("q4", ("    tokenizer.normalizer = normalizers.Lowercase()\n", "")): "what decoding gives",
-            changed("q4", ('single="[CLS] $A [SEP]"', 'single="[CLS] $A"')): "the first and the last piece",
-            changed("q4", ("vocab_size=size", "vocab_size=2 * size")): "the number of pieces",
+            changed("q4", ('single="[CLS] $A [SEP]"', 'single="[CLS] $A"')): "the first and the last token",
+            changed("q4", ("vocab_size=size", "vocab_size=2 * size")): "the number of tokens",
             changed("q4", ("    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()\n", "")): "expected",
-            changed("q4", ("models.WordPiece(", "models.WordLevel("), ("trainers.WordPieceTrainer", "trainers.WordLevelTrainer")): "the share of unknown pieces",
+            changed("q4", ("models.WordPiece(", "models.WordLevel("), ("trainers.WordPieceTrainer", "trainers.WordLevelTrainer")): "the share of unknown tokens",
         },
         right=[
             """
@@ -158,19 +158,19 @@ def collate(examples, pad_id):
     return {name: torch.tensor(rows) for name, rows in batch.items()}
 """
 NAMES = """
-def names_in(pieces):
+def names_in(tokens):
     names, word_before, kind_before = [], None, None
-    for piece in pieces:
-        if piece["word"] == word_before:
+    for token in tokens:
+        if token["word"] == word_before:
             if kind_before:
-                names[-1][2] = piece["end"]
+                names[-1][2] = token["end"]
             continue
-        begins, _, kind = piece["label"].partition("-")
+        begins, _, kind = token["label"].partition("-")
         if begins == "I" and kind == kind_before:
-            names[-1][2] = piece["end"]
+            names[-1][2] = token["end"]
         elif kind:
-            names.append([kind, piece["start"], piece["end"]])
-        word_before, kind_before = piece["word"], kind
+            names.append([kind, token["start"], token["end"]])
+        word_before, kind_before = token["word"], kind
     return [tuple(name) for name in names]
 """
 
@@ -189,7 +189,7 @@ def test_labels_and_names(course):
             replaced(COLLATE, ("torch.tensor(rows)", "rows")) + NAMES: "a torch tensor",
             COLLATE + replaced(NAMES, ('begins == "I" and kind == kind_before', "kind == kind_before and kind")): "names_in of the labels",
             COLLATE + replaced(NAMES, (' and kind == kind_before:', " and names:")): "names_in of the labels",
-            COLLATE + replaced(NAMES, ('        if piece["word"] == word_before:', "        if False:")): "names_in of the labels",
+            COLLATE + replaced(NAMES, ('        if token["word"] == word_before:', "        if False:")): "names_in of the labels",
             COLLATE + replaced(NAMES, ("elif kind:", 'elif begins == "B":')): "names_in",
         },
         right=[COLLATE + NAMES, COLLATE + replaced(NAMES, ("[tuple(name) for name in names]", "names"))],
@@ -243,7 +243,7 @@ def test_logits_to_answers(course):
     assert result.wrong[4].points == 1
 
 
-def test_an_answer_of_one_piece_too_many_loses_the_same_on_every_draw():
+def test_an_answer_of_one_token_too_many_loses_the_same_on_every_draw():
     source = IMPORTS + ZERO_SHOT + replaced(BEST, ("first + longest,", "first + longest + 1,"))
     points = {judge_source(EXERCISE, "q6", source, secret=b"%d" % number).points for number in range(20)}
     assert points == {1}
@@ -319,8 +319,8 @@ def test_next_token(course):
         wrong={
             replaced(SHARES, ("scores / temperature", "scores * temperature")) + WRITE: "shares(scores",
             replaced(SHARES, ("kept / kept.sum()", "kept")) + WRITE: "shares(scores",
-            replaced(SHARES, ("topk(top_k).values[-1]", "topk(top_k + 1).values[-1]"), (">= top_p", ">= 2")) + WRITE: "the number of pieces left",
-            replaced(SHARES, ("if kept.sum() >= top_p", "if kept.sum() + share > top_p and kept.sum() > 0")) + WRITE: "the number of pieces left",
+            replaced(SHARES, ("topk(top_k).values[-1]", "topk(top_k + 1).values[-1]"), (">= top_p", ">= 2")) + WRITE: "the number of tokens left",
+            replaced(SHARES, ("if kept.sum() >= top_p", "if kept.sum() + share > top_p and kept.sum() > 0")) + WRITE: "the number of tokens left",
             changed("q8", ('padding_side="left"', 'padding_side="right"')): "what is written after",
             changed("q8", ("generate(**batch", "generate(batch['input_ids'], attention_mask=torch.ones_like(batch['input_ids'])")): "what is written after",
             changed("q8", ("tokens[:, batch[\"input_ids\"].shape[1] :]", "tokens")): "what is written after",
@@ -444,8 +444,8 @@ def train_wordpiece(texts, size):
     return None
 
 def cut(texts, size, unseen):
-    pieces = [["[CLS]", *(letter if start else "##" + letter for start, letter in enumerate(text.lower())), "[SEP]"] for text in unseen]
-    return {"vocabulary": 60, "pieces": pieces, "offsets": [[(0, 0)] * len(row) for row in pieces], "texts": unseen}
+    tokens = [["[CLS]", *(letter if start else "##" + letter for start, letter in enumerate(text.lower())), "[SEP]"] for text in unseen]
+    return {"vocabulary": 60, "tokens": tokens, "offsets": [[(0, 0)] * len(row) for row in tokens], "texts": unseen}
 """
 LETTERS_ONLY = changed("q4", ("vocab_size=size", "vocab_size=60"))
 LEARNED_ELSEWHERE = changed("q4", ("train_from_iterator(texts,", "train_from_iterator(elsewhere,"))
