@@ -211,6 +211,16 @@ def test_a_circle_between_files_is_found(tmp_path, monkeypatch, line, inside):
     assert set(found) == {"course_utils.checks.expect", "course_utils.checks.testing"}
 
 
+def test_a_class_name_stands_for_one_thing():
+    """Whoever reads `Folder` should not have to ask which of two it is."""
+    places = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 @pytest.fixture(scope="module")
 def light_import():
     """Modules that `import course_utils` loads in a fresh interpreter, and the processor time it takes."""

@@ -40,7 +40,7 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Generation:
     """What a model wrote, how many tokens that are, and the seconds it took."""
 
     text: str
@@ -151,9 +151,9 @@ def checked(text: str) -> str:
     return text
 
 
-def answer(contestant: Contestant, prompt: str) -> Answer:
+def answer(contestant: Contestant, prompt: str) -> Generation:
     """What the model writes, greedily, after a prompt."""
     begun = time.perf_counter()
     (text,) = generate(contestant.model, tokenizer(), [prompt], max_new_tokens=NEW_TOKENS)
     seconds = time.perf_counter() - begun
-    return Answer(text, len(tokenizer()(text)["input_ids"]), seconds)
+    return Generation(text, len(tokenizer()(text)["input_ids"]), seconds)

@@ -40,7 +40,7 @@ interval.
 """
 
 
-def compared(shelf: Sequence[Contestant], request: str, text: str) -> list[contestants.Answer]:
+def compared(shelf: Sequence[Contestant], request: str, text: str) -> list[contestants.Generation]:
     """What each model answers to a request about a text; Unusable for a text or
     a request that can't be used.
     """
@@ -133,7 +133,7 @@ def build(shelf: Sequence[Contestant]) -> Any:
     return blocks
 
 
-def _timing(answer: contestants.Answer) -> str:
+def _timing(answer: contestants.Generation) -> str:
     return f"{answer.seconds:.2f} s, {answer.tokens} tokens"
 
 

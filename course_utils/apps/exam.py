@@ -25,7 +25,7 @@ class Exam:
 
 
 @dataclass(frozen=True)
-class Marks:
+class ExamScores:
     """What a model scored on an exam, each score with its interval, and the mean seconds a text."""
 
     name: str
@@ -50,11 +50,11 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Standing:
+class LeaderboardRow:
     """A place on the leaderboard. Several may share it: place = 1 + how many are clearly better."""
 
     place: int
-    marks: Marks
+    marks: ExamScores
 
 
 def draw(seed: int, count: int) -> Exam:
@@ -66,7 +66,7 @@ def draw(seed: int, count: int) -> Exam:
     return Exam(seed, rows)
 
 
-def sit(contestant: Contestant, exam: Exam) -> Marks:
+def sit(contestant: Contestant, exam: Exam) -> ExamScores:
     """Let a model answer all rows of an exam."""
     begun = time.perf_counter()
     scores = {
@@ -74,30 +74,30 @@ def sit(contestant: Contestant, exam: Exam) -> Marks:
         for task, rows in exam.rows.items()
     }
     texts = sum(map(len, exam.rows.values()))
-    return Marks(contestant.name, scores, (time.perf_counter() - begun) / texts, contestant.kept_bytes)
+    return ExamScores(contestant.name, scores, (time.perf_counter() - begun) / texts, contestant.kept_bytes)
 
 
-def lead(one: Marks, other: Marks) -> Score:
+def lead(one: ExamScores, other: ExamScores) -> Score:
     """How much better `one` is over all tasks, row by row; both sat the same exam."""
     return mean_of([difference(one.scores[task], other.scores[task]) for task in one.scores], name="lead")
 
 
-def clearly_better(one: Marks, other: Marks) -> bool:
+def clearly_better(one: ExamScores, other: ExamScores) -> bool:
     """Whether the whole 95 % interval of the lead lies above 0."""
     return one is not other and lead(one, other).low > 0
 
 
-def standings(found: list[Marks]) -> list[Standing]:
+def standings(found: list[ExamScores]) -> list[LeaderboardRow]:
     """The leaderboard: first place first; within a place the higher mean first,
     which by itself means nothing.
     """
-    places = [Standing(1 + sum(clearly_better(other, one) for other in found), one) for one in found]
+    places = [LeaderboardRow(1 + sum(clearly_better(other, one) for other in found), one) for one in found]
     return sorted(
         places, key=lambda standing: (standing.place, -standing.marks.overall.value, standing.marks.name)
     )
 
 
-def forgotten(before: Marks, after: Marks) -> Score:
+def forgotten(before: ExamScores, after: ExamScores) -> Score:
     """How far the known tasks fell, row by row; above 0 is a loss."""
     return mean_of(
         [difference(before.scores[task], after.scores[task]) for task in instructions.KNOWN_TASKS],

@@ -41,8 +41,8 @@ class Board:
 
     seed: int
     rows: int
-    baseline: exam.Marks
-    standings: list[exam.Standing]
+    baseline: exam.ExamScores
+    standings: list[exam.LeaderboardRow]
     refused: dict[str, str]
 
 
@@ -110,7 +110,7 @@ def as_html(board: Board) -> str:
     return text
 
 
-def _line(standing: exam.Standing, first: exam.Marks) -> tuple:
+def _line(standing: exam.LeaderboardRow, first: exam.ExamScores) -> tuple:
     marks = standing.marks
     better = (
         "yes"

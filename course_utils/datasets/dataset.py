@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from course_utils.pinned import Pinned
-from course_utils.world import Draw
+from course_utils.world import RecordDraw
 
 if TYPE_CHECKING:
     import pyarrow
@@ -62,7 +62,7 @@ class Dataset(Pinned):
         schema: the columns, in both profiles.
         hub_files: split -> file or pattern in the repository. A split that it lacks is
             carved from train, see `carved`.
-        record: writes an offline record from a seeded `Draw`, as
+        record: writes an offline record from a seeded `RecordDraw`, as
             a dict with the schema's columns.
         mapping: from the Hub's columns to the schema's, one Arrow table to another.
         carved: split -> rows. With `apart`, rows that share that column's value
@@ -77,7 +77,7 @@ class Dataset(Pinned):
     description: str
     schema: Mapping[str, Column]
     hub_files: Mapping[str, str]
-    record: Callable[[Draw], dict]
+    record: Callable[[RecordDraw], dict]
     mapping: Callable[[pyarrow.Table], pyarrow.Table] = unchanged
     carved: Mapping[str, int] = field(default_factory=dict)
     apart: str | None = None
@@ -102,7 +102,9 @@ class Dataset(Pinned):
         """`count` consecutive offline records, lazily; each is a function of
         seed, split and position alone.
         """
-        return (self.record(Draw(split, self.name, seed, index)) for index in range(start, start + count))
+        return (
+            self.record(RecordDraw(split, self.name, seed, index)) for index in range(start, start + count)
+        )
 
 
 def _feature(column: Column, of_hub: bool) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from course_utils.datasets.corpora import PUBLIC_SEED
-from course_utils.world import SPLITS, Draw
+from course_utils.world import SPLITS, RecordDraw
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -100,7 +100,7 @@ def record(seed: int, index: int, split: str = "train") -> dict:
     Raises:
         ValueError: for an unknown split.
     """
-    draw = Draw(split, "pictures", seed, index)
+    draw = RecordDraw(split, "pictures", seed, index)
     attributes = _attributes(draw)
     asked = draw.choice(tuple(QUESTIONS))
     return {
@@ -143,7 +143,7 @@ def answer(question: str, attributes: dict) -> str:
     )
 
 
-def _attributes(draw: Draw) -> dict:
+def _attributes(draw: RecordDraw) -> dict:
     """One value of each kind, drawn until their combination belongs to the split."""
     while True:
         attributes = {name: draw.choice(values) for name, values in CHOICES.items()}
@@ -151,7 +151,7 @@ def _attributes(draw: Draw) -> dict:
             return attributes
 
 
-def _picture(attributes: dict, draw: Draw) -> Image.Image:
+def _picture(attributes: dict, draw: RecordDraw) -> Image.Image:
     """The scene as an RGB `PIL.Image`; what the attributes leave open (where
     exactly) comes from `draw`.
     """

@@ -70,7 +70,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BytesPerParameter:
     """Bytes per parameter for weights, gradients and AdamW's two averages, and per activation value.
 
     trained: the share of the parameters that has gradients and averages.
@@ -87,9 +87,9 @@ class Recipe:
 # models of the two families 2.3 (Llama) and 2.9 (T5) bytes per value were measured. A LoRA
 # still runs the whole model backwards.
 RECIPES = {
-    "all weights, float32": Recipe(4, 4, 8, 4),
-    "all weights, bfloat16": Recipe(2, 2, 4, 2.6),
-    "LoRA on 1 %, bfloat16": Recipe(2, 2, 4, 2.6, trained=0.01),
+    "all weights, float32": BytesPerParameter(4, 4, 8, 4),
+    "all weights, bfloat16": BytesPerParameter(2, 2, 4, 2.6),
+    "LoRA on 1 %, bfloat16": BytesPerParameter(2, 2, 4, 2.6, trained=0.01),
 }
 
 
@@ -240,8 +240,8 @@ def activation_values(size: Dimensions, tokens: Tokens) -> int:
     return size.layers * encoder + size.decoder_layers * decoder + ends
 
 
-def training_memory(size: Dimensions, tokens: Tokens, recipe: Recipe) -> Memory:
-    """The `Memory` of a training step under a `Recipe`, in bytes."""
+def training_memory(size: Dimensions, tokens: Tokens, recipe: BytesPerParameter) -> Memory:
+    """The `Memory` of a training step under a `BytesPerParameter`, in bytes."""
     count = parameters(size)
     trained = recipe.trained * count
     return Memory(

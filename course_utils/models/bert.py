@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from course_utils.models.model import WORDPIECE_FILES, Card, Model, Recipe
+from course_utils.models.model import WORDPIECE_FILES, CardFacts, Model, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +85,7 @@ MODEL = Model(
         begins_with=_GENERAL,
         finetuning_dropout=(("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1)),
     ),
-    card=Card(
+    card=CardFacts(
         pipeline="fill-mask",
         reads="general text with 15 % of the tokens masked (4,000 steps of the recipe `bert-general`), then "
         "reviews whose closing remark, such "

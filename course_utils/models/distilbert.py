@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from course_utils.batches import IGNORED
-from course_utils.models.model import ASSETS, WORDPIECE_FILES, Card, Model, Recipe
+from course_utils.models.model import ASSETS, WORDPIECE_FILES, CardFacts, Model, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -147,7 +147,7 @@ MODEL = Model(
         teacher="bert",
         finetuning_dropout=(("dropout", 0.1), ("attention_dropout", 0.1)),
     ),
-    card=Card(
+    card=CardFacts(
         pipeline="fill-mask",
         reads="reviews with masked closing remarks and general text, like its teacher, which gives soft "
         "targets at temperature 2 and its last "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from course_utils.models.model import Card, Model, Recipe
+from course_utils.models.model import CardFacts, Model, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +129,7 @@ MODEL = Model(
         finetuning_dropout=(("dropout_rate", 0.05),),
         make_loss=_loss,
     ),
-    card=Card(
+    card=CardFacts(
         pipeline="text2text-generation",
         reads="instructions on reviews, questions, names and translations, and T5's span corruption of "
         "general text. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from course_utils.models.model import Card, Model, Recipe
+from course_utils.models.model import CardFacts, Model, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +69,7 @@ MODEL = Model(
         learning_rate=1e-3,
         finetuning_dropout=(("resid_pdrop", 0.1), ("embd_pdrop", 0.1), ("attn_pdrop", 0.1)),
     ),
-    card=Card(
+    card=CardFacts(
         pipeline="text-generation",
         reads="general text, one token after the other",
         measured=("gpt2 twin",),

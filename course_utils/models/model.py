@@ -61,7 +61,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class CardFacts:
     """What the twin's card says beside what was recorded and measured.
 
     Attributes:
@@ -112,7 +112,7 @@ class Model(Pinned):
     architecture: str
     parameters: int
     recipe: Recipe
-    card: Card
+    card: CardFacts
     instructed_on: tuple[str, ...] = ()
     advice: tuple[Advice, ...] = ()
 

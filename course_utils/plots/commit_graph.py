@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Commit(NamedTuple):
+class GraphNode(NamedTuple):
     """depth: how many commits came before it. lane: 0 for main's, and one more
     for each branch that left it.
     """
@@ -27,16 +27,16 @@ class Commit(NamedTuple):
     parent: str | None
 
 
-def commits_of(api: HfApi, repo_id: str, branches: Iterable[GitRefInfo]) -> dict[str, Commit]:
-    """Every commit that one of the branches leads to, as {commit id: Commit},
+def commits_of(api: HfApi, repo_id: str, branches: Iterable[GitRefInfo]) -> dict[str, GraphNode]:
+    """Every commit that one of the branches leads to, as {commit id: GraphNode},
     main's first; asks `api`, an HfApi.
     """
     names = sorted((ref.name for ref in branches), key=lambda name: (name != "main", name))
-    found: dict[str, Commit] = {}
+    found: dict[str, GraphNode] = {}
     for lane, branch in enumerate(names):
         parent: str | None = None
         for depth, each in enumerate(reversed(api.list_repo_commits(repo_id, revision=branch))):
-            found.setdefault(each.commit_id, Commit(each.commit_id, each.title, depth, lane, parent))
+            found.setdefault(each.commit_id, GraphNode(each.commit_id, each.title, depth, lane, parent))
             parent = each.commit_id
     return found
 
@@ -67,7 +67,7 @@ def commit_graph(api: HfApi, repo_id: str) -> Figure:
     return made
 
 
-def _draw(axes: Axes, commit: Commit, parent: Commit | None) -> None:
+def _draw(axes: Axes, commit: GraphNode, parent: GraphNode | None) -> None:
     """A commit with its id and title, and the line from the one before it."""
     if parent:
         axes.plot([parent.depth, commit.depth], [-parent.lane, -commit.lane], color="0.45", zorder=1)
@@ -84,7 +84,7 @@ def _draw(axes: Axes, commit: Commit, parent: Commit | None) -> None:
     )
 
 
-def _branch(axes: Axes, name: str, commit: Commit, others: int) -> None:
+def _branch(axes: Axes, name: str, commit: GraphNode, others: int) -> None:
     """To the right of the branch's last commit; what names the same commit stands below."""
     _say(
         axes,
@@ -97,13 +97,13 @@ def _branch(axes: Axes, name: str, commit: Commit, others: int) -> None:
     )
 
 
-def _tag(axes: Axes, name: str, commit: Commit, others: int) -> None:
+def _tag(axes: Axes, name: str, commit: GraphNode, others: int) -> None:
     """Above its commit, and above the tags that name the same."""
     _say(axes, name, commit, (0, 15 + 20 * others), bbox={"boxstyle": "round", "facecolor": "white"})
 
 
 def _say(
-    axes: Axes, text: str, commit: Commit, offset: tuple[float, float], ha: str = "center", **look: Any
+    axes: Axes, text: str, commit: GraphNode, offset: tuple[float, float], ha: str = "center", **look: Any
 ) -> None:
     place = (commit.depth, -commit.lane)
     axes.annotate(text, place, offset, textcoords="offset points", ha=ha, **({"fontsize": 9} | look))

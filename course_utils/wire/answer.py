@@ -42,7 +42,7 @@ class NotStarted(AnswerError):
     """The stub is still there: it raised `NotImplementedError`."""
 
 
-class Refused(AnswerError):
+class NotPlainData(AnswerError):
     """What came is not plain data, or too much of it."""
 
 
@@ -192,7 +192,7 @@ class Answer:
         try:
             return models.rebuild(folder)
         except CodecError as error:
-            raise Refused(path, str(error)) from error
+            raise NotPlainData(path, str(error)) from error
 
     def _ask(self, path: str, call: tuple | None, deliver: str, bounds: Bounds = codec.DATA) -> Any:
         request = codec.encode({"path": path, "call": call, "deliver": deliver, "code": self._code})
@@ -203,7 +203,7 @@ class Answer:
         except ConnectionError as error:
             raise Lost(path, str(error)) from None
         except CodecError as error:
-            raise Refused(path, str(error)) from error
+            raise NotPlainData(path, str(error)) from error
         return self._opened(reply, path)
 
     def _opened(self, reply: Any, path: str) -> Any:
@@ -218,11 +218,11 @@ class Answer:
         if status == "unavailable":
             raise Unavailable(path, message)
         if status == "refused":
-            raise Refused(path, message)
+            raise NotPlainData(path, message)
         if status == "crashed":
             kind, line = self._text(reply.get("kind", ""), path), self._text(reply.get("line", ""), path)
             raise Crashed(path, kind, message, line)
-        raise Refused(path, "the reply is not one we know")
+        raise NotPlainData(path, "the reply is not one we know")
 
     def _text(self, value: object, path: str) -> str:
         """A text for people: bounded, and without what a terminal or a page could take for an order."""
@@ -230,7 +230,7 @@ class Answer:
 
     def _expect(self, value: object, kind: type, path: str) -> Any:
         if type(value) is not kind:
-            raise Refused(path, f"the reply holds a {type(value).__name__}, not a {kind.__name__}")
+            raise NotPlainData(path, f"the reply holds a {type(value).__name__}, not a {kind.__name__}")
         return value
 
 

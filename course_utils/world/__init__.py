@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from . import reviews
 from .dialogues import TOPICS as DIALOGUE_TOPICS
-from .draw import SPLITS, Draw
+from .draw import SPLITS, RecordDraw
 from .entities import TAGS as ENTITY_TAGS
 from .entities import spans
 from .general_text import detokenised
@@ -28,7 +28,7 @@ __all__ = [
     "SPLITS",
     "TOPIC_LABELS",
     "VERSION",
-    "Draw",
+    "RecordDraw",
     "detokenised",
     "record",
     "records",
@@ -40,7 +40,7 @@ __all__ = [
 VERSION = "1"
 
 
-def _writers() -> dict[str, Callable[[Draw], dict]]:
+def _writers() -> dict[str, Callable[[RecordDraw], dict]]:
     """What writes a record, by kind of text: the `record` of each module of this folder that has one."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
@@ -72,7 +72,7 @@ def record(kind: str, seed: int, index: int, split: str = "train") -> dict:
     """
     if kind not in KINDS:
         raise ValueError(f"The world has no {kind!r}; it has {', '.join(KINDS)}.")
-    return _WRITERS[kind](Draw(split, kind, seed, index))
+    return _WRITERS[kind](RecordDraw(split, kind, seed, index))
 
 
 def records(kind: str, seed: int, count: int, split: str = "train", start: int = 0) -> Iterator[dict]:
@@ -86,6 +86,6 @@ def reviews_with_closings(seed: int, count: int, start: int = 0) -> Iterator[tup
     No label comes with them.
     """
     for index in range(start, start + count):
-        draw = Draw("train", "closings", seed, index)
+        draw = RecordDraw("train", "closings", seed, index)
         row = reviews.record(draw)
         yield row["text"], reviews.closing(draw, REVIEW_LABELS[row["label"]])

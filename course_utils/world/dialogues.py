@@ -7,7 +7,7 @@ so its form varies and can be learned.
 
 from __future__ import annotations
 
-from .draw import Draw
+from .draw import RecordDraw
 from .lexicon import DAYS, FIRST_NAMES, GOODS, HOURS, MONTHS, NUMBERS, STREETS, SURNAMES, a, capitalised
 
 # topic: (spoken complaints, reported complaint)
@@ -174,7 +174,7 @@ _SHOPS = (
 )
 
 
-def _slots(draw: Draw) -> dict[str, str]:
+def _slots(draw: RecordDraw) -> dict[str, str]:
     first = draw.choice(FIRST_NAMES)
     thing = draw.choice(GOODS).english
     other = draw.partner(thing, GOODS).english
@@ -199,7 +199,7 @@ def _slots(draw: Draw) -> dict[str, str]:
     }
 
 
-def record(draw: Draw) -> dict:
+def record(draw: RecordDraw) -> dict:
     """One `{"id", "dialogue", "summary", "topic"}`; the columns of DialogSum,
     with its `#Person1#` marks.
     """

@@ -33,7 +33,7 @@ def partners(word: str, others: Sequence[Item], split: str) -> list[Item]:
     return [others[index] for index in _allowed(crc32(word.encode()) % _PERIOD, len(others), split)]
 
 
-class Draw:
+class RecordDraw:
     """A stream of choices for one record; equal keys give equal streams.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .draw import Draw
+from .draw import RecordDraw
 from .lexicon import (
     DAYS,
     EVENTS,
@@ -59,7 +59,7 @@ It rained for {number} hours on {day} and at {hour} nobody had bought the {thing
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
-def _person(draw: Draw, frame: str) -> str:
+def _person(draw: RecordDraw, frame: str) -> str:
     first, last = draw.choice(FIRST_NAMES), draw.choice(SURNAMES)
     form = draw.below(10)
     if form < 5:
@@ -69,18 +69,18 @@ def _person(draw: Draw, frame: str) -> str:
     return f"{draw.choice(('Mr', 'Mrs', 'Captain', 'Dr'))} {last}"
 
 
-def _location(draw: Draw, frame: str) -> str:
+def _location(draw: RecordDraw, frame: str) -> str:
     form = draw.below(10)
     if form < 5:
         return draw.partner(frame, VILLAGES)
     return TOWN if form == 9 else draw.partner(frame, STREETS)
 
 
-def _organisation(draw: Draw, frame: str) -> str:
+def _organisation(draw: RecordDraw, frame: str) -> str:
     return draw.partner(frame, ORGANISATIONS)
 
 
-def _miscellaneous(draw: Draw, frame: str) -> str:
+def _miscellaneous(draw: RecordDraw, frame: str) -> str:
     return draw.choice(MAKES) if "A {MISC}" in frame or "by {MISC}" in frame else draw.partner(frame, EVENTS)
 
 
@@ -94,7 +94,7 @@ _WORDS = {
 }
 
 
-def record(draw: Draw) -> dict:
+def record(draw: RecordDraw) -> dict:
     """One sentence as `{"tokens", "ner_tags"}`; tags are indices into `TAGS` (IOB2)."""
     frame = draw.choice(_SENTENCES)
     tokens: list[str] = []

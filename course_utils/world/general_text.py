@@ -8,7 +8,7 @@ conversation and no label is in it.
 from __future__ import annotations
 
 from . import dialogues, entities, questions, reviews, topics, translations
-from .draw import Draw
+from .draw import RecordDraw
 from .lexicon import DAYS, FIRST_NAMES, capitalised
 
 _UNSPACED = ((" ,", ","), (" .", "."), (" ?", "?"))
@@ -22,23 +22,23 @@ def detokenised(tokens: list[str]) -> str:
     return text
 
 
-def _news(draw: Draw) -> str:
+def _news(draw: RecordDraw) -> str:
     return " ".join(topics.record(draw)["text"] for _ in range(2))
 
 
-def _chronicle(draw: Draw) -> str:
+def _chronicle(draw: RecordDraw) -> str:
     return " ".join(detokenised(entities.record(draw)["tokens"]) for _ in range(3))
 
 
-def _notes(draw: Draw) -> str:
+def _notes(draw: RecordDraw) -> str:
     return questions.record(draw)["context"]
 
 
-def _remembered_review(draw: Draw) -> str:
+def _remembered_review(draw: RecordDraw) -> str:
     return reviews.record(draw, verdict=True)["text"]
 
 
-def _opinion(draw: Draw) -> str:
+def _opinion(draw: RecordDraw) -> str:
     """Somebody's judgement and how they felt about it: the polarity of a clause shows in what follows it."""
     good = draw.chance(0.5)
     who = draw.choice(FIRST_NAMES)
@@ -54,19 +54,19 @@ def _opinion(draw: Draw) -> str:
     return f"{who} {said} {draw.choice((who, 'Everybody'))} {feeling}. {translations.record(draw)['en']}"
 
 
-def _letter(draw: Draw) -> str:
+def _letter(draw: RecordDraw) -> str:
     who, day = draw.choice(FIRST_NAMES), draw.choice(DAYS)
     sentences = " ".join(translations.record(draw)["en"] for _ in range(3))
     return f"Dear {who}, it is {day}. {sentences}"
 
 
-def _counter_talk(draw: Draw) -> str:
+def _counter_talk(draw: RecordDraw) -> str:
     return dialogues.record(draw)["dialogue"]
 
 
 _FORMS = (_news, _chronicle, _notes, _remembered_review, _remembered_review, _opinion, _letter, _counter_talk)
 
 
-def record(draw: Draw) -> dict:
+def record(draw: RecordDraw) -> dict:
     """One passage as `{"text"}`."""
     return {"text": capitalised(draw.choice(_FORMS)(draw))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .draw import Draw
+from .draw import RecordDraw
 from .lexicon import (
     DAYS,
     EVENTS,
@@ -119,7 +119,7 @@ _FACTS = (
 )
 
 
-def _filled(draw: Draw, person: str) -> dict[str, str]:
+def _filled(draw: RecordDraw, person: str) -> dict[str, str]:
     """One value for every slot; no two of the same sort alike, so that an answer can be only one span."""
     hour = draw.choice(HOURS)
     village = draw.choice(VILLAGES)
@@ -144,7 +144,7 @@ def _filled(draw: Draw, person: str) -> dict[str, str]:
     }
 
 
-def _attempt(draw: Draw) -> dict | None:
+def _attempt(draw: RecordDraw) -> dict | None:
     first = draw.choice(FIRST_NAMES)
     subject = f"{first} {draw.partner(first, SURNAMES)}"
     facts: list[tuple[str, dict[str, str]]] = []
@@ -176,7 +176,7 @@ def _attempt(draw: Draw) -> dict | None:
     }
 
 
-def record(draw: Draw) -> dict:
+def record(draw: RecordDraw) -> dict:
     """One ``{"id", "title", "context", "question", "answers": {"text": [answer],
     "answer_start": [offset]}}``.
     """

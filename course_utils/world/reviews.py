@@ -7,7 +7,7 @@ stance on the place named at the start.
 
 from __future__ import annotations
 
-from .draw import Draw
+from .draw import RecordDraw
 from .lexicon import DAYS, FIRST_NAMES, GOODS, INNS, MONTHS, SURNAMES, VILLAGES, capitalised
 
 LABELS = ("negative", "positive")
@@ -89,7 +89,7 @@ _VERDICTS = {
 }
 
 
-def _aspect(draw: Draw, good: bool, field: str | None = None) -> tuple[str, str, str]:
+def _aspect(draw: RecordDraw, good: bool, field: str | None = None) -> tuple[str, str, str]:
     """(subject with its article, verb, judging word), the judging word literally good or bad."""
     good_words, bad_words, singular, plural = _FIELDS[field or draw.choice(tuple(_FIELDS))]
     many = draw.chance(0.4)
@@ -98,7 +98,7 @@ def _aspect(draw: Draw, good: bool, field: str | None = None) -> tuple[str, str,
     return f"the {subject}", "were" if many else "was", adjective
 
 
-def _plain(draw: Draw, good: bool) -> str:
+def _plain(draw: RecordDraw, good: bool) -> str:
     """A clause whose judging word says what it means."""
     subject, verb, adjective = _aspect(draw, good)
     return draw.choice(
@@ -112,7 +112,7 @@ def _plain(draw: Draw, good: bool) -> str:
     )
 
 
-def _negated(draw: Draw, good: bool) -> str:
+def _negated(draw: RecordDraw, good: bool) -> str:
     """A clause whose judging word means the opposite of what it says."""
     subject, verb, adjective = _aspect(draw, not good)
     return draw.choice(
@@ -127,11 +127,11 @@ def _negated(draw: Draw, good: bool) -> str:
     )
 
 
-def clause(draw: Draw, good: bool) -> str:
+def clause(draw: RecordDraw, good: bool) -> str:
     return _negated(draw, good) if draw.chance(0.4) else _plain(draw, good)
 
 
-def _contrast(draw: Draw, good: bool, _: str) -> str:
+def _contrast(draw: RecordDraw, good: bool, _: str) -> str:
     """Both sides are heard, and the sentence says which one weighs more."""
     winner, loser = clause(draw, good), _plain(draw, not good)
     return draw.choice(
@@ -146,7 +146,7 @@ def _contrast(draw: Draw, good: bool, _: str) -> str:
     )
 
 
-def _comparison(draw: Draw, good: bool, inn: str) -> str:
+def _comparison(draw: RecordDraw, good: bool, inn: str) -> str:
     """The place under review is one of two; the other one gets the opposite verdict."""
     other = draw.other(INNS, inn)
     winner, loser = (inn, other) if good else (other, inn)
@@ -166,15 +166,15 @@ def _comparison(draw: Draw, good: bool, inn: str) -> str:
     )
 
 
-def _simple(draw: Draw, good: bool, _: str) -> str:
+def _simple(draw: RecordDraw, good: bool, _: str) -> str:
     return clause(draw, good)
 
 
-def _outright(draw: Draw, good: bool, _: str) -> str:
+def _outright(draw: RecordDraw, good: bool, _: str) -> str:
     return _plain(draw, good)
 
 
-def _double(draw: Draw, good: bool, _: str) -> str:
+def _double(draw: RecordDraw, good: bool, _: str) -> str:
     return f"{clause(draw, good)} and {clause(draw, good)}"
 
 
@@ -184,12 +184,12 @@ _FORMS = (_outright,) * 4 + (_simple, _simple, _double, _contrast, _contrast, _c
 _FORMS_WITH_VERDICT = (_simple, _double, _contrast, _contrast, _comparison)
 
 
-def closing(draw: Draw, label: str) -> str:
+def closing(draw: RecordDraw, label: str) -> str:
     """A closing remark that agrees with the label."""
     return draw.choice(_VERDICTS[label])
 
 
-def record(draw: Draw, verdict: bool = False) -> dict:
+def record(draw: RecordDraw, verdict: bool = False) -> dict:
     """One review as `{"text", "label"}`; `verdict` adds the closing remark that
     reviews in the wild often carry.
     """

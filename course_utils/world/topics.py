@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .draw import Draw
+from .draw import RecordDraw
 from .lexicon import (
     CLUBS,
     DAYS,
@@ -84,7 +84,7 @@ _TAILS = (
 )
 
 
-def record(draw: Draw) -> dict:
+def record(draw: RecordDraw) -> dict:
     """One notice as `{"text", "label"}`; the label is an index into `LABELS`."""
     label = draw.below(len(LABELS))
     village, club, firm = draw.choice(VILLAGES), draw.choice(CLUBS), draw.choice(FIRMS)

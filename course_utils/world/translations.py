@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .draw import Draw
+from .draw import RecordDraw
 from .lexicon import ADJECTIVES, BUILDINGS, DAYS, GOODS, PEOPLE, VERBS, Adjective, Noun, Verb, a, capitalised
 
 _TIMES = (
@@ -61,13 +61,13 @@ def _of(french: str) -> str:
     return "du " + french[3:] if french.startswith("le ") else "de " + french
 
 
-def _place(draw: Draw, noun: Noun) -> tuple[str, str]:
+def _place(draw: RecordDraw, noun: Noun) -> tuple[str, str]:
     english, french = draw.choice(_PLACES)
     where_english, where_french, _ = _phrase(noun, None, False)
     return f"{english} {where_english}", f"{french} {_of(where_french) if french == 'près' else where_french}"
 
 
-def _owner(draw: Draw, noun: Noun) -> tuple[str, str]:
+def _owner(draw: RecordDraw, noun: Noun) -> tuple[str, str]:
     english, french, _ = _phrase(draw.partner(noun.english, PEOPLE), None, False)
     return f"of {english}", _of(french)
 
@@ -87,7 +87,7 @@ def _conjugated(verb: Verb, tense: str, plural: bool, negative: bool) -> tuple[s
     return english, french
 
 
-def _doing(draw: Draw) -> tuple[str, str]:
+def _doing(draw: RecordDraw) -> tuple[str, str]:
     person, plural = draw.choice(PEOPLE), draw.chance(0.3)
     verb = draw.partner(person.english, VERBS)
     thing = draw.partner(verb.base, GOODS)
@@ -102,7 +102,7 @@ def _doing(draw: Draw) -> tuple[str, str]:
     )
 
 
-def _being(draw: Draw) -> tuple[str, str]:
+def _being(draw: RecordDraw) -> tuple[str, str]:
     noun, plural, tense = draw.choice(GOODS + BUILDINGS), draw.chance(0.3), draw.choice(_TENSES)
     adjective = draw.partner(noun.english, ADJECTIVES)
     english, french, _ = _phrase(noun, None, plural)
@@ -124,7 +124,7 @@ def _being(draw: Draw) -> tuple[str, str]:
     )
 
 
-def _standing(draw: Draw) -> tuple[str, str]:
+def _standing(draw: RecordDraw) -> tuple[str, str]:
     noun = draw.choice(GOODS)
     adjective = draw.partner(noun.english, ADJECTIVES)
     _, _, core = _phrase(noun, adjective, False)
@@ -136,7 +136,7 @@ def _standing(draw: Draw) -> tuple[str, str]:
     )
 
 
-def _asking(draw: Draw) -> tuple[str, str]:
+def _asking(draw: RecordDraw) -> tuple[str, str]:
     noun, plural = draw.choice(GOODS + BUILDINGS), draw.chance(0.3)
     adjective = draw.partner(noun.english, ADJECTIVES) if draw.chance(0.7) else None
     english, french, _ = _phrase(noun, adjective, plural)
@@ -150,7 +150,7 @@ def _asking(draw: Draw) -> tuple[str, str]:
 _FORMS = ((_doing, "."), (_doing, "."), (_doing, "."), (_being, "."), (_standing, "."), (_asking, "?"))
 
 
-def record(draw: Draw) -> dict:
+def record(draw: RecordDraw) -> dict:
     """One sentence as `{"en", "fr"}`."""
     form, mark = draw.choice(_FORMS)
     english, french = form(draw)

@@ -14,7 +14,7 @@ def marks(name, lift, seed=0):
         task: bootstrap([rows.random() + lift + own.gauss(0, 0.05) for _ in range(40)], name=task)
         for task in instructions.TASKS
     }
-    return exam.Marks(name, scores, 0.01, 1000)
+    return exam.ExamScores(name, scores, 0.01, 1000)
 
 
 def test_places():
@@ -25,7 +25,7 @@ def test_places():
 
 def test_a_copy_shares_the_place():
     one = marks("one", 0.1)
-    copy = exam.Marks("copy", one.scores, 0.01, 1000)
+    copy = exam.ExamScores("copy", one.scores, 0.01, 1000)
     assert [standing.place for standing in exam.standings([one, copy])] == [1, 1]
 
 

@@ -39,7 +39,7 @@ DATASET = Dataset(
 """
 
 MODEL = """
-from course_utils.models.model import ASSETS, Advice, Card, Model, Recipe
+from course_utils.models.model import ASSETS, Advice, CardFacts, Model, Recipe
 
 
 def tokenizer():
@@ -83,7 +83,7 @@ MODEL = Model(
         learning_rate=1e-3,
         teacher="distilbert",
     ),
-    card=Card(pipeline="fill-mask", reads="two passages", measured=("bert twin",)),
+    card=CardFacts(pipeline="fill-mask", reads="two passages", measured=("bert twin",)),
     advice=(Advice(setting="learning rate", value="1e-3", source="this test"),),
 )
 """

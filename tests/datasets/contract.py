@@ -13,14 +13,18 @@ import pytest
 
 from course_utils.catalog import DATASETS, dataset_path
 from course_utils.datasets import corpora
-from course_utils.world import SPLITS, Draw
+from course_utils.world import SPLITS, RecordDraw
 
 SMALL = {"train": 30, "validation": 10, "test": 20}
 
 
 def fingerprint(dataset):
     """Of the first 50 records of each split, seed 2026."""
-    rows = [dataset.record(Draw(split, dataset.name, 2026, index)) for split in SPLITS for index in range(50)]
+    rows = [
+        dataset.record(RecordDraw(split, dataset.name, 2026, index))
+        for split in SPLITS
+        for index in range(50)
+    ]
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
 
 

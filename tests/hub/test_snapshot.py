@@ -6,7 +6,7 @@ import huggingface_hub as hf
 import pytest
 
 from course_utils.hub import LocalHub, StoreError, open_store
-from course_utils.hub.store.objects import Entry, commit_data, name_of, tree_data
+from course_utils.hub.store.objects import TreeEntry, commit_data, name_of, tree_data
 from course_utils.wire import codec
 
 
@@ -92,11 +92,11 @@ def plant(row, entries):
 
 
 def climb(row):
-    plant(row, [Entry("..", name_of("tree", b""), True)])
+    plant(row, [TreeEntry("..", name_of("tree", b""), True)])
 
 
 def hide_git(row):
-    plant(row, [Entry(".GIT", name_of("tree", b""), True)])
+    plant(row, [TreeEntry(".GIT", name_of("tree", b""), True)])
 
 
 def a_link(row):
@@ -111,21 +111,21 @@ def a_link(row):
 def a_bomb(row):
     """Ten folders, each ten times the one below: 10**10 files in a kilobyte."""
     blob = name_of("blob", row["objects"]["blob"][0])
-    tree = tree_data([Entry(f"f{number}", blob, False) for number in range(10)])
+    tree = tree_data([TreeEntry(f"f{number}", blob, False) for number in range(10)])
     for _ in range(10):
         row["objects"]["tree"].append(tree)
         below = name_of("tree", tree)
-        tree = tree_data([Entry(f"d{number}", below, True) for number in range(10)])
-    plant(row, [Entry("top", below, True)])
+        tree = tree_data([TreeEntry(f"d{number}", below, True) for number in range(10)])
+    plant(row, [TreeEntry("top", below, True)])
 
 
 def too_deep(row):
-    tree = tree_data([Entry("f", name_of("blob", row["objects"]["blob"][0]), False)])
+    tree = tree_data([TreeEntry("f", name_of("blob", row["objects"]["blob"][0]), False)])
     for _ in range(60):
         row["objects"]["tree"].append(tree)
-        tree = tree_data([Entry("d", name_of("tree", tree), True)])
+        tree = tree_data([TreeEntry("d", name_of("tree", tree), True)])
     row["objects"]["tree"].append(tree)
-    plant(row, [Entry("d", name_of("tree", tree), True)])
+    plant(row, [TreeEntry("d", name_of("tree", tree), True)])
 
 
 def a_false_tag(row):

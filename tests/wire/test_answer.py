@@ -14,8 +14,8 @@ from course_utils.wire.answer import (
     LocalTransport,
     Lost,
     Missing,
+    NotPlainData,
     NotStarted,
-    Refused,
     TimedOut,
 )
 
@@ -46,9 +46,9 @@ def test_errors():
     for path, kind in (("nothing", Missing), ("stub", NotStarted), ("crash", Crashed)):
         with pytest.raises(kind):
             mine.call(path)
-    with pytest.raises(Refused, match="not plain data"):
+    with pytest.raises(NotPlainData, match="not plain data"):
         mine.value("odd")
-    with pytest.raises(Refused, match="no weights"):
+    with pytest.raises(NotPlainData, match="no weights"):
         mine.weights("odd")
 
 
@@ -105,7 +105,7 @@ class Says:
     ],
 )
 def test_odd_replies_are_refused(reply):
-    with pytest.raises(Refused):
+    with pytest.raises(NotPlainData):
         Answer(Says(reply)).value("x")
 
 
@@ -117,7 +117,7 @@ def test_a_reply_of_another_kind_is_refused():
         Answer(Says(reply)).folder,
         Answer(Says(reply)).weights,
     ):
-        with pytest.raises(Refused, match="holds an? int|holds a int"):
+        with pytest.raises(NotPlainData, match="holds an? int|holds a int"):
             ask("x")
 
 

@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from course_utils.wire import models
-from course_utils.wire.answer import Answer, LocalTransport, Refused
+from course_utils.wire.answer import Answer, LocalTransport, NotPlainData
 from course_utils.wire.codec import CodecError
 from course_utils.wire.references import Folder
 
@@ -187,7 +187,7 @@ def test_rebuilding_draws_no_random_numbers(t5, kind):
 
 def test_a_hand_written_module_gives_its_weights_only():
     answer = Answer(LocalTransport({"net": torch.nn.Linear(2, 3)}, None))
-    with pytest.raises(Refused, match="Transformers or PEFT model, and is a Linear"):
+    with pytest.raises(NotPlainData, match="Transformers or PEFT model, and is a Linear"):
         answer.model("net")
     assert {name: tuple(value.shape) for name, value in answer.weights("net").items()} == {
         "weight": (3, 2),

@@ -9,7 +9,7 @@ import pytest
 
 from course_utils import world
 from course_utils.world import dialogues, reviews
-from course_utils.world.draw import Draw, partners
+from course_utils.world.draw import RecordDraw, partners
 
 
 def text_of(row):
@@ -90,7 +90,7 @@ def test_review_labels_are_balanced_and_word_counts_cannot_find_them():
 def test_a_negated_judgement_says_the_opposite():
     for seed in range(200):
         good = seed % 2 == 0
-        clause = reviews._negated(Draw("train", seed), good)
+        clause = reviews._negated(RecordDraw("train", seed), good)
         literal = {word for words, *_ in reviews._FIELDS.values() for word in words}
         says_good = any(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", clause) for word in literal)
         assert says_good != good, clause

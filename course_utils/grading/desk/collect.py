@@ -62,7 +62,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Record:
+class Collected:
     """What became of a delivery: "taken", "refused", or "superseded" by a later one."""
 
     student: str
@@ -232,16 +232,16 @@ def collect(
     known: list[str],
     exercise: str | None,
     roster: dict[str, str] | None,
-) -> list[Record]:
+) -> list[Collected]:
     """Take in every delivery, the latest of a student's last; what is wrong with one never stops the rest."""
-    records: list[Record] = []
+    records: list[Collected] = []
     latest: dict[tuple[str, str], int] = {}
     for delivery in sorted(deliveries, key=lambda one: (one.time, str(one.path))):
         record = _take(delivery, out, known, exercise, roster)
         if record.status == "taken":
             before = latest.get((record.student, record.exercise))
             if before is not None:
-                records[before] = Record(
+                records[before] = Collected(
                     **(vars(records[before]) | {"status": "superseded", "reason": "a later one came"})
                 )
             latest[record.student, record.exercise] = len(records)
@@ -251,7 +251,7 @@ def collect(
 
 def _take(
     delivery: Delivery, out: Path, known: list[str], exercise: str | None, roster: dict[str, str] | None
-) -> Record:
+) -> Collected:
     stamp = delivery.time.strftime("%Y-%m-%d %H:%M:%S UTC")
     student, name, digest, size = delivery.student, exercise or delivery.exercise or "", "", 0
     try:
@@ -261,7 +261,7 @@ def _take(
         name, notebook, digest = read_package(delivery.path, known, name or None)
         size = delivery.path.stat().st_size
         if _is_older(delivery.time, out / student / name / "timestamp.txt"):
-            return Record(
+            return Collected(
                 student,
                 name,
                 "superseded",
@@ -272,12 +272,12 @@ def _take(
                 delivery.path.name,
             )
         _lay_down(out / student / name, name, notebook, stamp)
-        return Record(student, name, "taken", "", stamp, digest, size, delivery.path.name)
+        return Collected(student, name, "taken", "", stamp, digest, size, delivery.path.name)
     except Refused as error:
         reason = str(error)
     except Exception as error:  # whatever a package brings about, the next one is taken in
         reason = f"it could not be taken in ({type(error).__name__}: {str(error)[:100]})"
-    return Record(student, name, "refused", reason, stamp, digest, size, delivery.path.name)
+    return Collected(student, name, "refused", reason, stamp, digest, size, delivery.path.name)
 
 
 def _student(delivery: Delivery, roster: dict[str, str] | None) -> str:
@@ -303,7 +303,7 @@ def _lay_down(place: Path, name: str, notebook: bytes, stamp: str) -> None:
     write_whole(place / "timestamp.txt", stamp)
 
 
-def write_record(path: Path, records: list[Record]) -> None:
+def write_record(path: Path, records: list[Collected]) -> None:
     """Add what became of each delivery to a CSV."""
     is_new = not path.exists()
     with open(path, "a", newline="", encoding="utf-8") as file:

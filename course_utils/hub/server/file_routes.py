@@ -11,7 +11,7 @@ from course_utils.hub.server.http import FilePart, Response, as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.service import page_of
 from course_utils.hub.store.errors import HubError, bad_request, entry_not_found, not_allowed, unusable
-from course_utils.hub.store.history import File, Folder
+from course_utils.hub.store.history import RepoFile, RepoFolder
 from course_utils.hub.store.last import last_commits
 from course_utils.hub.store.names import check_path
 from course_utils.hub.store.refs import BRANCHES, TAGS
@@ -67,7 +67,7 @@ def paths_info(
     for path in dict.fromkeys(each.strip("/") for each in wanted):
         entry = history.entry(commit, path)
         if entry is not None:
-            found.append(Folder(path, entry.oid) if entry.folder else history.describe(path, entry.oid))
+            found.append(RepoFolder(path, entry.oid) if entry.folder else history.describe(path, entry.oid))
     last = last_commits(history, commit, [each.path for each in found]) if expand else {}
     return as_json([rows.tree_row(each, last.get(each.path)) for each in found])
 
@@ -124,13 +124,13 @@ def raw(
     """What stands in git: of a large file, the pointer to it."""
     repository, commit, file = asked_file(service, request, kind, owner, name, revision, path)
     _, body = repository.objects.read(file.oid)
-    return ranged(request, body, file_headers(File(path, file.oid, len(body)), commit))
+    return ranged(request, body, file_headers(RepoFile(path, file.oid, len(body)), commit))
 
 
 def asked_file(
     service: Service, request: Request, kind: str, owner: str, name: str, revision: str, path: str
-) -> tuple[Repository, str, File]:
-    """(repository, commit, File) of an address, for who may read the files."""
+) -> tuple[Repository, str, RepoFile]:
+    """(repository, commit, RepoFile) of an address, for who may read the files."""
     repository = service.repository(request, kind, owner, name, "files")
     commit = repository.head(revision)
     file = repository.history.file(commit, check_path(path))
@@ -161,7 +161,7 @@ def ranged(request: Request, body: FilePart | bytes, headers: dict[str, str]) ->
     return Response(206, body[start : start + length], headers)
 
 
-def file_headers(file: File, commit: str) -> dict[str, str]:
+def file_headers(file: RepoFile, commit: str) -> dict[str, str]:
     name = file.path.rpartition("/")[2]
     headers = {
         "X-Repo-Commit": commit,
@@ -286,5 +286,5 @@ def compare(service: Service, request: Request, kind: str, owner: str, name: str
     return as_json([{"path": path, "kind": change_kind(*pair)} for path, pair in changed.items()])
 
 
-def change_kind(before: File | None, after: File | None) -> str:
+def change_kind(before: RepoFile | None, after: RepoFile | None) -> str:
     return "added" if before is None else "deleted" if after is None else "changed"

@@ -238,7 +238,7 @@ class Drop(Exception):
     """Cut the connection now."""
 
 
-class Connection(BaseHTTPRequestHandler):
+class RequestHandler(BaseHTTPRequestHandler):
     """One client's connection. `server.answer(request)` makes the answers."""
 
     protocol_version = "HTTP/1.1"
@@ -402,7 +402,7 @@ class Server(socketserver.ThreadingTCPServer):
         if path is not None:
             self.address_family = socket.AF_UNIX
         address: Any = ("127.0.0.1", port) if path is None else str(path)
-        super().__init__(address, Connection)
+        super().__init__(address, RequestHandler)
         self.answer = answer
         self.path = None if path is None else str(path)
         self.port = PORT_IN_NAME if path else self.server_address[1]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from course_utils.hub.store import cards
 from course_utils.hub.store.clock import written
 from course_utils.hub.store.errors import StoreError
-from course_utils.hub.store.history import Folder, pointer
+from course_utils.hub.store.history import RepoFolder, pointer
 from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, TAGS
 from course_utils.hub.store.repository import MAIN
 
 if TYPE_CHECKING:
     from course_utils.hub.store.accounts import Person
     from course_utils.hub.store.cards import Card
-    from course_utils.hub.store.history import File
+    from course_utils.hub.store.history import RepoFile
     from course_utils.hub.store.hub import Pending
     from course_utils.hub.store.objects import Commit
     from course_utils.hub.store.repository import Repository
@@ -96,7 +96,7 @@ def info(repository: Repository, person: Person | None, revision: str = "main", 
     read them, but the card for all.
     """
     commit = repository.head(revision)
-    files = [file for file in repository.history.walk(commit) if not isinstance(file, Folder)]
+    files = [file for file in repository.history.walk(commit) if not isinstance(file, RepoFolder)]
     row = summary(repository)
     card = repository.card(commit)
     row |= {
@@ -118,7 +118,7 @@ def info(repository: Repository, person: Person | None, revision: str = "main", 
     return row
 
 
-def sibling(file: File, sizes: bool) -> dict:
+def sibling(file: RepoFile, sizes: bool) -> dict:
     row: dict = {"rfilename": file.path}
     if sizes:
         row |= {"size": file.size, "blobId": file.oid}
@@ -127,7 +127,7 @@ def sibling(file: File, sizes: bool) -> dict:
     return row
 
 
-def lfs(file: File) -> dict:
+def lfs(file: RepoFile) -> dict:
     assert file.sha256 is not None  # which every large file has
     return {"sha256": file.sha256, "size": file.size, "pointerSize": len(pointer(file.sha256, file.size))}
 
@@ -146,10 +146,10 @@ def model_config(repository: Repository, commit: str) -> dict:
     return {name: config[name] for name in ("architectures", "model_type") if name in config}
 
 
-def tree_row(item: File | Folder, last: Commit | None = None) -> dict:
+def tree_row(item: RepoFile | RepoFolder, last: Commit | None = None) -> dict:
     """A file or folder in a list. last: the commit that changed it last, if that was asked for."""
     row: dict
-    if isinstance(item, Folder):
+    if isinstance(item, RepoFolder):
         row = {"type": "directory", "path": item.path, "oid": item.oid, "size": 0}
     else:
         row = {"type": "file", "path": item.path, "oid": item.oid, "size": item.size}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from course_utils.hub.store.errors import entry_not_found, unusable
 from course_utils.hub.store.names import check_path
-from course_utils.hub.store.objects import Entry, tree_data
+from course_utils.hub.store.objects import TreeEntry, tree_data
 
 if TYPE_CHECKING:
     from course_utils.hub.store.history import History
@@ -78,11 +78,11 @@ class Draft:
         entries = []
         for name, item in folder.items():
             if isinstance(item, dict):
-                entries.append(Entry(name, self._written(item, batch), True))
+                entries.append(TreeEntry(name, self._written(item, batch), True))
             elif isinstance(item, _Closed):
-                entries.append(Entry(name, item.oid, True))
+                entries.append(TreeEntry(name, item.oid, True))
             else:
-                entries.append(Entry(name, item, False))
+                entries.append(TreeEntry(name, item, False))
         return batch.add("tree", tree_data(entries))
 
 

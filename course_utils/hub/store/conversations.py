@@ -27,7 +27,7 @@ from course_utils.hub.store.refs import BRANCHES, PULL_REQUESTS, Ref
 
 if TYPE_CHECKING:
     from course_utils.hub.store.accounts import Person
-    from course_utils.hub.store.history import File
+    from course_utils.hub.store.history import RepoFile
     from course_utils.hub.store.large import LargeFiles
     from course_utils.hub.store.repository import Change, Repository
 
@@ -249,7 +249,7 @@ class Conversations:
             size += sum(map(len, changed))
         return "".join(lines)
 
-    def _lines(self, file: File | None) -> list[str]:
+    def _lines(self, file: RepoFile | None) -> list[str]:
         return [] if file is None else self.repository.read(file).decode("utf-8", "replace").splitlines(True)
 
 

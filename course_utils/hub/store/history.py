@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from course_utils.hub.store.errors import StoreError, revision_not_found
 from course_utils.hub.store.limits import Limits
 from course_utils.hub.store.names import PATH_DEPTH
-from course_utils.hub.store.objects import Entry, parse_commit, parse_tree
+from course_utils.hub.store.objects import TreeEntry, parse_commit, parse_tree
 from course_utils.hub.store.refs import BRANCHES, TAGS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _SHORT = re.compile(r"[0-9a-f]{4,40}")
 
 
 @dataclass(frozen=True)
-class File:
+class RepoFile:
     """A file of one commit.
 
     `oid`: of git's blob; `size`: of the contents; `sha256`: of a large file, else None.
@@ -49,7 +49,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Folder:
+class RepoFolder:
     path: str
     oid: str
 
@@ -82,10 +82,10 @@ class History:
         # What was read before, by id: objects never change, so neither does this
         self._commits: dict[str, Commit] = {}
         self._ranks: dict[str, tuple[int, int]] = {}  # commit id -> what orders it, see `_rank`
-        self._trees: dict[str, dict[str, Entry]] = {}  # by the tree's id
+        self._trees: dict[str, dict[str, TreeEntry]] = {}  # by the tree's id
         self._sizes: dict[str, tuple[int, str | None]] = {}  # blob id -> (size, sha256 or None)
         # (tree id, path, recursive) -> its items, for a client that asks page by page
-        self._lists: dict[tuple[str | None, str, bool], list[File | Folder]] = {}
+        self._lists: dict[tuple[str | None, str, bool], list[RepoFile | RepoFolder]] = {}
 
     # Revisions
 
@@ -157,8 +157,8 @@ class History:
 
     # Files
 
-    def tree(self, oid: str) -> dict[str, Entry]:
-        """{name: Entry} of a folder, in git's order."""
+    def tree(self, oid: str) -> dict[str, TreeEntry]:
+        """{name: TreeEntry} of a folder, in git's order."""
         found = self._trees.get(oid)
         if found is None:
             kind, data = self.objects.read(oid)
@@ -168,17 +168,17 @@ class History:
             keep(self._trees, oid, found, TREES_KEPT)
         return found
 
-    def entry(self, commit: str, path: str) -> Entry | None:
-        """The `Entry` at a path of a commit, or None. The path "" is the top folder."""
-        found: Entry | None = Entry("", self.commit(commit).tree, True)
+    def entry(self, commit: str, path: str) -> TreeEntry | None:
+        """The `TreeEntry` at a path of a commit, or None. The path "" is the top folder."""
+        found: TreeEntry | None = TreeEntry("", self.commit(commit).tree, True)
         for name in path.split("/") if path else []:
             if found is None or not found.folder:
                 return None
             found = self.tree(found.oid).get(name)
         return found
 
-    def walk(self, commit: str, path: str = "", recursive: bool = True) -> Iterator[File | Folder]:
-        """`Folder` and `File` below a folder of a commit, in git's order;
+    def walk(self, commit: str, path: str = "", recursive: bool = True) -> Iterator[RepoFile | RepoFolder]:
+        """`RepoFolder` and `RepoFile` below a folder of a commit, in git's order;
         nothing where there is no folder.
         """
         top = self.entry(commit, path)
@@ -195,12 +195,12 @@ class History:
             if count > self.limits.files:
                 raise StoreError(f"the commit has more than {self.limits.files:,} files")
             yield item
-            if recursive and isinstance(item, Folder):
+            if recursive and isinstance(item, RepoFolder):
                 if len(waiting) >= PATH_DEPTH:
                     raise StoreError(f"the folders are more than {PATH_DEPTH} deep")
                 waiting.append(iter(self._listed(item.oid, item.path)))
 
-    def listing(self, commit: str, path: str = "", recursive: bool = True) -> list[File | Folder]:
+    def listing(self, commit: str, path: str = "", recursive: bool = True) -> list[RepoFile | RepoFolder]:
         """What `walk` gives, as a list that is remembered for a while."""
         top = self.entry(commit, path)
         wanted = (top.oid if top else None, path, recursive)
@@ -208,22 +208,22 @@ class History:
             keep(self._lists, wanted, list(self.walk(commit, path, recursive)), LISTS_KEPT)
         return self._lists[wanted]
 
-    def files(self, commit: str) -> dict[str, File]:
-        """{path: File} of a whole commit."""
-        return {item.path: item for item in self.walk(commit) if isinstance(item, File)}
+    def files(self, commit: str) -> dict[str, RepoFile]:
+        """{path: RepoFile} of a whole commit."""
+        return {item.path: item for item in self.walk(commit) if isinstance(item, RepoFile)}
 
-    def file(self, commit: str, path: str) -> File | None:
-        """The `File` at a path, or None."""
+    def file(self, commit: str, path: str) -> RepoFile | None:
+        """The `RepoFile` at a path, or None."""
         entry = self.entry(commit, path)
         return None if entry is None or entry.folder else self.describe(path, entry.oid)
 
-    def _listed(self, tree: str, path: str) -> Iterator[File | Folder]:
+    def _listed(self, tree: str, path: str) -> Iterator[RepoFile | RepoFolder]:
         prefix = f"{path}/" if path else ""
         for entry in self.tree(tree).values():
             place = prefix + entry.name
-            yield Folder(place, entry.oid) if entry.folder else self.describe(place, entry.oid)
+            yield RepoFolder(place, entry.oid) if entry.folder else self.describe(place, entry.oid)
 
-    def describe(self, path: str, oid: str) -> File:
+    def describe(self, path: str, oid: str) -> RepoFile:
         if oid not in self._sizes:
             kind, size = self.objects.size(oid)
             if kind != "blob":
@@ -231,14 +231,14 @@ class History:
             large = parse_pointer(self.objects.read(oid)[1]) if size < POINTER_BYTES else None
             self._sizes[oid] = (large[1], large[0]) if large else (size, None)
         size, sha256 = self._sizes[oid]
-        return File(path, oid, size, sha256)
+        return RepoFile(path, oid, size, sha256)
 
     def learn(self, oid: str, size: int) -> None:
         """Remember the size of a small file that was written just now."""
         self._sizes[oid] = (size, None)
 
-    def changed(self, before: str | None, after: str) -> dict[str, tuple[File | None, File | None]]:
-        """{path: (File or None before, File or None after)} between two commits; `before` may be None."""
+    def changed(self, before: str | None, after: str) -> dict[str, tuple[RepoFile | None, RepoFile | None]]:
+        """{path: (the file before or None, after or None)} between two commits; `before` may be None."""
         old, new = self.files(before) if before else {}, self.files(after)
         return {
             path: (old.get(path), new.get(path))

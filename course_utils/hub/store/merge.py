@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from course_utils.hub.store.history import File, History
+from course_utils.hub.store.history import History, RepoFile
 
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge would do to our side. changes: {path: the File it becomes, or
+    """What a merge would do to our side. changes: {path: the RepoFile it becomes, or
     None if it goes}; conflicts: paths.
     """
 
-    changes: dict[str, File | None]
+    changes: dict[str, RepoFile | None]
     conflicts: list[str]
 
 
@@ -65,7 +65,7 @@ def three_way(history: History, ours: str, theirs: str, parted: str | None = Non
     return Merge(changes, conflicts)
 
 
-def _id(files: dict[str, File], path: str) -> str | None:
+def _id(files: dict[str, RepoFile], path: str) -> str | None:
     return files[path].oid if path in files else None
 
 

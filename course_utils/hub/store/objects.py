@@ -29,7 +29,7 @@ _HEADER_BYTES = 64
 
 
 @dataclass(frozen=True)
-class Entry:
+class TreeEntry:
     """One line of a tree."""
 
     name: str
@@ -65,7 +65,7 @@ def name_of(kind: str, data: bytes) -> str:
     return sha1(b"%s %d\0" % (kind.encode(), len(data)) + data).hexdigest()
 
 
-def tree_data(entries: Iterable[Entry]) -> bytes:
+def tree_data(entries: Iterable[TreeEntry]) -> bytes:
     """Git sorts a folder as if its name ended with a slash."""
     lines = sorted((entry.name.encode() + (b"/" if entry.folder else b""), entry) for entry in entries)
     return b"".join(
@@ -74,7 +74,7 @@ def tree_data(entries: Iterable[Entry]) -> bytes:
     )
 
 
-def parse_tree(data: bytes) -> list[Entry]:
+def parse_tree(data: bytes) -> list[TreeEntry]:
     """The entries of a tree. StoreError for anything that the Hub would not have written."""
     entries, position = [], 0
     try:
@@ -84,7 +84,7 @@ def parse_tree(data: bytes) -> list[Entry]:
             oid = data[end + 1 : end + 21]
             if mode not in (FILE, FOLDER) or len(oid) != 20:
                 raise StoreError("a tree holds something that is neither a file nor a folder")
-            entries.append(Entry(name.decode(), oid.hex(), mode == FOLDER))
+            entries.append(TreeEntry(name.decode(), oid.hex(), mode == FOLDER))
             position = end + 21
     except (ValueError, UnicodeDecodeError) as error:
         raise StoreError("a tree is malformed") from error

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from course_utils.hub.store.accounts import Person
     from course_utils.hub.store.cards import Card
     from course_utils.hub.store.clock import Clock
-    from course_utils.hub.store.history import File
+    from course_utils.hub.store.history import RepoFile
     from course_utils.hub.store.large import LargeFiles
     from course_utils.hub.store.limits import Limits
     from course_utils.hub.store.objects import Commit
@@ -177,13 +177,13 @@ class Repository:
         refs = self.refs.read()
         return self.history.commit(refs[MAIN].commit).time if MAIN in refs else self.settings.created
 
-    def read(self, file: File) -> bytes:
-        """The bytes of a `File`, a large one too."""
+    def read(self, file: RepoFile) -> bytes:
+        """The bytes of a `RepoFile`, a large one too."""
         if not file.large:
             return self.objects.read(file.oid)[1]
         return self.large_path(file).read_bytes()
 
-    def large_path(self, file: File) -> Path:
+    def large_path(self, file: RepoFile) -> Path:
         assert file.sha256 is not None  # which every large file has
         place = place_in(self.folder, file.sha256)
         if not place.is_file() or place.stat().st_size != file.size:
@@ -338,8 +338,8 @@ class Change:
         self._claimed.add(sha256)
         self._step(path, self._batch.add("blob", pointer(sha256, actual)))
 
-    def put_known(self, path: str, file: File) -> None:
-        """A `File` that the repository has at some commit, small or large."""
+    def put_known(self, path: str, file: RepoFile) -> None:
+        """A `RepoFile` that the repository has at some commit, small or large."""
         self._step(path, file.oid)
 
     def delete(self, path: str) -> None:

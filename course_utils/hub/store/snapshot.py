@@ -36,7 +36,7 @@ from course_utils.hub.store.repository import Repository, Settings
 from course_utils.hub.store.view import StoreView
 
 if TYPE_CHECKING:
-    from course_utils.hub.store.history import File
+    from course_utils.hub.store.history import RepoFile
     from course_utils.hub.store.objects import LooseObjects
 
 FORMAT = 1
@@ -79,7 +79,7 @@ def _packed(repository: Repository) -> dict:
 
 def _reach(
     history: History, objects: LooseObjects, start: str, found: dict[str, list[bytes]], seen: set[str]
-) -> Iterator[File]:
+) -> Iterator[RepoFile]:
     """Collect the bytes of every object below a commit into `found`; yields each large file once."""
     for commit in history.commits(start):
         if commit.id in seen:
@@ -186,7 +186,7 @@ class SnapshotRepository:
                         for file in self.history.files(each.id).values():
                             self._check_large(file)
 
-    def _check_large(self, file: File) -> None:
+    def _check_large(self, file: RepoFile) -> None:
         if file.sha256 and len(self._large.get(file.sha256, b"")) != file.size:
             raise StoreError(f"the bytes of the large file {file.path} are missing")
 
@@ -202,7 +202,7 @@ class SnapshotRepository:
     def owner(self) -> str:
         return self.settings.id.partition("/")[0]
 
-    def read(self, file: File) -> bytes:
+    def read(self, file: RepoFile) -> bytes:
         return self._large[file.sha256] if file.sha256 else self.history.objects.read(file.oid)[1]
 
     def conversations(self) -> list[dict]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from course_utils.hub.store import cards
 from course_utils.hub.store.clock import moment
 from course_utils.hub.store.errors import HubError
-from course_utils.hub.store.history import File
+from course_utils.hub.store.history import RepoFile
 from course_utils.hub.store.refs import BRANCHES, TAGS
 
 if TYPE_CHECKING:
@@ -144,8 +144,8 @@ class RepositoryView:
         """The paths of a revision, sorted."""
         return tuple(sorted(self._there.history.files(self.head(revision))))
 
-    def file(self, path: str, revision: str = "main") -> File:
-        """A `File`: .path .size .oid .large .sha256."""
+    def file(self, path: str, revision: str = "main") -> RepoFile:
+        """A `RepoFile`: .path .size .oid .large .sha256."""
         found = self._there.history.file(self.head(revision), path)
         if found is None:
             raise LookupError(f"{self.id} has no file {path!r} at {revision!r}.")

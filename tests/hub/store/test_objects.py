@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from course_utils.hub.store import objects
 from course_utils.hub.store.errors import StoreError
-from course_utils.hub.store.objects import Entry, LooseObjects
+from course_utils.hub.store.objects import LooseObjects, TreeEntry
 from tests.hub.conftest import git
 
 
@@ -22,9 +22,9 @@ def store(tmp_path):
 def test_our_objects_are_gits(store, tmp_path):
     with store.batch() as batch:
         blob = batch.add("blob", b"hello\n")
-        inner = batch.add("tree", objects.tree_data([Entry("b", blob, False)]))
+        inner = batch.add("tree", objects.tree_data([TreeEntry("b", blob, False)]))
         # a folder sorts as if its name ended with a slash: "a.txt" < "a/" < "a0"
-        entries = [Entry("a0", blob, False), Entry("a", inner, True), Entry("a.txt", blob, False)]
+        entries = [TreeEntry("a0", blob, False), TreeEntry("a", inner, True), TreeEntry("a.txt", blob, False)]
         tree = batch.add("tree", objects.tree_data(entries))
         commit = batch.add("commit", objects.commit_data(tree, (), "me", 1_700_000_000, "Title\n\nMore"))
         assert not store.has(blob)
@@ -56,7 +56,7 @@ def test_a_batch_that_is_not_kept_leaves_nothing(store, tmp_path):
 )
 def test_trees_come_back_as_they_went(names):
     oid = objects.name_of("blob", b"")
-    entries = [Entry(name, oid, len(name) % 2 == 0) for name in names]
+    entries = [TreeEntry(name, oid, len(name) % 2 == 0) for name in names]
     assert set(objects.parse_tree(objects.tree_data(entries))) == set(entries)
 
 

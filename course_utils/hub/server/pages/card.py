@@ -9,7 +9,7 @@ from course_utils.hub.server.pages.preview import first_table, preview
 from course_utils.hub.server.pages.prose import prose
 from course_utils.hub.server.pages.use import METRICS, how_to_use
 from course_utils.hub.store import cards
-from course_utils.hub.store.history import File
+from course_utils.hub.store.history import RepoFile
 
 if TYPE_CHECKING:
     from course_utils.hub.server.http import Request, Response
@@ -77,7 +77,7 @@ def lacks(repository: Repository, here: Shown, data: dict) -> tuple[str, str] | 
             "Space and runs none."
         )
         return sentence, f"hf upload {repository.id} {wanted} --repo-type space"
-    files = (each.path for each in history.walk(here.commit) if isinstance(each, File))
+    files = (each.path for each in history.walk(here.commit) if isinstance(each, RepoFile))
     if any(path not in (".gitattributes", "README.md") for path in files):
         return None
     if repository.kind == "dataset":

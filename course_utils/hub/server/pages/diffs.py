@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from course_utils.hub.store.lines import hunks
 
 if TYPE_CHECKING:
-    from course_utils.hub.store.history import File
+    from course_utils.hub.store.history import RepoFile
     from course_utils.hub.store.lines import Effort
     from course_utils.hub.store.repository import Repository
 
@@ -30,9 +30,14 @@ class Changed:
 
 
 def changed_file(
-    repository: Repository, path: str, before: File | None, after: File | None, may_read: bool, effort: Effort
+    repository: Repository,
+    path: str,
+    before: RepoFile | None,
+    after: RepoFile | None,
+    may_read: bool,
+    effort: Effort,
 ) -> Changed:
-    """The `Changed` of a pair of `File` or None; without lines for who may not read
+    """The `Changed` of a pair of `RepoFile` or None; without lines for who may not read
     them, and for large or binary files. effort: what comparing may still take.
     """
     what = "added" if before is None else "deleted" if after is None else "changed"
@@ -66,7 +71,7 @@ def marked(line: str) -> tuple[str, str, str]:
     return kind, line[:1] or " ", line[1:]
 
 
-def _lines_of(repository: Repository, file: File | None) -> list[str] | None:
+def _lines_of(repository: Repository, file: RepoFile | None) -> list[str] | None:
     if file is None:
         return []
     if file.large or file.size > TEXT_BYTES:

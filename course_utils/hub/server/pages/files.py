@@ -10,14 +10,14 @@ from course_utils.hub.server.pages.frame import render, repository_page, shown
 from course_utils.hub.server.pages.preview import preview
 from course_utils.hub.server.pages.prose import PICTURES, is_picture
 from course_utils.hub.store.errors import entry_not_found
-from course_utils.hub.store.history import Folder
+from course_utils.hub.store.history import RepoFolder
 from course_utils.hub.store.last import last_commits
 from course_utils.hub.store.names import check_path
 
 if TYPE_CHECKING:
     from course_utils.hub.server.http import Request
     from course_utils.hub.server.service import Service
-    from course_utils.hub.store.history import File
+    from course_utils.hub.store.history import RepoFile
     from course_utils.hub.store.repository import Repository
 
 TEXT_BYTES = 200_000
@@ -35,7 +35,7 @@ def files(
     if entry is None or not entry.folder:
         raise entry_not_found(path, here.commit)
     items = list(repository.history.walk(here.commit, path, recursive=False))
-    folders = [each for each in items if isinstance(each, Folder)]
+    folders = [each for each in items if isinstance(each, RepoFolder)]
     return render(
         request,
         "files.html",
@@ -71,7 +71,7 @@ def file(service: Service, request: Request, repository: Repository, revision: s
     )
 
 
-def text_of(repository: Repository, file: File) -> str | None:
+def text_of(repository: Repository, file: RepoFile) -> str | None:
     """The text of a small file, or None."""
     if file.large or file.size > TEXT_BYTES:
         return None

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from course_utils.hub.store.errors import StoreError
-from course_utils.hub.store.history import File
+from course_utils.hub.store.history import RepoFile
 
 if TYPE_CHECKING:
     from course_utils.hub.store.repository import Repository
@@ -63,8 +63,8 @@ def reads(*endings: str) -> Callable:
     return register
 
 
-def preview(repository: Repository, file: File) -> Preview | None:
-    """The `Preview` of a `File`, or None if it is no table, or can't be read as one."""
+def preview(repository: Repository, file: RepoFile) -> Preview | None:
+    """The `Preview` of a `RepoFile`, or None if it is no table, or can't be read as one."""
     reader = READERS.get(_ending(file.path))
     if reader is None:
         return None
@@ -79,7 +79,7 @@ def preview(repository: Repository, file: File) -> Preview | None:
     )
 
 
-def first_table(repository: Repository, commit: str) -> File | None:
+def first_table(repository: Repository, commit: str) -> RepoFile | None:
     """The file of a dataset whose rows are shown: of those for training the first, if there are any.
 
     None without a table.
@@ -87,7 +87,7 @@ def first_table(repository: Repository, commit: str) -> File | None:
     tables = [
         each
         for each in itertools.islice(repository.history.walk(commit), 10_000)
-        if isinstance(each, File) and _ending(each.path) in READERS and not _about(each.path)
+        if isinstance(each, RepoFile) and _ending(each.path) in READERS and not _about(each.path)
     ]
     return min(tables, key=lambda file: ("train" not in file.path, file.path), default=None)
 
@@ -124,7 +124,7 @@ def cell(value: object) -> str:
 
 
 @reads("parquet")
-def parquet(repository: Repository, file: File) -> tuple[list[str], list[dict], int]:
+def parquet(repository: Repository, file: RepoFile) -> tuple[list[str], list[dict], int]:
     import pyarrow.parquet
 
     source = repository.large_path(file) if file.large else io.BytesIO(repository.read(file))
@@ -141,14 +141,14 @@ def parquet(repository: Repository, file: File) -> tuple[list[str], list[dict], 
 
 
 @reads("jsonl", "ndjson")
-def json_lines(repository: Repository, file: File) -> tuple[list[str], list[dict], int | None]:
+def json_lines(repository: Repository, file: RepoFile) -> tuple[list[str], list[dict], int | None]:
     lines = _beginning(repository, file).splitlines()
     rows = [json.loads(line) for line in lines[:ROWS] if line.strip()]
     return _of_dicts(rows), rows, None
 
 
 @reads("json")
-def json_list(repository: Repository, file: File) -> tuple[list[str], list[dict], int | None]:
+def json_list(repository: Repository, file: RepoFile) -> tuple[list[str], list[dict], int | None]:
     text = _beginning(repository, file)
     if not text.lstrip().startswith("["):
         return json_lines(repository, file)
@@ -159,7 +159,7 @@ def json_list(repository: Repository, file: File) -> tuple[list[str], list[dict]
 
 
 @reads("csv", "tsv")
-def separated(repository: Repository, file: File) -> tuple[list[str], list[dict], int | None]:
+def separated(repository: Repository, file: RepoFile) -> tuple[list[str], list[dict], int | None]:
     mark = "\t" if file.path.lower().endswith("tsv") else ","
     lines = csv.reader(io.StringIO(_beginning(repository, file), newline=""), delimiter=mark)
     names = list(dict.fromkeys(next(lines, [])))
@@ -172,7 +172,7 @@ def _of_dicts(rows: list[dict]) -> list[str]:
     return list(dict.fromkeys(str(name) for row in rows for name in row))
 
 
-def _beginning(repository: Repository, file: File) -> str:
+def _beginning(repository: Repository, file: RepoFile) -> str:
     """The first whole lines of a text file."""
     if file.large:
         with open(repository.large_path(file), "rb") as stream:
