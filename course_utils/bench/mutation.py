@@ -2,7 +2,8 @@
 
 Runs `tests/checks/chapters` and prints, for each question of each chapter, how many of the
 wrong answers written down there were caught (marked down, with the words that help)
-and how many right ones were accepted (full points on two draws). Both must be all.
+and how many right ones were accepted (full points). Both must be all. Each answer is judged on twenty
+draws of the question's data, fewer where judging is dear, and has to get the same points on all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from course_utils.checks.framework import Exercise, load_exercise
-from course_utils.checks.testing import LEDGER, ROOT
+from course_utils.checks.testing import LEDGER, ROOT, SECONDS, SEEDS
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Verdict:
     caught: int = 0
     right: int = 0
     accepted: int = 0
+    varying: int = 0
+    draws: list[int] = field(default_factory=list)  # for each answer, on how many it was judged
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -57,6 +60,8 @@ def verdicts(exercises: list[Exercise], ledger: Path) -> list[Verdict]:
             verdict.wrong += line["wrong"][1]
             verdict.accepted += line["right"][0]
             verdict.right += line["right"][1]
+            verdict.varying += line["varying"]
+            verdict.draws += line["draws"]
             verdict.faults += line["faults"]
     for verdict in found.values():
         for kind in ("wrong", "right"):
@@ -68,7 +73,7 @@ def verdicts(exercises: list[Exercise], ledger: Path) -> list[Verdict]:
 def table(found: list[Verdict]) -> str:
     """The verdicts as text."""
     width = max((len(verdict.exercise) for verdict in found), default=8)
-    lines = [f"{'exercise':<{width}}  question  wrong: caught   right: accepted"]
+    lines = [f"{'exercise':<{width}}  question  wrong: caught   right: accepted  draws     points vary"]
     for verdict in found:
         place = f"{verdict.exercise:<{width}}  {verdict.question:<8}"
         if verdict.by_hand:
@@ -76,14 +81,25 @@ def table(found: list[Verdict]) -> str:
             continue
         caught, accepted = f"{verdict.caught} of {verdict.wrong}", f"{verdict.accepted} of {verdict.right}"
         first = "" if verdict.good else f"   FAULT: {verdict.faults[0].splitlines()[0]}"
-        lines.append(f"{place}  {caught:<14}  {accepted:<15}{first}".rstrip())
+        draws, varying = _range(verdict.draws), f"{verdict.varying} of {len(verdict.draws)}"
+        lines.append(f"{place}  {caught:<14}  {accepted:<15}  {draws:<8}  {varying:<11}{first}".rstrip())
     judged = [verdict for verdict in found if not verdict.by_hand]
     lines.append(
         f"{len(judged)} questions: {sum(v.caught for v in judged)} of {sum(v.wrong for v in judged)} wrong "
         f"answers caught, {sum(v.accepted for v in judged)} of {sum(v.right for v in judged)} right ones "
         f"accepted, {sum(not v.good for v in judged)} questions with a fault"
     )
+    draws, varying = [count for v in judged for count in v.draws], sum(v.varying for v in judged)
+    share = f" ({varying / len(draws):.1%})" if draws else ""
+    answers = f"{varying} of {len(draws)} answers{share}"
+    lines.append(f"on {_range(draws)} draws each; the points of {answers} vary between them")
     return "\n".join(lines)
+
+
+def _range(counts: list[int]) -> str:
+    """The least and the most of some counts."""
+    ends = sorted({min(counts, default=0), max(counts, default=0)})
+    return " to ".join(map(str, ends))
 
 
 def exercises_of(names: list[str]) -> list[Exercise]:
@@ -97,8 +113,8 @@ def tests_of(exercise: Exercise) -> Path:
     return ROOT / "tests" / "checks" / "chapters" / f"test_{exercise.name.partition('_')[2]}.py"
 
 
-def run_tests(exercises: list[Exercise], ledger: Path) -> int:
-    """Run those exercises' tests, their progress on stderr; pytest's exit code."""
+def run_tests(exercises: list[Exercise], ledger: Path, seeds: int, seconds: float) -> int:
+    """Run those exercises' tests on so many draws an answer, their progress on stderr; pytest's exit code."""
     files = [path for exercise in exercises if (path := tests_of(exercise)).exists()]
     if not files:
         return 0
@@ -112,7 +128,8 @@ def run_tests(exercises: list[Exercise], ledger: Path) -> int:
         "no:cacheprovider",
         *map(str, files),
     ]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {LEDGER: str(ledger)}, stdout=sys.stderr)
+    wishes = {LEDGER: str(ledger), SEEDS: str(seeds), SECONDS: str(seconds)}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | wishes, stdout=sys.stderr)
     return done.returncode
 
 
@@ -125,6 +142,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "exercises", nargs="*", metavar="EXERCISE", help="06_full_fine_tuning; all by default"
     )
+    parser.add_argument("--seeds", type=int, default=20, help="draws that each answer is judged on (20)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=10,
+        help="after so many an answer gets no more draws (10); a right one gets two, a wrong one one",
+    )
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     options = parser.parse_args(argv)
     try:
@@ -134,7 +158,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         ledger = Path(folder) / "ledger.jsonl"
-        failed = run_tests(exercises, ledger)
+        failed = run_tests(exercises, ledger, max(options.seeds, 2), options.seconds)
         found = verdicts(exercises, ledger)
     good = not failed and all(verdict.good for verdict in found)
     if options.json:

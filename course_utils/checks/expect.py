@@ -135,11 +135,16 @@ def _difference(got: Any, expected: Any, what: str) -> Failed | None:
     if isinstance(expected, (list, tuple)):
         if len(got) != len(expected):
             return Failed(
-                Rung.WRONG_SHAPE, f"{what} to hold {len(expected)} items", _other_length(got, expected)
+                Rung.WRONG_SHAPE,
+                f"{what} to hold {len(expected)} items",
+                f"{len(got)}: {_other_items(got, expected)}",
             )
         pairs = ((index, got[index], item) for index, item in enumerate(expected))
         found = (_difference(one, other, f"item {index} of {what}") for index, one, other in pairs)
-        return next((difference for difference in found if difference), None)
+        first = next((difference for difference in found if difference), None)
+        if first is not None and all(isinstance(item, str) for item in (*got, *expected)):
+            return Failed(first.rung, first.expected, f"{first.got} in {_other_items(got, expected)}")
+        return first
     if isinstance(expected, dict):
         if set(got) != set(expected):
             return Failed(
@@ -163,18 +168,20 @@ def _in_the_form_of(expected: Any, got: Any) -> Any:
     return got
 
 
-def _other_length(got: Collection, expected: Collection) -> str:
-    """How many items came, the first of the expected ones that is missing and
-    the first that came too much.
-    """
-    text = f"{len(got)}: {show(got)}"
-    for words, some, others in (("missing", expected, got), ("not expected", got, expected)):
-        left = Counter(map(show, others))
-        for item in map(show, some):
-            left[item] -= 1
-            if left[item] < 0:
-                text += f"; {words}: {item}"
-                break
+NAMED_ITEMS = 3  # of those that are missing, and of those that came too much
+
+
+def _other_items(got: Collection, expected: Collection) -> str:
+    """What came, which expected items are missing and which came too much; or the order, if it is that."""
+    mine, theirs = Counter(map(show, got)), Counter(map(show, expected))
+    if mine == theirs:
+        return f"{show(got)}: the right items in another order than {show(expected)}"
+    text = show(got)
+    for words, left in (("missing", theirs - mine), ("not expected", mine - theirs)):
+        items = list(left.elements())
+        if items:
+            more = f" and {len(items) - NAMED_ITEMS} more" if len(items) > NAMED_ITEMS else ""
+            text += f"; {words}: {', '.join(items[:NAMED_ITEMS])}{more}"
     return text
 
 

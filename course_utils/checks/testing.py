@@ -19,8 +19,11 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,7 +39,10 @@ from course_utils.wire.references import Asset
 STUB = "raise NotImplementedError()"
 PATIENCE = 20  # how many times a check's own limit a test waits for an answer
 LEDGER = "COURSE_CHECKS_LEDGER"  # names the file that verdicts are added to, one line of JSON each
-SECRETS = (PUBLIC_SECRET, b"another draw")
+SEEDS = (
+    "COURSE_CHECKS_SEEDS"  # on how many draws each answer is judged, where a bench asks for more than a test
+)
+SECONDS = "COURSE_CHECKS_SECONDS"  # after so many seconds an answer that is dear to judge gets no more draws
 
 
 def notebook_cells(path: Path) -> list[tuple[str, str | None, str]]:
@@ -134,6 +140,7 @@ class Bench:
     stub: Report
     wrong: tuple[Report, ...]
     right: tuple[Report, ...]
+    drawn: Drawn
 
     def faults(self) -> list[str]:
         """What the check got wrong, in words; empty when all is well."""
@@ -151,7 +158,7 @@ class Bench:
                 faults.append(
                     f"{self.question}: wrong answer {number} is not caught\n{render.report_text(report)}"
                 )
-        return faults
+        return faults + [f"{self.question}: {words}" for words in self.drawn.varying]
 
     def assert_good(self) -> None:
         """Raise `AssertionError` with every fault."""
@@ -176,24 +183,63 @@ def bench(
     ran ahead of it (imports, data). Right answers are judged on the learner's public
     data and on a secret draw as well; the worse of the two reports counts.
     """
+    drawn = Drawn()
 
     def judge(source: str, secret: bytes = PUBLIC_SECRET) -> Report:
         return judge_source(exercise, question, source, before=before, course=course, secret=secret)
 
-    def judge_twice(source: str) -> Report:
-        return _worst([judge(source, secret) for secret in SECRETS])
+    def right_one(name: str, source: str) -> Report:
+        return drawn.right(name, partial(judge, source))
 
     return Bench(
         question,
-        judge_twice(solution),
+        right_one("the solution", solution),
         judge(stub),
-        tuple(judge(source) for source in wrong),
-        tuple(judge_twice(source) for source in right),
+        tuple(drawn.wrong(f"wrong answer {n}", partial(judge, source)) for n, source in enumerate(wrong)),
+        tuple(right_one(f"right answer {n}", source) for n, source in enumerate(right)),
+        drawn,
     )
 
 
-def _worst(reports: list[Report]) -> Report:
-    return min(reports, key=lambda report: report.points or 0)
+class Drawn:
+    """Answers, each judged on several draws; and what was seen of that.
+
+    A test judges a wrong answer on the public draw and a right one on another, too. A bench asks for more
+    (`SEEDS`), until an answer has taken its time (`SECONDS`): the same answer has to get the same points
+    on all of them.
+    """
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+        self.varying: list[str] = []
+
+    def right(self, name: str, judge: Callable[[bytes], Report]) -> Report:
+        """The worst of a right answer's reports."""
+        return min(self._judged(name, judge, 2), key=lambda report: report.points or 0)
+
+    def wrong(self, name: str, judge: Callable[[bytes], Report]) -> Report:
+        """A wrong answer's report on the public draw, or else the first one that lets it pass."""
+        reports = self._judged(name, judge, 1)
+        return next((report for report in reports if not _is_marked_down(report)), reports[0])
+
+    def _judged(self, name: str, judge: Callable[[bytes], Report], least: int) -> list[Report]:
+        seconds = float(os.environ.get(SECONDS, "inf"))
+        began, reports = time.monotonic(), []
+        for secret in _secrets(int(os.environ.get(SEEDS, least))):
+            if len(reports) >= least and time.monotonic() - began > seconds:
+                break
+            reports.append(judge(secret))
+        points = Counter(report.points for report in reports)
+        self.counts.append(len(reports))
+        if len(points) > 1:
+            seen = ", ".join(f"{each} on {count}" for each, count in points.most_common())
+            self.varying.append(f"the points of {name} vary between draws: {seen}")
+        return reports
+
+
+def _secrets(count: int) -> list[bytes]:
+    """The public secret and others."""
+    return [PUBLIC_SECRET, b"another draw", *(f"draw {n}".encode() for n in range(3, count + 1))][:count]
 
 
 def judged_well(
@@ -229,7 +275,7 @@ def judged_well(
         _is_caught(report, words) for report, words in zip(result.wrong, wrong.values(), strict=True)
     )
     accepted = sum(_is_full(report) for report in (result.solution, *result.right))
-    _write_down(exercise, question, (caught, len(wrong)), (accepted, 1 + len(right)), faults)
+    _write_down(exercise, question, (caught, len(wrong)), (accepted, 1 + len(right)), result.drawn, faults)
     assert not faults, "\n\n".join(faults)
     return result
 
@@ -251,12 +297,14 @@ def judged_objects_well(
     wrong, right = wrong or {}, right or {}
     found = load_exercise(exercise)
 
+    drawn = Drawn()
+
     def judge(made: dict, secret: bytes) -> Report:
         return judge_namespace(found, question, made, course=course, secret=secret)
 
-    reports = {name: judge(made, PUBLIC_SECRET) for name, (made, _) in wrong.items()}
-    reports |= {name: _worst([judge(made, secret) for secret in SECRETS]) for name, made in right.items()}
-    faults = []
+    reports = {name: drawn.wrong(name, partial(judge, made)) for name, (made, _) in wrong.items()}
+    reports |= {name: drawn.right(name, partial(judge, made)) for name, made in right.items()}
+    faults = [f"{question}: {words}" for words in drawn.varying]
     for name, (_, words) in wrong.items():
         if not _is_marked_down(reports[name]):
             faults.append(f"{question}: {name} is not caught\n{render.report_text(reports[name])}")
@@ -268,7 +316,7 @@ def judged_objects_well(
     ]
     caught = sum(_is_caught(reports[name], words) for name, (_, words) in wrong.items())
     accepted = sum(_is_full(reports[name]) for name in right)
-    _write_down(exercise, question, (caught, len(wrong)), (accepted, len(right)), faults)
+    _write_down(exercise, question, (caught, len(wrong)), (accepted, len(right)), drawn, faults)
     assert not faults, "\n\n".join(faults)
     return reports
 
@@ -303,13 +351,26 @@ def _silent(name: str, report: Report, words: str) -> list[str]:
 
 
 def _write_down(
-    exercise: str, question: str, wrong: tuple[int, int], right: tuple[int, int], faults: list[str]
+    exercise: str,
+    question: str,
+    wrong: tuple[int, int],
+    right: tuple[int, int],
+    drawn: Drawn,
+    faults: list[str],
 ) -> None:
     """Add a verdict to the ledger, if there is one: (caught, of) wrong answers, (accepted, of) right ones."""
     path = os.environ.get(LEDGER)
     if not path:
         return
-    line = {"exercise": exercise, "question": question, "wrong": wrong, "right": right, "faults": faults}
+    line = {
+        "exercise": exercise,
+        "question": question,
+        "wrong": wrong,
+        "right": right,
+        "draws": drawn.counts,
+        "varying": len(drawn.varying),
+        "faults": faults,
+    }
     with open(path, "a", encoding="utf-8") as ledger:
         ledger.write(json.dumps(line) + "\n")
 

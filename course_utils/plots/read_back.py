@@ -15,8 +15,9 @@ def figure_as_data(figure: Figure) -> list[dict[str, Any]]:
     """A matplotlib Figure with points or bars and error bars as plain data, one dict for each of its axes.
 
     Returns [{"title", "x_label", "y_label": texts, "shown": {name: {"value", "low", "high"}}, "value_label":
-    text}]. Names are the tick labels of the axis across; `value_label` is the label of the axis that the
-    whiskers run along. Whiskers may be upright or lying. A value without a mark of its own is None.
+    text, "limits": [low, high]}]. Names are the tick labels of the axis across; `value_label` and `limits`
+    are of the axis that the whiskers run along. Whiskers may be upright or lying. A value without a mark of
+    its own is None.
     """
     figure.draw_without_rendering()  # tick labels exist only then
     return [_axes_as_data(axes) for axes in figure.axes]
@@ -40,6 +41,7 @@ def _axes_as_data(axes: Axes) -> dict[str, Any]:
     return {
         "title": axes.get_title(), "x_label": axes.get_xlabel(), "y_label": axes.get_ylabel(), "shown": shown,
         "value_label": axes.get_xlabel() if lying else axes.get_ylabel(),
+        "limits": sorted(map(float, axes.get_xlim() if lying else axes.get_ylim())),
     }  # fmt: skip
 
 

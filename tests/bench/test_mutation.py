@@ -7,7 +7,7 @@ import pytest
 from course_utils.bench import mutation
 from course_utils.checks import expect, testing
 from course_utils.checks.framework import Exercise, register
-from course_utils.checks.testing import LEDGER, judged_objects_well, judged_well, namespace
+from course_utils.checks.testing import LEDGER, SECONDS, SEEDS, judged_objects_well, judged_well, namespace
 
 SOLUTION = "def double(n):\n    ### BEGIN SOLUTION\n    return 2 * n\n    ### END SOLUTION"
 
@@ -77,6 +77,42 @@ def test_faults_of_objects_fail_too(exercise, ledger):
         judged_objects_well("94_mutation", "q1", right={"really wrong": {"double": max}})
 
 
+#: right on the draws whose number is even, and half of them are
+BY_LUCK = "def double(n): return 2 * n if n % 2 == 0 else n"
+TRIED = {
+    "wrong": {"a text": ({"double": "x"}, "double")},
+    "right": {"made": namespace("def double(n): return n + n")},
+}
+
+
+def test_an_answer_whose_points_vary_between_draws_is_a_fault(exercise, ledger, monkeypatch):
+    monkeypatch.setenv(SEEDS, "20")
+    with pytest.raises(AssertionError, match="the points of wrong answer 0 vary between draws: "):
+        judged_well("94_mutation", "q1", wrong={BY_LUCK: "the double"}, right=[])
+    judged_objects_well("94_mutation", "q1", **TRIED)
+    verdict = mutation.verdicts([exercise], ledger)[0]
+    assert (verdict.varying, verdict.draws) == (1, [20, 20, 20, 20])
+    assert not verdict.good
+    assert "on 20 draws each; the points of 1 of 4 answers (25.0%) vary between them" in mutation.table(
+        [verdict]
+    )
+
+
+def test_objects_whose_points_vary_are_found_too(exercise, ledger, monkeypatch):
+    monkeypatch.setenv(SEEDS, "20")
+    with pytest.raises(AssertionError, match="the points of luck vary between draws: "):
+        judged_objects_well("94_mutation", "q1", right={"luck": namespace(BY_LUCK)})
+
+
+def test_an_answer_that_takes_its_time_is_judged_on_fewer_draws(exercise, ledger, monkeypatch):
+    monkeypatch.setenv(SEEDS, "20")
+    monkeypatch.setenv(SECONDS, "0")
+    judged_objects_well("94_mutation", "q1", **TRIED)
+    verdict = mutation.verdicts([exercise], ledger)[0]
+    assert verdict.draws == [1, 2], "a wrong one, and a right one"
+    assert "on 1 to 2 draws each" in mutation.table([verdict])
+
+
 def test_a_question_that_nobody_tried_is_a_fault(exercise, ledger):
     verdict = mutation.verdicts([exercise], ledger)[0]
     where = "tests/checks/chapters"
@@ -96,13 +132,14 @@ def test_nothing_is_written_where_nobody_asked(exercise, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 1)])
 def test_the_command(exercise, monkeypatch, capsys, failed, code):
-    def run_tests(exercises, ledger):
+    def run_tests(exercises, ledger, seeds, seconds):
+        assert (seeds, seconds) == (7, 10)
         line = {"exercise": "94_mutation", "question": "q1", "wrong": [2, 2], "right": [1, 1], "faults": []}
-        ledger.write_text(json.dumps(line) + "\n")
+        ledger.write_text(json.dumps(line | {"draws": [7, 7, 7], "varying": 0}) + "\n")
         return failed
 
     monkeypatch.setattr(mutation, "run_tests", run_tests)
-    assert mutation.main(["94_mutation", "--json"]) == code
+    assert mutation.main(["94_mutation", "--json", "--seeds", "7"]) == code
     out = json.loads(capsys.readouterr().out)
     assert out["good"] is (code == 0)
     assert out["questions"][0]["caught"] == 2

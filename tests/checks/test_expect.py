@@ -141,8 +141,24 @@ def test_what_is_no_tensor_is_said_to_be_none(got):
 
 
 def test_another_length_names_what_is_missing_and_what_is_too_much():
-    with pytest.raises(Failed, match=r"got 3: .*; missing: 'c'; not expected: 'x'"):
+    with pytest.raises(Failed, match=r"got 3: .*; missing: 'c', 'd'; not expected: 'x'"):
         expect.equal(["a", "x", "b"], ["a", "b", "c", "d"], "it")
+
+
+@pytest.mark.parametrize(
+    ("got", "words"),
+    [
+        (["a", "x", "c"], r"item 1 of it to be 'b'; got 'x' in .*; missing: 'b'; not expected: 'x'"),
+        (
+            ["b", "a", "c"],
+            r"got 'b' in \['b', 'a', 'c'\]: the right items in another order than \['a', 'b', 'c'\]",
+        ),
+        (list("vwxyz"), r"got 5: .*; missing: 'a', 'b', 'c'; not expected: 'v', 'w', 'x' and 2 more"),
+    ],
+)
+def test_texts_in_a_list_are_named_that_differ(got, words):
+    with pytest.raises(Failed, match=words):
+        expect.equal(got, ["a", "b", "c"], "it")
 
 
 def test_a_function_that_prints_is_told_to_return():

@@ -75,6 +75,8 @@ def results_file(answer: Answer, draw: Draw) -> None:
     runs = {name: _scores(draw, draw.random.randrange(20, 60)) for name in draw.sample(METHODS, 4)}
     single = draw.random.choice(list(runs))
     runs[single] = runs[single][:1]
+    few = draw.random.choice([name for name in runs if name != single])
+    runs[few] = [0.1, 0.9, *runs[few][:2]]  # of so few rows it matters whether n or n - 1 stands there
     versions = {"torch": f"2.{draw.random.randrange(20)}.0", "seed": draw.random.randrange(100)}
     text = answer.call("results_text", runs, versions)
     expect.type_of(text, str, "results_text(runs, versions)")
@@ -167,6 +169,9 @@ def figure(answer: Answer, draw: Draw) -> None:
             )
     with part("whiskers from low to high", points=2):
         expect.keys(shown, names, "the names with error bars in the figure")
+        limits = found[0].get("limits")
+        expect.each_of(limits, (int, float), "the limits of the axis of values")
+        expect.length(limits, 2, "the limits of the axis of values")
         for run in results["runs"]:
             for end in ("low", "high"):
                 expect.close(
@@ -174,6 +179,11 @@ def figure(answer: Answer, draw: Draw) -> None:
                     run[end],
                     f"the {end} end of the whisker of {run['method']!r}",
                     tolerance=1e-6,
+                )
+                expect.true(
+                    min(limits) <= run[end] <= max(limits),
+                    f"axes on which the whole whisker of {run['method']!r} is seen, to {run[end]:g}",
+                    f"an axis of values from {min(limits):g} to {max(limits):g}",
                 )
     with part("the axis says what is measured", points=1):
         label = found[0]["value_label"]
@@ -517,7 +527,14 @@ def files_of_a_space(answer: Answer, draw: Draw) -> None:
                 expect.equal(
                     header[name], value, f"{name} in the header, as YAML reads it for the title {title!r},"
                 )
-    with part("a secret stops everything", points=1):
+    with part("a secret's value stops everything, and its name does not", points=1):
+        for name in secrets:
+            reading = f'import os\n\nTOKEN = os.environ["{name}"]\n'
+            found = _space(answer, reading, titles[0], versions, secrets)
+            expect.equal(
+                found[1], "", f"the message for an app that reads {name} from os.environ, as it should,"
+            )
+            expect.equal(_committed(found, titles[0])["app.py"], reading, f"app.py, which reads {name}")
         for name, value in secrets.items():
             for leaky, heading in ((f'{app}TOKEN = "{value}"\n', titles[0]), (app, f"Demo {value}")):
                 _stopped(_space(answer, leaky, heading, versions, secrets), name, value)

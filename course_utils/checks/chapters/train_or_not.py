@@ -77,9 +77,15 @@ def few_shot(answer: Answer, draw: Draw) -> None:
                 "examples that are not the question itself",
                 "the question's own text, with its label, among the examples",
             )
-    with part("the order of the labels is random", points=1):
+    with part("the examples and the order of their labels are random", points=1):
         orders = {tuple(row["label"] for row in rows) for rows in shown}
         expect.at_least(len(orders), 4, "the number of different orders of labels, for 6 seeds")
+        drawn = {row["text"] for rows in shown for row in rows if row["label"] == labels[0]}
+        expect.at_least(
+            len(drawn),
+            5,
+            f"the number of different examples of {labels[0]!r}, which the pool has many of, for 6 seeds",
+        )
         again = answer.call("few_shot", pool, question, 2 * len(labels), 10_000, seeds[0])
         expect.equal(again, prompts[0], "few_shot(…) with the same seed, asked again")
     with part("it fits", points=2):
@@ -443,27 +449,47 @@ def learning_curve(answer: Answer, draw: Draw) -> None:
                 f"error_at({sizes}, {[round(error, 4) for error in errors]}, 3200, 0.99)",
                 tolerance=1e-4,
             )
+    with part("a curve with noise", points=1):
+        sizes, residuals = [100, 200, 400, 800, 1600, 3200], (0, 0, -1, 1, 1, -1)
+        _continued_alike(answer, sizes, _noisy(pick, sizes, residuals), 12_800, 0.99)
     with part("points that have not begun to learn are left out", points=1):
-        a, b = pick.uniform(1.5, 2), pick.uniform(0.25, 0.35)
-        sizes = [10, 20, 40, 400, 800, 1600]
-        errors = [0.5, 0.49, 0.5] + [a * size**-b for size in sizes[3:]]
-        found = answer.call("error_at", sizes, errors, 3200, 0.45)
-        expect.close(
-            found,
-            a * 3200**-b,
-            f"error_at({sizes}, {[round(error, 4) for error in errors]}, 3200, 0.45)",
-            tolerance=1e-4,
-        )
-    with part("a real curve, measured now", points=2):
+        sizes = [10, 20, 200, 400, 800, 1600]
+        errors = [0.5, 0.49, *_noisy(pick, sizes[2:], (1, -1, -0.5, 1))]
+        _continued_alike(answer, sizes, errors, 3200, 0.45)
+        # an error of exactly `useless` is not above it
+        _continued_alike(answer, sizes, errors, 3200, errors[2])
+    with part("a real curve, measured now", points=1):
         measured = _real_curve(draw)
-        found = answer.call(
-            "error_at", list(REAL_SIZES), [measured[size] for size in REAL_SIZES], REAL_TARGET, 0.45
-        )
+        errors = [measured[size] for size in REAL_SIZES]
+        found = _continued_alike(answer, list(REAL_SIZES), errors, REAL_TARGET, 0.45)
         what = (
             f"the error after {REAL_TARGET} rows, continued from "
             f"{[(size, round(measured[size], 3)) for size in REAL_SIZES]}"
         )
         expect.close(found, measured[REAL_TARGET], what, tolerance=REAL_TOLERANCE)
+
+
+def _noisy(pick: Random, sizes: Sequence[int], residuals: Sequence[float]) -> list[float]:
+    """Errors about a · rows^(−b): these residuals, in hundredths and a bit, in their logarithms."""
+    a, b = pick.uniform(1.2, 1.5), pick.uniform(0.28, 0.35)
+    noise = pick.choice((-1, 1)) * pick.uniform(0.04, 0.06)
+    return [a * size**-b * math.exp(noise * part) for size, part in zip(sizes, residuals, strict=True)]
+
+
+def _continued_alike(
+    answer: Answer, sizes: list[int], errors: list[float], target: int, useless: float
+) -> float:
+    """What `error_at` says, which is what a straight line by least squares says of these logarithms."""
+    import numpy as np
+
+    points = [pair for pair in zip(sizes, errors, strict=True) if pair[1] <= useless]
+    slope, start = np.polyfit(*np.log(np.array(points)).T, 1)
+    wanted = float(np.exp(start + slope * np.log(target)))
+    found = answer.call("error_at", sizes, errors, target, useless)
+    shown, count = [round(error, 4) for error in errors], len(points)
+    what = f"error_at({sizes}, {shown}, {target}, {useless:.4g}), by a straight line through {count} points,"
+    expect.close(found, wanted, what, tolerance=1e-3 * wanted)
+    return found
 
 
 def _real_curve(draw: Draw) -> dict[int, float]:

@@ -48,6 +48,7 @@ def test_results_file():
         wrong={
             TEXT.replace('"low": None, "high": None', '"low": math.nan, "high": math.nan'): "NaN is no JSON",
             TEXT.replace("1.96", "1.0"): "the low of",
+            TEXT.replace("statistics.stdev", "statistics.pstdev"): "which has 4 rows",
             TEXT.replace('"n": len(scores)', '"n": len(runs)'): "the n of",
             TEXT.replace("return json.dumps(", "return str("): "to be JSON that every reader takes",
             TEXT.replace("json.dumps({", "({"): "to be a text",
@@ -58,7 +59,7 @@ def test_results_file():
         },
         right=[TEXT, TEXT.replace("1.96", "1.959964").replace("json.dumps({", "json.dumps(indent=2, obj={")],
     )
-    assert result.wrong[1].points == 3
+    assert [report.points for report in result.wrong[1:3]] == [3, 3]
 
 
 FIGURE = """
@@ -86,6 +87,7 @@ def test_figure():
             FIGURE.replace(", yerr=lengths", ""): "the names with error bars",
             FIGURE.replace("axes.bar(names,", "axes.bar(range(len(names)),"): "the names with error bars",
             FIGURE.replace("return figure", "figure"): "crashed",
+            FIGURE.replace("return figure", "axes.set_ylim(min(means), max(means))\n    return figure"): "is seen",
         },
         right=[
             FIGURE,
@@ -95,6 +97,7 @@ def test_figure():
         ],
     )  # fmt: skip
     assert [report.points for report in result.wrong[:3]] == [2, 2, 3]
+    assert result.wrong[-1].points == 2, "whiskers that are cut off"
 
 
 def test_a_figure_that_only_a_given_function_read():
@@ -329,7 +332,8 @@ def test_files_of_a_space():
             SPACE.replace("=={version}", ">={version}"): "requirements.txt to hold the line",
             SPACE.replace('if name != "gradio")', 'if name != "gradio") + "\\npandas"'): "no other lines",
             SPACE.replace(" or value in title", ""): "stands in app or title",
-            SPACE.replace("if value in app or value in title", "if name in app or name in title"): "stands in app or title",
+            SPACE.replace("if value in app or value in title", "if name in app or name in title"): "from os.environ, as it should",
+            SPACE.replace("if value in app or value in title", "if value in app or value in title or name in app"): "from os.environ, as it should",
             SPACE.replace('", ".join(leaks)', '", ".join(map(str, secrets.items()))'): "to keep its value to itself",
             SPACE.replace('", ".join(leaks)', '"all of it"'): "the message to name",
             SPACE.replace("return {},", "return {'app.py': app},"): "the files where the value of",

@@ -63,6 +63,8 @@ def test_path():
             changed("q2", ("if needed not in known", ""), ("if name in chosen]", "if name in chosen and (name in wanted or name not in known)]")): "path(chapters, ",
             changed("q2", ("[name for name in chapters if name in chosen]", "chosen")): "a list",
             changed("q2", ("[name for name in chapters if name in chosen]", "sorted(chosen)")): "path(chapters, ",
+            # names what is missing and what is too much
+            changed("q2", ("if name in chosen]", "if name in chosen][1:] + ['moon']")): "missing: '",
         },
         right=[
             '''
@@ -139,7 +141,7 @@ def test_attention():
         # the mask after the softmax: the rest no longer adds up to 1
         "def attention(query, key, value, mask=None):\n    weights = (query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])).softmax(-1)\n    return (weights if mask is None else weights * mask) @ value": "causal",
         # a softmax by hand that overflows
-        "def attention(query, key, value, mask=None):\n    weights = (query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])).exp()\n    weights = weights if mask is None else weights * mask\n    return weights / weights.sum(-1, keepdim=True) @ value": "60 * query",
+        "def attention(query, key, value, mask=None):\n    weights = (query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])).exp()\n    weights = weights if mask is None else weights * mask\n    return weights / weights.sum(-1, keepdim=True) @ value": "comparisons above 100",
     }  # fmt: skip
     result = judged_well(
         EXERCISE,

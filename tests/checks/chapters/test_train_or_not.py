@@ -54,6 +54,8 @@ def test_few_shot():
             FEW_SHOT.replace("for label in labels:\n        chosen += [row for row in rest if row[\"label\"] == label][: shots // len(labels)]", "chosen = rest[:shots]"): "how often each label is shown",
             FEW_SHOT.replace("    dice.shuffle(chosen)\n", ""): "different orders of labels",
             FEW_SHOT.replace("random.Random(seed)", "random.Random()"): "asked again",
+            # the pool's first rows, whatever the seed
+            FEW_SHOT.replace("    dice.shuffle(rest)\n", ""): "the number of different examples of",
             FEW_SHOT.replace("> longest", "> 10 ** 9"): "the words of few_shot",
             FEW_SHOT.replace("del blocks[-1]", "blocks = []"): "no more examples than it must",
             FEW_SHOT.replace("del blocks[-1]", "del blocks[0]"): "leave out examples from the end",
@@ -79,7 +81,7 @@ def few_shot(pool, question, shots, longest, seed):
 ''',
         ],
     )  # fmt: skip
-    assert result.wrong[5].points == 2, "only the length is wrong there"
+    assert [result.wrong[place].points for place in (5, 6)] == [3, 2], "one part is wrong in each"
 
 
 PARAMETERS = """
@@ -243,6 +245,8 @@ def test_learning_curve():
             ): "error_at(",
             CURVE.replace("error <= useless", "error > useless"): "crashed",
             CURVE.replace("return math.exp(", "return ("): "error_at(",
+            CURVE.replace("<= useless]", "<= useless][-2:]"): "by a straight line through 6 points",
+            CURVE.replace("error <= useless", "error < useless"): "by a straight line through 4 points",
         },
         right=[
             CURVE,
@@ -257,6 +261,8 @@ def error_at(sizes, errors, target, useless):
         ],
     )
     assert result.wrong[0].points == 3
+    assert result.wrong[3].points == 0, "rows without a logarithm make no straight line"
+    assert [report.points for report in result.wrong[6:]] == [1, 3], "a condition each"
 
 
 DECIDE = """

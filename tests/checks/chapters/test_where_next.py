@@ -6,7 +6,7 @@ import pytest
 
 from course_utils.checks import render
 from course_utils.checks.chapters import where_next
-from course_utils.checks.testing import answer_source, judge_source, judged_well
+from course_utils.checks.testing import answer_source, changed_answer, judge_source, judged_well
 
 EXERCISE = "12_where_next"
 IMPORTS = """
@@ -144,12 +144,22 @@ def test_gap():
             GAP.replace("[one - other for", "[abs(one - other) for"): "the mean of first - second",
             GAP.replace("1.96 * error", "1.96 * (np.var(first) / 100) ** 0.5"): "pair by pair",
             GAP.replace("1.96 * error", "0.5 * error"): "pair by pair",
+            GAP.replace("1.96 * error", "1.645 * error"): "as a share of a 95 % interval's",
+            GAP.replace("1.96 * error", "2.576 * error"): "as a share of a 95 % interval's",
+            GAP.replace("(one > 0.5) != (other > 0.5)", "one > 0.5 >= other"): "either way",
             GAP.replace("(one > 0.5) != (other > 0.5)", "one != other"): "verdicts that flip",
             GAP.replace('"flips": flips', '"share": flips'): "the key 'flips'",
         },
-        right=[GAP, GAP.replace("1.96", "2")],
+        right=[
+            GAP,
+            GAP.replace("1.96", "2"),
+            changed_answer(EXERCISE, "q5", ("1000", "200")),
+            changed_answer(
+                EXERCISE, "q5", ("np.random.default_rng(seed)", "np.random.default_rng([seed, 5])")
+            ),
+        ],
     )
-    assert result.wrong[2].points == 2
+    assert [report.points for report in result.wrong[2:7]] == [2, 2, 2, 2, 2]
 
 
 ELBO = """
