@@ -89,10 +89,9 @@ def table(found: list[Verdict]) -> str:
         f"answers caught, {sum(v.accepted for v in judged)} of {sum(v.right for v in judged)} right ones "
         f"accepted, {sum(not v.good for v in judged)} questions with a fault"
     )
-    draws, varying = [count for v in judged for count in v.draws], sum(v.varying for v in judged)
-    share = f" ({varying / len(draws):.1%})" if draws else ""
-    answers = f"{varying} of {len(draws)} answers{share}"
-    lines.append(f"on {_range(draws)} draws each; the points of {answers} vary between them")
+    counts, vary = [count for v in judged for count in v.draws], sum(v.varying for v in judged)
+    answers = f"{vary} of {len(counts)} answers" + (f" ({vary / len(counts):.1%})" if counts else "")
+    lines.append(f"on {_range(counts)} draws each; the points of {answers} vary between them")
     return "\n".join(lines)
 
 

@@ -224,7 +224,8 @@ class Drawn:
 
     def _judged(self, name: str, judge: Callable[[bytes], Report], least: int) -> list[Report]:
         seconds = float(os.environ.get(SECONDS, "inf"))
-        began, reports = time.monotonic(), []
+        reports: list[Report] = []
+        began = time.monotonic()
         for secret in _secrets(int(os.environ.get(SEEDS, least))):
             if len(reports) >= least and time.monotonic() - began > seconds:
                 break

@@ -483,7 +483,8 @@ def _continued_alike(
     import numpy as np
 
     points = [pair for pair in zip(sizes, errors, strict=True) if pair[1] <= useless]
-    slope, start = np.polyfit(*np.log(np.array(points)).T, 1)
+    rows, heights = np.log(np.array(points)).T
+    slope, start = np.polyfit(rows, heights, 1)
     wanted = float(np.exp(start + slope * np.log(target)))
     found = answer.call("error_at", sizes, errors, target, useless)
     shown, count = [round(error, 4) for error in errors], len(points)
