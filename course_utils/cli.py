@@ -69,6 +69,10 @@ VERBS = {
         "course_utils.bench.peft_methods:main",
         "fine-tune by each method; its cost, gain and forgetting",
     ),
+    "bench forgetting": (
+        "course_utils.bench.forgetting:main",
+        "what each method has kept by the time it has learned",
+    ),
     "bench transfer": ("course_utils.bench.transfer:main", "what a pre-trained start is worth in labels"),
     "bench phenomena": ("course_utils.bench.phenomena:main", "measure what the lessons claim, as a table"),
 }

@@ -295,13 +295,7 @@ def _file_bytes(model: Any) -> int:
 
 def save(result: MethodResult, folder: Path = RESULTS) -> Path:
     """Write one result as JSON; scores keep their interval and n, without the value of each row."""
-    return run_files.write(_without_values(asdict(result)), folder / result.file)
-
-
-def _without_values(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _without_values(value) for key, value in data.items() if key != "values"}
-    return round(data, 6) if isinstance(data, float) else data
+    return run_files.write(run_files.without_values(asdict(result)), folder / result.file)
 
 
 def load(path: Path) -> MethodResult:

@@ -9,6 +9,7 @@ import json
 import platform
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,6 +31,15 @@ def write(data: dict, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def without_values(data: Any) -> Any:
+    """A run's data as it is kept: scores without the value of each row, figures with six digits."""
+    if isinstance(data, dict):
+        return {key: without_values(value) for key, value in data.items() if key != "values"}
+    if isinstance(data, (list, tuple)):
+        return [without_values(value) for value in data]
+    return round(data, 6) if isinstance(data, float) else data
 
 
 def read(path: Path) -> dict:

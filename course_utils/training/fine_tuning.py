@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,10 +80,19 @@ def summary_batches(
         )
 
 
-def fine_tune(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plan: FineTuning) -> float:
-    """Train in place with AdamW, warm-up and linear descent; returns the seconds it took."""
+def fine_tune(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    plan: FineTuning,
+    watched: Callable[[Iterator[dict]], Iterator[dict]] = iter,
+) -> float:
+    """Train in place with AdamW, warm-up and linear descent; returns the seconds it took.
+
+    watched: goes between the batches and the training, to look at the model before a step.
+    """
     torch.manual_seed(plan.seed)
-    return _descend(model, summary_batches(tokenizer, plan), plan.steps, plan.learning_rate, weight_decay=0.0)
+    batches = watched(summary_batches(tokenizer, plan))
+    return _descend(model, batches, plan.steps, plan.learning_rate, weight_decay=0.0)
 
 
 def _descend(
