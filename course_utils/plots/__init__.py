@@ -11,7 +11,7 @@ from course_utils.plots.diagrams import Arrow, Box, diagram
 from course_utils.plots.grids import attention_map, heat_map, shades, token_grid
 from course_utils.plots.images import picture_sheet
 from course_utils.plots.intervals import coverage, trade_off, whiskers
-from course_utils.plots.lines import costs, curves, learning_curve, loss_curve, score_curves
+from course_utils.plots.lines import costs, curves, learning_curve, loss_curve, paths, score_curves
 from course_utils.plots.panels import Panel, histograms, method_panels, scatter_rows
 from course_utils.plots.read_back import figure_as_data
 from course_utils.plots.timelines import spans, timetable
@@ -37,6 +37,7 @@ __all__ = [
     "making_of_a_mark",
     "memory_shares",
     "method_panels",
+    "paths",
     "picture_sheet",
     "ranking",
     "scatter_rows",

@@ -29,6 +29,31 @@ def curves(
     return made
 
 
+def paths(
+    runs: Mapping[str, Iterable[Sequence[tuple[float, float]]]], title: str, x_label: str, y_label: str
+) -> Figure:
+    """The ways of several runs through a plane. runs: {method: [[(x, y), …] of each seed]}; a method's runs
+    look alike and are drawn one by one, so that one sees how far apart the seeds lie.
+    """
+    made, axes = figure(title, width=8)
+    looks = zip(cycle(DASHES), cycle(MARKERS), strict=False)
+    for (name, found), (dash, marker) in zip(runs.items(), looks, strict=False):
+        for number, points in enumerate(found):
+            axes.plot(
+                *zip(*points, strict=True),
+                linestyle=dash,
+                marker=marker,
+                markersize=5,
+                linewidth=1,
+                color="black",
+                markerfacecolor="white",
+                label=name if number == 0 else None,
+            )
+    axes.set(xlabel=x_label, ylabel=y_label)
+    made.legend(loc="outside right center", frameon=False)
+    return made
+
+
 def loss_curve(log_history: Sequence[Mapping], title: str = "Training loss") -> Figure:
     """The loss over the optimizer steps, from `trainer.state.log_history`; evaluation losses too, if any."""
     lines = {

@@ -18,6 +18,11 @@ def test_what_is_written_is_read(tmp_path):
     assert run_files.read(run_files.write(data, tmp_path / "new" / "run.json")) == data
 
 
+def test_kept_scores_have_no_rows():
+    data = {"stops": ({"score": {"value": 1 / 3, "values": (0.0, 1.0)}},), "name": "a"}
+    assert run_files.without_values(data) == {"stops": [{"score": {"value": 0.333333}}], "name": "a"}
+
+
 def test_a_run_says_what_it_was_made_with():
     import peft
     import torch

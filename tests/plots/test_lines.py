@@ -30,6 +30,16 @@ def test_the_loss_curve_takes_the_trainers_log():
     assert "nats" in axes.get_ylabel()
 
 
+def test_each_seed_of_a_method_has_its_path_and_methods_differ_without_colour():
+    runs = {"full": [[(0.9, 0.1), (0.2, 0.8)], [(0.9, 0.1), (0.3, 0.7)]], "LoRA": [[(0.9, 0.1), (0.1, 0.6)]]}
+    drawn = plots.paths(runs, "Paths", "kept", "learned")
+    first, second, other = drawn.axes[0].lines
+    assert [list(line.get_xdata()) for line in (first, second, other)] == [[0.9, 0.2], [0.9, 0.3], [0.9, 0.1]]
+    look = lambda line: (line.get_linestyle(), line.get_marker())  # noqa: E731
+    assert look(first) == look(second) != look(other)
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["full", "LoRA"]
+
+
 def test_a_log_without_a_loss_is_explained():
     with pytest.raises(ValueError, match="logging_steps"):
         plots.loss_curve([{"train_runtime": 5.0, "step": 20}])
