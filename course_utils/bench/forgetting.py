@@ -1,11 +1,11 @@
 """``course bench forgetting``: what a method has kept by the time it has learned,
 each at the best of several rates.
 
-Full fine-tuning and LoRA, with replay and without, teach the flan-t5 twin to summarise. First every learning
-rate is tried with a seed of its own and scored on validation rows of the new task; the best one is then run
-with other seeds, and on the way the model is examined on fresh rows of the new task and of the old ones. So
-methods can be compared where they have learned equally much, and not where they happen to stand after equally
-many steps. One file a run; the lesson reads them.
+Full fine-tuning, LoRA and full fine-tuning with replay teach the flan-t5 twin to summarise. First every
+learning rate is tried with a seed of its own and scored on validation rows of the new task; the best one is
+then run with other seeds, and on the way the model is examined on fresh rows of the new task and of the old
+ones, until it has learned enough. So methods are compared where they have learned equally much, and not
+where they happen to stand after equally many steps. One file a run; the lessons read them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from course_utils.training import fine_tuning
 from course_utils.training.fine_tuning import FineTuning, fine_tune, flan
 
 RESULTS = Path(__file__).parent / "results" / "forgetting"
-STEPS, STOPS = 300, (0, 50, 100, 150, 200, 250, 300)
+STEPS, STOPS = 300, (0, 50, 75, 100, 125, 150, 200, 250, 300)
+QUALITY = 0.6  # ROUGE-L on the new task; a run ends at the stop that reaches it
 SEEDS, TRIAL_SEED = (0, 1, 2), 100
 ROWS = 100  # of the new task at each stop, and half as many of each old one
 LINEAR = ["q", "k", "v", "o", "wi_0", "wi_1", "wo"]  # the linear layers of a T5 block
@@ -37,7 +38,7 @@ LINEAR = ["q", "k", "v", "o", "wi_0", "wi_1", "wo"]  # the linear layers of a T5
 @dataclass(frozen=True)
 class Method:
     """A way to fine-tune. rates: the learning rates that are tried; replay_every: every so many
-    batches is one of old tasks (0: never).
+    batches is one of old tasks (0: never). A single rate needs no trial.
     """
 
     lora: bool
@@ -48,8 +49,7 @@ class Method:
 METHODS = {
     "full": Method(False, (1e-3, 3e-3, 5e-3, 1e-2)),
     "LoRA": Method(True, (3e-3, 1e-2, 2e-2, 4e-2)),
-    "full + replay": Method(False, (3e-3, 5e-3), replay_every=5),
-    "LoRA + replay": Method(True, (1e-2, 2e-2), replay_every=5),
+    "replay": Method(False, (1e-2,), replay_every=5),  # the rate of "full"; none of its own was looked for
 }
 
 
@@ -76,7 +76,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Training:
-    """One run at the best rate: its stops, from the untouched model to the end."""
+    """One run at the best rate: its stops, from the untouched model to the one that has learned."""
 
     method: str
     learning_rate: float
@@ -118,6 +118,8 @@ def best_rate(name: str, trials: Iterable[Trial]) -> float:
     Raises:
         ValueError: where a rate of the method has not been tried.
     """
+    if len(METHODS[name].rates) == 1:
+        return METHODS[name].rates[0]
     found = {trial.learning_rate: trial.rouge_l.value for trial in trials if trial.method == name}
     if missing := set(METHODS[name].rates) - found.keys():
         raise ValueError(f"{name}: try the rates {sorted(missing)} first, with course bench forgetting --try")
@@ -125,32 +127,37 @@ def best_rate(name: str, trials: Iterable[Trial]) -> float:
 
 
 def trained(
-    name: str, learning_rate: float, seed: int, stops: tuple[int, ...] = STOPS, rows: int = ROWS
+    name: str,
+    learning_rate: float,
+    seed: int,
+    stops: tuple[int, ...] = STOPS,
+    rows: int = ROWS,
+    quality: float = QUALITY,
 ) -> Training:
-    """Train once and examine the model at the stops, the last of which ends the training."""
+    """Train once, in a plan of as many steps as the last stop, and examine the model at the stops,
+    up to the first one that reaches the quality.
+    """
     model, tokenizer = fresh(METHODS[name], seed)
-    plan, found = _plan(name, learning_rate, seed, stops[-1]), []
     questions = {
-        task: list(
-            corpora.records(
-                instructions.dataset_of(task),
-                fine_tuning.FRESH_SEED,
-                rows if task == "summary" else rows // 2,
-                "test",
-            )
-        )
-        for task in instructions.TASKS
+        task: _questions(task, rows if task == "summary" else rows // 2) for task in instructions.TASKS
     }
+    found: list[Stop] = []
 
     def watched(batches: Iterator[dict]) -> Iterator[dict]:
         for step, batch in enumerate(batches):
             if step in stops:
                 found.append(_examined(step, model, tokenizer, questions))
+                if found[-1].rouge_l.value >= quality:
+                    return
             yield batch
+        found.append(_examined(stops[-1], model, tokenizer, questions))
 
-    fine_tune(model, tokenizer, plan, watched)
-    found.append(_examined(stops[-1], model.eval(), tokenizer, questions))
+    fine_tune(model, tokenizer, _plan(name, learning_rate, seed, stops[-1]), watched)
     return Training(name, learning_rate, seed, found, run_files.versions("peft"))
+
+
+def _questions(task: str, count: int) -> list[dict]:
+    return list(corpora.records(instructions.dataset_of(task), fine_tuning.FRESH_SEED, count, "test"))
 
 
 def _plan(name: str, learning_rate: float, seed: int, steps: int) -> FineTuning:
@@ -173,24 +180,28 @@ def _examined(step: int, model: Any, tokenizer: Any, questions: dict[str, list[d
 # --- result files -----------------------------------------------------------------------------------------
 
 
-def save(run: Trial | Training, folder: Path = RESULTS) -> Path:
+def save(run: Trial | Training, folder: Path | None = None) -> Path:
     """Write a run as JSON; scores keep their interval and n, without the value of each row."""
     kind = "trial" if isinstance(run, Trial) else "training"
-    words = "".join(letter if letter.isalnum() else " " for letter in run.method.lower()).split()
-    name = f"{kind}-{'-'.join(words)}-{run.learning_rate:g}-seed{run.seed}.json"
-    return run_files.write(run_files.without_values(asdict(run)), folder / name)
+    path = (folder or RESULTS) / file_name(kind, run.method, run.learning_rate, run.seed)
+    return run_files.write(run_files.without_values(asdict(run)), path)
 
 
-def trials(folder: Path = RESULTS) -> list[Trial]:
+def file_name(kind: str, method: str, learning_rate: float, seed: int) -> str:
+    """Where a run is kept in its folder. kind: "trial" or "training"."""
+    return f"{kind}-{method.lower()}-{learning_rate:g}-seed{seed}.json"
+
+
+def trials(folder: Path | None = None) -> list[Trial]:
     """The saved trials, in the order of `METHODS` and of the rates."""
-    found = [run_files.read(path) for path in folder.glob("trial-*.json")]
+    found = [run_files.read(path) for path in (folder or RESULTS).glob("trial-*.json")]
     runs = [Trial(**{**each, "rouge_l": Score(**each["rouge_l"])}) for each in found]
     return sorted(runs, key=lambda run: (list(METHODS).index(run.method), run.learning_rate))
 
 
-def trainings(folder: Path = RESULTS) -> list[Training]:
+def trainings(folder: Path | None = None) -> list[Training]:
     """The saved trainings, in the order of `METHODS` and of the seeds."""
-    found = [run_files.read(path) for path in folder.glob("training-*.json")]
+    found = [run_files.read(path) for path in (folder or RESULTS).glob("training-*.json")]
     runs = [Training(**{**each, "stops": [_stop(stop) for stop in each["stops"]]}) for each in found]
     return sorted(runs, key=lambda run: (list(METHODS).index(run.method), run.seed))
 
@@ -224,30 +235,39 @@ def main(argv: Iterable[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
     parser.add_argument("--saved", action="store_true", help="train nothing; print the runs that are kept")
     parser.add_argument(
-        "--save", action="store_true", help=f"keep each run in course_utils/bench/results/{RESULTS.name}"
+        "--save",
+        action="store_true",
+        help=f"keep each run in course_utils/bench/results/{RESULTS.name}, and leave out what is kept there",
     )
     options = parser.parse_args(argv)
     if unknown := set(options.methods) - set(METHODS):
         parser.error(f"no method {', '.join(sorted(unknown))}; there are {', '.join(METHODS)}")
     chosen = options.methods or list(METHODS)
     if options.saved:
-        print("\n".join(line(run) for run in [*trials(), *trainings()] if run.method in chosen))
+        kept: list[Trial | Training] = [*trials(), *trainings()]
+        print("\n".join(line(run) for run in kept if run.method in chosen))
         return 0
     torch.set_num_threads(options.threads)
-    for run in _runs(chosen, options.trying, options.seeds):
+    for run in _runs(chosen, options.trying, options.seeds, anew=not options.save):
         print(line(run), flush=True)
         if options.save:
             save(run)
     return 0
 
 
-def _runs(names: Iterable[str], trying: bool, seeds: Iterable[int]) -> Iterator[Trial | Training]:
+def _runs(names: Iterable[str], trying: bool, seeds: Iterable[int], anew: bool) -> Iterator[Trial | Training]:
+    """The runs that are asked for, one after the other. anew: also those that are kept already."""
+    wanted = lambda *run: anew or not (RESULTS / file_name(*run)).is_file()  # noqa: E731
     for name in names:
         if trying:
-            yield from (tried(name, rate) for rate in METHODS[name].rates)
+            for rate in METHODS[name].rates:
+                if wanted("trial", name, rate, TRIAL_SEED):
+                    yield tried(name, rate)
         else:
             rate = best_rate(name, trials())
-            yield from (trained(name, rate, seed) for seed in seeds)
+            for seed in seeds:
+                if wanted("training", name, rate, seed):
+                    yield trained(name, rate, seed)
 
 
 if __name__ == "__main__":
