@@ -36,7 +36,7 @@ LINEAR = ["q", "k", "v", "o", "wi_0", "wi_1", "wo"]  # the linear layers of a T5
 
 
 @dataclass(frozen=True)
-class Method:
+class TuningMethod:
     """A way to fine-tune. rates: the learning rates that are tried; replay_every: every so many
     batches is one of old tasks (0: never). A single rate needs no trial.
     """
@@ -47,9 +47,11 @@ class Method:
 
 
 METHODS = {
-    "full": Method(False, (1e-3, 3e-3, 5e-3, 1e-2)),
-    "LoRA": Method(True, (3e-3, 1e-2, 2e-2, 4e-2)),
-    "replay": Method(False, (1e-2,), replay_every=5),  # the rate of "full"; none of its own was looked for
+    "full": TuningMethod(False, (1e-3, 3e-3, 5e-3, 1e-2)),
+    "LoRA": TuningMethod(True, (3e-3, 1e-2, 2e-2, 4e-2)),
+    "replay": TuningMethod(
+        False, (1e-2,), replay_every=5
+    ),  # the rate of "full"; none of its own was looked for
 }
 
 
@@ -89,7 +91,7 @@ class Training:
         return next((stop for stop in self.stops if stop.rouge_l.value >= quality), None)
 
 
-def fresh(method: Method, seed: int) -> tuple[Any, Any]:
+def fresh(method: TuningMethod, seed: int) -> tuple[Any, Any]:
     """The model with what the method trains, and its tokenizer."""
     model, tokenizer = flan()
     torch.manual_seed(seed)
