@@ -27,8 +27,11 @@ def test_a_best_rate_needs_all_trials_but_a_single_one_needs_none():
     assert forgetting.best_rate("replay", []) == METHODS["replay"].rates[0]
 
 
-def test_the_first_stop_that_has_learned():
-    assert TRAINING.learned(0.3).step == 50 and TRAINING.learned(2) is None
+def test_the_table_has_the_end_of_each_run_and_the_path_all_its_stops():
+    (row,) = forgetting.table([TRAINING]).to_dict("records")
+    assert (row["rate"], row["seed"], row["steps"]) == ("0.01", 0, 50)
+    assert row["summaries, ROUGE-L"].startswith("0.50") and row["known tasks"].startswith("1.00")
+    assert TRAINING.path == [(1, 0), (1, 0.5)]
 
 
 def test_runs_survive_their_files(tmp_path):
