@@ -193,7 +193,10 @@ class Question:
         points = sum(piece.points for piece in sheet.parts)
         if not wrong:
             return self._report(Rung.RIGHT_BUT if sheet.notes else Rung.RIGHT, self.points, sheet)
-        first = Rung(wrong[0].rung)
+        begun = [piece for piece in wrong if piece.rung != Rung.NOT_STARTED.value]
+        first = Rung((begun or wrong)[0].rung)
+        if first is Rung.NOT_STARTED and points > 0:
+            first = Rung.PARTLY
         return self._report(first, min(max(points, 0.0), self.points), _Sheet(sheet.parts))
 
     def _report(self, rung: Rung, points: float | None, sheet: _Sheet) -> Report:

@@ -2,11 +2,14 @@
 
 Everything that comes from an answer is escaped, and there are no scripts, links to
 elsewhere or styles of anybody else's in here: a card is shown to instructors too.
+Where it is shown in an exercise, the lesson to read again is a link to its place.
 """
 
 from __future__ import annotations
 
+import re
 from html import escape
+from urllib.parse import quote
 
 from course_utils.checks.framework import Exercise, Question, newcomers_minutes
 from course_utils.checks.report import PartResult, Report, Rung
@@ -43,13 +46,47 @@ def _sentences(report: Report) -> list[str]:
         lines.append(f"Not started yet{why}: write your answer in the cell above, run it, and check again.")
     for note in report.notes:
         lines.append(note if report.rung == Rung.UNGRADED.value else f"Right, but: {note}")
-    if report.lesson and report.rung not in (*_RIGHT, Rung.MANUAL.value):
-        lines.append(f"To read again: {report.lesson}")
     return lines
 
 
+def _to_read(report: Report) -> str:
+    """The lesson to read again, where there is reason to, as "lessons/a.ipynb#The section"."""
+    return report.lesson if report.rung not in (*_RIGHT, Rung.MANUAL.value) else ""
+
+
+def _lesson_html(lesson: str, linked: bool) -> str:
+    """A lesson and its section; `linked` as from an exercise's folder, whose place is two folders below."""
+    path, _, section = lesson.partition("#")
+    shown = escape(f"{path}, “{section}”" if section else path)
+    if not linked:
+        return shown
+    anchor = f"#{quote(section.replace(' ', '-'))}" if section else ""
+    return f'<a href="../../{quote(path)}{anchor}">{shown}</a>'
+
+
 def _part_line(part: PartResult) -> str:
-    return f"{part.title}: {part.points:g} of {part.max_points:g}"
+    why = " (not started)" if part.rung == Rung.NOT_STARTED.value else ""
+    return f"{part.title}: {part.points:g} of {part.max_points:g}{why}"
+
+
+#: What of a message is code: in backticks, a call or what stands in brackets (with brackets in them, three
+#: deep), a text in quotes, and a name with an underscore or a dot in it
+_INSIDE = r"[^()\[\]{}]"
+for _ in range(3):
+    _INSIDE = rf"(?:[^()\[\]{{}}]|[(\[{{](?:{_INSIDE})*[)\]}}])"
+_CODE = re.compile(
+    rf"`([^`]+)`|((?:[A-Za-z_][\w.]*)?[(\[{{]{_INSIDE}*[)\]}}](?:\[[^\[\]]*\])*"
+    r"|'[^']*'|\"[^\"]*\"|\b\w+(?:[_.]\w+)+\b)"
+)
+
+
+def _message_html(message: str) -> str:
+    """A message as prose in which the code is marked."""
+    pieces, end = [], 0
+    for found in _CODE.finditer(message):
+        pieces += [escape(message[end : found.start()]), f"<code>{escape(found[1] or found[2])}</code>"]
+        end = found.end()
+    return "".join(pieces) + escape(message[end:])
 
 
 def report_text(report: Report) -> str:
@@ -61,7 +98,10 @@ def report_text(report: Report) -> str:
             lines.append(f"  {mark} {_part_line(part)}")
         if part.expected and part.rung != Rung.NOT_STARTED.value:
             lines += [f"      {part.rung}", f"      expected {part.expected}", f"      got      {part.got}"]
-    return "\n".join(lines + [f"  {line}" for line in _sentences(report)])
+    lines += [f"  {line}" for line in _sentences(report)]
+    if _to_read(report):
+        lines.append(f"  To read again: {report.lesson}")
+    return "\n".join(lines)
 
 
 def _card(tone: str, head: str, body: list[str]) -> str:
@@ -80,20 +120,19 @@ def _part_html(part: PartResult, alone: bool) -> str:
         lines.append(f"{mark} {escape(_part_line(part))}")
     if part.expected and part.rung != Rung.NOT_STARTED.value:
         lines.append(f"<em>{escape(part.rung)}</em>")
-        lines.append(f"expected <code>{escape(part.expected)}</code>")
-        lines.append(f"got <code>{escape(part.got)}</code>")
+        lines.append(f"expected {_message_html(part.expected)}")
+        lines.append(f"got {_message_html(part.got)}")
     return f'<div style="margin:4px 0 4px 8px">{"<br>".join(lines)}</div>' if lines else ""
 
 
-def report_html(report: Report) -> str:
-    """One report as an HTML card."""
+def report_html(report: Report, *, linked: bool = False) -> str:
+    """One report as an HTML card; `linked` where it is shown in an exercise, which can reach the lessons."""
     head = escape(f"{report.question} · {report.title} · {_score(report)}")
     parts = [_part_html(part, len(report.parts) == 1) for part in report.parts]
-    return _card(
-        _tone(report),
-        head,
-        parts + [f'<div style="margin-top:4px">{escape(line)}</div>' for line in _sentences(report)],
-    )
+    lines = [escape(line) for line in _sentences(report)]
+    if _to_read(report):
+        lines.append(f"To read again: {_lesson_html(report.lesson, linked)}")
+    return _card(_tone(report), head, parts + [f'<div style="margin-top:4px">{line}</div>' for line in lines])
 
 
 def total_text(reports: list[Report], exercise: Exercise) -> str:

@@ -20,6 +20,7 @@ class Rung(enum.Enum):
 
     MISSING = "missing"
     NOT_STARTED = "not started"
+    PARTLY = "the rest is not started"
     CRASHED = "crashed"
     TOO_SLOW = "too slow"
     WRONG_TYPE = "wrong type"

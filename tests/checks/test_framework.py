@@ -48,6 +48,8 @@ def stub(number):
         ({"f": lambda n: [n, n]}, 0, Rung.WRONG_TYPE),
         ({"f": lambda n: 1 // 0}, 0, Rung.CRASHED),
         ({"f": stub}, 0, Rung.NOT_STARTED),
+        ({"f": lambda n: 2 * n if n else stub(n)}, 3, Rung.PARTLY),
+        ({"f": lambda n: n if n else stub(n)}, 0, Rung.WRONG_VALUE),
         ({"f": None}, 0, Rung.NOT_STARTED),
         ({}, 0, Rung.MISSING),
         ({"f": 3}, 0, Rung.CRASHED),

@@ -1,10 +1,15 @@
 """What people see, and that nothing in it can run."""
 
+import re
+import time
+
+import nbformat
 import pytest
 
 from course_utils.checks import render
-from course_utils.checks.framework import Exercise
+from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.checks.report import PartResult, Report
+from course_utils.install import ROOT
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -63,6 +68,7 @@ def test_html_of_an_answer_is_escaped():
         ({"rung": "right", "points": 3.0, "parts": ()}, "3 of 3 points"),
         ({"rung": "right, but", "points": 3.0, "notes": ("slow",)}, "Right, but: slow"),
         ({"rung": "not started", "points": 0.0}, "Not started yet"),
+        ({"rung": "the rest is not started", "points": 1.0}, "1 of 3 points"),
         ({"rung": "ungraded", "points": None, "notes": ("why",)}, "not marked yet"),
         ({"rung": "marked by hand", "points": None}, "An instructor reads"),
     ],
@@ -70,6 +76,62 @@ def test_html_of_an_answer_is_escaped():
 def test_every_rung_is_told(changes, words):
     assert words in render.report_text(report(**changes))
     assert words in render.report_html(report(**changes))
+
+
+def test_a_lesson_is_a_link_to_its_place_where_it_can_be_reached():
+    found = report(lesson="lessons/a b.ipynb#Who's next?")
+    html = render.report_html(found, linked=True)
+    assert (
+        '<a href="../../lessons/a%20b.ipynb#Who%27s-next%3F">lessons/a b.ipynb, “Who&#x27;s next?”</a>'
+        in html
+    )
+    assert "<a " not in render.report_html(found), "a page of feedback lies elsewhere"
+    assert "To read again: lessons/a b.ipynb#Who's next?" in render.report_text(found)
+
+
+def test_every_section_to_read_again_is_there():
+    """Each question names a section of its lesson, but for those of chapter 07 and a few that are about a whole lesson."""
+    missing = []
+    for path in (ROOT / "solutions").glob("*/*.ipynb"):
+        for question in load_exercise(path.stem).questions.values():
+            lesson, _, section = question.lesson.partition("#")
+            if lesson and section and section not in headings(ROOT / lesson):
+                missing.append((path.stem, question.name, section))
+    assert not missing
+
+
+def headings(path):
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+
+
+def test_a_message_is_prose_in_which_code_is_marked():
+    part = PartResult(
+        "two", 0, 2, "wrong value",
+        "item 0 of path(chapters, ['maps'], []) with chapters = {'a': ['b']} to be 'bread', as `path` said",
+        "a text: \"x < y\"",
+    )  # fmt: skip
+    html = render.report_html(report(parts=(part,)))
+    assert (
+        "expected item 0 of <code>path(chapters, [&#x27;maps&#x27;], [])</code> with chapters = "
+        "<code>{&#x27;a&#x27;: [&#x27;b&#x27;]}</code> to be <code>&#x27;bread&#x27;</code>, as <code>path</code> said"
+    ) in html
+    assert "got a text: <code>&quot;x &lt; y&quot;</code>" in html
+
+
+def test_a_message_is_marked_in_no_time():
+    began = time.monotonic()
+    for evil in (
+        "(" * 4000,
+        "[(" * 2000,
+        "a_" * 2000,
+        "(a" * 2000 + ")" * 2000,
+        "'" * 3999,
+        "f(" * 1000 + ")",
+    ):
+        render.report_html(report(parts=(PartResult("two", 0, 2, "wrong value", evil, evil),)))
+    assert time.monotonic() - began < 10
 
 
 def test_a_right_answer_is_not_sent_back_to_the_lesson():

@@ -100,7 +100,7 @@ FEATURES = {
     points=4,
     difficulty=2,
     needs=("gather",),
-    lesson=FILES,
+    lesson=FILES + "#The same table from other formats",
     hints=(
         "Take the files one by one, and bring each to the same three things: a text, a label, a source. "
         "Join them last.",
@@ -117,22 +117,28 @@ FEATURES = {
     ),
 )
 def gather(answer: Answer, draw: Draw) -> None:
-    files, truth = _desks(draw)
-    found = answer.given(unpacked, gathered).call("gathered", files)
-    expect.keys(found, ("features", "rows"), "gathered(files)")
-    expect.type_of(found["features"], dict, "the features of gather(folder)")
-    _expect_columns(found["rows"], {"text": "string", "label": "", "source": "string"}, "gather(folder)")
+    whole, tidy, truth = _desks(draw)
     with part("the schema", points=1):
+        found = _gathered(answer, tidy)
         expect.equal(found["features"], FEATURES, "the features of gather(folder)")
-    rows = found["rows"].to_pylist()
     for sources, title in (
         (("desk", "post"), "desk.csv and post.jsonl"),
         (("wall", "letters"), "wall.txt and letters/"),
         (("archive",), "archive.parquet"),
     ):
-        with part(title, points=1):
+        with part(title, points=1):  # what is missing in one file costs nothing of another
+            mine = {name: content for name, content in whole.items() if name.startswith(sources)}
+            rows = _gathered(answer, tidy | mine)["rows"].to_pylist()
             for source in sources:
                 _expect_rows([row for row in rows if row["source"] == source], truth[source], source)
+
+
+def _gathered(answer: Answer, files: dict[str, bytes]) -> dict[str, Any]:
+    found = answer.given(unpacked, gathered).call("gathered", files)
+    expect.keys(found, ("features", "rows"), "gathered(files)")
+    expect.type_of(found["features"], dict, "the features of gather(folder)")
+    _expect_columns(found["rows"], {"text": "string", "label": "", "source": "string"}, "gather(folder)")
+    return found
 
 
 def _expect_rows(rows: Sequence[Mapping[str, Any]], wanted: Sequence[tuple[str, str]], source: str) -> None:
@@ -158,9 +164,9 @@ def _expect_rows(rows: Sequence[Mapping[str, Any]], wanted: Sequence[tuple[str, 
     expect.equal(len(rows), len(wanted), f"the number of rows from {source!r}")
 
 
-def _desks(draw: Draw) -> tuple[dict[str, bytes], dict[str, list[tuple[str, str]]]]:
-    """The five raw files of question 1 as {name: bytes}, and {source: [(text, label),
-    …]}, what they say when tidied.
+def _desks(draw: Draw) -> tuple[dict[str, bytes], dict[str, bytes], dict[str, list[tuple[str, str]]]]:
+    """The raw files of question 1, {name: bytes}; the same without anything missing in them; and
+    {source: [(text, label), …]}, what both say when tidied.
     """
     pick = draw.random
     reviews = {row["text"]: LABELS[row["label"]] for row in draw.rows("reviews", 64)}
@@ -169,45 +175,73 @@ def _desks(draw: Draw) -> tuple[dict[str, bytes], dict[str, list[tuple[str, str]
         name: pairs[10 * place : 10 * place + 10]
         for place, name in enumerate(("desk", "post", "wall", "archive", "letters"))
     }
-
     text, label = truth["desk"][0]
     truth["desk"][0] = (text.replace(". ", "; ", 1) if ". " in text else f"{text[:-1]}; {text}", label)
     desk = [[_loose(text, pick), _shouted(label, pick)] for text, label in truth["desk"]]
-    desk.insert(pick.randrange(9), ["Nobody knows what they thought.", ""])
-    desk.insert(pick.randrange(9), ["", "positive"])
-    sheet = io.StringIO()
-    csv.writer(sheet, delimiter=";").writerows([["review", "verdict"], *desk])
-
-    post: list[dict[str, Any]] = [
-        {"body": _loose(text, pick), "thumbs": {"positive": "up", "negative": "down"}[label]}
-        for text, label in truth["post"]
-    ]
-    post.insert(pick.randrange(9), {"body": "No thumb was given.", "thumbs": None})
-    post.insert(pick.randrange(9), {"body": None, "thumbs": "up"})
-
-    wall = [{"positive": "+ ", "negative": "- "}[label] + _loose(text, pick) for text, label in truth["wall"]]
-    wall.insert(pick.randrange(9), "# + The Painter. This line is a remark.")
-    wall.insert(pick.randrange(9), "")
-
-    folder = {
+    thumbs = {"positive": "up", "negative": "down"}
+    post = [{"body": _loose(text, pick), "thumbs": thumbs[label]} for text, label in truth["post"]]
+    signs = {"positive": "+ ", "negative": "- "}
+    wall = [signs[label] + _loose(text, pick) for text, label in truth["wall"]]
+    archive = {
+        "text": [text for text, _ in truth["archive"]],
+        "label": [LABELS[::-1].index(label) for _, label in truth["archive"]],
+    }
+    letters = {
         f"letters/{label}/{number:02d}.txt": text.replace(". ", ".\n").encode() + b"\n"
         for number, (text, label) in enumerate(truth["letters"])
     }
     for label in LABELS:  # both folders are there in any draw
-        folder[f"letters/{label}/empty.txt"] = b"\n"
-    files = {
-        "desk.csv": sheet.getvalue().encode(),
-        "post.jsonl": "".join(json.dumps(row) + "\n" for row in post).encode(),
-        "wall.txt": ("\n".join(wall) + "\n").encode(),
-        "archive.parquet": _parquet(
-            {
-                "text": [text for text, _ in truth["archive"]],
-                "label": [LABELS[::-1].index(label) for _, label in truth["archive"]],
-            }
-        ),
-        **folder,
+        if not any(name.startswith(f"letters/{label}") for name in letters):
+            text = f"Nobody else has been here, and it was {label}."
+            truth["letters"].append((text, label))
+            letters[f"letters/{label}/only.txt"] = text.encode()
+    tidy = {
+        "desk.csv": _sheet([["review", "verdict"], *desk]),
+        "post.jsonl": _json_lines(post),
+        "wall.txt": _lines(wall),
+        "archive.parquet": _parquet(archive),
+        **letters,
     }
-    return files, truth
+    whole = tidy | {
+        "desk.csv": _sheet(
+            [
+                ["review", "verdict"],
+                *_mixed(desk, [["Nobody knows what they thought.", ""], ["", "positive"]], pick),
+            ]
+        ),
+        "post.jsonl": _json_lines(
+            _mixed(
+                post,
+                [{"body": "No thumb was given.", "thumbs": None}, {"body": None, "thumbs": "up"}],
+                pick,
+            )
+        ),
+        "wall.txt": _lines(_mixed(wall, ["# + The Painter. This line is a remark.", ""], pick)),
+        **{f"letters/{label}/empty.txt": b"\n" for label in LABELS},
+    }
+    return whole, tidy, truth
+
+
+def _mixed(rows: Sequence[Any], others: Iterable[Any], pick: Random) -> list[Any]:
+    """The rows with the others in between, none of them first or last."""
+    mixed = list(rows)
+    for other in others:
+        mixed.insert(pick.randrange(1, len(rows)), other)
+    return mixed
+
+
+def _sheet(rows: Iterable[Sequence[str]]) -> bytes:
+    sheet = io.StringIO()
+    csv.writer(sheet, delimiter=";").writerows(rows)
+    return sheet.getvalue().encode()
+
+
+def _json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _loose(text: str, pick: Random) -> str:
@@ -245,7 +279,7 @@ def chunked(rows: Any, length: int, stride: int) -> object:
     points=3,
     difficulty=2,
     needs=("chunks",),
-    lesson=MAP,
+    lesson=MAP + "#Rows that are too long",
     hints=(
         "Where does the second chunk begin, if each has `length` tokens and shares `stride` with the "
         "one before?",
@@ -349,7 +383,7 @@ def reading(numbers: list, most: int, count: int, state: str) -> dict:
     points=4,
     difficulty=2,
     needs=("read",),
-    lesson=LARGE,
+    lesson=LARGE + "#Stop, and go on exactly there",
     hints=(
         "The loop takes a row from the stream, and then decides whether it wants it. What becomes of a row "
         "that it doesn't want?",
@@ -407,7 +441,7 @@ RUNS_AGAIN = {"again": False, "constant": True, "other": False, "batch": True, "
     points=2,
     difficulty=1,
     needs=("predictions",),
-    lesson=MAP,
+    lesson=MAP + "#What map keeps",
     hints=(
         "`map` keeps its result under a fingerprint. What goes into it, and what does not?",
         "In: the rows as they stand, the function's own code, the values it reads, most options of map. "
@@ -455,7 +489,7 @@ def elsewhere(row: dict, index: int, seed: int, process: int) -> dict:
     points=3,
     difficulty=2,
     needs=("typo",),
-    lesson=MAP,
+    lesson=MAP + "#Where it is wrong all the same",
     hints=(
         "Call the function twice on the same row. Then ask which three things should decide where the "
         "letters are swapped.",
@@ -554,7 +588,7 @@ TOLERANCE = 0.02  # of all rows, and of the rows of a split that are positive
     points=4,
     difficulty=3,
     needs=("split",),
-    lesson=TRUST,
+    lesson=TRUST + "#Splits, and what leaks between them",
     hints=(
         "Which rows are the same text in different clothes? They have to travel together.",
         "Make a key of each text (lower case, single spaces) and groups of rows with the same key. Then, "
@@ -674,7 +708,7 @@ def carded(files: dict, names: list) -> dict:
     points=2,
     difficulty=1,
     needs=("write_card",),
-    lesson=TRUST,
+    lesson=TRUST + "#The card, and loading by name",
     hints=(
         "The block between the two lines of --- at the top of README.md is YAML. Which key of it lists the "
         "configurations?",
@@ -736,7 +770,7 @@ def _csv(texts: Iterable[str]) -> bytes:
     points=3,
     difficulty=2,
     needs=("rename",),
-    lesson=TRUST,
+    lesson=TRUST + "#Augmentation: new rows from old ones",
     hints=(
         "A name of two words takes the place of a name of one. What has to happen to the tags?",
         "Walk through tokens and tags together and build two new lists. At a tag B-…, append the words of "
@@ -870,7 +904,7 @@ def mirrored(pixels: Any, question: str, answer: str) -> dict:
     points=3,
     difficulty=2,
     needs=("picture_set", "mirror"),
-    lesson=TRUST,
+    lesson=TRUST + "#A picture in a table",
     hints=(
         "A column of paths becomes a column of pictures by its type alone. Which rows have no "
         "picture to show?",

@@ -87,7 +87,7 @@ def macro_f1(predictions: Sequence[int], references: Sequence[int]) -> float:
     points=3,
     difficulty=1,
     needs=("cleaned", "token_f1", "macro_f1"),
-    lesson=METRICS,
+    lesson=METRICS + "#Half right",
     hints=(
         'Begin with cleaned: two of the metrics stand on it. Try it on "The cat, the CAT!" and on "theatre".',
         "Lower case first, then punctuation away, then the articles as whole words, then split(). A "
@@ -157,7 +157,7 @@ def _labels(draw: Draw) -> Iterator[tuple[list[int], list[int]]]:
     points=3,
     difficulty=2,
     needs=("rouge_l",),
-    lesson=METRICS,
+    lesson=METRICS + "#Half right",
     hints=(
         "First count by hand: which is the longest list of words that both texts hold in the same order, "
         "with others in between if need be?",
@@ -224,7 +224,7 @@ NOTICED = 0.99  # a mean below this is a damage noticed
     points=4,
     difficulty=1,
     needs=("forecast",),
-    lesson=METRICS,
+    lesson=METRICS + "#What each of them misses",
     hints=(
         "Take one damage at a time and ask each metric: what do you do to a text before you compare?",
         "Exact match and token F1 of question 1 drop case, punctuation and articles. ROUGE-L drops case and "
@@ -268,7 +268,7 @@ def predict(answer: Answer, draw: Draw) -> None:
     points=3,
     difficulty=2,
     needs=("write_metric",),
-    lesson=METRICS,
+    lesson=METRICS + "#A metric of your own",
     hints=(
         "Begin with the module of the lesson and change its name, its columns and its _compute.",
         "The file is called any_match.py and lies in the folder you are given. The references are "
@@ -367,7 +367,7 @@ def _answers_with_choices(draw: Draw) -> tuple[list[str], list[list[str]], float
     points=3,
     difficulty=2,
     needs=("token_scores",),
-    lesson=BEST,
+    lesson=BEST + "#compute_metrics: what the Trainer asks of you",
     hints=(
         "Print the accuracy for padding of 0, 20 and 200 places. What is the model rewarded for?",
         "A label of -100 means: there is no token here. Such places must not be scored at all, neither as "
@@ -433,7 +433,7 @@ NARROWEST, WIDEST = 0.7, 1.4
     points=5,
     difficulty=3,
     needs=("paired_interval",),
-    lesson=SURE,
+    lesson=SURE + "#Two systems: compare row by row",
     hints=(
         "What is the one number per row whose mean is the difference of the two systems?",
         "Subtract row by row first, then draw whole rows with replacement, many times, and take the "
@@ -523,7 +523,7 @@ def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     points=3,
     difficulty=2,
     needs=("ablation_table",),
-    lesson=SURE,
+    lesson=SURE + "#Two systems: compare row by row",
     hints=(
         "Each line compares one variant with the full system on the same rows. What did question 6 give you?",
         'Leave out "full" itself, make one dict per variant with paired_interval(full, variant, 0), and '
@@ -590,7 +590,7 @@ def _variants(draw: Draw) -> tuple[dict[str, list[float]], dict[str, tuple[float
     points=3,
     difficulty=2,
     needs=("arguments_for",),
-    lesson=BEST,
+    lesson=BEST + "#Keep the best",
     hints=(
         "Which five settings belong together? The lesson names them in one sentence.",
         "eval_strategy and save_strategy with the same number of steps, load_best_model_at_end, "
@@ -717,7 +717,7 @@ exercise.manual(
     title="Which one do you ship?",
     points=3,
     difficulty=2,
-    lesson=SURE,
+    lesson=SURE + "#Read the mistakes",
     hints=(
         "Read the mistakes of both before you look at the scores again.",
         "What does a mistake of each kind cost the person who reads the answer?",

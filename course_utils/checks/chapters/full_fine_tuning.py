@@ -66,7 +66,7 @@ def _twin() -> Any:
     points=4,
     difficulty=1,
     needs=("encode",),
-    lesson=PREPARE,
+    lesson=PREPARE + "#From texts to tokens",
     hints=(
         "The model reads one text and writes another, so the tokenizer is called twice.",
         "The first call reads PREFIX + conversation, the second gets text_target=summaries and gives the "
@@ -154,7 +154,7 @@ def _readable(tokens: Iterable[int]) -> str:
     points=3,
     difficulty=2,
     needs=("collate",),
-    lesson=PREPARE,
+    lesson=PREPARE + "#From examples to a batch",
     hints=(
         "Count how many labels of the batch are padding. What does the model learn from them?",
         "Cross-entropy skips the label -100. The inputs stay padded with tokenizer.pad_token_id; only "
@@ -209,7 +209,7 @@ def collate(answer: Answer, draw: Draw) -> None:
     points=4,
     difficulty=1,
     needs=("plan", "learning_rate"),
-    lesson=TRAIN,
+    lesson=TRAIN + "#The arguments, one by one",
     hints=(
         "A step is one update of the weights. How many examples go into one?",
         "An epoch ends with a smaller batch if it must, so both divisions (rows into batches, batches "
@@ -286,7 +286,7 @@ def _plan(
     points=3,
     difficulty=2,
     needs=("add_tokens",),
-    lesson=MEET,
+    lesson=MEET + "#Adding words without breaking the head",
     hints=(
         "Compare model.lm_head.weight with model.shared.weight before and after your function.",
         "resize_token_embeddings ties head and embedding again if model.config.tie_word_embeddings is "
@@ -368,7 +368,7 @@ LEARNING_RATE = 0.1  # of the one SGD step; any size would do, as the step is di
     points=4,
     difficulty=3,
     needs=("make_trainer",),
-    lesson=TRAIN,
+    lesson=TRAIN + "#A batch that does not fit: gradient accumulation",
     hints=(
         "Print the logged loss for accumulation 1 and 8. By which factor do they differ, and who should "
         "have divided?",
@@ -515,7 +515,7 @@ LEAST_FILED = 0.5  # of the summaries begin with the right colour, of which ther
     points=6,
     difficulty=2,
     needs=("fine_tune",),
-    lesson=TRAIN,
+    lesson=TRAIN + "#Go",
     hints=(
         "Put questions 1, 2 and 5 together: examples, a collator, a trainer. Print the loss: does it "
         "still fall at the end?",
@@ -613,7 +613,7 @@ def _rouge(texts: list[str], rows: list[dict]) -> float:
     points=3,
     difficulty=2,
     needs=("compare",),
-    lesson=COMPARE,
+    lesson=COMPARE + "#The gain has an interval of its own",
     hints=(
         "Both models wrote a text for the same conversation. What can you subtract before you average?",
         (
@@ -682,7 +682,7 @@ exercise.manual(
     title="Would you put it to work?",
     points=3,
     difficulty=2,
-    lesson=COMPARE,
+    lesson=COMPARE + "#Where it is still wrong",
     hints=(
         "Read ten summaries next to their conversations before you look at the score.",
         "Which mistakes would a customer notice, and does ROUGE-L notice them?",

@@ -69,7 +69,7 @@ def _change(adapter: dict) -> Any:
     points=3,
     difficulty=1,
     needs=("lora_forward", "lora_merge", "lora_unmerge"),
-    lesson=BY_HAND,
+    lesson=BY_HAND + "#Merging",
     hints=(
         "Write the shapes on paper: x (…, in), A (r, in), B (out, r), W (out, in). Which one has to be "
         "transposed?",
@@ -118,7 +118,7 @@ def forward_and_merge(answer: Answer, draw: Draw) -> None:
     points=2,
     difficulty=1,
     needs=("trainable", "largest_rank"),
-    lesson=SETTINGS,
+    lesson=SETTINGS + "#Knobs 2 and 3: rank and alpha",
     hints=(
         "How many numbers has A, how many has B? Neither is as large as the layer.",
         "A layer of shape (out, in) costs r * (out + in). All layers have the same rank, so the cost of "
@@ -169,7 +169,7 @@ def budget(answer: Answer, draw: Draw) -> None:
     points=3,
     difficulty=2,
     needs=("LowRankUpdate",),
-    lesson=BY_HAND,
+    lesson=BY_HAND + "#Who learns first?",
     hints=(
         "Print the gradients of A, B and the base weight after one backward pass. Which of the three "
         "should have one?",
@@ -293,7 +293,7 @@ ADDED = (".lora_", ".ia3_", "prompt_encoder.", ".modules_to_save.")
     points=3,
     difficulty=2,
     needs=("adapt",),
-    lesson=SETTINGS,
+    lesson=SETTINGS + "#With the Trainer, and from a checkpoint",
     hints=(
         "Print model.print_trainable_parameters() before you train. The head counts, too.",
         'LoraConfig(task_type="SEQ_CLS", r=…, lora_alpha=…, target_modules=["query", "value"]). A small '
@@ -462,7 +462,7 @@ def _encoded(texts: list[str]) -> Any:
     points=3,
     difficulty=2,
     needs=("quantise", "dequantise"),
-    lesson=FOUR_BITS,
+    lesson=FOUR_BITS + "#There and back",
     hints=(
         "Fill the weights up with zeros to whole blocks, work on a table with one row a block, and cut the "
         "surplus off at the end.",
@@ -546,7 +546,7 @@ def _in_the_type_of(codes: Any, numbers: list[int]) -> Any:
     points=2,
     difficulty=1,
     needs=("qlora_bytes",),
-    lesson=FOUR_BITS,
+    lesson=FOUR_BITS + "#QLoRA",
     hints=(
         "Count bits for one weight first: its code, its part of a scale, its part of a scale of scales.",
         "Frozen: 4 + 8 / block + 32 / (block * scale_block) bits a weight. Adapter: four numbers of 4 "
@@ -582,7 +582,7 @@ def memory(answer: Answer, draw: Draw) -> None:
     points=2,
     difficulty=2,
     needs=("fake_quant",),
-    lesson=FOUR_BITS,
+    lesson=FOUR_BITS + "#Below four bits: train with the rounding",
     hints=(
         "There are two jobs: to cut x off at both ends, and to round what is left. Which of the two shall "
         "the gradient see?",
@@ -675,7 +675,7 @@ def predict(answer: Answer, draw: Draw) -> None:
     points=3,
     difficulty=3,
     needs=("mix",),
-    lesson=TABLE,
+    lesson=TABLE + "#What only an adapter can do",
     hints=(
         "Adding the A and adding the B does not do it. Which larger A and B have a product that is the sum "
         "of products?",
@@ -731,7 +731,7 @@ exercise.manual(
     "q10",
     title="Which method would you take?",
     points=3,
-    lesson=TABLE,
+    lesson=TABLE + "#What to ship",
     hints=(
         "Which of the six columns does the harbour office pay for every day, and which only once?",
         "Strike out what breaks a hard limit first; then compare what is left on two numbers, each with n "
@@ -758,7 +758,7 @@ NO_ADAPTERS = (
     points=4,
     difficulty=3,
     needs=("bottleneck", "add_adapters"),
-    lesson=SETTINGS,
+    lesson=SETTINGS + "#Another place: between the layers",
     hints=(
         "Which of the two matrices may be zero at first, so that nothing changes and yet both can learn? "
         "And where does a hook get what went into the layer?",

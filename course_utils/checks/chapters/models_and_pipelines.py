@@ -69,7 +69,7 @@ def _twin(name: str, kind: str = "AutoModel") -> Any:
     points=2,
     difficulty=1,
     needs=("parameters_of",),
-    lesson=MODELS,
+    lesson=MODELS + "#Where the numbers sit",
     hints=(
         "Three parts: the embeddings once, a layer as often as there are layers, the head once.",
         "The lesson's formula of a layer holds here too: four square matrices, two for the inner part, "
@@ -130,7 +130,7 @@ def _counted(sizes: Mapping[str, int]) -> int:
     points=3,
     difficulty=2,
     needs=("prepare",),
-    lesson=MODELS,
+    lesson=MODELS + "#Surgery 1: freeze",
     hints=(
         "Loading gives you the body and a new head at once. What is left is to say what may learn.",
         "id2label and label2id go into from_pretrained. The parts to freeze are model.bert.embeddings and "
@@ -251,7 +251,7 @@ def _expect_steps(after: dict, wanted: dict, still: tuple[str, ...], above: str)
     points=3,
     difficulty=3,
     needs=("adopt", "register", "ReaderForSequenceClassification"),
-    lesson=MODELS,
+    lesson=MODELS + "#Surgery 3: a model of our own, in the library",
     hints=(
         "The plain network's forward is all you need to know; the class has the same layers under "
         "other names.",
@@ -360,7 +360,7 @@ def _plain_logits(weights: dict, tokens: Any, mask: Any) -> Any:
     points=3,
     difficulty=2,
     needs=("train_wordpiece",),
-    lesson=TOKENS,
+    lesson=TOKENS + "#Train one yourself",
     hints=(
         "Five stations: normaliser, pre-tokenizer, model, post-processor, decoder. Which of them "
         "have you set?",
@@ -501,7 +501,7 @@ def _squeezed(text: str) -> str:
     points=3,
     difficulty=2,
     needs=("collate", "names_in"),
-    lesson=TASKS,
+    lesson=TASKS + "#Names: one label for each token",
     hints=(
         "Down: three kinds of positions have no label of their own. Up: first make words of tokens, then "
         "names of words.",
@@ -608,7 +608,7 @@ def _names(tokens: Iterable[Mapping[str, Any]]) -> list[list]:
     points=3,
     difficulty=3,
     needs=("zero_shot", "best_answer"),
-    lesson=TASKS,
+    lesson=TASKS + "#Answers from a text: two numbers a token",
     hints=(
         "Zero-shot: over what does softmax run, over the labels or within one label? Answers: not every "
         "pair of a start and an end is legal.",
@@ -722,7 +722,7 @@ def _best(windows: Iterable[Mapping[str, list]], longest: int) -> tuple[float, t
     points=3,
     difficulty=2,
     needs=("embed", "nearest"),
-    lesson=TASKS,
+    lesson=TASKS + "#Features: texts as points",
     hints=(
         "Embed the shortest text alone and then together with a long one. Why do the vectors differ?",
         "Two things go wrong with padding: the model is not told of it, and the mean counts it. And in "
@@ -795,7 +795,7 @@ def _vectors(texts: list[str]) -> Any:
     points=3,
     difficulty=3,
     needs=("shares", "write"),
-    lesson=WRITING,
+    lesson=WRITING + "#Sampling, and stopping",
     hints=(
         "shares: three steps, one after the other, and a sum of one in the end. write: on which side is "
         "the padding of a text that goes on?",
@@ -869,7 +869,7 @@ def _greedy(prompt: str, most: int) -> str:
     points=2,
     difficulty=2,
     needs=("CountingPipeline",),
-    lesson=WRITING,
+    lesson=WRITING + "#A pipeline of our own",
     hints=(
         "Four methods: the options sorted, text to tensors, tensors to tokens, tokens to the answer. "
         "_sanitize_parameters is called with the options of one call only: put in no defaults there, or a "
@@ -948,7 +948,7 @@ def _translated(text: str, prefix: str, most: int) -> tuple[str, int]:
     points=2,
     difficulty=2,
     needs=("vectors_of", "with_pictures"),
-    lesson=PICTURES,
+    lesson=PICTURES + "#Put together from parts",
     hints=(
         "How many squares fit into the picture, and is there one vector more in front?",
         'With "full" the [CLS] vector stays, with "default" it is dropped. Each <image> becomes that many '

@@ -44,7 +44,7 @@ exercise = Exercise(
     points=3,
     difficulty=1,
     needs=("shares",),
-    lesson=BATCHES,
+    lesson=BATCHES + "#Size and temperature",
     hints=(
         "Begin with temperature 1: what is the chance of a task if all rows lie in one heap?",
         "Raise each size to the power 1 / temperature, then divide by the sum. At a temperature of a "
@@ -85,7 +85,7 @@ def temperature(answer: Answer, draw: Draw) -> None:
     points=4,
     difficulty=2,
     needs=("head_logits",),
-    lesson=HEADS,
+    lesson=HEADS + "#The model",
     hints=(
         "Which of the states belong to real tokens, and which only fill the row up?",
         "For a text: set the padded states to 0 by multiplying with the mask (unsqueeze(-1) gives it a "
@@ -147,7 +147,7 @@ def _same_logits(
     points=3,
     difficulty=1,
     needs=("word_labels",),
-    lesson=HEADS,
+    lesson=HEADS + "#Three tasks, two shapes",
     hints=(
         "Print the colleague's labels beside the tokens. How many of them does a person with a pencil know?",
         "None is no word: -100. The second and later tokens of a word: -100 as well. So remember the word "
@@ -213,7 +213,7 @@ def _lone_word(draw: Draw) -> tuple[list, list[int]]:
     points=4,
     difficulty=2,
     needs=("gradient_cosine",),
-    lesson=SHARED,
+    lesson=SHARED + "#What the gradients say",
     hints=(
         "Which weights do both tasks move? Make one long vector of those for each task.",
         'Keep the names that begin with "encoder."; where a gradient is None put zeros of the other\'s '
@@ -281,7 +281,7 @@ def _cosine(one: dict, other: dict) -> float:
     points=4,
     difficulty=3,
     needs=("train_round",),
-    lesson=HEADS,
+    lesson=HEADS + "#Who learns from a batch?",
     hints=(
         "There are two bugs. Which heads have a gradient after backward()? And what does AdamW do with a "
         "gradient that is zero?",
@@ -367,7 +367,7 @@ SITUATIONS = {  # optimizer, its settings, what it finds as a gradient, whether 
     points=5,
     difficulty=2,
     needs=("forecast",),
-    lesson=HEADS,
+    lesson=HEADS + "#Who learns from a batch?",
     hints=(
         "Take one line at a time. What does the optimizer remember, and what does it do without looking at "
         "the gradient?",
@@ -415,7 +415,7 @@ exercise.manual(
     title="One model or three?",
     points=4,
     difficulty=2,
-    lesson=SHARED,
+    lesson=SHARED + "#When to prefer which",
     hints=(
         "Read the column of gains in lesson 3 with its intervals, line by line, before you decide.",
         (

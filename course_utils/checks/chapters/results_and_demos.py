@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
 from typing import Any, NoReturn
 
 from course_utils.checks import expect
@@ -57,7 +58,7 @@ def _scores(draw: Draw, rows: int, centre: float = 0.4, width: float = 0.15) -> 
     points=4,
     difficulty=1,
     needs=("results_text",),
-    lesson=RESULTS,
+    lesson=RESULTS + "#A results file",
     hints=(
         "What must a reader have to judge a number? How many rows, how sure, made with what. Begin with n "
         "and the mean.",
@@ -137,7 +138,7 @@ def _by_method(entries: Any, runs: Mapping[str, Sequence[float]]) -> dict[str, d
     points=4,
     difficulty=2,
     needs=("draw_results",),
-    lesson=RESULTS,
+    lesson=RESULTS + "#From the file to the figure",
     hints=(
         "Draw the means first, with the names as tick labels. Then the whiskers, then the label.",
         "errorbar and bar take lengths and not ends: how far the whisker goes below and above the mean, "
@@ -228,7 +229,7 @@ def _uneven(draw: Draw) -> list[dict[str, Any]]:
     points=4,
     difficulty=2,
     needs=("predict", "MODELS", "MOST_CHARACTERS"),
-    lesson=DEMO,
+    lesson=DEMO + "#The app is a file",
     hints=(
         "List what a visitor can do wrong, and what can go wrong without them. Each needs one sentence that "
         "says what to do.",
@@ -302,6 +303,7 @@ def _complaint(answer: Answer, text: str, name: str) -> str:
 
 # q4: the leaderboard
 
+EQUAL = 0.01  # a smaller lead is next to none
 LEAST_SURE, MOST_UNSURE = (
     2.5,
     1.5,
@@ -314,7 +316,7 @@ LEAST_SURE, MOST_UNSURE = (
     points=4,
     difficulty=3,
     needs=("places",),
-    lesson=RESULTS,
+    lesson=RESULTS + "#Who is better?",
     hints=(
         "First write clearly_better(mine, yours) for two lists of scores on the same rows. The rest "
         "is counting.",
@@ -340,7 +342,10 @@ def leaderboard(answer: Answer, draw: Draw) -> None:
 
 
 def _class(draw: Draw, leads: Collection[float]) -> dict[str, list[float]]:
-    """{name: scores} on the same 60 rows, hard and easy ones; drawn until no lead is a borderline case."""
+    """{name: scores} on the same 60 rows, hard and easy ones; drawn until no lead is a borderline case.
+
+    Nor may chance have made a clear lead where there is next to none.
+    """
     while True:
         names = draw.sample(METHODS, len(leads))
         hardness = [draw.random.uniform(0.0, 1.0) for _ in range(60)]
@@ -348,10 +353,9 @@ def _class(draw: Draw, leads: Collection[float]) -> dict[str, list[float]]:
             name: [row + lead + draw.random.gauss(0, 0.02) for row in hardness]
             for name, lead in zip(names, leads, strict=True)
         }
-        sizes = [
-            abs(_lead(one, other)) for one in scores.values() for other in scores.values() if one is not other
-        ]
-        if not any(MOST_UNSURE < size < LEAST_SURE for size in sizes):
+        pairs = combinations(zip(leads, scores.values(), strict=True), 2)
+        sizes = [(abs(one - other), abs(_lead(mine, theirs))) for (one, mine), (other, theirs) in pairs]
+        if all(size <= MOST_UNSURE if lead < EQUAL else size >= LEAST_SURE for lead, size in sizes):
             return scores
 
 
@@ -384,7 +388,7 @@ def _places_agree(answer: Answer, scores: dict[str, list[float]]) -> None:
     points=3,
     difficulty=2,
     needs=("pooled",),
-    lesson=RESULTS,
+    lesson=RESULTS + "#What a number needs",
     hints=(
         "The colleague's n is 500. How many different questions was the model asked?",
         "The same row under five seeds is one question asked five times, not five questions. Make one "
@@ -436,7 +440,7 @@ TO_PREDICT = {
     points=3,
     difficulty=2,
     needs=("predictions",),
-    lesson=RESULTS,
+    lesson=RESULTS + "#Who is better?",
     hints=(
         "What does √n do to an interval? What is left of a hard row once two scores on it are subtracted? "
         "How often is a 95 % interval wrong?",
@@ -477,7 +481,7 @@ TITLES = ("Reviews: {}", 'The "{}"', "#1 in {}", "{}'s letters", "[{}]")
     points=3,
     difficulty=2,
     needs=("space_files",),
-    lesson=DEMO,
+    lesson=DEMO + "#Deploy",
     hints=(
         "Look for the secrets first; then nothing can slip out. The card of the lesson's Space shows which "
         "lines a header has.",

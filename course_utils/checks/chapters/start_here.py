@@ -60,7 +60,7 @@ def _twin() -> PreTrainedModel:
     points=4,
     difficulty=1,
     needs=("examine",),
-    lesson=HERE,
+    lesson=HERE + "#Three switches of the libraries",
     hints=(
         "environment is a dict like os.environ: what is not in it has its default.",
         'environment.get("HF_HUB_OFFLINE", "") is a text. Compare it in upper case with the four words; '
@@ -150,7 +150,7 @@ def _shown(environment: Mapping[str, str], name: str) -> str:
     points=4,
     difficulty=2,
     needs=("path",),
-    lesson=HERE,
+    lesson=HERE + "#Your path",
     hints=(
         "Begin with what is wanted, and ask of each chapter what it needs. When do you stop?",
         "Keep a set of chosen chapters and a list of those still to look at. What somebody knows need not "
@@ -222,7 +222,7 @@ def _path(chapters: Mapping[str, list[str]], wanted: list[str], known: list[str]
     points=3,
     difficulty=1,
     needs=("best_words",),
-    lesson=HELLO,
+    lesson=HELLO + "#Reading the output",
     hints=(
         "Three steps: tokenizer, model, read. Print the shape of the logits.",
         "Find the place where input_ids equals tokenizer.mask_token_id; softmax along the words (dim=-1) "
@@ -300,7 +300,7 @@ def _mask_probabilities(texts: list[str]) -> torch.Tensor:
     points=5,
     difficulty=2,
     needs=("attention",),
-    lesson=ATTENTION,
+    lesson=ATTENTION + "#From scratch",
     hints=(
         "Which two dimensions does a product of matrices use, and along which do the weights add up to 1?",
         "key.transpose(-2, -1) swaps the last two dimensions whatever comes before them. Forbidden places "
@@ -364,7 +364,7 @@ def _same_attention(
     points=4,
     difficulty=2,
     needs=("first_layer",),
-    lesson=ATTENTION,
+    lesson=ATTENTION + "#The pre-trained model",
     hints=(
         "What goes into the first layer, and which three matrices does it meet there?",
         "entering = model.bert.embeddings(input_ids), in eval mode. Then query, key and value of "
@@ -420,7 +420,7 @@ def _first_layer(tokens: Mapping[str, torch.Tensor]) -> torch.Tensor:
     points=4,
     difficulty=2,
     needs=("fill_in",),
-    lesson=HELLO,
+    lesson=HELLO + "#Several texts at once",
     hints=(
         "Give her function one text, then the same text together with a longer one. What does the second "
         "call know that it should not, and which place does it read?",
@@ -468,7 +468,7 @@ def _same_guesses(answer: Answer, texts: list[str]) -> None:
     points=3,
     difficulty=2,
     needs=("weights_made", "longest_text"),
-    lesson=ATTENTION,
+    lesson=ATTENTION + "#Where it looks",
     hints=(
         "How many rows and columns has the map of one head, and how many heads are there altogether?",
         "Every layer has its own heads, every head a square map, every text its own. In 32 bits a number "
@@ -531,7 +531,7 @@ exercise.manual(
     title="Your path, and what the form did not ask",
     points=3,
     difficulty=1,
-    lesson=HERE,
+    lesson=HERE + "#Your path",
     hints=(
         "What will you do with all this in three months? Begin there.",
         "Compare two forms that differ in one answer, and look at what the path does.",

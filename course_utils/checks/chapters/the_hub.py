@@ -178,7 +178,7 @@ def _flan() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     points=3,
     difficulty=1,
     needs=("hub", "publish_shards"),
-    lesson=READ,
+    lesson=READ + "#Shards",
     hints=(
         "save_pretrained has an argument for the size of a file, and push_to_hub takes the same.",
         'max_shard_size="2MB" is a text, and MB are millions of bytes; MiB would be more. The tokenizer is '
@@ -243,7 +243,7 @@ def _tensors(path: str, content: bytes) -> dict[str, torch.Tensor]:
     points=4,
     difficulty=2,
     needs=("hub", "choose"),
-    lesson=READ,
+    lesson=READ + "#Searching and choosing",
     hints=(
         "Let the Hub filter what it can filter (the task), and look at the rest one by one.",
         "api.model_info(id, files_metadata=True) has card_data (with .license and .eval_results), gated, "
@@ -373,7 +373,7 @@ def _told(model: Mapping[str, Any]) -> str:
     points=4,
     difficulty=2,
     needs=("hub", "publish_card"),
-    lesson=PUBLISH,
+    lesson=PUBLISH + "#A card whose metrics are true",
     hints=(
         "Measure first, then write. The number in the card is the variable that you measured.",
         "ModelCardData(license=…, base_model=…, datasets=[…], model_name=…, "
@@ -467,7 +467,7 @@ def _sentiment(rows: Rows) -> Score:
     points=3,
     difficulty=2,
     needs=("hub", "publish_twice"),
-    lesson=PUBLISH,
+    lesson=PUBLISH + "#A version that stays",
     hints=(
         "When exactly must the tag be made? And what becomes of a file that the second set no longer has?",
         "CommitOperationAdd and CommitOperationDelete go into one create_commit. list_repo_files says "
@@ -526,7 +526,7 @@ def _same_files(repository: RepositoryView, wanted: Mapping[str, str], revision:
     points=3,
     difficulty=2,
     needs=("hub", "upload_without_tokens"),
-    lesson=RELEASE,
+    lesson=RELEASE + "#Tokens",
     hints=(
         "Look at the list of commits that hers leaves behind. Who can read the first one?",
         "What was committed once can be had as long as the repository exists. So decide before "
@@ -599,7 +599,7 @@ ANSWERS = {
     points=3,
     difficulty=2,
     needs=("hub", "predicted", "diagnose"),
-    lesson=RELEASE,
+    lesson=RELEASE + "#Private: no door at all",
     hints=(
         "To a stranger, how does a private repository differ from none at all?",
         "GatedRepoError is a kind of RepositoryNotFoundError, so look for it first; "
@@ -674,7 +674,7 @@ def _same_diagnoses(
     points=3,
     difficulty=3,
     needs=("hub", "append_line"),
-    lesson=PUBLISH,
+    lesson=PUBLISH + "#Two people, one file",
     hints=(
         "What did you read, and at which commit? Say so when you write.",
         "sha = api.model_info(repo_id).sha, download at revision=sha, then upload with parent_commit=sha. "
@@ -750,7 +750,7 @@ def in_company(repo_id: str, visits_id: str, lines: list, mine: str) -> None:
     points=4,
     difficulty=3,
     needs=("hub", "release"),
-    lesson=RELEASE,
+    lesson=RELEASE + "#A release of three",
     hints=(
         "Three repositories, three cards, one tag: which of the three must be complete before it is tagged?",
         "rows.to_json(path) writes JSON lines. evaluation.generate(model, tokenizer, prompts) gives "
@@ -847,7 +847,7 @@ exercise.manual(
     title="May this be released?",
     points=3,
     difficulty=2,
-    lesson=RELEASE,
+    lesson=RELEASE + "#Licences, and what may be done",
     hints=(
         "List everything that the model comes from. What does each of these allow?",
         (

@@ -50,7 +50,7 @@ exercise = Exercise(
     points=2,
     difficulty=1,
     needs=("freeze",),
-    lesson=START,
+    lesson=START + "#Freezing",
     hints=(
         "A weight learns when its requires_grad is True. List the parts of the model from below; how many "
         "of them are to be frozen?",
@@ -141,7 +141,7 @@ def frozen_below(weights: dict, layers: int, depth: int, came_frozen: bool, toke
     points=4,
     difficulty=2,
     needs=("soft_loss", "mixed_loss"),
-    lesson=DISTIL,
+    lesson=DISTIL + "#The loss, by hand",
     hints=(
         "Two distributions, both at the temperature; whose logarithm weighs how much? And what brings the "
         "gradient back to size?",
@@ -237,7 +237,7 @@ def _divergence(student: Any, teacher: Any, temperature: float) -> float:
     points=3,
     difficulty=2,
     needs=("remark_batch",),
-    lesson=DOMAIN,
+    lesson=DOMAIN + "#What you hide decides what is learned",
     hints=(
         "Take one short row and write under each token: what does the model see, and what is it asked?",
         "It is asked only at the remark: everything else in the labels is -100, the padding too. It sees "
@@ -313,7 +313,7 @@ SOME_LEFT, LITTLE_LEFT, TEXTS = 0.85, 0.75, 150
     points=3,
     difficulty=2,
     needs=("adapted",),
-    lesson=DOMAIN,
+    lesson=DOMAIN + "#Going on",
     hints=(
         "Which head did the pre-training use, and which texts does your domain have without labels?",
         "train_briefly(model, [words(text) for text in texts], DataCollatorForLanguageModeling(words, "
@@ -407,7 +407,7 @@ TAUGHT, ROWS, FAIR, GOOD = 3000, 200, 0.75, 0.9
     points=4,
     difficulty=3,
     needs=("teach",),
-    lesson=DISTIL,
+    lesson=DISTIL + "#The student",
     hints=(
         "How many layers may a student have, and what does it start from? Print num_parameters() of both "
         "before you train.",
@@ -506,7 +506,7 @@ def _labels(model: Any, texts: list[str]) -> list[int]:
     points=2,
     difficulty=1,
     needs=("claims",),
-    lesson=DISTIL,
+    lesson=DISTIL + "#Three claims, recomputed",
     hints=(
         "Of each pair the first is the teacher. Which number stands under the line?",
         "'60 % faster' is more texts in the same time: 1.6 times the speed. 'Less time' compares the "
@@ -555,7 +555,7 @@ CURVES, APART = 200, 0.001
     points=2,
     difficulty=2,
     needs=("towards",),
-    lesson=START,
+    lesson=START + "#Can a start be trained?",
     hints=(
         "The start is not replaced by what one task made of it. How far does it go?",
         (
@@ -725,7 +725,7 @@ _ENDS = re.compile(r"\[\s*([01]?\.\d{1,6})\s*,\s*([01]?\.\d{1,6})\s*\]")
     points=5,
     difficulty=2,
     needs=("finished",),
-    lesson=DISTIL,
+    lesson=DISTIL + "#Finish: one task, one model, one card",
     hints=(
         "Train, measure, save, write: in this order. Which numbers of the card come out of a variable, and "
         "which did you type?",
@@ -869,7 +869,7 @@ exercise.manual(
     "q10",
     title="Where would you spend the money?",
     points=3,
-    lesson=START,
+    lesson=START + "#Is it always so?",
     hints=(
         "Three things can be bought: labels, reading of unlabelled texts, a larger model. Which of them has "
         "a figure in the table?",

@@ -95,7 +95,7 @@ CHANGES = {
     points=4,
     difficulty=1,
     needs=("forecast",),
-    lesson=PREFERENCES,
+    lesson=PREFERENCES + "#The loss, by hand",
     hints=(
         "Only one number enters the loss: beta times the margin. Write the margin of the start down first.",
         (
@@ -133,7 +133,7 @@ def predict(answer: Answer, draw: Draw) -> None:
     points=4,
     difficulty=2,
     needs=("dpo_loss", "dpo_gradients"),
-    lesson=PREFERENCES,
+    lesson=PREFERENCES + "#The loss, by hand",
     hints=(
         "First make the margin, with one number per pair. What should the loss be if it is 0?",
         "torch.nn.functional.logsigmoid stays finite where log(sigmoid(x)) does not. For the gradients, "
@@ -189,7 +189,7 @@ def _number(found: Any, what: str) -> float:
     points=3,
     difficulty=2,
     needs=("reply_log_probability",),
-    lesson=PREFERENCES,
+    lesson=PREFERENCES + "#The loss, by hand",
     hints=(
         "Which token do the logits at position 3 predict?",
         "The logits at place i are about the token at place i + 1. And only the reply's tokens count: the "
@@ -202,7 +202,9 @@ def reply_only(answer: Answer, draw: Draw) -> None:
 
     generator = draw.numpy()
     length, begin = 9, draw.random.randrange(3, 6)
-    logits = torch.tensor(generator.normal(0, 2, size=(length, 12)))
+    logits = torch.tensor(
+        generator.normal(6, 2, size=(length, 12))
+    )  # no log probabilities: nearly all above 0
     tokens = torch.tensor(generator.integers(0, 12, size=length))
     what = f"reply_log_probability(logits, tokens, {begin})"
     logs = logits.log_softmax(-1)
@@ -212,7 +214,7 @@ def reply_only(answer: Answer, draw: Draw) -> None:
         expect.close(found, truth, what, tolerance=1e-5)
     with part("the prompt does not count", points=1):
         other, words = logits.clone(), tokens.clone()
-        other[: begin - 1] = torch.tensor(generator.normal(0, 2, size=(begin - 1, 12)))
+        other[: begin - 1] = torch.tensor(generator.normal(6, 2, size=(begin - 1, 12)))
         words[:begin] = (words[:begin] + 1) % 12
         again = answer.call("reply_log_probability", other, words, begin)
         expect.close(
@@ -233,7 +235,7 @@ def reply_only(answer: Answer, draw: Draw) -> None:
     points=3,
     difficulty=2,
     needs=("counterfactual",),
-    lesson=HARMED,
+    lesson=HARMED + "#The counterfactual test",
     hints=(
         "What becomes of a text that holds both names of a pair, if you replace one after the other?",
         (
@@ -284,7 +286,7 @@ def _same_texts(answer: Answer, name: str, texts: Iterable[str], pairs: dict[str
     points=3,
     difficulty=2,
     needs=("counterfactual_gap",),
-    lesson=HARMED,
+    lesson=HARMED + "#The counterfactual test",
     hints=(
         "One number per text: what changed when only the name did?",
         "Subtract text by text, then the bootstrap of chapter 04 over the differences. A verdict flips if "
@@ -356,7 +358,7 @@ def _relative_width(answer: Answer, first: np.ndarray, second: np.ndarray, seed:
     points=3,
     difficulty=2,
     needs=("elbo_parts",),
-    lesson=IDEAS,
+    lesson=IDEAS + "#The variational autoencoder (Kingma and Welling, 2014)",
     hints=(
         "Each half is one number per picture: a sum over pixels, and a sum over the numbers of the code.",
         "The log density of a normal distribution has three terms, one of them depends on the pixel. The "
@@ -410,7 +412,7 @@ GROUPS = {
     points=3,
     difficulty=1,
     needs=("map_of_ideas",),
-    lesson=IDEAS,
+    lesson=IDEAS + "#The map",
     hints=(
         "Begin with the three whose formula the lesson computed.",
         "Look at the third line in each box of the lesson's map: what is optimised.",
@@ -460,7 +462,7 @@ _FAMILY_OF = {letter: family for family, letter in LETTERS.items()}
     points=4,
     difficulty=2,
     needs=("faults",),
-    lesson=SHIP,
+    lesson=SHIP + "#The check-list",
     hints=(
         "Which lines of the list can be settled by a file, and which only by reading them?",
         'json.loads(files["results.json"]) holds the numbers. A number on the list may be rounded to two '
@@ -523,7 +525,7 @@ exercise.manual(
     title="Would you let it answer?",
     points=3,
     difficulty=2,
-    lesson=PREFERENCES,
+    lesson=PREFERENCES + "#Alignment, in a few sentences",
     hints=(
         "Which of the numbers is about what people would read?",
         "Ask of each number: who chose, on which prompts, and what was never asked?",

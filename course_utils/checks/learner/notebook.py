@@ -27,7 +27,7 @@ def run_in_notebook(course: Paths, exercise: str | None, question: str | None = 
     for name in names:
         reports.append(judge(course, found, name, _namespace()))
         progress.record(reports[-1])
-        _show(render.report_text(reports[-1]), render.report_html(reports[-1]))
+        _show(render.report_text(reports[-1]), render.report_html(reports[-1], linked=True))
     if question is None:
         print(render.total_text(reports, found))
 
