@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from course_utils.checks.framework import note
 from course_utils.checks.report import Failed, Rung
+from course_utils.wire.answer import Uncomputable
 from course_utils.wire.references import Record
 
 if TYPE_CHECKING:
@@ -264,6 +265,8 @@ def computed(ask: Callable[[], Any], what: str) -> Any:
     """
     try:
         return ask()
+    except Uncomputable as error:
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be computable", show(error.message)) from None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise Failed(
             Rung.WRONG_VALUE, f"{what} to be computable", f"{type(error).__name__}: {show(str(error))}"

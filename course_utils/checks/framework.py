@@ -52,15 +52,16 @@ import hmac
 import importlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from course_utils.checks.draw import Draw
-from course_utils.checks.report import Failed, PartResult, Report, Rung, explain, readable
+from course_utils.checks.report import READABLE, Failed, PartResult, Report, Rung, explain, readable
 from course_utils.wire import answer as wire
 
 PUBLIC_SECRET = b"the data everybody may see"
+_TOO_MUCH = (MemoryError, RecursionError)  # what reading a learner's data can run into
 STILL_NONE = "`{}` is still None; if your answer is written, it waits for a question before it"
 
 
@@ -78,6 +79,12 @@ class _Sheet:
 
     parts: list[PartResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    told: Callable[[PartResult], None] = lambda part: None
+
+    def add(self, part: PartResult) -> None:
+        """Note a part that was judged."""
+        self.parts.append(part)
+        self.told(part)
 
 
 _sheet: contextvars.ContextVar[_Sheet] = contextvars.ContextVar("sheet")
@@ -92,12 +99,12 @@ def part(title: str, *, points: float) -> Iterator[None]:
     rung, expected, got = Rung.RIGHT, "", ""
     try:
         yield
-    except (Failed, wire.AnswerError) as error:
+    except (Failed, wire.AnswerError, *_TOO_MUCH) as error:
         if isinstance(error, (wire.Lost, wire.Unavailable)):
             raise
         rung, expected, got = explain(error)
     earned = points if rung is Rung.RIGHT else 0.0
-    _sheet.get().parts.append(PartResult(title, earned, points, rung.value, expected, got))
+    _sheet.get().add(PartResult(title, earned, points, rung.value, expected, got))
 
 
 def note(text: str) -> None:
@@ -125,10 +132,16 @@ class Question:
         """Whether an instructor marks it."""
         return self.check is None
 
-    def run(self, transport: wire.Transport | None, key: bytes | None = None) -> Report:
+    def run(
+        self,
+        transport: wire.Transport | None,
+        key: bytes | None = None,
+        told: Callable[[PartResult], None] = lambda part: None,
+    ) -> Report:
         """Judge what stands behind `transport` with the data that `key` draws.
 
-        None is enough for a question that a person marks: nothing is asked there.
+        None is enough for a question that a person marks: nothing is asked there. `told` hears of each
+        part as soon as it is judged.
 
         Never raises for what an answer does. If the check itself fails, the report
         is "ungraded" and says so: that is nobody's zero.
@@ -137,7 +150,7 @@ class Question:
             return self._report(Rung.MANUAL, None, _Sheet())
         if transport is None:
             raise TypeError(f"{self.exercise} {self.name} is judged by its check: say where the answer is")
-        sheet = _Sheet()
+        sheet = _Sheet(told=told)
         token = _sheet.set(sheet)
         try:
             answer = wire.Answer(transport, self.seconds)
@@ -148,7 +161,7 @@ class Question:
             return self.stopped(str(error))
         except wire.Unavailable as error:
             return self.ungraded(error.message)
-        except (Failed, wire.AnswerError) as error:
+        except (Failed, wire.AnswerError, *_TOO_MUCH) as error:
             self._close(sheet, *explain(error))
         except Exception as error:  # a fault of the check's, perhaps brought out by an odd answer
             return self.ungraded(f"the check itself failed ({type(error).__name__}: {str(error)[:300]})")
@@ -166,6 +179,13 @@ class Question:
             self.title, 0.0, self.points, Rung.CRASHED.value, "the notebook's process to stay alive", why
         )
         return self._report(Rung.CRASHED, 0.0, _Sheet(parts=[lost]))
+
+    def ended(self, parts: Sequence[PartResult], why: str) -> Report:
+        """A report whose judging ended after these parts because of what it read."""
+        sheet = _Sheet(list(parts))
+        if sum(piece.max_points for piece in parts) < self.points or not parts:
+            self._close(sheet, Rung.WRONG_VALUE, READABLE, why)
+        return self._judged(sheet)
 
     def _look_for_needs(self, answer: wire.Answer) -> None:
         for name in self.needs:

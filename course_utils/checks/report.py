@@ -13,6 +13,9 @@ from course_utils.wire import answer as wire
 
 MESSAGE_CHARACTERS = 4_000
 STUB = "the stub is still there"
+READABLE = (
+    "what you made to be read in bearable time and memory: small files, and nothing nested thousands deep"
+)
 
 
 class Rung(enum.Enum):
@@ -111,4 +114,10 @@ def _explained(error: Exception) -> tuple[Rung, str, str]:
         return Rung.CRASHED, f"`{error.path}` to run", f"{error.kind}: {error.message}{where}"
     if isinstance(error, wire.TimedOut):
         return Rung.TOO_SLOW, f"`{error.path}` to finish in time", f"it {error.message}"
+    if isinstance(error, wire.Uncomputable):
+        return Rung.WRONG_VALUE, f"the model from `{error.path}` to read what it is asked", error.message
+    if isinstance(error, MemoryError):
+        return Rung.WRONG_VALUE, READABLE, "reading it needs more memory than there is"
+    if isinstance(error, RecursionError):
+        return Rung.WRONG_VALUE, READABLE, "it is nested too deep to be read"
     return Rung.WRONG_TYPE, f"plain data from `{getattr(error, 'path', '')}`", str(error)

@@ -9,9 +9,11 @@ so what a check sees is the same in both places.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 import time
+import types
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -65,6 +67,10 @@ class Crashed(AnswerError):
         super().__init__(path, message)
         self.kind = kind
         self.line = line
+
+
+class Uncomputable(AnswerError):
+    """A learner's model was rebuilt, and what the check asked it for cannot be computed with it."""
 
 
 class Transport(Protocol):
@@ -190,7 +196,7 @@ class Answer:
 
         folder = self._expect(self._ask(path, call, "model", codec.MODEL), Folder, path)
         try:
-            return models.rebuild(folder)
+            return _guarded(models.rebuild(folder), path)
         except CodecError as error:
             raise NotPlainData(path, str(error)) from error
 
@@ -232,6 +238,28 @@ class Answer:
         if type(value) is not kind:
             raise NotPlainData(path, f"the reply holds a {type(value).__name__}, not a {kind.__name__}")
         return value
+
+
+def _guarded(model: Any, path: str) -> Any:
+    """The same model, which raises `Uncomputable` for what it cannot do: that is no fault of a check's."""
+    for name in ("forward", "generate"):
+        method = getattr(type(model), name, None)
+        if method is not None:
+            setattr(
+                model, name, types.MethodType(_guarding(method, path), model)
+            )  # a copy's own, when copied
+    return model
+
+
+def _guarding(method: Callable, path: str) -> Callable:
+    @functools.wraps(method)
+    def guarding(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return method(*arguments, **keywords)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise Uncomputable(path, f"{type(error).__name__}: {printable(str(error), 300)}") from error
+
+    return guarding
 
 
 def _scalars(value: Any) -> Any:

@@ -198,7 +198,8 @@ def rebuild(folder: Folder) -> Any:
     """The model in `folder`: float32, on the CPU, in eval mode.
 
     Raises `CodecError` when files are missing, name classes that are not
-    Transformers' or PEFT's own, or hold other tensors than the config calls for.
+    Transformers' or PEFT's own, or hold other tensors than the config calls for,
+    and when the model cannot even read two tokens.
     """
     names = set(folder.files) - HARMLESS_FILES
     adapted = "adapter_config.json" in names
@@ -210,12 +211,29 @@ def rebuild(folder: Folder) -> Any:
     try:
         # The random numbers of whoever asks must not depend on how a model is built.
         with tempfile.TemporaryDirectory() as place, _quiet(), torch.random.fork_rng(devices=[]):
-            return _rebuild_in(Path(place), folder, adapted).eval()
+            model = _rebuild_in(Path(place), folder, adapted).eval()
+            _expect_it_reads(model)
+            return model
     except CodecError:
         raise
     except Exception as error:
         raise CodecError(
             f"the model could not be rebuilt: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
+
+
+def _expect_it_reads(model: Any) -> None:
+    """Raise `CodecError` where a forward pass over the smallest of texts already fails."""
+    import torch
+
+    tokens = torch.zeros(1, 2, dtype=torch.long)
+    given = {"decoder_input_ids": tokens} if model.config.is_encoder_decoder else {}
+    try:
+        with torch.no_grad():
+            model(input_ids=tokens, **given)
+    except Exception as error:
+        raise CodecError(
+            f"the model cannot read two tokens: {type(error).__name__}: {str(error)[:200]}"
         ) from error
 
 

@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from course_utils.wire import models
-from course_utils.wire.answer import Answer, LocalTransport, NotPlainData
+from course_utils.wire.answer import Answer, LocalTransport, NotPlainData, Uncomputable
 from course_utils.wire.codec import CodecError
 from course_utils.wire.references import Folder
 
@@ -488,3 +488,31 @@ def test_load_gives_the_saved_class_in_eval_mode(t5, tmp_path):
     loaded = models.load(str(tmp_path))
     assert type(loaded) is T5ForConditionalGeneration
     assert not loaded.training
+
+
+def test_a_model_that_cannot_read_two_tokens_is_refused():
+    short = GPT2LMHeadModel(GPT2Config(vocab_size=12, n_positions=1, n_embd=8, n_layer=1, n_head=2))
+    with pytest.raises(CodecError, match="cannot read two tokens: IndexError"):
+        models.rebuild(models.pack(short))
+
+
+def test_what_a_learners_model_cannot_compute_is_no_fault_of_a_checks():
+    few_words = Answer(LocalTransport({"net": bert()}, None)).model("net")
+    assert few_words(input_ids=IDS).logits.shape == (2, 3)
+    for model in (few_words, copy.deepcopy(few_words)):
+        with pytest.raises(Uncomputable, match="index out of range"):
+            model(input_ids=IDS + 40)
+
+
+def test_a_copy_of_a_learners_model_computes_with_its_own_weights():
+    model = Answer(LocalTransport({"net": bert()}, None)).model("net")
+    other = copy.deepcopy(model)
+    other.classifier.bias.data += 1
+    assert torch.allclose(other(input_ids=IDS).logits, model(input_ids=IDS).logits + 1)
+
+
+def test_a_learners_model_generates(t5):
+    model = Answer(LocalTransport({"net": t5}, None)).model("net")
+    assert torch.equal(model.generate(IDS, max_new_tokens=3), t5.eval().generate(IDS, max_new_tokens=3))
+    with pytest.raises(Uncomputable):
+        model.generate(IDS + 40, max_new_tokens=3)

@@ -26,6 +26,7 @@ from nbformat.v4 import new_output
 from course_utils import session
 from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Question, Report, seed_key
+from course_utils.grading.run.apart import judge_apart
 from course_utils.grading.run.defused import defused
 from course_utils.grading.run.warm import Child, Nursery, SandboxError, Used, default_nursery
 from course_utils.text import TERMINAL, printable
@@ -469,7 +470,7 @@ def grade(
             else:
                 question = exercise.find(name)
                 progress(f"{name} {question.title}")
-                reports[name] = question.run(running, key_of(question))
+                reports[name] = judge_apart(question, running, key_of(question))
                 outputs = check_outputs(reports[name])
             cell.outputs, cell.execution_count = _counted(outputs, count), count
     return Graded(

@@ -316,7 +316,7 @@ def test_adapter(course, notebook):
             ),
             "a prompt longer than the positions": (
                 untrained(prompt(num_virtual_tokens=140)),
-                "to read notices",
+                "cannot read two tokens",
             ),
             "a prefix over the budget": (
                 untrained(PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=20)),
