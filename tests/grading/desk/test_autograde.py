@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook
 from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook import writer
 from course_utils.grading.gradebook.nbgrader_steps import read_secret
-from course_utils.grading.run import batch, executor, warm
+from course_utils.grading.run import batch, executor, journal, warm
 from course_utils.grading.run.warm import SandboxError
 from tests.grading import toy
 
@@ -39,6 +39,11 @@ class Class:
     def grades(self):
         with open(self.out / "grades.csv", newline="") as file:
             return {row["student"]: row for row in csv.DictReader(file)}
+
+    def versions(self):
+        """The versions of the checks that the kept results were made with."""
+        lines = (self.out / "results.jsonl").read_text(encoding="utf-8").splitlines()
+        return {json.loads(line)["checks"] for line in lines}
 
     def scores(self):
         return {student: row["score"] for student, row in self.grades().items()}
@@ -174,6 +179,20 @@ def test_an_instructors_mark_is_kept_and_looked_at_again(group):
     assert group.scores() == {"ann": "9"}
     with group.book() as book:
         assert book.find_grade("q3", toy.NAME, toy.NAME, "ann").needs_manual_grade
+
+
+def test_an_instructors_mark_survives_new_checks(group, monkeypatch):
+    """`--resume` marks everything again where a package has another version; what a person gave stays."""
+    group.hand_in("ann", **toy.ANSWERS)
+    group.grade()
+    with group.book() as book:
+        book.find_grade("q3", toy.NAME, toy.NAME, "ann").manual_score = 3
+        book.db.commit()
+    before = group.versions()
+    monkeypatch.setattr(journal, "_versions", lambda: [("torch", "0.0")])
+    assert group.grade("--resume") == 0
+    assert group.versions().isdisjoint(before)
+    assert group.scores() == {"ann": "9"}
 
 
 def test_the_same_secret_gives_the_same_results(group, tmp_path):

@@ -110,6 +110,7 @@ DECIDES = [
     ("wire/learner.py", "00_start_here"),
     ("instructions.py", "06_full_fine_tuning"),
     ("world/lexicon.py", "06_full_fine_tuning"),
+    ("datasets/dialogues.py", "06_full_fine_tuning"),
     ("measure/evaluation.py", "07_catastrophic_forgetting"),
     ("grading/run/worker.py", "00_start_here"),
     ("grading/run/executor.py", "00_start_here"),
