@@ -1,6 +1,7 @@
 """Exercise 08: its solution, its stub, plausible wrong answers with the words they get, and other right ones."""
 
 import copy
+import hashlib
 import json
 import multiprocessing
 import shutil
@@ -451,7 +452,23 @@ def scored(held, folder):
     return held["accuracy"](held["judged"](model, list(test["text"])), test["label"])
 
 
+@pytest.fixture
+def labelled_once(monkeypatch):
+    """Weights that many cards are about label the same reviews once, not once a card."""
+    label, known = transfer_learning._labels, {}
+
+    def labels(model, texts):
+        state = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
+        key = hashlib.sha256(state + "\n".join(texts).encode()).digest()
+        if key not in known:
+            known[key] = label(model, texts)
+        return known[key]
+
+    monkeypatch.setattr(transfer_learning, "_labels", labels)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("labelled_once")
 def test_a_finished_model(course, finished, spoilt, tmp_path):
     held, folder = finished
     score = scored(held, folder)
