@@ -207,8 +207,8 @@ def whole_safetensors(path: Path) -> bool:
     return path.stat().st_size == 8 + length + max(ends, default=0)
 
 
-def try_walls() -> str:
-    """The wall that grading would put around learners' code here, with how many of its canaries were held.
+def try_sandboxes() -> str:
+    """The sandbox that grading would put around learners' code here, with how many of its canaries were held.
 
     It is put up, and its canaries fly. Raises `SandboxError` when none holds.
     """
@@ -234,11 +234,11 @@ def check_sandbox() -> Check:
         return Check("sandbox", "warn", "there is none for this system", advice)
     landlock = f"Landlock {f'version {version()}' if version() else 'is missing'}"
     try:
-        level = try_walls()
+        level = try_sandboxes()
     except SandboxError as error:
         return Check("sandbox", "warn", f"{error}; {landlock}", advice)
     name, held = level.split()
-    detail = {"bwrap": "bubblewrap works", "container": "without bubblewrap, the inner wall alone"}[name]
+    detail = {"bwrap": "bubblewrap works", "container": "without bubblewrap, the inner sandbox alone"}[name]
     detail = f"{detail}; {landlock}; {held} canaries held"
     return Check("sandbox", "ok", detail) if name == "bwrap" else Check("sandbox", "warn", detail, advice)
 

@@ -140,12 +140,12 @@ LINUX = pytest.mark.skipif(doctor.platform.system() != "Linux", reason="there is
     ("level", "status"), [("bwrap 9/9", "ok"), ("container 9/9", "warn"), (None, "warn")]
 )
 def test_the_sandbox_is_the_wall_that_holds(monkeypatch, level, status):
-    def walls():
+    def sandboxes():
         if level is None:
             raise SandboxError("no sandbox holds here")
         return level
 
-    monkeypatch.setattr(doctor, "try_walls", walls)
+    monkeypatch.setattr(doctor, "try_sandboxes", sandboxes)
     check = doctor.check_sandbox()
     assert check.status == status
     assert ("apt install bubblewrap" in check.advice) == (status == "warn")
@@ -155,7 +155,7 @@ def test_the_sandbox_is_the_wall_that_holds(monkeypatch, level, status):
 @LINUX
 def test_the_walls_are_really_tried():
     try:
-        found = doctor.try_walls()
+        found = doctor.try_sandboxes()
     except SandboxError as error:
         found = str(error)
     assert re.match(r"(bwrap|container) (\d+)/\2$|no sandbox holds", found)

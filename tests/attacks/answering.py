@@ -1,4 +1,4 @@
-"""Attacks on the second wall: what the learner's process sends to the trusted side."""
+"""Attacks on the codec: what the learner's process sends to the trusted side."""
 
 from tests.attacks.attack import Attack, family
 

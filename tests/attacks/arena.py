@@ -146,7 +146,7 @@ class Arena:
         for path in (self.folder, *self.folder.rglob("*")):
             if (
                 not path.is_symlink() and not path.is_fifo()
-            ):  # only walls may stand between them and the secrets
+            ):  # only the sandbox may stand between them and the secrets
                 path.chmod(
                     0o777
                     if "drop" in path.parts

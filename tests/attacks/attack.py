@@ -18,7 +18,7 @@ class Attack:
     dict), or ``files`` (by name; bytes, or a function that makes something else at a path). ``keeps``: the honest
     questions whose points it must keep; ``earns``: those whose answer is right in itself, whatever was put around
     it. ``says``: words that must stand in its report. ``wild``: only to be run
-    where a wall was shown to hold, because without one it would hurt this machine.
+    where a sandbox was shown to hold, because without one it would hurt this machine.
     """
 
     name: str

@@ -32,7 +32,9 @@ def main(argv=None):
         "--batch", type=int, default=60, metavar="N", help="attacks in one run of the grader (60)"
     )
     parser.add_argument("--sandbox", help="passed on to course grade")
-    parser.add_argument("--tame", action="store_true", help="leave out what needs a wall to be tried at all")
+    parser.add_argument(
+        "--tame", action="store_true", help="leave out what needs a sandbox to be tried at all"
+    )
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     options = parser.parse_args(argv)
     unknown = sorted(set(options.only) - BY_NAME.keys())

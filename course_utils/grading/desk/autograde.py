@@ -26,7 +26,7 @@ from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, hand
 from course_utils.grading.run import batch, executor
 from course_utils.grading.run.batch import Grader, Judged, Submission
 from course_utils.grading.run.journal import Entry, Journal
-from course_utils.grading.run.warm import SANDBOXES, SandboxError
+from course_utils.grading.run.warm import CHOICES, SandboxError
 from course_utils.grading.run.zygote import warm_up
 from course_utils.grading.sandbox.confine import Caps
 from course_utils.install import ROOT
@@ -171,7 +171,7 @@ def _results(entry: Entry) -> list[reports.QuestionResult]:
 
 
 def _announce(level: str, reached: dict[str, str]) -> None:
-    """Say which wall stands, and what was tried to get through it."""
+    """Say which sandbox stands, and what was tried to get through it."""
     tqdm.write(
         f"sandbox: {level}" + ("" if reached else ", as asked: learners' code runs as you"), file=sys.stderr
     )
@@ -266,9 +266,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--sandbox",
-        choices=SANDBOXES,
+        choices=CHOICES,
         default="auto",
-        help="the wall around learners' code: the best that holds (auto), or this one and no other",
+        help="the sandbox around learners' code: the best that holds (auto), or this one and no other",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on where a run into the same folder was stopped"

@@ -51,7 +51,7 @@ def read_secret(path: Path) -> bytes:
 
 
 class JudgeOutside(NbGraderPreprocessor):
-    """Replaces nbgrader's Execute: runs the answers in a child behind a wall, and the checks here."""
+    """Replaces nbgrader's Execute: runs the answers in a child in a sandbox, and the checks here."""
 
     release_directory = Unicode("release", help="Where the released notebooks are.").tag(config=True)
     secret_file = Unicode(SECRET_FILE, help="Where the grader's secret is.").tag(config=True)

@@ -191,7 +191,7 @@ class _Judge:
 
 
 def _serve(wire: connection.Connection, grader: Grader) -> None:
-    """A judging process: put the wall up and say so, then judge what comes."""
+    """A judging process: put the sandbox up and say so, then judge what comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):  # AttributeError: not Linux
         die_with_parent()
@@ -199,7 +199,7 @@ def _serve(wire: connection.Connection, grader: Grader) -> None:
     try:
         nursery.open()
     except SandboxError as error:
-        wire.send(("no wall", str(error), {}))
+        wire.send(("no sandbox", str(error), {}))
         return
     wire.send(("ready", nursery.level, nursery.reached))
     while (submission := wire.recv()) is not None:
@@ -216,7 +216,7 @@ def judge_all(
     """Judge submissions, `jobs` at a time, in whatever order they are done.
 
     `say` is told the sandbox's level and what its canaries reached, as soon as the first
-    wall stands. Raises `SandboxError` when none can.
+    sandbox stands. Raises `SandboxError` when none can.
     """
     waiting = deque((submission, 1) for submission in submissions)
     judges = [_Judge(grader) for _ in range(min(jobs, len(submissions)))]
@@ -226,7 +226,7 @@ def judge_all(
         while judges:
             for judge in _ready(judges):
                 kind, found, reached = _received(judge)
-                if kind == "no wall":
+                if kind == "no sandbox":
                     false_starts += 1
                     if not said or false_starts > FALSE_STARTS:
                         raise SandboxError(found)
@@ -270,7 +270,7 @@ def _received(judge: _Judge) -> tuple:
     try:
         return judge.wire.recv()
     except (EOFError, OSError):
-        return ("died" if judge.task else "no wall"), "the judging process ended before it began", {}
+        return ("died" if judge.task else "no sandbox"), "the judging process ended before it began", {}
 
 
 def _again(

@@ -3,7 +3,7 @@
 Trusted side. From a submission only the *source of its answer cells* is taken,
 matched by grade id, and put into the released notebook; nothing else of it counts.
 The cells run in a child (`worker`) that a warm process has forked
-behind a wall (`warm`). At a check cell the question's check runs
+in a sandbox (`warm`). At a check cell the question's check runs
 here and asks the child for plain data.
 """
 
@@ -64,7 +64,7 @@ class Graded:
 
     `seconds` is how long it took, `cells` how much of that the learner's cells ran, `used`
     what the learner's processes used and `own` the processor seconds of judging, `sandbox` the
-    wall they ran behind and how many of its canaries were held.
+    sandbox they ran behind and how many of its canaries were held.
     """
 
     notebook: NotebookNode
@@ -449,7 +449,7 @@ def grade(
 
     `sources` comes from `read_submission`; `key_of` gives the key a
     question's data are drawn from (see `secret_keys`); `nursery` is where the
-    learner's process comes from, and so says behind which wall it runs. Raises
+    learner's process comes from, and so says in which sandbox it runs. Raises
     `Ungradable` if no child can be started.
     """
     settle()

@@ -1,8 +1,8 @@
-"""The trusted side of the warm process: start it behind a wall, and have it fork children.
+"""The trusted side of the warm process: start it in a sandbox, and have it fork children.
 
 A `Warm` is one process that has imported the stack and has never seen a learner's
 code (`zygote`). `start` gives a fresh `Child` of
-it, one at a time. Which wall stands is chosen by `behind_a_wall`, which believes its
+it, one at a time. Which sandbox stands is chosen by `_in_a_sandbox`, which believes its
 canaries and nothing else.
 """
 
@@ -28,10 +28,10 @@ from course_utils import catalog, session
 from course_utils.grading.sandbox import bubblewrap, places
 from course_utils.grading.sandbox.canaries import CANARIES
 from course_utils.grading.sandbox.confine import Caps, Confinement
-from course_utils.grading.sandbox.walls import WALLS, Wall, acceptable
+from course_utils.grading.sandbox.kinds import SANDBOXES, Sandbox, acceptable
 from course_utils.wire.pipes import Pipe
 
-SANDBOXES = ("auto", *WALLS)
+CHOICES = ("auto", *SANDBOXES)
 START_SECONDS = 300.0  # imports on a machine that does other things as well
 ANSWER_SECONDS = 120.0
 _FIRST_USER, _USERS = 20_000, 40_000  # ordinary users that are nobody's, also in a container of 65,536
@@ -84,7 +84,7 @@ STACK = (
 
 
 class SandboxError(Exception):
-    """No wall, or not the one that was asked for; the message says why and what to do."""
+    """No sandbox, or not the one that was asked for; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,16 @@ class Child:
 
 
 class Warm:
-    """One warm process behind a wall.
+    """One warm process in a sandbox.
 
     Raises `SandboxError` when it does not start. `level` says what was reached.
     """
 
-    def __init__(self, wall: Wall, imports: tuple[str, ...] = (), caps: Caps = Caps()) -> None:
-        self.wall = wall
-        self.level = wall.name
+    def __init__(self, sandbox: Sandbox, imports: tuple[str, ...] = (), caps: Caps = Caps()) -> None:
+        self.sandbox = sandbox
+        self.level = sandbox.name
         self._imports = imports
-        self._home = None if wall.namespaces else Path(tempfile.mkdtemp(prefix="course-worker-"))
+        self._home = None if sandbox.namespaces else Path(tempfile.mkdtemp(prefix="course-worker-"))
         self._data = shared_data(imports)
         self.confinement = self._make_confinement(caps)
         self._unread = b""
@@ -144,23 +144,23 @@ class Warm:
     def _make_confinement(self, caps: Caps) -> Confinement:
         scratch = bubblewrap.SCRATCH if self._home is None else str(self._home)
         user = None
-        if self.wall.confined and os.getuid() == 0:
+        if self.sandbox.confined and os.getuid() == 0:
             user = _FIRST_USER + secrets.randbelow(_USERS)  # another grader may be at work
-        read = places.visible(self._data) if self.wall.confined else []
+        read = places.visible(self._data) if self.sandbox.confined else []
         sees_others = (
-            user is not None and places.closed_to_others(read, above=self.wall.shares_folders) is not None
+            user is not None and places.closed_to_others(read, above=self.sandbox.shares_folders) is not None
         )
         # A folder that others use too is only for a user who can't read what is theirs.
         own = user is not None and not sees_others
-        shared = bubblewrap.SHARED if self.wall.namespaces else ("/dev/shm",) if own else ()
+        shared = bubblewrap.SHARED if self.sandbox.namespaces else ("/dev/shm",) if own else ()
         if self._home is not None and user is not None:
             os.chown(self._home, user, user)
-        return Confinement(self.wall.name, scratch, tuple(shared), tuple(read), user, sees_others, caps)
+        return Confinement(self.sandbox.name, scratch, tuple(shared), tuple(read), user, sees_others, caps)
 
     def _launch(self) -> tuple[subprocess.Popen, socket.socket]:
         ours, theirs = socket.socketpair()
         inner = [sys.executable, "-P", "-s", "-c", _BOOT, str(places.ROOT), str(theirs.fileno())]
-        command = bubblewrap.command(inner, list(self.confinement.read)) if self.wall.namespaces else inner
+        command = bubblewrap.command(inner, list(self.confinement.read)) if self.sandbox.namespaces else inner
         environment = clean_environment(Path(self.confinement.scratch)) | {
             "COURSE_SHARED_DATA": self._data[0] if self._data else ""
         }
@@ -201,10 +201,10 @@ class Warm:
         self._send({"do": "probe", "confinement": asdict(self.confinement), "arguments": arguments})
         reply = self._receive(START_SECONDS)
         if "reached" not in reply:
-            raise SandboxError(f"the wall cannot be put up: {reply.get('fault', 'no reply')}")
+            raise SandboxError(f"the sandbox cannot be put up: {reply.get('fault', 'no reply')}")
         reached = {claim: reply["reached"].get(claim, "was not tried") for claim in CANARIES}
         held = sum(not found for found in reached.values())
-        self.level = self.wall.level(held, len(reached))
+        self.level = self.sandbox.level(held, len(reached))
         return reached
 
     def start(self) -> Child:
@@ -248,7 +248,7 @@ class Warm:
         atexit.unregister(self.close)
         self._control.close()
         try:
-            self._process.wait(1 if self.wall.namespaces else ANSWER_SECONDS)
+            self._process.wait(1 if self.sandbox.namespaces else ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -314,7 +314,7 @@ def shared_data(imports: tuple[str, ...]) -> list[str]:
 class Nursery:
     """Where a grader's children come from: one warm process, replaced when it is gone.
 
-    It stands behind the wall that was asked for, or for "auto" the best that holds. Nothing
+    It stands in the sandbox that was asked for, or for "auto" the best that holds. Nothing
     is ever run behind less; `start` raises `SandboxError` instead.
     """
 
@@ -326,7 +326,7 @@ class Nursery:
         caps: Caps = Caps(),
     ) -> None:
         try:
-            self._walls = acceptable(asked)
+            self._sandboxes = acceptable(asked)
         except ValueError as error:
             raise SandboxError(str(error)) from None
         self._imports, self._secrets, self._caps = imports, secrets, caps
@@ -345,7 +345,7 @@ class Nursery:
             self._warm, self._owner = None, os.getpid()
         if self._warm is None or not self._warm.alive:
             self.close()
-            self._warm = self._behind_a_wall()
+            self._warm = self._in_a_sandbox()
             self.level = self._warm.level
         return self._warm
 
@@ -355,16 +355,16 @@ class Nursery:
             self._warm.close()
         self._warm = None
 
-    def _behind_a_wall(self) -> Warm:
+    def _in_a_sandbox(self) -> Warm:
         faults = []
-        for wall in self._walls:
+        for sandbox in self._sandboxes:
             try:
-                warm = Warm(wall, self._imports, self._caps)
-                self.reached = _tried(warm, list(self._secrets)) if wall.confined else {}
-                self._walls = (wall,)  # whoever stands in for it later stands behind the same
+                warm = Warm(sandbox, self._imports, self._caps)
+                self.reached = _tried(warm, list(self._secrets)) if sandbox.confined else {}
+                self._sandboxes = (sandbox,)  # whoever stands in for it later stands behind the same
                 return warm
             except SandboxError as error:
-                faults.append(f"{wall.name}: {error}")
+                faults.append(f"{sandbox.name}: {error}")
         raise SandboxError(
             "no sandbox holds here. " + "; ".join(faults) + ". On Debian or Ubuntu: apt install bubblewrap; "
             "elsewhere grade in a Linux container, as root in it. `--sandbox none` grades without a sandbox."
@@ -386,5 +386,5 @@ def _tried(warm: Warm, secrets: list[str]) -> dict[str, str]:
 
 @cache
 def default_nursery() -> Nursery:
-    """For whoever has no other: the best wall there is, and only the shell imported beforehand."""
+    """For whoever has no other: the best sandbox there is, and only the shell imported beforehand."""
     return Nursery()

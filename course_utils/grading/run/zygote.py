@@ -1,6 +1,6 @@
 """The warm process: imports the stack once, and forks a child for every submission.
 
-It runs inside the outer wall and never runs a learner's code itself. The grader
+It runs inside the outer sandbox and never runs a learner's code itself. The grader
 (`warm`) talks to it over one socket, in lines of JSON: `start`
 comes with two descriptors, the child's ends of its pipes; `interrupt` and `stop` are for
 the child that runs now. There is one at a time, and when it ends, however it ends, every
@@ -63,7 +63,7 @@ class Learner:
         if held > self.confinement.caps.memory:
             self.why = f"its processes held more than {self.confinement.caps.memory / 2**30:.1f} GB of memory"
         elif (
-            not self.confinement.wall.namespaces
+            not self.confinement.sandbox.namespaces
             and _size_of(self.confinement.scratch) > self.confinement.caps.disk
         ):
             self.why = f"it wrote more than {self.confinement.caps.disk / 2**30:.1f} GB"
@@ -85,7 +85,7 @@ class Learner:
                 os._exit(1)  # with us goes the whole namespace, and the grader starts another
             time.sleep(0.002)
         for place in (self.confinement.scratch, *self.confinement.shared):
-            _empty(place, None if self.confinement.wall.namespaces else self.confinement.user)
+            _empty(place, None if self.confinement.sandbox.namespaces else self.confinement.user)
         if usage is None:
             return {"seconds": 0.0, "memory": self.peak}
         peak = max(self.peak, usage.ru_maxrss * 1024 - self._own)

@@ -1,7 +1,7 @@
-"""The wall around a learner's code.
+"""The sandbox around a learner's code.
 
-Outside (trusted): `places` says what may be seen, `bubblewrap` writes the outer wall's
-command line, `walls` chooses a wall and looks at what its canaries found.
+Outside (trusted): `places` says what may be seen, `bubblewrap` writes the outer sandbox's
+command line, `kinds` names the sandboxes and looks at what its canaries found.
 Inside: `confine` shuts the forked child in (`landlock`, `seccomp`, limits, an ordinary
 user), `canaries` try to get out.
 

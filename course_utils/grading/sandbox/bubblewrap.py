@@ -1,4 +1,4 @@
-"""The outer wall: bubblewrap, with namespaces of its own for users, processes, IPC, network and mounts."""
+"""The outer sandbox: bubblewrap, with namespaces of its own for users, processes, IPC, network and mounts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def program() -> str | None:
 
 
 def command(inner: list[str], read: list[str]) -> list[str]:
-    """The command line that runs `inner` behind the wall, with `read` in its place and read-only.
+    """The command line that runs `inner` in the sandbox, with `read` in its place and read-only.
 
     The command is the first process of its namespace: when it ends, everything in there does.
     """

@@ -1,4 +1,4 @@
-"""Shut this process in, before it runs a learner's code: the inner wall.
+"""Shut this process in, before it runs a learner's code: the inner sandbox.
 
 `confine` is called once in a child that was just forked. What it cannot do here it
 leaves out; what then really holds is found out by the canaries, not believed.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils.grading.sandbox import landlock, seccomp
-from course_utils.grading.sandbox.walls import WALLS, Wall
+from course_utils.grading.sandbox.kinds import SANDBOXES, Sandbox
 
 _NEW_MOUNTS, _NEW_IPC, _NEW_USER = 0x20000, 0x8000000, 0x10000000  # unshare(2)
 _PRIVATE = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
@@ -46,7 +46,7 @@ class Caps:
 class Confinement:
     """How to shut a child in. `scratch` is its home; `shared` are its other writable folders."""
 
-    sandbox: str  # the name of its wall
+    kind: str  # the name of its sandbox
     scratch: str
     shared: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
@@ -55,33 +55,33 @@ class Confinement:
     caps: Caps = field(default_factory=Caps)
 
     @property
-    def wall(self) -> Wall:
+    def sandbox(self) -> Sandbox:
         """What stands around it."""
-        return WALLS[self.sandbox]
+        return SANDBOXES[self.kind]
 
     @property
     def is_alone(self) -> bool:
         """Whether its user, or all that it sees, is its own."""
-        return self.wall.namespaces or self.user is not None
+        return self.sandbox.namespaces or self.user is not None
 
 
 def confine(confinement: Confinement) -> None:
-    """Shut this process in. Raises `OSError` where a wall that was asked for cannot stand."""
+    """Shut this process in. Raises `OSError` where a sandbox that was asked for cannot stand."""
     hide_memory(False)  # as the warm process is
-    if not confinement.wall.confined:
+    if not confinement.sandbox.confined:
         _limit(confinement)
         return
-    if confinement.wall.namespaces:
+    if confinement.sandbox.namespaces:
         _fresh_places(confinement)
     if confinement.user is not None:
         _become(confinement.user, _READ_ALL if confinement.sees_others else 0)
-    if confinement.wall.namespaces and not confinement.sees_others:
+    if confinement.sandbox.namespaces and not confinement.sees_others:
         with suppress(OSError):  # not every machine lets an ordinary user have one inside another
             _own_user_namespace()
     _keep_capabilities(_READ_ALL if confinement.sees_others else 0)
     _limit(confinement)
     landlock.restrict([*confinement.read, "/proc"], [confinement.scratch, *confinement.shared, *DEVICES])
-    # Without walls around the files a socket's path might lead to somebody's agent.
+    # Without a sandbox around the files a socket's path might lead to somebody's agent.
     seccomp.restrict(connect=confinement.is_alone)
 
 

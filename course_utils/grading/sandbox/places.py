@@ -1,6 +1,6 @@
 """What a learner's code may see of this machine: the system, Python with its packages, and the course.
 
-One list serves both walls. Of `course_utils` everything is seen but `HIDDEN`, and of
+One list serves both sandboxes. Of `course_utils` everything is seen but `HIDDEN`, and of
 `grading` only what runs inside.
 """
 
@@ -25,7 +25,7 @@ INSIDE = (
     "grading/sandbox/confine.py",
     "grading/sandbox/landlock.py",
     "grading/sandbox/seccomp.py",
-    "grading/sandbox/walls.py",
+    "grading/sandbox/kinds.py",
 )
 SYSTEM = (
     "/usr",

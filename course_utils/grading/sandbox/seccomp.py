@@ -5,7 +5,7 @@ the kernel by prctl(2). A library would bring a dependency that is not on every 
 (pyseccomp needs libseccomp), and all that is wanted is a list of refused numbers, which
 tests and canaries try one by one. The list holds what reaches other processes, the
 kernel's inside, mounts and namespaces, and every socket but Unix ones; what it leaves out
-is bounded by the other walls.
+is bounded by what else stands around it.
 
 Numbers: `asm/unistd_64.h` (x86-64) and `asm-generic/unistd.h` (arm64, and everything above 423).
 """

@@ -2,7 +2,7 @@
 bounds on everything that comes in.
 
 Why a server of its own: files are sent by the kernel (sendfile) and received in large blocks, an answer can
-be cut on purpose in the middle of its body, and behind the grader's wall it listens at a Unix socket.
+be cut on purpose in the middle of its body, and in the grader's sandbox it listens at a Unix socket.
 docs/decisions/01 weighs it against an ASGI server. Request lines and headers are parsed by the standard
 library's http.server.
 """

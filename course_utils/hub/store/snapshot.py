@@ -1,4 +1,4 @@
-"""A Hub's state as plain data, to cross the wall between a learner's process and the
+"""A Hub's state as plain data, to cross the border between a learner's process and the
 grader's, and back into a view.
 
     {"format": 1,

@@ -1,4 +1,4 @@
-"""The warm process and its children, behind each wall that this machine can have: what is held, and what is left."""
+"""The warm process and its children, in each sandbox that this machine can have: what is held, and what is left."""
 
 import os
 import time
@@ -20,7 +20,7 @@ CAPS = Caps(memory=2**29, disk=2**24, processes=16, files=128, seconds=60)
 
 @pytest.fixture(scope="module", params=["bwrap", "container"])
 def nursery(request, tmp_path_factory):
-    """A nursery behind one of the walls, with small caps and a secret that nobody may read."""
+    """A nursery in one of the sandboxes, with small caps and a secret that nobody may read."""
     secret = tmp_path_factory.mktemp("grader") / "secret"
     secret.write_text("the seed")
     nursery = Nursery(request.param, secrets=(str(secret), str(secret.parent)), caps=CAPS)
@@ -85,7 +85,7 @@ def end_soon(processes, seconds=60):
     return True
 
 
-# --- the wall -----------------------------------------------------------------------------------------
+# --- the sandbox -----------------------------------------------------------------------------------------
 
 
 def test_every_canary_was_held(nursery):
@@ -225,7 +225,7 @@ def test_what_a_dead_child_left_ends_at_once(nursery):
 
 
 def test_a_strangers_file_that_goes_away_meanwhile_stops_nothing(monkeypatch, tmp_path):
-    """/dev/shm may be everybody's, where no other wall than the user stands."""
+    """/dev/shm may be everybody's, where no other sandbox than the user stands."""
     monkeypatch.setattr(zygote, "_listed", lambda folder: ["gone", "left"])
     (tmp_path / "left").write_text("x")
     zygote._empty(str(tmp_path), os.getuid())
@@ -301,7 +301,7 @@ def test_the_published_datasets_are_made_once_for_all(nursery):
         warm_one.close()
 
 
-# --- choosing a wall ----------------------------------------------------------------------------------
+# --- choosing a sandbox ----------------------------------------------------------------------------------
 
 
 def test_none_is_only_had_when_it_is_asked_for(monkeypatch):
@@ -315,12 +315,12 @@ def test_none_is_only_had_when_it_is_asked_for(monkeypatch):
         Nursery("auto").open()
 
 
-def test_without_bubblewrap_the_inner_wall_stands(monkeypatch):
+def test_without_bubblewrap_the_inner_sandbox_stands(monkeypatch):
     """What a machine without bubblewrap does: auto means the next best, or an error that says what fails."""
     monkeypatch.setattr(warm.bubblewrap, "program", lambda: "/nowhere/bwrap")
     nursery = Nursery("auto")
     try:
-        reached = nursery.open().wall.name
+        reached = nursery.open().sandbox.name
     except SandboxError as error:
         reached = str(error)
     finally:
@@ -328,7 +328,7 @@ def test_without_bubblewrap_the_inner_wall_stands(monkeypatch):
     assert reached == "container" or "container: the canary" in reached
 
 
-def test_an_unknown_wall_is_refused():
+def test_an_unknown_sandbox_is_refused():
     with pytest.raises(SandboxError, match="choose one of auto"):
         Nursery("moat")
 

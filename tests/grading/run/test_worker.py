@@ -141,7 +141,7 @@ def test_importing_the_worker_is_light():
 
 
 def test_a_child_starts_soon():
-    with Notebook(Clocks()):  # the first one builds the wall
+    with Notebook(Clocks()):  # the first one builds the sandbox
         pass
     started = time.monotonic()
     with Notebook(Clocks()):

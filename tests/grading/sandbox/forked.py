@@ -1,4 +1,4 @@
-"""Run a function in a forked child of its own: walls cannot be taken down again."""
+"""Run a function in a forked child of its own: a sandbox cannot be taken down again."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The outer wall's command line; that it holds is for the canaries (tests/grading/test_warm.py)."""
+"""The outer sandbox's command line; that it holds is for the canaries (tests/grading/test_warm.py)."""
 
 from course_utils.grading.sandbox import bubblewrap
 

@@ -24,7 +24,7 @@ def places(tmp_path):
 
 
 def tried(places, action):
-    """The outcome of an action after the wall is up."""
+    """The outcome of an action after the sandbox is up."""
 
     def inside():
         landlock.restrict(

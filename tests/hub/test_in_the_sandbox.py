@@ -1,4 +1,4 @@
-"""A Hub where no port can be had, as behind the grader's wall."""
+"""A Hub where no port can be had, as in the grader's sandbox."""
 
 import json
 import platform
