@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from course_utils.bench import forgetting
-from course_utils.bench.forgetting import METHODS, Stop, Training, Trial
+from course_utils.bench.forgetting import METHODS, SEEDS, STOPS, Stop, Training, Trial
 from course_utils.measure.scores import Score
+
+TRIALS, TRAININGS = forgetting.trials(), forgetting.trainings()
 
 
 def score(value, n=4):
@@ -16,6 +18,31 @@ TRIAL = Trial("full", 1e-3, 100, score(0.5), {"torch": "2"})
 TRAINING = Training(
     "LoRA", 1e-2, 0, [Stop(step, score(step / 100), score(0), score(1)) for step in (0, 50)], {}
 )
+
+
+def test_every_rate_was_tried_and_every_method_was_run_with_each_seed():
+    assert [(run.method, run.learning_rate) for run in TRIALS] == [
+        (name, rate) for name, method in METHODS.items() if len(method.rates) > 1 for rate in method.rates
+    ]
+    assert [(run.method, run.seed) for run in TRAININGS] == [
+        (name, seed) for name in METHODS for seed in SEEDS
+    ]
+
+
+@pytest.mark.parametrize("run", TRAININGS, ids=lambda run: f"{run.method}, seed {run.seed}")
+def test_a_kept_run_is_at_its_methods_rate_and_ends_where_it_has_learned(run):
+    assert run.learning_rate == forgetting.best_rate(run.method, TRIALS)
+    assert tuple(stop.step for stop in run.stops) == STOPS[: len(run.stops)]
+    assert all(stop.rouge_l.n == stop.exact_match.n == forgetting.ROWS for stop in run.stops)
+    assert run.stops[0] == TRAININGS[0].stops[0]  # all begin with the same model and the same rows
+    reached = [stop.rouge_l.value >= forgetting.QUALITY for stop in run.stops]
+    assert reached == [False] * (len(reached) - 1) + [True]
+    assert {"torch", "transformers", "peft", "world"} <= run.versions.keys()
+
+
+def test_saved_runs_are_printed_and_none_is_trained(capsys):
+    assert forgetting.main(["LoRA", "--saved"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(METHODS["LoRA"].rates) + len(SEEDS)
 
 
 def test_a_best_rate_needs_all_trials_but_a_single_one_needs_none():
