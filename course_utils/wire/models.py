@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import re
 import tempfile
@@ -217,6 +218,8 @@ def rebuild(folder: Folder) -> Any:
     except CodecError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise  # of the grader's own disk
         raise CodecError(
             f"the model could not be rebuilt: {type(error).__name__}: {str(error)[:200]}"
         ) from error

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from nbformat import NotebookNode
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from course_utils.checks.framework import load_exercise
@@ -31,6 +32,7 @@ from course_utils.grading.run.zygote import warm_up
 from course_utils.grading.sandbox.confine import Caps
 from course_utils.install import ROOT
 
+AGAIN = "make room, if the disk is full, and go on with the same command and --resume"
 _STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}\Z")
 
 
@@ -65,6 +67,7 @@ class Grading:
         self.journal = Journal(out / "journal")
         self.grader = grader
         self.done: list[Entry] = []
+        self.missing: list[str] = []  # what could not be written, and why
 
     def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
         """Judge and write every submission; with `resume`, what the journal
@@ -117,8 +120,14 @@ class Grading:
             why=judged.why,
             again=judged.again,
         )
-        self.journal.put(entry)
+        try:
+            self.journal.put(entry)
+        except OSError as error:  # its marks are written all the same; `--resume` judges it once more
+            self._miss(entry, "its line in the journal", error)
         return entry
+
+    def _miss(self, entry: Entry, what: str, error: object) -> None:
+        self.missing.append(f"{entry.student} {entry.exercise}: {what} ({error})")
 
     def _write(self, entry: Entry) -> None:
         """Bring an entry to its places, unless it is there already."""
@@ -127,10 +136,12 @@ class Grading:
             try:
                 self.writer.write(entry)
             except WriteError as error:
+                self._miss(entry, "its marks and notebooks", error)
                 entry = self._unwritten(entry, entry.notebook, str(error))
-            self._feedback(entry)
+            whole = self._feedback(entry)
             entry.own = round(entry.own + time.process_time() - begun, 2)
-            self.journal.written(entry)
+            if whole:  # else `--resume` finds the notebook in the journal, and writes everything again
+                self._noted(entry)
         if entry.why:
             tqdm.write(f"ungraded {entry.student} {entry.exercise}: {entry.why}", file=sys.stderr)
         entry.notebook = None
@@ -144,11 +155,20 @@ class Grading:
         entry.reports, entry.notebook = stand_in.reports, stand_in.notebook
         return entry
 
-    def _feedback(self, entry: Entry) -> None:
+    def _feedback(self, entry: Entry) -> bool:
+        """Whether the pages could be written."""
         try:
             self.writer.write_feedback(entry)
         except Exception as error:
-            tqdm.write(f"{entry.student} {entry.exercise}: no feedback ({error})", file=sys.stderr)
+            self._miss(entry, "its pages", error)
+            return False
+        return True
+
+    def _noted(self, entry: Entry) -> None:
+        try:
+            self.journal.written(entry)
+        except OSError as error:
+            self._miss(entry, "in the journal, that all of it is written", error)
 
     def results(self) -> list[reports.QuestionResult]:
         """One result a question, of everything this run has brought to its place."""
@@ -193,7 +213,8 @@ def grade_class(
     """Grade every submission under `submitted` into `out`; returns all results as plain rows.
 
     Raises `GradeError` when there is nothing to grade, the exercises cannot be
-    released, or no sandbox of the kind asked for holds, and `Busy` while another run writes there.
+    released, no sandbox of the kind asked for holds, or not everything could be written (it
+    names what), and `Busy` while another run writes there.
     """
     submitted, out, solutions = submitted.resolve(), out.resolve(), solutions.resolve()
     submissions = _wanted(submitted, exercise, exercise_names(solutions))
@@ -249,11 +270,15 @@ def _grade(grading: Grading, submissions: list[Submission], jobs: int, resume: b
         raise GradeError(str(error)) from error
     rows = reports.write_results(out / "results.jsonl", grading.results())
     reports.write_grades(out / "grades.csv", grading.writer.database, rows)
+    if grading.missing:
+        raise GradeError("\n  ".join(["not everything could be written:", *grading.missing, AGAIN]))
     return rows
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The `course grade` command; exit code 0 when every submission has a result, faulty ones included."""
+    """The `course grade` command; exit code 0 when every submission has a result, faulty ones included, and
+    everything is written.
+    """
     parser = argparse.ArgumentParser(
         prog="course grade", description="Grade a class into nbgrader's gradebook."
     )
@@ -291,10 +316,21 @@ def main(argv: list[str] | None = None) -> int:
     except (GradeError, Busy, ValueError) as error:
         print(f"course grade: {error}", file=sys.stderr)
         return 1
+    except (OSError, SQLAlchemyError) as error:
+        print(f"course grade: {_fault(error)}; {AGAIN}", file=sys.stderr)
+        return 1
     grades = options.out / "grades.csv"
     print(grades.read_text(encoding="utf-8"), end="")
     print(f"\nwritten: {grades}, {options.out / 'results.jsonl'}, {options.out / 'feedback'}/")
     return 0
+
+
+def _fault(error: OSError | SQLAlchemyError) -> str:
+    """What could not be read or written, in a sentence."""
+    if isinstance(error, OSError):
+        place = f"{error.filename} " if error.filename else "the class's folder "
+        return f"{place}could not be written or read ({error.strerror or error})"
+    return f"the gradebook could not be written or read ({getattr(error, 'orig', error)})"
 
 
 if __name__ == "__main__":

@@ -180,19 +180,34 @@ class Writer:
         self._lay("submitted", entry, bare)
 
     def _lay(self, kind: str, entry: Entry, notebook: NotebookNode) -> None:
+        """A folder of nbgrader's, whole or not at all."""
         place = self.out / kind / entry.student / entry.exercise
+        place.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
-        released = self.out / "release" / entry.exercise
-        shutil.copytree(released, place, ignore=shutil.ignore_patterns("*.ipynb", *LITTER))
-        write_whole(place / f"{entry.exercise}.ipynb", nbformat.writes(notebook))
-        if entry.handed_in:
-            (place / "timestamp.txt").write_text(entry.handed_in, encoding="utf-8")
+        with tempfile.TemporaryDirectory(dir=self.out) as folder:
+            draft = Path(folder) / entry.exercise
+            released = self.out / "release" / entry.exercise
+            shutil.copytree(released, draft, ignore=shutil.ignore_patterns("*.ipynb", *LITTER))
+            write_whole(draft / f"{entry.exercise}.ipynb", nbformat.writes(notebook))
+            if entry.handed_in:
+                (draft / "timestamp.txt").write_text(entry.handed_in, encoding="utf-8")
+            os.replace(draft, place)
 
     def write_feedback(self, entry: Entry) -> None:
         """nbgrader's feedback and a page of ours, from the gradebook as it is now.
 
-        Raises `WriteError` with the reason if they can't be made.
+        Raises an exception with the reason if they can't be made; then none is there, and no half of one.
         """
+        try:
+            self._write_pages(entry)
+        except BaseException:
+            shutil.rmtree(self._pages(entry), ignore_errors=True)
+            raise
+
+    def _pages(self, entry: Entry) -> Path:
+        return self.out / "feedback" / entry.student / entry.exercise
+
+    def _write_pages(self, entry: Entry) -> None:
         if self._feedback is None:
             config = Config()
             configure(config, self.out)
@@ -210,7 +225,7 @@ class Writer:
             why=entry.why,
             late_penalty=submission.late_submission_penalty or 0.0,
         )
-        write_whole(self.out / "feedback" / entry.student / entry.exercise / "report.html", text)
+        write_whole(self._pages(entry) / "report.html", text)
 
 
 def _marks(exercise: Exercise, submission: SubmittedAssignment) -> dict[str, Mark]:
