@@ -428,6 +428,6 @@ def summary(battle: Battle) -> str:
     )
 
 
-def as_json(battle: Battle) -> str:
-    """The battle as JSON."""
-    return json.dumps(asdict(battle), indent=1)
+def as_plain(battle: Battle) -> dict:
+    """The battle as plain data."""
+    return asdict(battle)
