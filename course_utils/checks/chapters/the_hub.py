@@ -269,6 +269,7 @@ def choose(answer: Answer, draw: Draw) -> None:
         _same_choice(answer, *shelves["tie"])
         _same_choice(answer, *shelves["silent"])
     with part("none is an answer", points=1):
+        _some_choice(answer, *shelves["plain"])
         _same_choice(answer, *shelves["empty"])
 
 
@@ -357,6 +358,16 @@ def _same_choice(answer: Answer, models: Sequence[Mapping[str, Any]], task: str,
     if type(found) is not type(wanted):
         expect.equal(found, wanted, f"{call} among {told}")
     expect.true(found == wanted, f"{call} to be {wanted!r}", f"{found!r}; there were {told}")
+
+
+def _some_choice(answer: Answer, models: Sequence[Mapping[str, Any]], task: str, most: int) -> None:
+    """Something is chosen where something fits: whoever always says None has not seen when there is none."""
+    allowed = list(LICENCES[:2])
+    found = answer.call("choose", task, allowed, DATASET, most)
+    call = f"choose({task!r}, {allowed}, {DATASET!r}, {most})"
+    names = [model["id"] for model in models]
+    fits = isinstance(found, str) and found in names
+    expect.true(fits, f"{call} to be one of the models for this task", expect.show(found))
 
 
 def _told(model: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import difflib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -170,7 +171,9 @@ class _Reasons(logging.Logger):
     def error(self, msg: object, *args: object, **options: Any) -> None:
         text = str(msg) % args if args else str(msg)
         if text.startswith("Traceback") and not self.reason:
-            kind, _, said = text.strip().splitlines()[-1].partition(": ")
+            # an exception's line begins with its name; SQLAlchemy has lines of its own below it
+            lines = [line for line in text.strip().splitlines() if re.match(r"[A-Za-z_][\w.]*(: |\Z)", line)]
+            kind, _, said = lines[-1].partition(": ")
             self.reason = said or kind
 
 

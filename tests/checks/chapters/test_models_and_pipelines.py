@@ -496,7 +496,8 @@ def test_a_library_that_was_not_used(course):
 
 def test_a_tokenizer_that_was_not_learned_from_these_texts(course):
     elsewhere = [row["text"] for row in Draw(b"elsewhere").rows("general-text", 400, split="train")]
-    for source in (LETTERS, LETTERS_ONLY, f"elsewhere = {elsewhere!r}\n{LEARNED_ELSEWHERE}"):
+    few = f"elsewhere = {['a few words'] * 9!r}\n{LEARNED_ELSEWHERE}"  # nearly all is unknown: few tokens
+    for source in (LETTERS, LETTERS_ONLY, few, f"elsewhere = {elsewhere!r}\n{LEARNED_ELSEWHERE}"):
         assert points_of("q4", source, course) == 0
 
 

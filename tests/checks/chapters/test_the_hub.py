@@ -87,6 +87,7 @@ def test_choose(before):
             changed("q2", ("-max(results)", "max(results)")): "choose('plain-classification",
             changed("q2", (" if fit else None", "")): "to run",
             changed("q2", ("min(fit)[2]", "min(fit)")): "to be a text",
+            "def choose(*_): return None": "choose('plain-classification",
             changed("q2", ("filter=task", "search=task[:3]")): "choose",  # a wrong name, or a crash on what else is found
         },
         right=[
