@@ -82,7 +82,7 @@ return train(model, notices, learning_rate=1e-2)""")
 STUDENT = "from transformers import AutoModelForSequenceClassification\ndef teach(texts, said):\n    return AutoModelForSequenceClassification.from_pretrained(course.model('distilbert'), num_labels=said.shape[1], n_layers=2)"
 NOT_HERE = [
     ("the model as it came", TUNING, "q6", "import copy\ndef fine_tune(model, tokenizer, examples): return copy.deepcopy(model)", (), 1),
-    ("the model itself", TUNING, "q6", "def fine_tune(model, tokenizer, examples): return model", (), 0),
+    ("the model itself", TUNING, "q6", "def fine_tune(model, tokenizer, examples): return model", (), 1),
     ("random weights", TUNING, "q6", "def fine_tune(model, tokenizer, examples): return type(model)(model.config)", (), 1),
     ("the twin as it came", FORGETTING, "q5", "from transformers import AutoModelForSeq2SeqLM\nspecialist = AutoModelForSeq2SeqLM.from_pretrained(course.model('flan-t5'))", (), 3),
     ("the twin as it came", TRANSFER, "q4", "from transformers import AutoModelForMaskedLM\nadapted = AutoModelForMaskedLM.from_pretrained(course.model('distilbert'))", (), 0),
