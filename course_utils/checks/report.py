@@ -6,6 +6,7 @@ Plain data: `framework` makes it, `render` draws it, the grader stores it.
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import asdict, dataclass
 
 from course_utils.text import printable
@@ -96,6 +97,33 @@ def readable(text: str) -> str:
     return printable(text, MESSAGE_CHARACTERS)
 
 
+#: Names of the libraries that are no more, and what says the same today; lesson 06.3 has them in a table
+OLD_NAMES = {
+    "evaluation_strategy": "eval_strategy",
+    "warmup_ratio": "warmup_steps, a share if it is below 1",
+    "no_cuda": "use_cpu",
+    "per_gpu_train_batch_size": "per_device_train_batch_size",
+    "tokenizer": "processing_class",
+    "as_target_tokenizer": "tokenizer(text_target=…)",
+    "load_metric": "evaluate.load",
+    "AdamW": "torch.optim.AdamW",
+    "batch_encode_plus": "tokenizer(…)",
+    "encode_plus": "tokenizer(…)",
+}
+OLD_NAMES_LESSON = "lessons/06_full_fine_tuning/03_train.ipynb#If you come from 2023"
+_NO_SUCH = re.compile(
+    r"(?:unexpected keyword argument|has no attribute|cannot import name) '?(\w+)", re.ASCII
+)
+
+
+def _of_another_year(error: wire.Crashed) -> str:
+    """What an old name is called today, where a crash is about one; else ""."""
+    found = _NO_SUCH.search(error.message)
+    if found is None or found[1] not in OLD_NAMES:
+        return ""
+    return f" ({found[1]} is a name of another year; today: {OLD_NAMES[found[1]]}. See {OLD_NAMES_LESSON})"
+
+
 def explain(error: Exception) -> tuple[Rung, str, str]:
     """An exception as a rung of the ladder, what was expected, and what came, for people to read."""
     rung, expected, got = _explained(error)
@@ -106,12 +134,17 @@ def _explained(error: Exception) -> tuple[Rung, str, str]:
     if isinstance(error, Failed):
         return error.rung, error.expected, error.got
     if isinstance(error, wire.Missing):
-        return Rung.MISSING, f"`{error.path}` to be defined", "no such name; has its cell been run?"
+        return (
+            Rung.MISSING,
+            f"`{error.path}` to be defined",
+            "no such name; has its cell been run, and did it end without an error?",
+        )
     if isinstance(error, wire.NotStarted):
         return Rung.NOT_STARTED, f"`{error.path}` to be written", error.message or STUB
     if isinstance(error, wire.Crashed):
         where = f" at: {error.line}" if error.line else ""
-        return Rung.CRASHED, f"`{error.path}` to run", f"{error.kind}: {error.message}{where}"
+        came = f"{error.kind}: {error.message}{where}{_of_another_year(error)}"
+        return Rung.CRASHED, f"`{error.path}` to run", came
     if isinstance(error, wire.TimedOut):
         return Rung.TOO_SLOW, f"`{error.path}` to finish in time", f"it {error.message}"
     if isinstance(error, wire.Uncomputable):

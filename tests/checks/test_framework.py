@@ -2,14 +2,17 @@
 
 import json
 import pickle
+import re
 import sys
 from types import ModuleType
 
+import nbformat
 import pytest
 
 from course_utils.checks import expect, render
 from course_utils.checks.framework import Exercise, load_exercise, note, part, register, seed_key
-from course_utils.checks.report import Failed, Rung
+from course_utils.checks.report import OLD_NAMES, OLD_NAMES_LESSON, Failed, Rung
+from course_utils.install import ROOT
 from course_utils.wire import Asset
 from course_utils.wire.answer import LocalTransport
 
@@ -67,6 +70,28 @@ def test_each_message_says_what_was_expected_what_came_and_where_to_read():
     assert wrong.expected.startswith("f(number) to be ")
     assert wrong.got == "0"
     assert found.lesson == "lessons/x.ipynb"
+
+
+def old_fashioned(number):
+    from transformers import TrainingArguments
+
+    return TrainingArguments("nowhere", evaluation_strategy="steps")
+
+
+def test_an_old_name_is_told_its_new_one_and_where_the_table_is():
+    got = report(doubles, {"f": old_fashioned}).parts[0].got
+    assert "unexpected keyword argument 'evaluation_strategy'" in got
+    assert "today: eval_strategy. See lessons/06_full_fine_tuning/03_train.ipynb#If you come from 2023" in got
+    assert "another year" not in report(doubles, {"f": lambda n: len(n=3)}).parts[0].got
+
+
+@pytest.mark.parametrize("name", OLD_NAMES)
+def test_the_lesson_has_every_old_name_in_its_table(name):
+    path, _, section = OLD_NAMES_LESSON.partition("#")
+    cells = nbformat.read(ROOT / path, as_version=4).cells
+    (table,) = [cell.source for cell in cells if cell.source.startswith(f"## {section}\n")]
+    then = "\n".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))
+    assert re.search(rf"\b{name}\b", then)
 
 
 def test_a_failure_outside_a_part_ends_the_question():

@@ -204,14 +204,14 @@ def _expect_even(mixed: Sequence[str], old: Mapping[str, Sequence[str]], call: s
     totals = {task: count.total() for task, count in counts.items()}
     expect.true(
         max(totals.values()) - min(totals.values()) <= 2,
-        f"as many examples of each old task in {call}",
+        f"equally many examples of each old task in {call}",
         str(totals),
     )
     for task, count in counts.items():
         uses = [count[example] for example in old[task]]
         expect.true(
-            max(uses) - min(uses) <= 1, f"no {task} example used twice in {call} before each was used once",
-            f"one of them {max(uses)} times, another {min(uses)} times",
+            max(uses) - min(uses) <= 1, f"each {task} example equally often in {call}, give or take one",
+            f"one that is used {max(uses)} times, and another {min(uses)} times",
         )  # fmt: skip
 
 
@@ -361,8 +361,7 @@ def baseline(answer: Answer, draw: Draw) -> None:
         half = len(true) // 2
         for key in ("before", "after"):
             what = (
-                f"the second half of {key!r}: the batch holds each row twice, so each loss should "
-                "come twice and"
+                f"the second half of {key!r} (the batch holds each row twice, so each loss has to come twice)"
             )
             expect.all_close(found[key][half:], found[key][:half], what, tolerance=1e-4)
         expect.all_close(found["after"], after, "'after', the losses of 'tuned',", tolerance=1e-3)

@@ -190,6 +190,7 @@ def rouge_by_hand(answer: Answer, draw: Draw) -> None:
         ("", words[0]),
         ("It's 5 o'clock!", "it s 5 O clock"),
         (f"the {words[0]}_{words[1]} café", f"the {words[0]} {words[1]} caf"),
+        (f"{words[0].title()}, {words[1]} again!", f"the old {words[0]} {words[1]}"),
     ]
     with part("on real text: case, punctuation, nothing at all", points=1):
         for pair in real:

@@ -506,6 +506,7 @@ def _flat(tensors: Iterable[Any]) -> Any:
 TRAINED_ON, EVALUATED = 4000, 200
 LEAST_GAIN = 0.10  # of ROUGE-L, absolute
 SHARE_OF_GAP = 0.40  # of the way from the untouched twin's ROUGE-L to 1
+HARDLY = 0.03  # ROUGE-L; a rate of 5e-5, as in recipes for large models, gains less in 200 steps
 LEAST_FILED = 0.5  # of the summaries begin with the right colour, of which there are seven
 
 
@@ -552,6 +553,10 @@ def fine_tune(answer: Answer, draw: Draw) -> None:
     what = f"ROUGE-L on {EVALUATED} fresh conversations (the untouched model has {before:.2f})"
     coloured = share_filed(written, rows, colours)
     colour = "the share of these summaries that begin with the colour of their matter, as in the examples,"
+    if after < before + HARDLY:
+        what += (
+            "; one that hardly moved may have had too small a learning rate: a small model takes a larger one"
+        )
     with part("it learned to summarise", points=2):
         expect.at_least(after, before + LEAST_GAIN, what)
         expect.at_least(coloured, LEAST_FILED, colour)

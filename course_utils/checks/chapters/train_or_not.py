@@ -532,8 +532,8 @@ def _real_curve(draw: Draw) -> dict[int, float]:
     lesson=DATA + "#Deciding",
     hints=(
         "Go through the rubric from top to bottom and stop at the first line that applies.",
-        "Mind the words: *at least* includes the limit, *fewer than* does not. Compute the two costs "
-        "once, at the beginning.",
+        "Mind the limits: 200 rows are at least 200, and not fewer than 200. Work out first, as True or "
+        "False, whether the prompt works and whether training works; the lines below need both.",
         "Umbrella, coat or neither, first line that applies:\n"
         'if rain >= 0.5: return "umbrella"\n'
         'if degrees < 10: return "coat"\n'

@@ -759,8 +759,8 @@ def finished(answer: Answer, draw: Draw) -> None:
     guess = _commonest(fresh)
     with part("it has learned to judge reviews", points=2):
         what = (
-            f"the share of the way from the commonest label ({guess:.2f}) to no mistakes that it went "
-            f"(on fresh reviews it has {unseen})"
+            f"the share that it has gone of the way from the accuracy of the commonest label, {guess:.2f}, "
+            f"to 1 (its accuracy on fresh reviews is {unseen})"
         )
         expect.at_least((unseen.value - guess) / (1 - guess), GAINED, what)
     card = _card(files["README.md"])

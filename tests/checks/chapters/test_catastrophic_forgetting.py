@@ -142,7 +142,7 @@ def test_mixing():
             NOT_SHUFFLED: "first half",
             NO_SEED: "another one on the second call",
             SEED_IGNORED: "the same order",
-            IN_PROPORTION: "as many examples of each old task",
+            IN_PROPORTION: "equally many examples of each old task",
             NO_SECOND_USE: "IndexError",
             IN_PLACE_OF_NEW: "each of the 1200 new examples once",
         },
@@ -242,7 +242,7 @@ def test_the_moving_baseline(course):
         wrong={
             AS_HERS: "asked once more afterwards",
             STILL_IN_PLACE: "asked once more afterwards",
-            DROPOUT_ON: "each loss should come twice",
+            DROPOUT_ON: "each loss has to come twice",
             NOT_TRAINED: "the fall of the mean loss",
             MEASURED_AFTER: "the losses of the model as it came",
             TAKEN_OFF: "an adapter that was taken off",

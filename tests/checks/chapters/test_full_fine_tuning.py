@@ -358,7 +358,7 @@ def test_training_that_did_nothing_or_harm_is_not_paid_for(course, monkeypatch):
         "q6",
         course=course,
         wrong={
-            "not trained": (returning(copy.deepcopy(twin)), "ROUGE-L on 40 fresh conversations (the untouched model has"),
+            "not trained": (returning(copy.deepcopy(twin)), "may have had too small a learning rate"),
             "in place": ({"fine_tune": in_place}, "is it the object that was trained?"),
             "another shape": (returning(AutoModelForSeq2SeqLM.from_config(small)), "a model of another shape"),
             "random weights": (returning(random_weights), "ROUGE-L on 40 fresh conversations"),

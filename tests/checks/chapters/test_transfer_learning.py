@@ -520,7 +520,7 @@ def test_a_finished_model(course, finished, spoilt, tmp_path):
             "no tokenizer": (spoilt("no tokenizer", tokenizer__json=None), "tokenizer.json"),
             "no card": (spoilt("no card", README__md=None), "README.md"),
             "a checkpoint": (checkpoint, "optimizer.pt"),
-            "not trained": ({"finished": untouched}, "the share of the way from the commonest label"),
+            "not trained": ({"finished": untouched}, "of the way from the accuracy of the commonest label"),
             "another model": ({"finished": bert}, "the folder of a DistilBertForSequenceClassification"),
             "the model itself": ({"finished": 3}, "path of an existing folder"),
         },
