@@ -164,7 +164,8 @@ class Question:
         except (Failed, wire.AnswerError, *_TOO_MUCH) as error:
             self._close(sheet, *explain(error))
         except Exception as error:  # a fault of the check's, perhaps brought out by an odd answer
-            return self.ungraded(f"the check itself failed ({type(error).__name__}: {str(error)[:300]})")
+            fault = f"{type(error).__name__}: {str(error)[:300]}"
+            return self.ungraded(f"the check of {self.name} itself failed ({fault})")
         finally:
             _sheet.reset(token)
         return self._judged(sheet)
@@ -172,6 +173,10 @@ class Question:
     def ungraded(self, why: str) -> Report:
         """A report without a mark, and why."""
         return self._report(Rung.UNGRADED, None, _Sheet(notes=[readable(why)]))
+
+    def needs_a_person(self, why: str) -> Report:
+        """A report without a mark on what only a person can judge, and why."""
+        return self._report(Rung.PERSON, None, _Sheet(notes=[readable(why)]))
 
     def stopped(self, why: str) -> Report:
         """A report of no points because the learner's process ended while it was asked."""

@@ -15,7 +15,8 @@ from course_utils.checks.framework import Exercise, Question, newcomers_minutes
 from course_utils.checks.report import PartResult, Report, Rung
 
 _RIGHT = (Rung.RIGHT.value, Rung.RIGHT_BUT.value)
-_NEUTRAL = (Rung.NOT_STARTED.value, Rung.MISSING.value, Rung.MANUAL.value, Rung.UNGRADED.value)
+_UNMARKED = (Rung.UNGRADED.value, Rung.PERSON.value)
+_NEUTRAL = (Rung.NOT_STARTED.value, Rung.MISSING.value, Rung.MANUAL.value, *_UNMARKED)
 #: Frames only: each stands out from a light and from a dark page. No colour can be read as text on both, so
 #: text keeps the colour of the page it stands on.
 TONES = {"right": "#2e7d32", "partly": "#b26a00", "wrong": "#d93025", "neutral": "#80868b"}
@@ -45,7 +46,7 @@ def _sentences(report: Report) -> list[str]:
         why = f" ({report.not_started})" if report.not_started else ""
         lines.append(f"Not started yet{why}: write your answer in the cell above, run it, and check again.")
     for note in report.notes:
-        lines.append(note if report.rung == Rung.UNGRADED.value else f"Right, but: {note}")
+        lines.append(note if report.rung in _UNMARKED else f"Right, but: {note}")
     return lines
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from course_utils.text import printable
@@ -34,6 +35,7 @@ class Rung(enum.Enum):
     RIGHT = "right"
     MANUAL = "marked by hand"
     UNGRADED = "ungraded"
+    PERSON = "needs a person"
 
 
 class Failed(Exception):
@@ -88,6 +90,12 @@ class Report:
     def to_dict(self) -> dict:
         """The report as JSON-able plain data."""
         return asdict(self)
+
+
+def unmarked_as(reports: Iterable[Report]) -> str:
+    """What a submission without marks is called: "needs a person" if one can judge it, else "ungraded"."""
+    person = any(report.rung == Rung.PERSON.value for report in reports)
+    return (Rung.PERSON if person else Rung.UNGRADED).value
 
 
 def readable(text: str) -> str:

@@ -38,7 +38,7 @@ class Attack:
         """The questions that are honestly answered in it; whatever another one earns was gained."""
         if (
             any(name.endswith(".ipynb") and "/" not in name for name in self.files)
-            and self.status == "ungraded"
+            and self.status != "graded"
         ):
             return set()
         answers = HONEST_BESIDE | self.answers

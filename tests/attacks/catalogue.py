@@ -11,7 +11,7 @@ assert len(BY_NAME) == len(ATTACKS), "two attacks have the same name"
 # What `make test` runs: of every family those that say most in little time.
 REPRESENTATIVE = """
 equal-to-everything lying-array patched-json patched-respond score-as-result odd-exception-SystemExit frame-oracle
-public-answers points-edited checks-deleted other-cells schema-1 environment parents-environment home seed gradebook
+public-answers points-edited checks-deleted other-cells own-cells-meddle given-cell-meddles own-checks guess-again schema-1 environment parents-environment home seed gradebook
 solutions other-students descriptors shell connect link-as-notebook gradebook-write submissions-write config-write
 drop-write subprocess kill-parent left-for-the-next found-by-the-next shadow-numpy endless-stubborn endless-call exit
 exit-in-call memory disk flood-stdout flood-exception frames-ahead frames-stale reply-deep reply-pickle reply-table-bomb

@@ -501,6 +501,49 @@ def solve_in_other_cells(notebook):
     find(notebook, "q1-check")["source"] = source
 
 
+def own(notebook, place, source, name):
+    """A code cell of the attacker's own."""
+    cell = {"cell_type": "code", "id": name, "metadata": {}, "source": source, "outputs": [], "execution_count": None}
+    notebook["cells"].insert(place, cell)
+
+
+MEDDLES = """
+import json, gc, sys
+def double(number):
+    return 0
+for one in gc.get_objects():
+    if type(one).__name__ in ("Report", "Question", "PartResult"):
+        one.points = 4.0
+print("4 of 4 points")
+4.0
+"""
+
+
+def meddle_everywhere(notebook):
+    for place in range(len(notebook["cells"]), -1, -1):
+        own(notebook, place, MEDDLES, f"meddler-{place}")
+
+
+def meddle_in_the_given(notebook):
+    next(one for one in notebook["cells"] if one["id"] == "setup")["source"] = "import numpy as np\n" + MEDDLES
+
+
+def own_checks(notebook):
+    """Cells of one's own that call themselves checks, by id and by metadata, with points under them."""
+    for place, name in ((0, "q1-check"), (len(notebook["cells"]), "check-1")):
+        own(notebook, place, "4.0", name)
+        notebook["cells"][place]["metadata"] = dict(find(notebook, "q1-check")["metadata"])
+        notebook["cells"][place]["outputs"] = [
+            {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": {"text/plain": "4.0"}}
+        ]
+
+
+def guess_again(notebook):
+    """Another guess in every place, so that the question is asked as often as may be."""
+    for place in range(len(notebook["cells"]), -1, -1):
+        own(notebook, place, f"def double(number):\n    return {place} + number", f"guess-{place}")
+
+
 def reverse(notebook):
     notebook["cells"].reverse()
 
@@ -533,7 +576,11 @@ CELLS = [
     change("checks-deleted", "no check cells at all", drop_checks),
     change("check-doubled", "a second check cell of the same grade id", double_check),
     change("check-invented", "a graded cell of 100 points that was not released", add_graded_cell),
-    change("other-cells", "code in cells that are no answer cells", solve_in_other_cells),
+    change("other-cells", "code in cells that are no answer cells, right in itself", solve_in_other_cells, earns=("q1",)),
+    change("own-cells-meddle", "cells of one's own everywhere, which look for marks to change", meddle_everywhere),
+    change("given-cell-meddles", "a given cell that was changed into one that looks for marks", meddle_in_the_given),
+    change("own-checks", "cells of one's own that call themselves the check, with points under them", own_checks),
+    change("guess-again", "another guess in a cell of one's own at every place", guess_again),
     change("cells-reversed", "all cells in the other order", reverse),
     change("other-kernel", "another kernel and language", kernel),
     change("widget-state", "widget state and scores in the notebook's metadata", widgets),

@@ -10,14 +10,14 @@ NOTEBOOK = f"{NAME}.ipynb"
 NOTHING = {"q1": "def double(number):\n    return 0"}
 
 
-def raw(name, aim, data, says="not a notebook"):
+def raw(name, aim, data, says="not a notebook", status="ungraded"):
     """A file that is no notebook at all: nothing to grade, and a reason."""
-    return Attack(name, aim, files={NOTEBOOK: data}, keeps=(), status="ungraded", says=says)
+    return Attack(name, aim, files={NOTEBOOK: data}, keeps=(), status=status, says=says)
 
 
-def empty(name, aim, data, status="graded"):
-    """A notebook without one usable answer: graded, and worth nothing."""
-    return Attack(name, aim, files={NOTEBOOK: data}, keeps=(), status=status)
+def empty(name, aim, data):
+    """A notebook without one cell of this exercise: no points, and a person is to look."""
+    return raw(name, aim, data, "to this exercise", "needs a person")
 
 
 def book(cells, **more):
@@ -53,10 +53,10 @@ FILES = [
     raw("a-number", "a number in place of a notebook", b"4"),
     raw("null", "null in place of a notebook", b"null"),
     raw("not-utf-8", "bytes that are no text", b"\xff\xfe\x00" * 100),
-    raw("binary", "a zip archive with the notebook's name", b"PK\x03\x04" + bytes(500)),
+    raw("binary", "a zip archive with the notebook's name", b"PK\x03\x04" + bytes(500), "a zip archive", "needs a person"),
     raw("cells-a-text", "cells that are a text", b'{"cells": "x", "metadata": {}, "nbformat": 4}'),
     raw("cells-a-dict", "cells that are a dict", b'{"cells": {"0": {}}, "nbformat": 4}'),
-    raw("old-format", "a notebook of format 3, with worksheets", b'{"worksheets": [{"cells": []}], "nbformat": 3, "metadata": {}}'),
+    empty("old-format", "a notebook of format 3, with worksheets", b'{"worksheets": [{"cells": []}], "nbformat": 3, "metadata": {}}'),
     raw("digits", "a number of a million digits", b'{"cells": ' + b"9" * 1_000_000 + b"}"),
     raw("too-large", "a file of three gigabytes", make_large, "larger than"),
     raw("folder", "a folder with the notebook's name", make_folder, "plain file"),

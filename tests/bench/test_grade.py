@@ -8,18 +8,20 @@ from course_utils.bench import grade as bench
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook import release
 from course_utils.grading.run.batch import Submission, notebook_of
-from course_utils.grading.run.executor import read_submission
+from course_utils.grading.run.reading import read_submission
 
 
 def test_submissions_are_of_the_kinds_asked_for(tmp_path):
     group = bench.make_class(tmp_path, bench.TRAINING, dict.fromkeys(bench.CLASS_OF_TWENTY, 1))
     answered = {}
     for folder in group.submitted.iterdir():
-        sources = read_submission(
+        cells = read_submission(
             notebook_of(Submission(folder.name, load_exercise(group.name), folder / group.name))
         )
-        names = [name for name in sources if name in bench.ANSWERED["all answered"]]
-        answered[folder.name] = {name for name in names if "NotImplementedError()" not in sources[name][0]}
+        answers = [cell for cell in cells if cell.grade_id in bench.ANSWERED["all answered"]]
+        answered[folder.name] = {
+            cell.grade_id for cell in answers if "NotImplementedError()" not in cell.source
+        }
     assert answered == {
         f"{kind.replace(' ', '_')}_0": set(bench.ANSWERED[kind]) for kind in bench.CLASS_OF_TWENTY
     }

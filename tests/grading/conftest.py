@@ -10,6 +10,7 @@ from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook import release
 from course_utils.grading.run import executor
 from course_utils.grading.run.journal import Entry, Stamp
+from course_utils.grading.run.reading import Cell, read_submission
 from tests.grading import toy
 
 
@@ -43,7 +44,7 @@ def grade(released_path, tmp_path):
         path = toy.write(tmp_path / f"{toy.NAME}.ipynb", notebook)
         keys = executor.secret_keys(b"a secret", student)
         released = executor.read_released(released_path)
-        return executor.grade(released, executor.read_submission(path), toy.exercise, keys, clocks)
+        return executor.grade(released, read_submission(path), toy.exercise, keys, clocks)
 
     return grade
 
@@ -66,7 +67,9 @@ def out(tmp_path, prepared):
 @pytest.fixture
 def entry(released_path):
     """A judged submission: full marks in q1, none in q2, and words in q3."""
-    notebook = executor.rebuild(executor.read_released(released_path), {"q3": ["Words."]})
+    notebook = executor.rebuild(
+        executor.read_released(released_path), [Cell("markdown", "Words.", grade_id="q3")]
+    )
     full, none = toy.exercise.find("q1"), toy.exercise.find("q2")
     reports = {"q1": full._report(Rung.RIGHT, 4.0, _Sheet()), "q2": none.stopped("it died")}
     for cell in notebook.cells:

@@ -142,8 +142,8 @@ class Grading:
             entry.own = round(entry.own + time.process_time() - begun, 2)
             if whole:  # else `--resume` finds the notebook in the journal, and writes everything again
                 self._noted(entry)
-        if entry.why:
-            tqdm.write(f"ungraded {entry.student} {entry.exercise}: {entry.why}", file=sys.stderr)
+        for line in entry.unmarked:
+            tqdm.write(f"{entry.student} {entry.exercise} {line}", file=sys.stderr)
         entry.notebook = None
         self.done.append(entry)
 

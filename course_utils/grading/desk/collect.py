@@ -34,7 +34,7 @@ from nbgrader.utils import parse_utc
 from course_utils.files import write_whole
 from course_utils.grading.gradebook.release import exercise_names
 from course_utils.grading.gradebook.reports import spreadsheet_text
-from course_utils.grading.run.executor import SUBMISSION_BYTES
+from course_utils.grading.run.reading import SUBMISSION_BYTES
 from course_utils.install import ROOT
 
 PACKAGE_BYTES = SUBMISSION_BYTES + 2**20

@@ -15,7 +15,9 @@ from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Report, load_exercise
 from course_utils.grading.gradebook.originals import original
 from course_utils.grading.run import executor
-from course_utils.grading.run.executor import Clocks, Ungradable
+from course_utils.grading.run.executor import Clocks
+from course_utils.grading.run.placing import not_taken, place
+from course_utils.grading.run.reading import Ungradable, read_submission
 from course_utils.grading.run.warm import Nursery
 from course_utils.workplace import workplace
 
@@ -39,12 +41,14 @@ def find_notebook(given: str) -> tuple[str, Path]:
 def check_notebook(name: str, notebook: Path, released: Path | None = None) -> list[Report]:
     """The reports on a learner's notebook with the public data, in the order of the questions."""
     exercise = load_exercise(name)
-    sources = executor.read_submission(notebook)
+    submitted = read_submission(notebook)
     given = executor.read_released(released) if released else original(name)
+    for sentence in not_taken(place(given, submitted, exercise)):
+        _say(sentence)
     clocks = Clocks(cell=exercise.cell_seconds)
     own = Nursery("none")  # a learner's own code on their own machine
     try:
-        graded = executor.grade(given, sources, exercise, executor.public_keys, clocks, _say, own)
+        graded = executor.grade(given, submitted, exercise, executor.public_keys, clocks, _checking, own)
     finally:
         own.close()
     by_hand = {name: question.run(None) for name, question in exercise.questions.items() if question.manual}
@@ -52,8 +56,12 @@ def check_notebook(name: str, notebook: Path, released: Path | None = None) -> l
     return [found[name] for name in exercise.questions if name in found]
 
 
+def _checking(question: str) -> None:
+    _say(f"checking {question}")
+
+
 def _say(text: str) -> None:
-    print(f"checking {text}", file=sys.stderr)
+    print(text, file=sys.stderr)
 
 
 def _chosen(exercise: Exercise, reports: list[Report], wanted: list[str]) -> list[Report]:

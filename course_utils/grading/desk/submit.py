@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nbformat import NotebookNode
-
+from course_utils.checks.framework import load_exercise
 from course_utils.grading.desk.shell import find_notebook
 from course_utils.grading.gradebook.originals import original
-from course_utils.grading.run.executor import Ungradable, read_released, read_submission, rebuild
+from course_utils.grading.run.executor import read_released
+from course_utils.grading.run.placing import not_taken, place
+from course_utils.grading.run.reading import Ungradable, read_submission
 
 _SOME_TIME = (
     1980,
@@ -36,7 +37,9 @@ _SOME_TIME = (
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was packed and when. `answered` of `questions` answer cells were worked on."""
+    """What was packed and when. `answered` of `questions` answer cells were worked on; `not_taken` says what
+    of the notebook the grading may not find.
+    """
 
     exercise: str
     package: str
@@ -45,6 +48,7 @@ class Receipt:
     packed: str
     answered: int
     questions: int
+    not_taken: tuple[str, ...] = ()
 
     def text(self) -> str:
         """The receipt for people."""
@@ -70,27 +74,21 @@ def submit(name: str, notebook: Path, folder: Path, released: Path | None = None
 
     Raises `Ungradable` for what could not be graded anyway: no notebook, too large, broken.
     """
-    sources = read_submission(notebook)
-    answered, questions = _worked_on(read_released(released) if released else original(name), sources)
+    given = read_released(released) if released else original(name)
+    steps = place(given, read_submission(notebook), load_exercise(name))
+    answers = [step for step in steps if step.answer]
+    answered, questions = sum(step.worked_on for step in answers), len(answers)
     data = pack(name, notebook.read_bytes())
     digest = hashlib.sha256(data).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{digest[:8]}.zip"
     path.write_bytes(data)
     packed = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    receipt = Receipt(name, path.name, digest, len(data), packed, answered, questions)
+    receipt = Receipt(
+        name, path.name, digest, len(data), packed, answered, questions, tuple(not_taken(steps))
+    )
     path.with_suffix(".receipt.json").write_text(json.dumps(vars(receipt), indent=1) + "\n", encoding="utf-8")
     return receipt
-
-
-def _worked_on(released: NotebookNode, sources: dict[str, list[str]]) -> tuple[int, int]:
-    """How many answer cells differ from the released ones, and how many there are."""
-    pairs = [
-        (before, after)
-        for before, after in zip(released.cells, rebuild(released, sources).cells)
-        if before.metadata.get("nbgrader", {}).get("solution")
-    ]
-    return sum(before.source.strip() != after.source.strip() for before, after in pairs), len(pairs)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -110,6 +108,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"course submit: {error}", file=sys.stderr)
         return 1
     print(json.dumps(vars(receipt), indent=1) if options.json else receipt.text(), end="")
+    for sentence in receipt.not_taken:
+        print(sentence, file=sys.stderr)
     if not receipt.answered:
         print("No answer was worked on. Is the notebook saved, and is it the right one?", file=sys.stderr)
     elif not options.json:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
+from course_utils.checks.report import unmarked_as
 from course_utils.text import printable
 
 SHOWN_CHARACTERS = 2_000  # of one text in a message
@@ -78,7 +79,7 @@ def page(
     answered = [
         (question, found.get(name), marks.get(name, Mark())) for name, question in exercise.questions.items()
     ]
-    score = f"ungraded: {why}" if why else _total(answered, late_penalty)
+    score = f"{unmarked_as(reports)}: {why}" if why else _total(answered, late_penalty)
     cards = "\n".join(_card(*each) for each in answered)
     return f"""<!DOCTYPE html>
 <html lang="en">

@@ -24,7 +24,8 @@ from traitlets.config import Config
 from course_utils.checks.framework import Report, load_exercise
 from course_utils.grading.gradebook.release import PREPROCESSORS
 from course_utils.grading.run import batch, executor
-from course_utils.grading.run.executor import Clocks, Graded, Ungradable
+from course_utils.grading.run.executor import Clocks, Graded
+from course_utils.grading.run.reading import NeedsAPerson, Ungradable, cells_of
 from course_utils.grading.run.warm import Nursery
 
 SECRET_FILE = "grading.seed"
@@ -69,12 +70,12 @@ class JudgeOutside(NbGraderPreprocessor):
         secret_file = Path(self.secret_file)
         keys = executor.secret_keys(read_secret(secret_file), student)
         secrets_ = (str(secret_file), str(secret_file.parent / "gradebook.db"))
-        sources, clocks = executor.answer_sources(nb.cells), Clocks(cell=exercise.cell_seconds)
+        cells, clocks = cells_of(nb.cells), Clocks(cell=exercise.cell_seconds)
         nursery = _nursery(self.sandbox, secrets_, batch.imports_of(released))
         try:
-            return executor.grade(released, sources, exercise, keys, clocks, nursery=nursery)
+            return executor.grade(released, cells, exercise, keys, clocks, nursery=nursery)
         except Ungradable as error:
-            return executor.ungraded(released, exercise, str(error))
+            return executor.ungraded(released, exercise, str(error), isinstance(error, NeedsAPerson))
 
 
 @lru_cache(maxsize=1)

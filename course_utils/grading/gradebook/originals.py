@@ -13,7 +13,8 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from course_utils.grading.gradebook.release import ReleaseError, build
-from course_utils.grading.run.executor import Ungradable, read_released
+from course_utils.grading.run.executor import read_released
+from course_utils.grading.run.reading import Ungradable
 from course_utils.install import ROOT
 
 RELEASED = Path(__file__).parents[2] / "released"

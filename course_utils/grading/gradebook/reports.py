@@ -44,9 +44,8 @@ class QuestionResult:
 
 def result_of(student: str, report: Report, seconds: float, **record: Any) -> QuestionResult:
     """A report as a result; `record` is the rest of what is kept with a mark, by field name."""
-    status = (
-        "by hand" if report.rung == Rung.MANUAL.value else "ungraded" if report.points is None else "graded"
-    )
+    unmarked = {Rung.MANUAL.value: "by hand", Rung.PERSON.value: Rung.PERSON.value}
+    status = "graded" if report.points is not None else unmarked.get(report.rung, "ungraded")
     message = "; ".join(report.notes) if report.points is None else render.report_text(report)
     return QuestionResult(
         student,
@@ -89,7 +88,8 @@ def write_grades(path: Path, database: str, results: list[dict]) -> list[dict]:
 def grades_rows(database: str, results: list[dict]) -> list[dict]:
     """One row a submission, as the gradebook has it now: a person may have marked since the grading.
 
-    `status` is "graded", "needs a person" (a hand-marked question waits) or "ungraded".
+    `status` is "graded", "needs a person" (a hand-marked question waits, or work that could not be
+    placed) or "ungraded".
     """
     with Gradebook(database) as gradebook:
         return [
@@ -107,9 +107,11 @@ def _grades_row(assignment: Assignment, submission: SubmittedAssignment, results
     ]
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     waiting = {grade.name.removesuffix(CHECK_SUFFIX) for grade in grades if grade.needs_manual_grade}
-    missed = [row for row in mine if row["status"] == "ungraded" and row["question"] in waiting]
+    unmarked = ("ungraded", Rung.PERSON.value)
+    missed = [row for row in mine if row["status"] in unmarked and row["question"] in waiting]
     whole = not any(row["status"] == "graded" for row in mine)
-    status = "ungraded" if missed else "needs a person" if waiting else "graded"
+    faulty = any(row["status"] == "ungraded" for row in missed)
+    status = "ungraded" if faulty else Rung.PERSON.value if waiting else "graded"
     message = "; ".join(
         sorted({row["message"] if whole else f"{row['question']}: {row['message']}" for row in missed})
     )

@@ -23,8 +23,9 @@ from nbformat import NotebookNode
 
 from course_utils.checks.framework import Exercise
 from course_utils.grading.run import executor, journal
-from course_utils.grading.run.executor import Clocks, Graded, Ungradable
+from course_utils.grading.run.executor import Clocks, Graded, Unstarted
 from course_utils.grading.run.journal import Stamp
+from course_utils.grading.run.reading import NeedsAPerson, Ungradable, instead_of, read_submission
 from course_utils.grading.run.warm import STACK, Nursery, SandboxError
 from course_utils.grading.sandbox.confine import Caps, die_with_parent
 
@@ -59,8 +60,8 @@ class Submission:
 class Judged:
     """A submission and what came of it.
 
-    `why` says why it is ungraded, if it is; `again` that this was a fault of ours, which
-    another run may not meet.
+    `why` says why it is ungraded, or for a person to judge, if it is; `again` that this was
+    a fault of ours, which another run may not meet.
     """
 
     submission: Submission
@@ -107,31 +108,39 @@ class Grader:
         released = executor.read_released(submission.released(self.release))
         again = False
         try:
-            sources = executor.read_submission(notebook_of(submission))
-        except Ungradable as error:
-            return self.unable(submission, str(error))
-        try:
+            submitted = read_submission(notebook_of(submission))
             keys = executor.secret_keys(self.secret, submission.student)
             clocks = Clocks(cell=exercise.cell_seconds, total=self.total_seconds)
-            graded = executor.grade(released, sources, exercise, keys, clocks, nursery=nursery)
+            # what can't be placed raises before anything is started
+            graded = executor.grade(released, submitted, exercise, keys, clocks, nursery=nursery)
             return Judged(submission, graded, stamp)
-        except Ungradable as error:
+        except NeedsAPerson as error:
+            return self.unable(submission, str(error), person=True)
+        except Unstarted as error:
             why, again = str(error), True
+        except Ungradable as error:
+            return self.unable(submission, str(error))
         except Exception as error:  # a fault of ours: say so, and go on with the next
             why, again = f"the grader failed ({type(error).__name__}: {str(error)[:300]})", True
         return self.unable(submission, why, again)
 
-    def unable(self, submission: Submission, why: str, again: bool = False) -> Judged:
-        """What stands in for a submission without marks."""
+    def unable(
+        self, submission: Submission, why: str, again: bool = False, *, person: bool = False
+    ) -> Judged:
+        """What stands in for a submission without marks; `person`: a person can judge it."""
         released = executor.read_released(submission.released(self.release))
-        graded = executor.ungraded(released, submission.exercise, why)
+        graded = executor.ungraded(released, submission.exercise, why, person)
         return Judged(submission, graded, self.stamp(submission), why, again)
 
 
 def notebook_of(submission: Submission) -> Path:
-    """Where a submission's notebook lies; raises `Ungradable` if there is none of that name."""
+    """Where a submission's notebook lies; raises `Ungradable` if there is none of that name,
+    and `NeedsAPerson` if it was downloaded as something else.
+    """
     path = submission.notebook
     if not path.exists():
+        if instead := instead_of(path):
+            raise NeedsAPerson(f"there is no notebook {path.name}; there is {instead}")
         others = sorted(other.name for other in submission.folder.glob("*.ipynb"))
         found = f"; there is {others[0]}" if others else ""
         raise Ungradable(f"there is no notebook {path.name}{found}")

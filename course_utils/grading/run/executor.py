@@ -1,8 +1,8 @@
 """Run a submission outside this process and judge it inside.
 
-Trusted side. From a submission only the *source of its answer cells* is taken,
-matched by grade id, and put into the released notebook; nothing else of it counts.
-The cells run in a child (`worker`) that a warm process has forked
+Trusted side. From a submission only the *sources of its cells* are taken and put into the
+released notebook (`placing`); nothing else of it counts. The
+cells run in a child (`worker`) that a warm process has forked
 in a sandbox (`warm`). At a check cell the question's check runs
 here and asks the child for plain data.
 """
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import base64
 import copy
-import json
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from course_utils import session
 from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Question, Report, seed_key
 from course_utils.grading.run.apart import judge_apart
-from course_utils.grading.run.defused import defused
+from course_utils.grading.run.placing import Placed, makes_one, place
+from course_utils.grading.run.reading import Cell, Ungradable
 from course_utils.grading.run.warm import Child, Nursery, SandboxError, Used, default_nursery
 from course_utils.text import TERMINAL, printable
 from course_utils.wire import codec
@@ -35,16 +36,16 @@ from course_utils.wire.answer import WorkerTransport
 from course_utils.wire.codec import CodecError
 from course_utils.wire.pipes import RUN
 
-SUBMISSION_BYTES = 20 * 2**20
-SOURCE_CHARACTERS = 200_000
 CELL_BYTES = 16 * 2**20  # of one cell's outputs, as they come
 OUTPUT_BYTES = 32 * 2**20  # of all cells of a notebook
 STARTS, START_SECONDS = 3, 60.0
 CHECK_SUFFIX = "-check"
+MOST_ASKED = 3  # times that a question is asked, at most: who guesses has no tries without end
+_LACKED = re.compile(r"NameError: name '(\w+)' is not defined")
 
 
-class Ungradable(Exception):
-    """A submission (or a machine) for which there can be no mark; the message says why."""
+class Unstarted(Ungradable):
+    """No process for a learner's notebook could be had, which is never the learner's fault."""
 
 
 @dataclass(frozen=True)
@@ -79,81 +80,15 @@ class Graded:
 # --- what is taken from a submission -----------------------------------------------------------------
 
 
-def read_submission(path: Path) -> dict[str, list[str]]:
-    """The sources of the answer cells of a submitted notebook, by grade id and by cell id.
-
-    Returns `{name: [source, ...]}`, in the notebook's order; a copied cell gives a
-    name several sources. Raises `Ungradable` for what is not a notebook.
-    """
-    try:
-        if not path.is_file() or path.is_symlink():
-            raise Ungradable(f"{path.name} is not a plain file")
-        if path.stat().st_size > SUBMISSION_BYTES:
-            raise Ungradable(f"{path.name} is larger than {SUBMISSION_BYTES // 2**20} MB")
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells = notebook["cells"]
-        if type(cells) is not list:
-            raise TypeError
-    except Ungradable:
-        raise
-    except OSError as error:
-        raise Ungradable(f"{path.name} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise Ungradable(f"{path.name} is not a notebook (broken JSON or no cells)") from None
-    return answer_sources(cells)
+def rebuild(released: NotebookNode, submitted: list[Cell], exercise: Exercise | None = None) -> NotebookNode:
+    """The released notebook with the learner's answers, changes and own cells in it, and no outputs."""
+    return _notebook(released, place(released, submitted, exercise))
 
 
-def answer_sources(cells: list) -> dict[str, list[str]]:
-    """The sources of some cells by the name each can be matched by; cells without one are left out."""
-    sources: dict[str, list[str]] = {}
-    for cell in cells:
-        name = _name(cell)
-        if name is not None:
-            sources.setdefault(name, []).append(_source(cell))
-    return sources
-
-
-def _name(cell: object) -> str | None:
-    """What a submitted cell is matched by: its grade id, or `"#"` and its cell id."""
-    if not isinstance(cell, dict):
-        return None
-    metadata = cell.get("metadata")
-    marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    grade_id = marks.get("grade_id") if isinstance(marks, dict) else None
-    if type(grade_id) is str:
-        return grade_id
-    return f"#{cell['id']}" if type(cell.get("id")) is str else None
-
-
-def _source(cell: dict) -> str:
-    source = cell.get("source", "")
-    if type(source) is list and all(type(line) is str for line in source):
-        source = "".join(source)
-    if type(source) is not str:
-        return ""
-    # JSON may hold halves of characters, which no file can
-    return source[:SOURCE_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
-
-
-def rebuild(released: NotebookNode, sources: dict[str, list[str]]) -> NotebookNode:
-    """The released notebook with the learner's answers in its answer cells and no outputs."""
-    notebook = copy.deepcopy(released)
-    for cell in notebook.cells:
-        marks = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-        if marks.get("solution"):
-            found = sources.get(marks["grade_id"]) or sources.get(f"#{cell.get('id')}") or []
-            cell.source = _chosen(found, cell.source)
-            if cell.cell_type == "markdown":
-                cell.source = defused(cell.source)  # an instructor's browser will show it
+def _notebook(released: NotebookNode, steps: list[Placed]) -> NotebookNode:
+    notebook = copy.copy(released)
+    notebook.metadata, notebook.cells = copy.deepcopy(released.metadata), [step.cell for step in steps]
     return notebook
-
-
-def _chosen(found: list[str], stub: str) -> str:
-    """Of several copies of an answer cell, the last that was worked on."""
-    worked_on = [source for source in found if source.strip() != stub.strip()]
-    return worked_on[-1] if worked_on else stub
 
 
 # --- the child ---------------------------------------------------------------------------------------
@@ -162,7 +97,7 @@ def _chosen(found: list[str], stub: str) -> str:
 def launch(nursery: Nursery) -> Child:
     """A fresh process for a learner's notebook: the one place where such a thing is made.
 
-    Raises `Ungradable` where none can be had; that is never a learner's fault.
+    Raises `Unstarted` where none can be had.
     """
     for _ in range(STARTS):
         try:
@@ -175,8 +110,8 @@ def launch(nursery: Nursery) -> Child:
         except ConnectionError:
             continue
         except SandboxError as error:
-            raise Ungradable(str(error)) from None
-    raise Ungradable("the process that runs notebooks did not start")
+            raise Unstarted(str(error)) from None
+    raise Unstarted("the process that runs notebooks did not start")
 
 
 class Notebook:
@@ -209,13 +144,18 @@ class Notebook:
         """What all its processes used, once it has ended."""
         return Used(self._seconds, self._memory, self._why)
 
-    def run(self, source: str) -> list[dict]:
-        """Run a cell and return its outputs in nbformat's words, as the child claims them."""
+    def run(self, source: str, most: float = float("inf")) -> list[dict]:
+        """Run a cell and return its outputs in nbformat's words, as the child claims them.
+
+        It may take the limit of a cell, and never more than half of what is left for the
+        whole or than `most` seconds: one that never ends leaves time for the others.
+        """
+        seconds = max(min(self._clocks.cell, (self._deadline - time.monotonic()) / 2, most), 0.0)
         try:
-            answer = self._exchange(source, self._clocks.cell)
+            answer = self._exchange(source, seconds)
             reply = codec.decode(answer)
         except TimeoutError:
-            return [_error("Stopped", self._too_long())]
+            return [_error("Stopped", self._too_long(seconds))]
         except ConnectionError as error:
             return [_error("Stopped", f"the notebook's process ended in this cell ({self._why or error})")]
         except CodecError:
@@ -260,10 +200,10 @@ class Notebook:
     def _time_is_up(self) -> bool:
         return time.monotonic() >= self._deadline
 
-    def _too_long(self) -> str:
+    def _too_long(self, seconds: float) -> str:
         if self._child is None:
             return f"the whole notebook ran longer than {self._clocks.total:.0f} s"
-        return f"the cell ran longer than {self._clocks.cell:.0f} s"
+        return f"the cell ran longer than {seconds:.0f} s"
 
     def _interrupted(self) -> bool:
         """Interrupt the child; whether it then still answers (late replies are dropped on the way)."""
@@ -438,7 +378,7 @@ def settle() -> None:
 
 def grade(
     released: NotebookNode,
-    sources: dict[str, list[str]],
+    submitted: list[Cell],
     exercise: Exercise,
     key_of: Callable[[Question], bytes | None],
     clocks: Clocks = Clocks(),
@@ -447,41 +387,167 @@ def grade(
 ) -> Graded:
     """Run a submission's answers in the released notebook and judge every question.
 
-    `sources` comes from `read_submission`; `key_of` gives the key a
-    question's data are drawn from (see `secret_keys`); `nursery` is where the
+    `submitted` comes from `read_submission`; `key_of` gives
+    the key a question's data are drawn from (see `secret_keys`); `nursery` is where the
     learner's process comes from, and so says in which sandbox it runs. Raises
-    `Ungradable` if no child can be started.
+    `Unstarted` if no child can be started, and `NeedsAPerson` for
+    what is not this exercise's.
     """
     settle()
-    started, own, cells = time.monotonic(), time.process_time(), 0.0
-    notebook, reports, left = rebuild(released, sources), {}, Allowance()
+    started, own = time.monotonic(), time.process_time()
+    steps = place(released, submitted, exercise)
     nursery = nursery or default_nursery()
     with Notebook(clocks, nursery) as running:
-        count = 0
-        for cell in notebook.cells:
-            if cell.cell_type != "code":
-                continue
-            count += 1
-            name = question_of(cell)
-            if name is None:
-                begun = time.monotonic()
-                outputs = cleaned(running.run(cell.source), left)
-                cells += time.monotonic() - begun
-            else:
-                question = exercise.find(name)
-                progress(f"{name} {question.title}")
-                reports[name] = judge_apart(question, running, key_of(question))
-                outputs = check_outputs(reports[name])
-            cell.outputs, cell.execution_count = _counted(outputs, count), count
+        judging = _Judging(running, exercise, key_of, clocks, progress)
+        reports = judging.judge(steps)
     return Graded(
-        notebook,
+        _notebook(released, steps),
         reports,
         time.monotonic() - started,
         running.used,
         nursery.level,
-        cells,
+        judging.cells,
         time.process_time() - own,
     )
+
+
+@dataclass
+class _Asked:
+    """A question that was asked: its check cell, the cells above it back to the check before, and
+    the learner's own cells that have been run since.
+    """
+
+    name: str
+    check: NotebookNode
+    above: list[Placed]
+    since: list[Placed] = field(default_factory=list)
+    times: int = 0
+
+    def concerns(self, added: list[Placed], needs: Iterable[str], report: Report) -> bool:
+        """Whether some added cells make a name that the question is about, or that it lacked."""
+        names = {need.partition(".")[0] for need in needs}.union(*(step.makes for step in self.above))
+        names |= {name for part in report.parts for name in _LACKED.findall(part.got)}
+        return any(makes_one(step.cell.source, names) for step in added)
+
+
+class _Judging:
+    """The cells of one notebook in their order, and its questions.
+
+    `course.check` judges what a learner's kernel holds, whatever order its cells were run in. So a question
+    that is not right, of which another answer stands in a cell of the learner's own, is asked once more with
+    that; the better report counts.
+    """
+
+    def __init__(
+        self,
+        running: Notebook,
+        exercise: Exercise,
+        key_of: Callable[[Question], bytes | None],
+        clocks: Clocks,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._running, self._exercise, self._key_of, self._progress = running, exercise, key_of, progress
+        self._own_left = clocks.total / 3  # of the learner's own cells together: the answers come first
+        self._left = Allowance()
+        self._reports: dict[str, Report] = {}
+        self.cells = 0.0
+
+    def judge(self, steps: list[Placed]) -> dict[str, Report]:
+        """Run all cells, which get their outputs, and judge all questions."""
+        asked: list[_Asked] = []
+        above: list[Placed] = []
+        code = [step for step in steps if step.cell.cell_type == "code"]
+        for count, step in enumerate(code, 1):
+            if asked and asked[-1].since and not step.added:
+                self._ask_again(asked[-1])
+            name = question_of(step.cell)
+            if name is None:
+                step.cell.outputs = self._run(step)
+                above.append(step)
+                if step.added:
+                    for each in asked:
+                        each.since.append(step)
+            else:
+                asked.append(_Asked(name, step.cell, above))
+                self._ask(asked[-1])
+                above = []
+            step.cell.outputs, step.cell.execution_count = _counted(step.cell.outputs, count), count
+        for each in asked:
+            self._ask_again(each)
+            self._look_for_a_place(each, [step for step in code if step.added])
+        return self._reports
+
+    def _run(self, step: Placed) -> list[NotebookNode]:
+        """Run a cell; where a changed given cell fails, what was given too."""
+        begun = time.monotonic()
+        outputs = self._running.run(step.cell.source, self._own_left if step.added else float("inf"))
+        if step.added:
+            self._own_left = max(self._own_left - (time.monotonic() - begun), 0.0)
+        if step.given is not None and any(_is_error(output) for output in outputs):
+            outputs = [*outputs, *self._running.run(step.given)]
+        self.cells += time.monotonic() - begun
+        return cleaned(outputs, self._left)
+
+    def _ask(self, asked: _Asked) -> None:
+        question = self._exercise.find(asked.name)
+        self._progress(f"{asked.name} {question.title}")
+        self._judge(asked, question)
+        answered = [number for number, step in enumerate(asked.above) if step.answer and step.worked_on]
+        below = [step for step in asked.above[answered[0] :] if step.added] if answered else []
+        if self._is_worth_asking(asked, below):
+            self._run_again(asked, answers=True)  # the answer's own cell, without the older try below it
+
+    def _ask_again(self, asked: _Asked) -> None:
+        """Once more, after cells of the learner's own that stand below the check."""
+        since, asked.since = asked.since, []
+        if self._is_worth_asking(asked, since):
+            self._run_again(asked, answers=False)
+
+    def _is_worth_asking(self, asked: _Asked, added: list[Placed]) -> bool:
+        """Whether some added cells may hold a better answer to a question that was not asked too often."""
+        needs, report = self._exercise.find(asked.name).needs, self._reports[asked.name]
+        return self._is_open(asked.name) and asked.times < MOST_ASKED and asked.concerns(added, needs, report)
+
+    def _run_again(self, asked: _Asked, *, answers: bool) -> None:
+        for step in asked.above:
+            if not step.added and (answers or not step.answer):
+                begun = time.monotonic()
+                self._running.run(step.cell.source)
+                self.cells += time.monotonic() - begun
+        self._judge(asked, self._exercise.find(asked.name))
+
+    def _judge(self, asked: _Asked, question: Question) -> None:
+        asked.times += 1
+        self._note(asked, judge_apart(question, self._running, self._key_of(question)))
+
+    def _note(self, asked: _Asked, report: Report) -> None:
+        """Keep a report, unless there is a better one."""
+        before = self._reports.get(asked.name)
+        if before is None or (before.points is not None and (report.points or 0.0) > before.points):
+            self._reports[asked.name] = report
+            asked.check.outputs = _counted(check_outputs(report), asked.check.execution_count or 0)
+
+    def _is_open(self, name: str) -> bool:
+        report = self._reports[name]
+        return report.points is not None and report.points < report.max_points
+
+    def _look_for_a_place(self, asked: _Asked, added: list[Placed]) -> None:
+        """A question without points whose answer cell is gone, while there is code that fits nowhere, is a
+        person's to judge.
+        """
+        lost = [step for step in asked.above if step.answer and not step.found]
+        if added and lost and not self._reports[asked.name].points and self._is_open(asked.name):
+            why = (
+                f"the answer cell of {asked.name} is not in the notebook, and among its cells are "
+                f"{len(added)} of the learner's own"
+            )
+            self._reports[asked.name] = self._exercise.find(asked.name).needs_a_person(why)
+            count = asked.check.execution_count
+            asked.check.outputs = _counted(check_outputs(self._reports[asked.name]), count)
+
+
+def _is_error(output: object) -> bool:
+    return type(output) is dict and output.get("output_type") == "error"
 
 
 def _counted(outputs: list[NotebookNode], count: int) -> list[NotebookNode]:
@@ -501,13 +567,19 @@ def public_keys(question: Question) -> None:
     return None
 
 
-def ungraded(released: NotebookNode, exercise: Exercise, why: str) -> Graded:
-    """What stands in for a submission that could not be graded: no marks, and the reason at every check."""
-    notebook, reports = rebuild(released, {}), {}
+def ungraded(released: NotebookNode, exercise: Exercise, why: str, person: bool = False) -> Graded:
+    """What stands in for a submission that could not be graded: no marks, and the reason at every check.
+
+    `person`: it is one that a person can judge.
+    """
+    notebook, reports = copy.deepcopy(released), {}
     for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
         name = question_of(cell)
         if name is not None:
-            reports[name] = exercise.find(name).ungraded(why)
+            question = exercise.find(name)
+            reports[name] = question.needs_a_person(why) if person else question.ungraded(why)
             cell.outputs = check_outputs(reports[name])
     return Graded(notebook, reports, 0.0)
 

@@ -22,9 +22,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_utils import closure
-from course_utils.checks.framework import Exercise, PartResult, Report
+from course_utils.checks.framework import Exercise, PartResult, Report, Rung
+from course_utils.checks.report import unmarked_as
 from course_utils.files import write_whole
-from course_utils.grading.run.executor import SUBMISSION_BYTES
+from course_utils.grading.run.reading import SUBMISSION_BYTES
 
 _HEX = 16  # digits of a hash that people see
 
@@ -134,7 +135,7 @@ class Entry:
     `notebook` is `None` once everything is written. `handed_in` is the time stamp, `seconds` are the
     whole notebook's and `cells` the learner's cells' of these; `learner` and `own` are processor
     seconds, of the learner's processes and of judging and writing; `memory` in bytes, `why` says why it
-    is ungraded (`again`: by no fault of its own).
+    is ungraded or needs a person (`again`: by no fault of its own).
     """
 
     student: str
@@ -151,6 +152,17 @@ class Entry:
     handed_in: str | None = None
     why: str = ""
     again: bool = False
+
+    @property
+    def unmarked(self) -> list[str]:
+        """A line for the whole, or for each question, that has no mark: what it is, and why."""
+        if self.why:
+            return [f"{unmarked_as(self.reports.values())}: {self.why}"]
+        return [
+            f"{report.rung}: {name}: {'; '.join(report.notes)}"
+            for name, report in self.reports.items()
+            if report.points is None and report.rung != Rung.MANUAL.value
+        ]
 
 
 class Journal:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from nbgrader.api import Gradebook
 
-from course_utils.grading.desk import autograde
+from course_utils.grading.desk import autograde, export
 from course_utils.grading.gradebook import writer
 from course_utils.grading.gradebook.nbgrader_steps import read_secret
 from course_utils.grading.run import batch, executor, journal, warm
@@ -193,6 +193,53 @@ def test_an_instructors_mark_survives_new_checks(group, monkeypatch):
     assert group.grade("--resume") == 0
     assert group.versions().isdisjoint(before)
     assert group.scores() == {"ann": "9"}
+
+
+def test_what_cannot_be_placed_waits_for_a_person_and_is_no_zero(group, capsys):
+    """In the gradebook, in grades.csv and after `--resume`; the run names it, and goes on."""
+    group.hand_in("ann", **toy.ANSWERS)
+    group.hand_in_file("bob", "<!DOCTYPE html><html><body>a download</body></html>")
+    other = toy.submission(group.released)
+    other["cells"][0] = toy.cell("code", "a", 'course = setup(exercise="04_evaluation")')
+    group.hand_in_file("cy", json.dumps(other))
+    for again in ((), ("--resume",)):
+        assert group.grade(*again) == 0
+        said = capsys.readouterr().err
+        rows = group.grades()
+        assert {name: row["score"] for name, row in rows.items()} == {"ann": "6", "bob": "", "cy": ""}
+        assert {name: row["status"] for name, row in rows.items() if name != "ann"} == {
+            "bob": "needs a person",
+            "cy": "needs a person",
+        }
+        assert "is a web page" in rows["bob"]["message"]
+        assert "the notebook of 04_evaluation" in rows["cy"]["message"]
+        assert again or ("bob" in said and "is a web page" in said)
+    with group.book() as book:
+        waiting = book.find_submission_notebook(toy.NAME, toy.NAME, "bob")
+        assert all(grade.needs_manual_grade and grade.auto_score is None for grade in waiting.grades)
+
+
+def test_what_waits_for_a_person_is_exported_to_no_platform_and_named(group):
+    """A whole submission that is something else, and a question whose answer cell is gone."""
+    group.hand_in("ann", q1=toy.ANSWERS["q1"])
+    group.hand_in_file("bob", "#!/usr/bin/env python\n# coding: utf-8\n\nimport math\n")
+    lost = toy.submission(group.released)
+    lost["cells"] = [cell for cell in lost["cells"] if cell["id"] != "q1-answer"]
+    lost["cells"].insert(0, toy.cell("code", "own", "def doubled(number):\n    return 2 * number"))
+    group.hand_in_file("cy", json.dumps(lost))
+    assert group.grade() == 0
+    marks = export.read_marks(group.out, None)
+    assert marks.scores == {"ann": 4.0}
+    assert set(marks.left_out) == {"bob", "cy"}
+    assert "a Python file" in marks.left_out["bob"]
+    assert "answer cell of q1" in marks.left_out["cy"]
+    assert group.grades()["cy"]["status"] == "needs a person"
+    page = (group.out / "feedback" / "cy" / toy.NAME / "report.html").read_text()
+    assert "answer cell of q1 is not in the notebook" in page
+    with group.book() as book:
+        grade = book.find_grade("q1-check", toy.NAME, toy.NAME, "cy")
+        assert grade.needs_manual_grade
+        assert grade.auto_score is None
 
 
 def test_the_same_secret_gives_the_same_results(group, tmp_path):

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from course_utils.grading.desk import submit
+from course_utils.grading.desk import shell, submit
 from tests.grading import toy
 
 
@@ -52,6 +52,34 @@ def test_an_untouched_notebook_is_packed_with_a_question(released, released_path
     notebook = toy.write(tmp_path / f"{toy.NAME}.ipynb", released)
     assert hand_in(notebook, released_path, tmp_path) == 0
     assert "No answer was worked on" in capsys.readouterr().err
+
+
+def test_a_lost_answer_cell_is_told_before_handing_in(released, released_path, tmp_path, capsys):
+    book = toy.submission(released, **toy.ANSWERS)
+    lost = next(cell for cell in book["cells"] if cell.get("id") == "q1-answer")
+    book["cells"].remove(lost)
+    notebook = toy.write(tmp_path / f"{toy.NAME}.ipynb", book)
+    assert hand_in(notebook, released_path, tmp_path) == 0
+    assert "The answer cell q1 is not in your notebook" in capsys.readouterr().err
+    reports = shell.check_notebook(toy.NAME, notebook, released_path)
+    assert "The answer cell q1 is not in your notebook" in capsys.readouterr().err
+    assert reports[0].points == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"<!DOCTYPE html><html>", "is a web page, and no notebook"),
+        (b"import torch\n", "is a Python file, and no notebook"),
+        (b'{"cells": [{"cell_type": "code", "source": "setup(exercise=\'04_evaluation\')"}]}', "the notebook of 04_eval"),
+    ],
+)  # fmt: skip
+def test_something_else_is_named_and_not_packed(data, words, released_path, tmp_path, capsys):
+    notebook = tmp_path / f"{toy.NAME}.ipynb"
+    notebook.write_bytes(data)
+    assert hand_in(notebook, released_path, tmp_path) == 1
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.zip"))
 
 
 @pytest.mark.parametrize(("text", "words"), [("{broken", "broken JSON"), (None, "there is no notebook")])

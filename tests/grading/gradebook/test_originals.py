@@ -3,7 +3,8 @@
 import pytest
 
 from course_utils.grading.gradebook.originals import original
-from course_utils.grading.run.executor import Ungradable, read_released
+from course_utils.grading.run.executor import read_released
+from course_utils.grading.run.reading import Ungradable
 from tests.grading import toy
 
 

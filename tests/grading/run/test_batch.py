@@ -50,13 +50,13 @@ def killed(times, place):
     """An `executor.grade` that is killed a number of times, counted in a file since each time is another process."""
     grade = executor.grade
 
-    def inside(released, sources, *rest, **options):
-        if "KILL" in sources.get("q3", [""])[0]:
+    def inside(released, submitted, *rest, **options):
+        if any("KILL" in cell.source for cell in submitted):
             count = int(place.read_text() or 0)
             if count < times:
                 place.write_text(str(count + 1))
                 os.kill(os.getpid(), signal.SIGKILL)
-        return grade(released, sources, *rest, **options)
+        return grade(released, submitted, *rest, **options)
 
     place.write_text("0")
     return inside
@@ -95,7 +95,7 @@ def test_no_wall_is_no_run(grader, hand_in, monkeypatch):
 
 def test_an_infrastructure_failure_is_not_the_learners(grader, hand_in, monkeypatch):
     def barren(*rest, **options):
-        raise executor.Ungradable("the process that runs notebooks did not start")
+        raise executor.Unstarted("the process that runs notebooks did not start")
 
     monkeypatch.setattr(executor, "grade", barren)
     (judged,) = judge_all([hand_in("ann", **toy.ANSWERS)], grader, 1)

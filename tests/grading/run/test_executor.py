@@ -10,11 +10,13 @@ import pytest
 
 from course_utils.checks import render
 from course_utils.grading.run import executor
-from course_utils.grading.run.executor import Clocks, Ungradable, cleaned, read_submission
+from course_utils.grading.run.executor import Clocks, cleaned
+from course_utils.grading.run.reading import Cell, Ungradable, read_submission
 from course_utils.grading.run.warm import SandboxError
 from course_utils.install import ROOT
 from tests.grading import toy
 
+UNTOUCHED = [Cell("code", 'course.check("q1")', grade_id="q1-check")]
 HALF = {"q1": toy.ANSWERS["q1"]}
 
 
@@ -169,7 +171,9 @@ def test_nothing_else_of_a_submission_counts(released, grade):
     )
     graded = grade(forged)
     assert points(graded) == {"q1": 0, "q2": 0}
-    assert "extra" not in [cell["id"] for cell in graded.notebook.cells]
+    checks = [cell.source for cell in graded.notebook.cells if executor.question_of(cell)]
+    assert checks == ['course.check("q1")', 'course.check("q2")']
+    assert "skip-execution" not in json.dumps(graded.notebook)
 
 
 def test_the_check_cell_is_never_run_in_the_child(released, grade):
@@ -200,7 +204,11 @@ def test_points_stand_where_nbgrader_reads_them(released, grade):
 def test_progress_names_the_questions(released, grade, released_path, tmp_path):
     said = []
     executor.grade(
-        executor.read_released(released_path), {}, toy.exercise, executor.public_keys, progress=said.append
+        executor.read_released(released_path),
+        UNTOUCHED,
+        toy.exercise,
+        executor.public_keys,
+        progress=said.append,
     )
     assert said == ["q1 Double", "q2 Count words"]
 
@@ -244,7 +252,11 @@ def test_odd_cells_are_passed_over(tmp_path):
         {"metadata": {"nbgrader": {"grade_id": "q1"}}, "source": ["a\n", "b"]},
     ]
     path = toy.write(tmp_path / "x.ipynb", {"cells": cells})
-    assert read_submission(path) == {"#a": [""], "q1": ["a\nb"]}
+    assert [(cell.source, cell.ids, cell.grade_id) for cell in read_submission(path)] == [
+        *[("", (), None)] * 4,
+        ("", ("a",), None),
+        ("a\nb", (), "q1"),
+    ]
 
 
 def test_halves_of_characters_are_replaced(released_path, tmp_path):
@@ -253,7 +265,7 @@ def test_halves_of_characters_are_replaced(released_path, tmp_path):
     path.write_text(
         '{"cells": [{"metadata": {"nbgrader": {"grade_id": "q1"}}, "source": "x = \'\\ud800\'"}]}'
     )
-    assert read_submission(path) == {"q1": ["x = '?'"]}
+    assert read_submission(path) == [Cell("", "x = '?'", grade_id="q1")]
 
 
 def test_claimed_outputs_are_cleaned():
@@ -324,7 +336,11 @@ def test_a_child_that_does_not_start_is_nobodys_zero(released_path, error, tries
     nursery = Barren(error)
     with pytest.raises(Ungradable, match="did not start|no sandbox"):
         executor.grade(
-            executor.read_released(released_path), {}, toy.exercise, executor.public_keys, nursery=nursery
+            executor.read_released(released_path),
+            UNTOUCHED,
+            toy.exercise,
+            executor.public_keys,
+            nursery=nursery,
         )
     assert nursery.asked == tries
 
