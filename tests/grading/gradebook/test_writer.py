@@ -1,11 +1,13 @@
 """The class's folder: the gradebook is whole, late penalties are nbgrader's, and settings are kept."""
 
 import json
+import logging
 from dataclasses import replace
 
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from sqlalchemy import text
 
 from course_utils.grading.gradebook import release, writer
 from course_utils.grading.gradebook.writer import WriteError, Writer, handed_in
@@ -52,6 +54,20 @@ def test_marks_that_cannot_all_be_written_are_not_written_at_all(out, entry, mon
         with pytest.raises(WriteError, match="disk full"):
             each.write(entry)
     assert score(out) == (0, 0)
+
+
+def test_a_full_gradebook_is_said_in_a_sentence(out, entry):
+    def write_many(each):
+        for number in range(200):
+            each.write(replace(entry, student=f"ann{number}"))
+
+    with Writer(out).open() as each:
+        each._book.db.execute(text("PRAGMA max_page_count = 1"))  # no more than there are
+        with pytest.raises(WriteError, match="database or disk is full"):
+            write_many(each)
+        shown = logging.getLogger("tornado.application")  # where nbgrader puts the traceback
+        assert not shown.isEnabledFor(logging.ERROR)
+    assert shown.isEnabledFor(logging.ERROR)
 
 
 def test_a_notebook_that_cannot_be_laid_down_leaves_no_marks(out, entry, monkeypatch):
