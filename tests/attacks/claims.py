@@ -1,7 +1,7 @@
-"""Answers without the work: what a claim is, how one is judged, and what came of all of them.
+"""Answers without the work: what a claim is, how one is graded, and what came of all of them.
 
 The attacks of the arena try the sandbox, on a small assignment of their own. A claim tries a question of
-a chapter: it is judged in the chapter's own notebook, cut down to the cells that it needs, by the
+a chapter: it is graded in the chapter's own notebook, cut down to the cells that it needs, by the
 grader's own way, in a sandbox, on data that only a grader has.
 """
 
@@ -55,7 +55,7 @@ class Verdict:
     faults: list[str] = field(default_factory=list)
 
 
-def judge(claims, said=lambda line: None, sandbox="auto"):
+def grade(claims, said=lambda line: None, sandbox="auto"):
     """The verdicts on some claims, each told as soon as it is there; one warm process serves a chapter."""
     verdicts = []
     for name in sorted({claim.exercise for claim in claims}):
@@ -63,14 +63,14 @@ def judge(claims, said=lambda line: None, sandbox="auto"):
         nursery = Nursery(sandbox, batch.imports_of(_notebook(name)))
         try:
             for claim in mine:
-                verdicts.append(_judged(claim, exercise, nursery))
+                verdicts.append(_graded(claim, exercise, nursery))
                 said(line_of(verdicts[-1]))
         finally:
             nursery.close()
     return verdicts
 
 
-def _judged(claim: Claim, exercise: Exercise, nursery: Nursery) -> Verdict:
+def _graded(claim: Claim, exercise: Exercise, nursery: Nursery) -> Verdict:
     verdict, begun = Verdict(claim.name, claim.family), time.monotonic()
     try:
         graded = executor.grade(

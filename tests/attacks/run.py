@@ -68,7 +68,7 @@ def main(argv=None):
         attack for attack in chosen(options, BY_NAME, REPRESENTATIVE) if not (options.tame and attack.wild)
     ]
     whole = fought(attacks, options)
-    verdicts = claims.judge(
+    verdicts = claims.grade(
         chosen(options, unearned.BY_NAME, unearned.REPRESENTATIVE), tell, options.sandbox or "auto"
     )
     if options.json:

@@ -8,22 +8,22 @@ from tests.attacks.claims import Claim
 FAMILIES = {"given code", "not trained here", "counted wrongly", "ends the grader"}
 
 
-def judged(some):
-    verdicts = claims.judge(some)
+def graded(some):
+    verdicts = claims.grade(some)
     faults = [claims.line_of(verdict) for verdict in verdicts if verdict.faults]
     assert not faults, "\n".join([*faults, claims.families(verdicts)])
 
 
 @pytest.mark.slow
 def test_the_claims_that_say_most():
-    judged([unearned.BY_NAME[name] for name in unearned.REPRESENTATIVE])
+    graded([unearned.BY_NAME[name] for name in unearned.REPRESENTATIVE])
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("exercise", sorted({claim.exercise for claim in unearned.CLAIMS}))
 def test_all_claims(exercise):
-    judged([claim for claim in unearned.CLAIMS if claim.exercise == exercise])
+    graded([claim for claim in unearned.CLAIMS if claim.exercise == exercise])
 
 
 def test_there_are_as_many_as_wanted_in_every_chapter():
@@ -43,7 +43,7 @@ def test_a_claim_that_gets_through_is_seen():
         "half of it is right",
         right + "largest_rank = lambda *_: 1",
     )
-    (verdict,) = claims.judge([earned])
+    (verdict,) = claims.grade([earned])
     assert verdict.unearned > 0 and "earned" in verdict.faults[0]
 
 

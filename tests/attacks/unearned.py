@@ -184,7 +184,7 @@ CLAIMS = [
 BY_NAME = {claim.name: claim for claim in CLAIMS}
 assert len(BY_NAME) == len(CLAIMS), "two claims have the same name"
 
-#: What `make test` judges: of every family those that say most in little time.
+#: What `make test` grades: of every family those that say most in little time.
 REPRESENTATIVE = """
 10-q3-probe-bound-anew 10-q7-both_ways-bound-anew 10-q4-an-adapter-as-it-came 10-q4-a-layer-added 10-q2-nothing-is-trainable
 10-q4-a-prompt-longer-than-the-positions 10-q1-a-list-of-a-thousand-lists-in-each-other 11-q7-a-Space-of-brackets 11-q2-plotted-bound-anew

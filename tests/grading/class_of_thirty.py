@@ -155,7 +155,7 @@ def command(folder, *more):
 
 
 def grade_killed_half_way(folder, total):
-    """Start the grader and kill it with -9 when half of the class is judged; returns how many were."""
+    """Start the grader and kill it with -9 when half of the class is graded; returns how many were."""
     journal = folder / "class" / "journal"
     process = subprocess.Popen(
         command(folder), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -187,7 +187,7 @@ def main(folder):
     started = time.monotonic()
     before = grade_killed_half_way(folder, len(expected))
     print(
-        f"killed with -9 after {time.monotonic() - started:.0f} s; {len(before)} of {len(expected)} were judged"
+        f"killed with -9 after {time.monotonic() - started:.0f} s; {len(before)} of {len(expected)} were graded"
     )
     done = grade_the_rest(folder)
     print(f"resumed: exit code {done.returncode}, {time.monotonic() - started:.0f} s in all")

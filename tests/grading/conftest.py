@@ -66,7 +66,7 @@ def out(tmp_path, prepared):
 
 @pytest.fixture
 def entry(released_path):
-    """A judged submission: full marks in q1, none in q2, and words in q3."""
+    """A graded submission: full marks in q1, none in q2, and words in q3."""
     notebook = executor.rebuild(
         executor.read_released(released_path), [Cell("markdown", "Words.", grade_id="q3")]
     )

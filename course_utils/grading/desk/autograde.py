@@ -25,7 +25,7 @@ from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secr
 from course_utils.grading.gradebook.release import ReleaseError, exercise_names
 from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, handed_in, only_writer
 from course_utils.grading.run import batch, executor
-from course_utils.grading.run.batch import Grader, Judged, Submission
+from course_utils.grading.run.batch import Grader, Outcome, Submission
 from course_utils.grading.run.journal import Entry, Journal
 from course_utils.grading.run.warm import CHOICES, SandboxError
 from course_utils.grading.run.zygote import warm_up
@@ -60,7 +60,7 @@ def find_submissions(
 
 
 class Grading:
-    """One run over a class: who is judged, what is written, what is left to do."""
+    """One run over a class: who is graded, what is written, what is left to do."""
 
     def __init__(self, out: Path, grader: Grader) -> None:
         self.writer = Writer(out)
@@ -70,7 +70,7 @@ class Grading:
         self.missing: list[str] = []  # what could not be written, and why
 
     def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
-        """Judge and write every submission; with `resume`, what the journal
+        """Grade and write every submission; with `resume`, what the journal
         holds already is only written.
         """
         if not resume:
@@ -80,18 +80,18 @@ class Grading:
         with self.writer.open(), self._bar(len(submissions), len(kept)) as bar:
             for entry in kept:
                 self._write(entry)
-            for judged in batch.judge_all(wanted, self.grader, jobs, _announce):
-                bar.set_postfix_str(str(judged.submission), refresh=False)
-                self._write(self._entered(judged))
+            for outcome in batch.grade_all(wanted, self.grader, jobs, _announce):
+                bar.set_postfix_str(str(outcome.submission), refresh=False)
+                self._write(self._entered(outcome))
                 bar.update()
 
     def _bar(self, total: int, kept: int) -> tqdm:
-        tqdm.monitor_interval = 0  # no thread of its own: judging processes are forked while the bar runs
+        tqdm.monitor_interval = 0  # no thread of its own: grading processes are forked while the bar runs
         return tqdm(total=total, initial=kept, desc="grading", unit="notebook", disable=None)
 
     def _sorted_out(self, submissions: list[Submission]) -> tuple[list[Entry], list[Submission]]:
-        """What an earlier run has judged, from the same submission, seed and
-        checks; and what is to be judged.
+        """What an earlier run has graded, from the same submission, seed and
+        checks; and what is to be graded.
         """
         kept, wanted = [], []
         for submission in submissions:
@@ -102,12 +102,12 @@ class Grading:
                 kept.append(entry)
         return kept, wanted
 
-    def _entered(self, judged: Judged) -> Entry:
-        submission, graded = judged.submission, judged.graded
+    def _entered(self, outcome: Outcome) -> Entry:
+        submission, graded = outcome.submission, outcome.graded
         entry = Entry(
             student=submission.student,
             exercise=submission.exercise.name,
-            stamp=judged.stamp,
+            stamp=outcome.stamp,
             reports=graded.reports,
             notebook=graded.notebook,
             seconds=round(graded.seconds, 2),
@@ -117,12 +117,12 @@ class Grading:
             memory=graded.used.memory,
             sandbox=graded.sandbox or self.grader.sandbox,
             handed_in=handed_in(submission.folder),
-            why=judged.why,
-            again=judged.again,
+            why=outcome.why,
+            again=outcome.again,
         )
         try:
             self.journal.put(entry)
-        except OSError as error:  # its marks are written all the same; `--resume` judges it once more
+        except OSError as error:  # its marks are written all the same; `--resume` grades it once more
             self._miss(entry, "its line in the journal", error)
         return entry
 
@@ -147,11 +147,11 @@ class Grading:
         entry.notebook = None
         self.done.append(entry)
 
-    def _unwritten(self, entry: Entry, judged: NotebookNode, fault: str) -> Entry:
+    def _unwritten(self, entry: Entry, graded: NotebookNode, fault: str) -> Entry:
         """No mark may be left over from before, and none may be made up."""
         entry.why, entry.again = f"the marks could not be written ({fault})", True
         exercise = load_exercise(entry.exercise)
-        stand_in = executor.ungraded(judged, exercise, entry.why)
+        stand_in = executor.ungraded(graded, exercise, entry.why)
         entry.reports, entry.notebook = stand_in.reports, stand_in.notebook
         return entry
 
@@ -228,7 +228,7 @@ def grade_class(
             raise GradeError(f"the exercises could not be released: {error}") from error
         imports = _imports(out / "release", names)
         executor.settle()
-        warm_up(list(imports))  # the checks need the same; judging processes are forked from here
+        warm_up(list(imports))  # the checks need the same; grading processes are forked from here
         secrets = (submitted, out, secret_file, solutions, ROOT / "course_utils" / "checks" / "framework.py")
         grader = Grader(
             out / "release",

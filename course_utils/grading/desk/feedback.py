@@ -2,7 +2,7 @@
 
 `course grade` writes them as soon as it has marked. What a person gives afterwards,
 points and comments, is in the
-gradebook alone: this puts it on the pages, nbgrader's and ours, and into grades.csv. Nothing is judged again.
+gradebook alone: this puts it on the pages, nbgrader's and ours, and into grades.csv. Nothing is graded again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The executor as steps of nbgrader's own conversions.
 
-With `configure`, `nbgrader autograde` and formgrader's autograde button judge
+With `configure`, `nbgrader autograde` and formgrader's autograde button grade
 in the same way as `course grade`: the submission's code runs in a child process,
 the checks outside it, and marks come from their reports, never from a cell's output.
 """
@@ -51,7 +51,7 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-class JudgeOutside(NbGraderPreprocessor):
+class GradeOutside(NbGraderPreprocessor):
     """Replaces nbgrader's Execute: runs the answers in a child in a sandbox, and the checks here."""
 
     release_directory = Unicode("release", help="Where the released notebooks are.").tag(config=True)
@@ -60,11 +60,11 @@ class JudgeOutside(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         student, name = resources["nbgrader"]["student"], resources["nbgrader"]["assignment"]
-        graded = self._judge(nb, student, name)
+        graded = self._grade(nb, student, name)
         resources[REPORTS] = graded.reports
         return graded.notebook, resources
 
-    def _judge(self, nb: NotebookNode, student: str, name: str) -> Graded:
+    def _grade(self, nb: NotebookNode, student: str, name: str) -> Graded:
         released = executor.read_released(Path(self.release_directory) / name / f"{name}.ipynb")
         exercise = load_exercise(name)
         secret_file = Path(self.secret_file)
@@ -90,7 +90,7 @@ class SaveReports(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         if REPORTS not in resources:
             raise RuntimeError(
-                "SaveReports needs JudgeOutside before it in Autograde.autograde_preprocessors"
+                "SaveReports needs GradeOutside before it in Autograde.autograde_preprocessors"
             )
         place = resources["nbgrader"]
         with Gradebook(place["db_url"]) as gradebook:
@@ -102,7 +102,7 @@ class SaveReports(NbGraderPreprocessor):
 
 
 def put_marks(submitted: SubmittedNotebook, notebook: NotebookNode, reports: dict[str, Report]) -> None:
-    """Put the marks of a judged notebook into the gradebook's entry of it, in place of all earlier ones.
+    """Put the marks of a graded notebook into the gradebook's entry of it, in place of all earlier ones.
 
     A mark that an instructor gave by hand stays, and is shown for another look. Nothing is
     committed here.
@@ -179,14 +179,14 @@ def configure(config: Config, root: Path, *, source: str = "source", release: st
     config.CourseDirectory.release_directory = release
     config.GenerateAssignment.preprocessors = PREPROCESSORS
     config.Autograde.sanitize_preprocessors = []
-    config.Autograde.autograde_preprocessors = [JudgeOutside, *AUTOGRADE_PREPROCESSORS]
+    config.Autograde.autograde_preprocessors = [GradeOutside, *AUTOGRADE_PREPROCESSORS]
     config.Autograde.pre_convert_hook = _ForgetFirst(f"sqlite:///{root / 'gradebook.db'}")
-    config.JudgeOutside.release_directory = str(root / release)
-    config.JudgeOutside.secret_file = str(root / SECRET_FILE)
+    config.GradeOutside.release_directory = str(root / release)
+    config.GradeOutside.secret_file = str(root / SECRET_FILE)
 
 
 CONFIG_FILE = '''\
-"""nbgrader's settings for this class: formgrader and `nbgrader autograde` judge as `course grade` does."""
+"""nbgrader's settings for this class: formgrader and `nbgrader autograde` grade as `course grade` does."""
 
 from pathlib import Path
 

@@ -61,7 +61,7 @@ def only_writer(out: Path) -> Iterator[None]:
 
 
 class Writer:
-    """Writes what was judged into the folder of a class, whose only writer it is."""
+    """Writes what was graded into the folder of a class, whose only writer it is."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -118,7 +118,7 @@ class Writer:
         """
         try:
             if entry.notebook is None:  # the journal keeps it only until it is in its places
-                raise ValueError("the notebook that was judged is no longer kept")
+                raise ValueError("the notebook that was graded is no longer kept")
             self._lay_down(entry, entry.notebook)
             self._write_marks(entry, entry.notebook)
         except Exception as error:
@@ -127,14 +127,14 @@ class Writer:
                 self._take_back(entry)
             raise WriteError(str(error)[:300]) from error
 
-    def _write_marks(self, entry: Entry, judged: NotebookNode) -> None:
+    def _write_marks(self, entry: Entry, graded: NotebookNode) -> None:
         submission = self._submission(entry)
         submission.timestamp = parse_utc(entry.handed_in) if entry.handed_in else None
         for notebook in submission.notebooks:
             if entry.why:
                 take_back_marks(notebook)
             else:
-                put_marks(notebook, judged, entry.reports)
+                put_marks(notebook, graded, entry.reports)
                 self._penalise(submission, notebook)
         self._book.db.commit()
 
@@ -173,12 +173,12 @@ class Writer:
 
     # --- the notebooks -----------------------------------------------------------------------------
 
-    def _lay_down(self, entry: Entry, judged: NotebookNode) -> None:
+    def _lay_down(self, entry: Entry, graded: NotebookNode) -> None:
         """What nbgrader sees as submitted, and as autograded: the released
         notebook with the answers in it.
         """
-        self._lay("autograded", entry, judged)
-        bare = copy.deepcopy(judged)
+        self._lay("autograded", entry, graded)
+        bare = copy.deepcopy(graded)
         for cell in bare.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None

@@ -1,1 +1,1 @@
-"""Running learners' code in a sandbox, and judging what it answers."""
+"""Running learners' code in a sandbox, and grading what it answers."""

@@ -1,9 +1,9 @@
-"""Judge each question in a disposable process of the grader's own.
+"""Grade each question in a disposable process of the grader's own.
 
 A check reads what a learner made: replies, cards, configs, weights, tables. A text of fifty thousand
 brackets can end the process that parses it, and a table can fill its memory. So the process that asks
 the learner's code only carries bytes, and all reading is done in a fork of it, with limits of its own,
-that ends with the question. What ends it costs what was not judged yet of that question, and no more.
+that ends with the question. What ends it costs what was not graded yet of that question, and no more.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from course_utils.grading.sandbox.confine import die_with_parent
 from course_utils.wire.answer import Transport
 from course_utils.wire.codec import Bounds
 
-MEMORY = 4 * 2**30  # bytes that judging one question may take, beyond what it began with
+MEMORY = 4 * 2**30  # bytes that grading one question may take, beyond what it began with
 SECONDS = 600  # of the processor
 STACK = 8 * 2**20  # bytes: where the stack has no limit, endless recursion would fill the memory
 
 
 class Killed(Exception):
-    """The process that judges was killed, and not by its own limits: nobody's mistake."""
+    """The process that grades was killed, and not by its own limits: nobody's mistake."""
 
 
-def judge_apart(
+def run_apart(
     question: Question, transport: Transport, key: bytes | None, memory: int = MEMORY, seconds: int = SECONDS
 ) -> Report:
     """What `question.run(transport, key)` reports, found in a fork of this process.
@@ -46,7 +46,7 @@ def judge_apart(
     _import_ahead(inspect.getmodule(question.check))
     context = get_context("fork")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_judge, args=(theirs, question, key, memory, seconds))
+    process = context.Process(target=_grade, args=(theirs, question, key, memory, seconds))
     process.start()
     theirs.close()
     parts: list[PartResult] = []
@@ -62,7 +62,7 @@ def judge_apart(
     except (EOFError, OSError):
         process.join()
         if process.exitcode == -signal.SIGKILL:
-            raise Killed("the process that judges was killed; is there memory enough?") from None
+            raise Killed("the process that grades was killed; is there memory enough?") from None
         return question.ended(parts, _why(process.exitcode))
     finally:
         ours.close()
@@ -80,16 +80,16 @@ def _answered(
 
 
 def _why(exitcode: int | None) -> str:
-    """How the process that judges ended, in words."""
+    """How the process that grades ended, in words."""
     if exitcode == -signal.SIGXCPU:
         return "reading it took too long"
     if exitcode is not None and exitcode < 0:
-        return f"reading it ended the process that judges it ({signal.Signals(-exitcode).name})"
-    return "reading it ended the process that judges it"
+        return f"reading it ended the process that grades it ({signal.Signals(-exitcode).name})"
+    return "reading it ended the process that grades it"
 
 
 class _Through:
-    """The transport of the process that judges: it asks the one that it came from."""
+    """The transport of the process that grades: it asks the one that it came from."""
 
     def __init__(self, wire: connection.Connection) -> None:
         self._wire = wire
@@ -102,7 +102,7 @@ class _Through:
         return answer
 
 
-def _judge(
+def _grade(
     wire: connection.Connection, question: Question, key: bytes | None, memory: int, seconds: int
 ) -> None:
     with contextlib.suppress(OSError, AttributeError):  # AttributeError: not Linux

@@ -1,7 +1,7 @@
-"""Judge many submissions side by side, in processes of our own.
+"""Grade many submissions side by side, in processes of our own.
 
 Each has its own warm process, so nothing is shared but the machine. What fails by no fault
-of the submission's own (a judging process that dies, a child that does not start) is tried
+of the submission's own (a grading process that dies, a child that does not start) is tried
 once more; what fails twice is ungraded, and the rest goes on.
 """
 
@@ -57,10 +57,10 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Outcome:
     """A submission and what came of it.
 
-    `why` says why it is ungraded, or for a person to judge, if it is; `again` that this was
+    `why` says why it is ungraded, or for a person to look at, if it is; `again` that this was
     a fault of ours, which another run may not meet.
     """
 
@@ -73,7 +73,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Grader:
-    """What a judging process needs to know; the secret never goes further than here."""
+    """What a grading process needs to know; the secret never goes further than here."""
 
     release: Path
     secret: bytes
@@ -102,8 +102,8 @@ class Grader:
             journal.seed_id(self.secret),
         )
 
-    def judge(self, submission: Submission, nursery: Nursery) -> Judged:
-        """Run and judge one submission; never raises for what is in it."""
+    def grade(self, submission: Submission, nursery: Nursery) -> Outcome:
+        """Run and grade one submission; never raises for what is in it."""
         exercise, stamp = submission.exercise, self.stamp(submission)
         released = executor.read_released(submission.released(self.release))
         again = False
@@ -113,7 +113,7 @@ class Grader:
             clocks = Clocks(cell=exercise.cell_seconds, total=self.total_seconds)
             # what can't be placed raises before anything is started
             graded = executor.grade(released, submitted, exercise, keys, clocks, nursery=nursery)
-            return Judged(submission, graded, stamp)
+            return Outcome(submission, graded, stamp)
         except NeedsAPerson as error:
             return self.unable(submission, str(error), person=True)
         except Unstarted as error:
@@ -126,11 +126,11 @@ class Grader:
 
     def unable(
         self, submission: Submission, why: str, again: bool = False, *, person: bool = False
-    ) -> Judged:
-        """What stands in for a submission without marks; `person`: a person can judge it."""
+    ) -> Outcome:
+        """What stands in for a submission without marks; `person`: a person can grade it."""
         released = executor.read_released(submission.released(self.release))
         graded = executor.ungraded(released, submission.exercise, why, person)
-        return Judged(submission, graded, self.stamp(submission), why, again)
+        return Outcome(submission, graded, self.stamp(submission), why, again)
 
 
 def notebook_of(submission: Submission) -> Path:
@@ -173,14 +173,14 @@ def fair_memory(jobs: int) -> int:
     return max(2**30, min(Caps.memory, share))
 
 
-class _Judge:
-    """One judging process, as the one that hands out the work sees it."""
+class _GradingProcess:
+    """One grading process, as the one that hands out the work sees it."""
 
     def __init__(self, grader: Grader) -> None:
         context = get_context("fork")
         self.wire, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, grader), daemon=False)
-        self.process.start()
+        self.child = context.Process(target=_serve, args=(theirs, grader), daemon=False)
+        self.child.start()
         theirs.close()
         self.task: tuple[Submission, int] | None = None
         self.deadline = float("inf")
@@ -193,14 +193,14 @@ class _Judge:
         """Have it end: of itself within `patience` seconds, or by force."""
         with contextlib.suppress(OSError):
             self.wire.send(None)
-        self.process.join(patience)
-        self.process.kill()
-        self.process.join()
+        self.child.join(patience)
+        self.child.kill()
+        self.child.join()
         self.wire.close()
 
 
 def _serve(wire: connection.Connection, grader: Grader) -> None:
-    """A judging process: put the sandbox up and say so, then judge what comes."""
+    """A grading process: put the sandbox up and say so, then grade what comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):  # AttributeError: not Linux
         die_with_parent()
@@ -212,29 +212,29 @@ def _serve(wire: connection.Connection, grader: Grader) -> None:
         return
     wire.send(("ready", nursery.level, nursery.reached))
     while (submission := wire.recv()) is not None:
-        wire.send(("judged", grader.judge(submission, nursery), {}))
+        wire.send(("graded", grader.grade(submission, nursery), {}))
     nursery.close()
 
 
-def judge_all(
+def grade_all(
     submissions: list[Submission],
     grader: Grader,
     jobs: int,
     say: Callable[[str, dict[str, str]], None] = lambda level, reached: None,
-) -> Iterator[Judged]:
-    """Judge submissions, `jobs` at a time, in whatever order they are done.
+) -> Iterator[Outcome]:
+    """Grade submissions, `jobs` at a time, in whatever order they are done.
 
     `say` is told the sandbox's level and what its canaries reached, as soon as the first
     sandbox stands. Raises `SandboxError` when none can.
     """
     waiting = deque((submission, 1) for submission in submissions)
-    judges = [_Judge(grader) for _ in range(min(jobs, len(submissions)))]
+    processes = [_GradingProcess(grader) for _ in range(min(jobs, len(submissions)))]
     seconds = grader.total_seconds + GRACE_SECONDS
     said, false_starts = False, 0
     try:
-        while judges:
-            for judge in _ready(judges):
-                kind, found, reached = _received(judge)
+        while processes:
+            for process in _ready(processes):
+                kind, found, reached = _received(process)
                 if kind == "no sandbox":
                     false_starts += 1
                     if not said or false_starts > FALSE_STARTS:
@@ -243,53 +243,55 @@ def judge_all(
                 if kind == "ready" and not said:
                     said = True
                     say(found, reached)
-                if kind == "judged":
-                    tries = judge.task[1] if judge.task else TRIES
+                if kind == "graded":
+                    tries = process.task[1] if process.task else TRIES
                     if found.again and tries < TRIES:
                         waiting.append((found.submission, tries + 1))
                     else:
                         yield found
-                    judge.task = None
+                    process.task = None
                 if kind == "died":
-                    judges.remove(judge)
-                    judge.end()
-                    yield from _again(judge.task, grader, waiting)
+                    processes.remove(process)
+                    process.end()
+                    yield from _again(process.task, grader, waiting)
                     if waiting:
-                        judges.append(_Judge(grader))
+                        processes.append(_GradingProcess(grader))
                 elif waiting:
-                    judge.give(waiting.popleft(), seconds)
+                    process.give(waiting.popleft(), seconds)
                 else:
-                    judges.remove(judge)
-                    judge.end(PATIENCE_SECONDS)
+                    processes.remove(process)
+                    process.end(PATIENCE_SECONDS)
     finally:
-        for judge in judges:
-            judge.end()
+        for process in processes:
+            process.end()
 
 
-def _ready(judges: list[_Judge]) -> list[_Judge]:
-    """The judges that have something to say, or whose time is up."""
-    heard = connection.wait([judge.wire for judge in judges], timeout=5.0)
-    late = [judge for judge in judges if judge.deadline < time.monotonic() and judge.wire not in heard]
-    for judge in late:
-        judge.process.kill()
-    return [judge for judge in judges if judge.wire in heard]
+def _ready(processes: list[_GradingProcess]) -> list[_GradingProcess]:
+    """The processes that have something to say, or whose time is up."""
+    heard = connection.wait([process.wire for process in processes], timeout=5.0)
+    late = [
+        process for process in processes if process.deadline < time.monotonic() and process.wire not in heard
+    ]
+    for process in late:
+        process.child.kill()
+    return [process for process in processes if process.wire in heard]
 
 
-def _received(judge: _Judge) -> tuple:
+def _received(process: _GradingProcess) -> tuple:
     try:
-        return judge.wire.recv()
+        return process.wire.recv()
     except (EOFError, OSError):
-        return ("died" if judge.task else "no sandbox"), "the judging process ended before it began", {}
+        return ("died" if process.task else "no sandbox"), "the grading process ended before it began", {}
 
 
 def _again(
     task: tuple[Submission, int] | None, grader: Grader, waiting: deque[tuple[Submission, int]]
-) -> Iterator[Judged]:
-    """What to do with the submission of a judge that died: once more, and then no more."""
+) -> Iterator[Outcome]:
+    """What to do with the submission of a process that died: once more, and then no more."""
     if task is None:
         return
     submission, tries = task
     if tries < TRIES:
         waiting.append((submission, tries + 1))
     else:
-        yield grader.unable(submission, "the process that judges it ended, twice", again=True)
+        yield grader.unable(submission, "the process that grades it ended, twice", again=True)

@@ -1,4 +1,4 @@
-"""Run a submission outside this process and judge it inside.
+"""Run a submission outside this process and grade it inside.
 
 Trusted side. From a submission only the *sources of its cells* are taken and put into the
 released notebook (`placing`); nothing else of it counts. The
@@ -26,7 +26,7 @@ from nbformat.v4 import new_output
 from course_utils import session
 from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Question, Report, seed_key
-from course_utils.grading.run.apart import judge_apart
+from course_utils.grading.run.apart import run_apart
 from course_utils.grading.run.placing import Placed, makes_one, place
 from course_utils.grading.run.reading import Cell, Ungradable
 from course_utils.grading.run.warm import Child, Nursery, SandboxError, Used, default_nursery
@@ -61,10 +61,10 @@ class Clocks:
 
 @dataclass(frozen=True)
 class Graded:
-    """A judged notebook, with outputs, and its reports by question name.
+    """A graded notebook, with outputs, and its reports by question name.
 
     `seconds` is how long it took, `cells` how much of that the learner's cells ran, `used`
-    what the learner's processes used and `own` the processor seconds of judging, `sandbox` the
+    what the learner's processes used and `own` the processor seconds of grading, `sandbox` the
     sandbox they ran behind and how many of its canaries were held.
     """
 
@@ -385,7 +385,7 @@ def grade(
     progress: Callable[[str], None] = lambda text: None,
     nursery: Nursery | None = None,
 ) -> Graded:
-    """Run a submission's answers in the released notebook and judge every question.
+    """Run a submission's answers in the released notebook and grade every question.
 
     `submitted` comes from `read_submission`; `key_of` gives
     the key a question's data are drawn from (see `secret_keys`); `nursery` is where the
@@ -398,15 +398,15 @@ def grade(
     steps = place(released, submitted, exercise)
     nursery = nursery or default_nursery()
     with Notebook(clocks, nursery) as running:
-        judging = _Judging(running, exercise, key_of, clocks, progress)
-        reports = judging.judge(steps)
+        grading = _Grading(running, exercise, key_of, clocks, progress)
+        reports = grading.grade(steps)
     return Graded(
         _notebook(released, steps),
         reports,
         time.monotonic() - started,
         running.used,
         nursery.level,
-        judging.cells,
+        grading.cells,
         time.process_time() - own,
     )
 
@@ -430,10 +430,10 @@ class _Asked:
         return any(makes_one(step.cell.source, names) for step in added)
 
 
-class _Judging:
+class _Grading:
     """The cells of one notebook in their order, and its questions.
 
-    `course.check` judges what a learner's kernel holds, whatever order its cells were run in. So a question
+    `course.check` grades what a learner's kernel holds, whatever order its cells were run in. So a question
     that is not right, of which another answer stands in a cell of the learner's own, is asked once more with
     that; the better report counts.
     """
@@ -452,8 +452,8 @@ class _Judging:
         self._reports: dict[str, Report] = {}
         self.cells = 0.0
 
-    def judge(self, steps: list[Placed]) -> dict[str, Report]:
-        """Run all cells, which get their outputs, and judge all questions."""
+    def grade(self, steps: list[Placed]) -> dict[str, Report]:
+        """Run all cells, which get their outputs, and grade all questions."""
         asked: list[_Asked] = []
         above: list[Placed] = []
         code = [step for step in steps if step.cell.cell_type == "code"]
@@ -491,7 +491,7 @@ class _Judging:
     def _ask(self, asked: _Asked) -> None:
         question = self._exercise.find(asked.name)
         self._progress(f"{asked.name} {question.title}")
-        self._judge(asked, question)
+        self._grade(asked, question)
         answered = [number for number, step in enumerate(asked.above) if step.answer and step.worked_on]
         below = [step for step in asked.above[answered[0] :] if step.added] if answered else []
         if self._is_worth_asking(asked, below):
@@ -514,11 +514,11 @@ class _Judging:
                 begun = time.monotonic()
                 self._running.run(step.cell.source)
                 self.cells += time.monotonic() - begun
-        self._judge(asked, self._exercise.find(asked.name))
+        self._grade(asked, self._exercise.find(asked.name))
 
-    def _judge(self, asked: _Asked, question: Question) -> None:
+    def _grade(self, asked: _Asked, question: Question) -> None:
         asked.times += 1
-        self._note(asked, judge_apart(question, self._running, self._key_of(question)))
+        self._note(asked, run_apart(question, self._running, self._key_of(question)))
 
     def _note(self, asked: _Asked, report: Report) -> None:
         """Keep a report, unless there is a better one."""
@@ -533,7 +533,7 @@ class _Judging:
 
     def _look_for_a_place(self, asked: _Asked, added: list[Placed]) -> None:
         """A question without points whose answer cell is gone, while there is code that fits nowhere, is a
-        person's to judge.
+        person's to grade.
         """
         lost = [step for step in asked.above if step.answer and not step.found]
         if added and lost and not self._reports[asked.name].points and self._is_open(asked.name):
@@ -570,7 +570,7 @@ def public_keys(question: Question) -> None:
 def ungraded(released: NotebookNode, exercise: Exercise, why: str, person: bool = False) -> Graded:
     """What stands in for a submission that could not be graded: no marks, and the reason at every check.
 
-    `person`: it is one that a person can judge.
+    `person`: it is one that a person can grade.
     """
     notebook, reports = copy.deepcopy(released), {}
     for cell in notebook.cells:

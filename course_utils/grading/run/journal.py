@@ -1,8 +1,8 @@
-"""What has been judged, on disk, so that a run that was killed goes on where it was.
+"""What has been graded, on disk, so that a run that was killed goes on where it was.
 
 One file a submission, replaced as a whole: first with everything that came of it, and, once
 that is in its places, without the notebook. Writing replaces what is there, so doing it
-twice does no harm; judging is not done twice for the same submission, seed and checks.
+twice does no harm; grading is not done twice for the same submission, seed and checks.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Entry:
 
     `notebook` is `None` once everything is written. `handed_in` is the time stamp, `seconds` are the
     whole notebook's and `cells` the learner's cells' of these; `learner` and `own` are processor
-    seconds, of the learner's processes and of judging and writing; `memory` in bytes, `why` says why it
+    seconds, of the learner's processes and of grading and writing; `memory` in bytes, `why` says why it
     is ungraded or needs a person (`again`: by no fault of its own).
     """
 
@@ -200,7 +200,7 @@ class Journal:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # not ours, or of another version: judged again
+            return None  # not ours, or of another version: graded again
 
     def __iter__(self) -> Iterator[Entry]:
         for path in sorted(self.folder.glob("*/*.json")):

@@ -242,7 +242,7 @@ def hide_the_graders_side() -> None:
     """Put empty stand-ins where the checks and the grader would be.
 
     A learner may well call `course.check("q1")` at the end of an answer cell. Nothing is
-    judged in this process, and that call must not cost the rest of the cell.
+    graded in this process, and that call must not cost the rest of the cell.
     """
     checks, learner = ModuleType("course_utils.checks"), ModuleType("course_utils.checks.learner")
     notebook = ModuleType("course_utils.checks.learner.notebook")

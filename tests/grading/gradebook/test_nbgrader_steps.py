@@ -1,4 +1,4 @@
-"""nbgrader's own commands judge as `course grade` does."""
+"""nbgrader's own commands grade as `course grade` does."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def test_release_through_nbgrader_is_our_release(course, released_path):
     assert (course[0] / "release" / toy.NAME / f"{toy.NAME}.ipynb").read_bytes() == released_path.read_bytes()
 
 
-def test_the_autograde_button_judges_outside(course):
+def test_the_autograde_button_grades_outside(course):
     root, api = course
     forged = toy.submission(
         released(root), q2="import sys; print('noise', file=sys.stderr)\n" + toy.ANSWERS["q2"]
@@ -72,9 +72,9 @@ def test_a_broken_notebook_loses_its_old_marks(course):
     assert score(root, "ann") == (0, True)
 
 
-def test_saving_without_judging_is_refused(course):
+def test_saving_without_grading_is_refused(course):
     step = nbgrader_steps.SaveReports()
-    with pytest.raises(RuntimeError, match="JudgeOutside before it"):
+    with pytest.raises(RuntimeError, match="GradeOutside before it"):
         step.preprocess(None, {"nbgrader": {}})
 
 
@@ -99,5 +99,5 @@ def test_the_course_has_this_configuration(root):
         {"get_config": lambda: config, "__file__": str(root / "nbgrader_config.py")},
     )
     assert config.CourseDirectory.source_directory == "solutions"
-    assert config.Autograde.autograde_preprocessors[0] is nbgrader_steps.JudgeOutside
-    assert Path(config.JudgeOutside.release_directory) == root / "exercises"
+    assert config.Autograde.autograde_preprocessors[0] is nbgrader_steps.GradeOutside
+    assert Path(config.GradeOutside.release_directory) == root / "exercises"

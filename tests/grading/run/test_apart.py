@@ -1,4 +1,4 @@
-"""A question is judged in a process of its own: the marks are the same, and what ends it costs that question alone."""
+"""A question is graded in a process of its own: the marks are the same, and what ends it costs that question alone."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import pytest
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
-from course_utils.grading.run.apart import Killed, judge_apart
+from course_utils.grading.run.apart import Killed, run_apart
 from course_utils.wire.answer import LocalTransport
 
 exercise = Exercise("apart", title="Apart", minutes=1, difficulty="easy", cost="nothing")
@@ -49,13 +49,13 @@ def word(answer, draw):
         expect.equal(found, "right", "word")
 
 
-def judged(held, **limits):
-    return judge_apart(exercise.find("q1"), LocalTransport(held, None), None, **limits)
+def graded(held, **limits):
+    return run_apart(exercise.find("q1"), LocalTransport(held, None), None, **limits)
 
 
 @pytest.mark.parametrize("held", [{"word": "right"}, {"word": "wrong"}, {"word": 3}, {"word": None}, {}])
 def test_it_reports_what_is_reported_here(held):
-    assert judged(held) == exercise.find("q1").run(LocalTransport(held, None))
+    assert graded(held) == exercise.find("q1").run(LocalTransport(held, None))
 
 
 @pytest.mark.parametrize(
@@ -69,15 +69,15 @@ def test_it_reports_what_is_reported_here(held):
     ],
 )
 def test_what_ends_it_costs_its_part_and_says_so(said, words):
-    report = judged({"word": said}, memory=2**31, seconds=1)
+    report = graded({"word": said}, memory=2**31, seconds=1)
     assert (report.points, report.rung) == (1, "wrong value")
     assert words in report.parts[-1].got and "nested thousands deep" in report.parts[-1].expected
-    assert judged({"word": "right"}).points == 3, "the next one is judged as ever"
+    assert graded({"word": "right"}).points == 3, "the next one is graded as ever"
 
 
 def test_a_process_that_was_killed_from_outside_is_nobodys_mistake():
     with pytest.raises(Killed, match="memory enough"):
-        judged({"word": "killed"})
+        graded({"word": "killed"})
 
 
 class Broken:
@@ -94,13 +94,13 @@ class Broken:
     ("error", "rung"), [(TimeoutError(), "too slow"), (ConnectionError("gone"), "crashed")]
 )
 def test_what_the_learners_side_does_not_answer_is_told_there(error, rung):
-    assert judge_apart(exercise.find("q1"), Broken(error), None).rung == rung
+    assert run_apart(exercise.find("q1"), Broken(error), None).rung == rung
 
 
 def test_what_goes_wrong_on_the_way_is_raised_here_and_nothing_is_left_running():
     from multiprocessing import active_children
 
     with contextlib.suppress(LookupError):
-        judge_apart(exercise.find("q1"), Broken(LookupError("no child can be started")), None)
+        run_apart(exercise.find("q1"), Broken(LookupError("no child can be started")), None)
         pytest.fail("it should have been raised")
     assert not active_children()

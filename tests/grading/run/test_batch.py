@@ -1,4 +1,4 @@
-"""Many side by side: what brings a judging process down is tried once more and harms nobody else."""
+"""Many side by side: what brings a grading process down is tried once more and harms nobody else."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook
 
 from course_utils.grading.desk import autograde
 from course_utils.grading.run import batch, executor
-from course_utils.grading.run.batch import Grader, Submission, imports_of, judge_all
+from course_utils.grading.run.batch import Grader, Submission, grade_all, imports_of
 from course_utils.grading.run.warm import STACK, SandboxError
 from tests.grading import toy
 
@@ -30,20 +30,20 @@ def hand_in(tmp_path, released):
     return hand_in
 
 
-def points(judged):
+def points(graded):
     return {
         each.submission.student: sum(report.points or 0 for report in each.graded.reports.values())
-        for each in judged
+        for each in graded
     }
 
 
-def test_everybody_is_judged_once_and_the_wall_is_announced(grader, hand_in):
+def test_everybody_is_graded_once_and_the_sandbox_is_announced(grader, hand_in):
     said = []
     class_ = [hand_in(f"s{number}", **(toy.ANSWERS if number % 2 else {})) for number in range(5)]
-    judged = list(judge_all(class_, grader, 2, lambda level, reached: said.append((level, reached))))
-    assert points(judged) == {"s0": 0, "s1": 6, "s2": 0, "s3": 6, "s4": 0}
+    graded = list(grade_all(class_, grader, 2, lambda level, reached: said.append((level, reached))))
+    assert points(graded) == {"s0": 0, "s1": 6, "s2": 0, "s3": 6, "s4": 0}
     assert len(said) == 1
-    assert all(each.graded.sandbox == said[0][0] for each in judged)
+    assert all(each.graded.sandbox == said[0][0] for each in graded)
 
 
 def killed(times, place):
@@ -63,25 +63,25 @@ def killed(times, place):
 
 
 @pytest.mark.parametrize(("times", "score"), [(1, 6), (batch.TRIES, 0)])
-def test_a_judging_process_that_dies_is_replaced(grader, hand_in, monkeypatch, tmp_path, times, score):
+def test_a_grading_process_that_dies_is_replaced(grader, hand_in, monkeypatch, tmp_path, times, score):
     monkeypatch.setattr(executor, "grade", killed(times, tmp_path / "count"))
     class_ = [
         hand_in("ann", **toy.ANSWERS),
         hand_in("bob", **toy.ANSWERS | {"q3": "KILL"}),
         hand_in("cy", **toy.ANSWERS),
     ]
-    judged = {each.submission.student: each for each in judge_all(class_, grader, 1)}
-    assert points(judged.values()) == {"ann": 6, "bob": score, "cy": 6}
-    assert ("ended, twice" in judged["bob"].why) == (score == 0)
-    assert judged["bob"].again == (score == 0)
+    graded = {each.submission.student: each for each in grade_all(class_, grader, 1)}
+    assert points(graded.values()) == {"ann": 6, "bob": score, "cy": 6}
+    assert ("ended, twice" in graded["bob"].why) == (score == 0)
+    assert graded["bob"].again == (score == 0)
 
 
 @pytest.mark.slow
-def test_a_judge_that_takes_too_long_is_ended(grader, hand_in, monkeypatch):
+def test_a_grading_process_that_takes_too_long_is_ended(grader, hand_in, monkeypatch):
     monkeypatch.setattr(batch, "GRACE_SECONDS", -Grader.total_seconds + 3)
     monkeypatch.setattr(executor, "grade", lambda *rest, **options: signal.pause())
-    (judged,) = judge_all([hand_in("ann")], grader, 1)
-    assert "ended, twice" in judged.why
+    (graded,) = grade_all([hand_in("ann")], grader, 1)
+    assert "ended, twice" in graded.why
 
 
 def test_no_wall_is_no_run(grader, hand_in, monkeypatch):
@@ -90,7 +90,7 @@ def test_no_wall_is_no_run(grader, hand_in, monkeypatch):
 
     monkeypatch.setattr(batch.Nursery, "open", fail)
     with pytest.raises(SandboxError, match="no sandbox holds"):
-        list(judge_all([hand_in("ann")], grader, 2))
+        list(grade_all([hand_in("ann")], grader, 2))
 
 
 def test_an_infrastructure_failure_is_not_the_learners(grader, hand_in, monkeypatch):
@@ -98,22 +98,22 @@ def test_an_infrastructure_failure_is_not_the_learners(grader, hand_in, monkeypa
         raise executor.Unstarted("the process that runs notebooks did not start")
 
     monkeypatch.setattr(executor, "grade", barren)
-    (judged,) = judge_all([hand_in("ann", **toy.ANSWERS)], grader, 1)
-    assert judged.again
-    assert {report.points for report in judged.graded.reports.values()} == {None}
+    (graded,) = grade_all([hand_in("ann", **toy.ANSWERS)], grader, 1)
+    assert graded.again
+    assert {report.points for report in graded.graded.reports.values()} == {None}
 
 
 def test_a_broken_submission_is_the_learners(grader, hand_in):
     submission = hand_in("ann")
     (submission.folder / f"{toy.NAME}.ipynb").write_text("{")
-    (judged,) = judge_all([submission], grader, 1)
-    assert "broken JSON" in judged.why
-    assert not judged.again
+    (graded,) = grade_all([submission], grader, 1)
+    assert "broken JSON" in graded.why
+    assert not graded.again
 
 
 def test_the_same_submission_gives_the_same_stamp_and_words(grader, hand_in):
     submission = hand_in("ann", q1="def double(n): return n")
-    one, two = (next(iter(judge_all([submission], grader, 1))) for _ in range(2))
+    one, two = (next(iter(grade_all([submission], grader, 1))) for _ in range(2))
     assert one.stamp == two.stamp
     assert one.graded.reports == two.graded.reports
     assert one.graded.notebook == two.graded.notebook
@@ -136,7 +136,7 @@ def test_memory_is_shared_out():
 
 
 def sixteen(tmp_path, hand_in, prepared, solutions, size):
-    """Grade a class with sixteen judging processes and one gradebook; returns who has which score there."""
+    """Grade a class with sixteen grading processes and one gradebook; returns who has which score there."""
     expected = {}
     for number in range(size):
         answers = (toy.ANSWERS, {}, {"q1": toy.ANSWERS["q1"]})[number % 3]

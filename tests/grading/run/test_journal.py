@@ -323,29 +323,29 @@ def test_killed_at_any_time_and_resumed(class_, undisturbed, seed):
 
 
 @pytest.mark.slow
-def test_what_changed_is_judged_again_and_the_rest_is_not(class_, released, monkeypatch, capsys):
+def test_what_changed_is_graded_again_and_the_rest_is_not(class_, released, monkeypatch, capsys):
     folder, solutions = class_
     assert grade(folder, solutions) == 0
     toy.write(
         folder / "submitted" / "bob" / toy.NAME / f"{toy.NAME}.ipynb", toy.submission(released, **toy.ANSWERS)
     )
-    judged = []
-    judge_all = autograde.batch.judge_all
+    graded = []
+    grade_all = autograde.batch.grade_all
 
     def noted(submissions, *rest):
-        judged.extend(submission.student for submission in submissions)
-        return judge_all(submissions, *rest)
+        graded.extend(submission.student for submission in submissions)
+        return grade_all(submissions, *rest)
 
-    monkeypatch.setattr(autograde.batch, "judge_all", noted)
+    monkeypatch.setattr(autograde.batch, "grade_all", noted)
     assert grade(folder, solutions, "--resume") == 0
-    assert judged == ["bob"]
+    assert graded == ["bob"]
     rows = outcome(folder)[1]
     assert sum(row["score"] or 0 for row in rows if row["student"] == "bob") == 6
     assert grade(folder, solutions, "--resume") == 0
-    assert judged == ["bob"]
+    assert graded == ["bob"]
     Path(folder / "out" / "grading.seed").write_text("fedcba9876543210" * 4)
     assert grade(folder, solutions, "--resume") == 0
-    assert sorted(judged) == sorted(["bob", *STUDENTS])
+    assert sorted(graded) == sorted(["bob", *STUDENTS])
 
 
 def test_every_mark_has_its_record(class_):

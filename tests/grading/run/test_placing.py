@@ -171,13 +171,13 @@ def test_the_better_of_two_answers_counts(released, grade):
 
 
 def test_who_guesses_is_not_asked_without_end(released, grade, monkeypatch):
-    asked, judge = [], executor.judge_apart
+    asked, grade = [], executor.run_apart
 
     def counted(question, *rest):
         asked.append(question.name)
-        return judge(question, *rest)
+        return grade(question, *rest)
 
-    monkeypatch.setattr(executor, "judge_apart", counted)
+    monkeypatch.setattr(executor, "run_apart", counted)
     guesses = toy.submission(released, q1=OLD_TRY)
     for place_ in range(len(guesses["cells"]), -1, -1):
         own(guesses, place_, f"def double(number):\n    return {place_}")

@@ -1,4 +1,4 @@
-"""A learner sees the system, Python and the course, and of the course not what judges them."""
+"""A learner sees the system, Python and the course, and of the course not what grades them."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ def covered(path, seen):
     return any(str(path) == each or str(path).startswith(each + "/") for each in seen)
 
 
-def test_what_judges_is_not_seen(root):
+def test_what_grades_is_not_seen(root):
     seen = places.visible([])
     package = root / "course_utils"
     hidden = [
