@@ -171,11 +171,11 @@ def test_the_better_of_two_answers_counts(released, grade):
 
 
 def test_who_guesses_is_not_asked_without_end(released, grade, monkeypatch):
-    asked, grade = [], executor.run_apart
+    asked, run_apart = [], executor.run_apart
 
     def counted(question, *rest):
         asked.append(question.name)
-        return grade(question, *rest)
+        return run_apart(question, *rest)
 
     monkeypatch.setattr(executor, "run_apart", counted)
     guesses = toy.submission(released, q1=OLD_TRY)
