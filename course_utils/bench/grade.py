@@ -291,8 +291,9 @@ def many(size: int, jobs: int, folder: Path) -> dict:
     """How long a class takes whose answers only compute; what comes before its first mark is the warm-up."""
     group = make_class(folder, COMPUTING, {"answered": size})
     cost, entries = grade_ours(group, folder, jobs)
-    marks = sorted(path.stat().st_mtime for path in (folder / "ours" / "journal").rglob("*.json"))
-    after = marks[-1] - marks[0]
+    marks = sorted((folder / "ours" / "journal").rglob("*.json"), key=lambda path: path.stat().st_mtime)
+    after = marks[-1].stat().st_mtime - marks[0].stat().st_mtime
+    warm = [entry for entry in entries if entry.student != marks[0].stem] or entries
     return {
         "exercise": COMPUTING,
         "submissions": size,
@@ -302,7 +303,7 @@ def many(size: int, jobs: int, folder: Path) -> dict:
         "wall_seconds": cost.wall,
         "warm_up_seconds": cost.wall - after,
         "seconds_per_submission": after / max(size - 1, 1),
-        "processor_seconds_per_submission": _mean(entries)["learner"] + _mean(entries)["own"],
+        "processor_seconds_per_submission": _mean(warm)["learner"] + _mean(warm)["own"],
         "memory_of_a_worker": cost.memory / jobs,
     }
 

@@ -14,6 +14,7 @@ import nbformat
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.checks.testing import solution_path
 from course_utils.grading.run import batch, executor
+from course_utils.grading.run.reading import Cell
 from course_utils.grading.run.warm import Nursery
 
 SECRET = b"a secret of the bench"
@@ -75,7 +76,7 @@ def _graded(claim: Claim, exercise: Exercise, nursery: Nursery) -> Verdict:
     try:
         graded = executor.grade(
             cut_down(claim),
-            {claim.question: [claim.source]},
+            [Cell("code", claim.source, grade_id=claim.question)],
             exercise,
             executor.secret_keys(SECRET, claim.name),
             CLOCKS,

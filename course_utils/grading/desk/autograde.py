@@ -25,6 +25,7 @@ from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secr
 from course_utils.grading.gradebook.release import ReleaseError, exercise_names
 from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, handed_in, only_writer
 from course_utils.grading.run import batch, executor
+from course_utils.grading.run.apart import import_ahead
 from course_utils.grading.run.batch import Grader, Outcome, Submission
 from course_utils.grading.run.journal import Entry, Journal
 from course_utils.grading.run.warm import CHOICES, SandboxError
@@ -229,6 +230,9 @@ def grade_class(
         imports = _imports(out / "release", names)
         executor.settle()
         warm_up(list(imports))  # the checks need the same; grading processes are forked from here
+        for submission in submissions:
+            for question in submission.exercise.questions.values():
+                import_ahead(question)
         secrets = (submitted, out, secret_file, solutions, ROOT / "course_utils" / "checks" / "framework.py")
         grader = Grader(
             out / "release",

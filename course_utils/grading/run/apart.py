@@ -43,7 +43,7 @@ def run_apart(
     `transport` stays here: what it raises beyond time-outs and lost connections is raised here.
     Raises `Killed` where the process was killed from outside, by a machine without memory, say.
     """
-    _import_ahead(inspect.getmodule(question.check))
+    import_ahead(question)
     context = get_context("fork")
     ours, theirs = context.Pipe()
     process = context.Process(target=_grade, args=(theirs, question, key, memory, seconds))
@@ -122,9 +122,13 @@ def _limit(kind: int, most: int) -> None:
         resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
 
 
+def import_ahead(question: Question) -> None:
+    """Import here, once, what the checks of its module import when they run: every fork then has it."""
+    _import_ahead(inspect.getmodule(question.check))
+
+
 @cache
 def _import_ahead(module: ModuleType | None) -> None:
-    """Import here, once, what the checks of a module import when they run: every fork then has it."""
     with contextlib.suppress(OSError, TypeError):  # no source
         for node in ast.walk(ast.parse(inspect.getsource(module))):  # type: ignore[arg-type]
             if isinstance(node, (ast.Import, ast.ImportFrom)):
