@@ -35,7 +35,7 @@ def test_there_are_as_many_as_wanted_in_every_chapter():
 @pytest.mark.slow
 def test_a_claim_that_gets_through_is_seen():
     """The table can fail: points that were not earned, a mark that is missing and a grader that breaks are faults."""
-    right = "def qlora_bytes(*_, **__): return 0\ntrainable = lambda model: sum(w.numel() for w in model.parameters() if w.requires_grad)\n"
+    right = "def trainable(shapes, r):\n    return r * sum(map(sum, shapes))\n"
     earned = Claim(
         "counted wrongly",
         "10_lora_and_peft",
