@@ -1,4 +1,4 @@
-"""``course bench forgetting``: what a method has kept by the time it has learned,
+"""`course bench forgetting`: what a method has kept by the time it has learned,
 each at the best of several rates.
 
 Full fine-tuning, LoRA and full fine-tuning with replay teach the flan-t5 twin to summarise. First every
@@ -21,6 +21,7 @@ import torch
 
 from course_utils import instructions
 from course_utils.bench import run_files
+from course_utils.bench.peft_methods import LINEAR
 from course_utils.datasets import corpora
 from course_utils.measure.evaluation import exact_match, generate, rouge_l, task_score
 from course_utils.measure.scores import Score, mean_of
@@ -35,7 +36,6 @@ STEPS, STOPS = 300, (0, 50, 75, 100, 125, 150, 200, 250, 300)
 QUALITY = 0.6  # ROUGE-L on the new task; a run ends at the stop that reaches it
 SEEDS, TRIAL_SEED = (0, 1, 2), 100
 ROWS = 100  # of the new task at each stop, and half as many of each old one
-LINEAR = ["q", "k", "v", "o", "wi_0", "wi_1", "wo"]  # the linear layers of a T5 block
 
 
 @dataclass(frozen=True)

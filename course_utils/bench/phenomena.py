@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from course_utils import instructions, world
+from course_utils.bench.peft_methods import LINEAR
 from course_utils.datasets import corpora
 from course_utils.measure.evaluation import task_score
 from course_utils.measure.scores import Score, difference, proportion
@@ -103,7 +104,7 @@ def lora(model: Any) -> Any:
             r=3,
             lora_alpha=12,
             lora_dropout=0.0,
-            target_modules=["q", "k", "v", "o", "wi_0", "wi_1", "wo"],
+            target_modules=LINEAR,
         ),
     )
 

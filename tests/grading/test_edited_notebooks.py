@@ -9,42 +9,36 @@ import pytest
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.run import executor
 from course_utils.grading.run.reading import read_submission
+from tests.grading import toy
 from tests.grading.class_of_thirty import ROOT, answered, points, solutions
+from tests.grading.edited import ids_as_in_colab, names_gone
 
 pytestmark = pytest.mark.slow
 
 
-def names_gone(notebook):
-    """As an old Jupyter or a converter writes it: neither cell ids nor nbgrader's metadata."""
-    for cell in notebook["cells"]:
-        cell.pop("id", None)
-        cell["metadata"] = {}
-
-
-def ids_as_in_colab(notebook):
-    for cell in notebook["cells"]:
-        cell["metadata"] = {"id": cell.pop("id")}
-
-
 def helpers_in_cells_of_their_own(notebook):
     """What an answer begins with (imports, a first function) stands in a cell of its own above it."""
-    for place in reversed(range(len(notebook["cells"]))):
-        cell = notebook["cells"][place]
-        first, found, rest = "".join(cell["source"]).partition("\n\n\n")
-        if found and is_answer(cell) and is_python(first) and is_python(rest):
-            cell["source"] = rest
-            notebook["cells"].insert(place, own("code", first, place))
+    for cell, first in halved(notebook):
+        place = notebook["cells"].index(cell)
+        notebook["cells"].insert(place, toy.cell("code", f"own-{place}", first))
 
 
 def answers_in_two_cells(notebook):
     """As JupyterLab splits a cell: both halves keep the metadata, and the second the id."""
-    for place in reversed(range(len(notebook["cells"]))):
-        cell = notebook["cells"][place]
-        first, found, rest = "".join(cell["source"]).partition("\n\n\n")
-        if found and is_answer(cell) and is_python(first) and is_python(rest):
-            half = copy.deepcopy(cell) | {"id": f"half-{place}", "source": first}
+    for cell, first in halved(notebook):
+        place = notebook["cells"].index(cell)
+        notebook["cells"].insert(place, copy.deepcopy(cell) | {"id": f"half-{place}", "source": first})
+
+
+def halved(notebook):
+    """(answer, its first half) of all that have two; an answer keeps its second half."""
+    found = []
+    for cell in filter(is_answer, notebook["cells"]):
+        first, parted, rest = "".join(cell["source"]).partition("\n\n\n")
+        if parted and is_python(first) and is_python(rest):
             cell["source"] = rest
-            notebook["cells"].insert(place, half)
+            found.append((cell, first))
+    return found
 
 
 def is_answer(cell):
@@ -64,7 +58,7 @@ def answers_one_cell_lower(notebook):
         place = next(number for number, cell in enumerate(notebook["cells"]) if cell.get("id") == name)
         cell = notebook["cells"][place]
         if is_answer(cell):
-            notebook["cells"].insert(place + 1, own("code", "".join(cell["source"]), place))
+            notebook["cells"].insert(place + 1, toy.cell("code", f"own-{place}", "".join(cell["source"])))
             cell["source"] = "raise NotImplementedError()"
 
 
@@ -72,13 +66,8 @@ def an_older_try_and_an_endless_cell_below(notebook):
     """Under the first answer; the endless one prints until it is stopped."""
     place = next(number for number, cell in enumerate(notebook["cells"]) if is_answer(cell))
     name = "".join(notebook["cells"][place]["source"]).partition("def ")[2].partition("(")[0]
-    notebook["cells"].insert(place + 1, own("code", f"def {name}(*all):\n    return None", "older"))
-    notebook["cells"].insert(place + 2, own("code", "while True:\n    print('still here')", "endless"))
-
-
-def own(kind, source, name):
-    more = {"outputs": [], "execution_count": None} if kind == "code" else {}
-    return {"cell_type": kind, "id": f"own-{name}", "metadata": {}, "source": source} | more
+    notebook["cells"].insert(place + 1, toy.cell("code", "older", f"def {name}(*all):\n    return None"))
+    notebook["cells"].insert(place + 2, toy.cell("code", "endless", "while True:\n    print('still here')"))
 
 
 SHAPES = [

@@ -230,8 +230,8 @@ def grade_class(
         imports = _imports(out / "release", names)
         executor.settle()
         warm_up(list(imports))  # the checks need the same; grading processes are forked from here
-        for submission in submissions:
-            for question in submission.exercise.questions.values():
+        for name in names:
+            for question in load_exercise(name).questions.values():
                 import_ahead(question)
         secrets = (submitted, out, secret_file, solutions, ROOT / "course_utils" / "checks" / "framework.py")
         grader = Grader(

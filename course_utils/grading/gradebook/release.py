@@ -179,12 +179,18 @@ class _Reasons(logging.Logger):
 
 @contextlib.contextmanager
 def quiet_log() -> Iterator[_Reasons]:
-    """A log for nbgrader's converters, with the environment's programs on the path (it calls alembic)."""
+    """A log for nbgrader's converters, with the environment's programs on the path (it calls alembic); its
+    gradebook's log, which shows the traceback of what it raises, is silent meanwhile.
+    """
     before = os.environ.get("PATH", "")
+    gradebooks = logging.getLogger("tornado.application")
+    level = gradebooks.level
+    gradebooks.setLevel(logging.CRITICAL)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
     try:
         yield _Reasons("course.nbgrader", logging.CRITICAL)
     finally:
+        gradebooks.setLevel(level)
         os.environ["PATH"] = before
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import fcntl
-import logging
 import os
 import shutil
 import tempfile
@@ -94,16 +93,12 @@ class Writer:
         """Keep the gradebook open for many submissions."""
         with quiet_log(), warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)  # nbgrader's own queries
-            nbgraders = logging.getLogger("tornado.application")  # it shows the traceback of what it raises
-            level = nbgraders.level
-            nbgraders.setLevel(logging.CRITICAL)
             self._opened = book = Gradebook(self.database)
             try:
                 yield self
             finally:
                 book.close()
                 self._opened = None
-                nbgraders.setLevel(level)
 
     @property
     def _book(self) -> Gradebook:

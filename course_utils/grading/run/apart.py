@@ -14,9 +14,9 @@ import inspect
 import os
 import resource
 import signal
+import sys
 from functools import cache
 from multiprocessing import connection, get_context
-from types import ModuleType
 
 import psutil
 
@@ -124,13 +124,14 @@ def _limit(kind: int, most: int) -> None:
 
 def import_ahead(question: Question) -> None:
     """Import here, once, what the checks of its module import when they run: every fork then has it."""
-    _import_ahead(inspect.getmodule(question.check))
+    if question.check is not None:
+        _import_ahead(question.check.__module__)
 
 
 @cache
-def _import_ahead(module: ModuleType | None) -> None:
+def _import_ahead(module: str) -> None:
     with contextlib.suppress(OSError, TypeError):  # no source
-        for node in ast.walk(ast.parse(inspect.getsource(module))):  # type: ignore[arg-type]
+        for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 with contextlib.suppress(Exception):  # the check itself will say so
                     exec(ast.unparse(node), {})

@@ -9,6 +9,7 @@ from course_utils.grading.run.executor import Clocks
 from course_utils.grading.run.placing import names_made, place
 from course_utils.grading.run.reading import NeedsAPerson, cells_of
 from tests.grading import toy
+from tests.grading.edited import ids_as_in_colab, names_gone
 
 FULL = {"q1": 4, "q2": 2}
 HELPED = "def double(number):\n    return twice(number)"
@@ -108,24 +109,13 @@ def ids_gone(notebook):
         cell.pop("id")
 
 
-def ids_and_marks_gone(notebook):
-    for cell in notebook["cells"]:
-        cell.pop("id")
-        cell["metadata"] = {}
-
-
-def ids_in_colabs_place(notebook):
-    for cell in notebook["cells"]:
-        cell["metadata"] = {"id": cell.pop("id")}
-
-
 def marks_gone_and_helpers_added(notebook):
     helper_above(notebook)
-    ids_and_marks_gone(notebook)
+    names_gone(notebook)
 
 
 def marks_gone_and_texts_deleted(notebook):
-    ids_and_marks_gone(notebook)
+    names_gone(notebook)
     notebook["cells"] = [
         cell for cell in notebook["cells"] if cell["cell_type"] == "code" or "Why" in cell["source"]
     ]
@@ -133,7 +123,7 @@ def marks_gone_and_texts_deleted(notebook):
 
 WITH_ANSWERS = [
     helper_above, helper_at_the_end, helper_in_the_setup, helper_instead_of_the_setup, setup_that_fails, split_in_two,
-    split_the_other_way, older_copy_below, older_try_below, ids_gone, ids_and_marks_gone, ids_in_colabs_place,
+    split_the_other_way, older_copy_below, older_try_below, ids_gone, names_gone, ids_as_in_colab,
     marks_gone_and_helpers_added, marks_gone_and_texts_deleted,
 ]  # fmt: skip
 WITH_STUBS = [one_cell_lower, below_the_check, all_at_the_end]
@@ -192,7 +182,7 @@ def test_an_essay_counts_in_every_shape(answered, released, released_path):
 
     assert essay(answered).cell.source == toy.ANSWERS["q3"]
     bare = copy.deepcopy(answered)
-    ids_and_marks_gone(bare)
+    names_gone(bare)
     assert essay(bare).cell.source == toy.ANSWERS["q3"]
     behind = toy.submission(released)
     own(behind, len(behind["cells"]), "First.", "markdown")
