@@ -243,10 +243,17 @@ def test_typo():
             solution("q5", ('return {"text": ', "return ("), ("place + 2 :]}", "place + 2 :])")): "to be a dict",
             "state = [0]\n" + solution("q5", ('random.Random(f"{seed}/{index}")', 'random.Random(f"{seed}/{index}/{state[0]}")'),
                                        ('text = row["text"]', 'text = row["text"]\n    state[0] += 1')): "the same swaps",
-            solution("q5", ('random.Random(f"{seed}/{index}")', "random.Random(hash((seed, index, text)))")): "in two processes",
+            solution("q5", ('random.Random(f"{seed}/{index}")', "random.Random(hash((seed, index, text)))")): "in another process",
+            solution("q5", ('random.Random(f"{seed}/{index}")', "random.Random(seed * index ^ text.__hash__())")): "in another process",
+            solution("q5", (".choice(places)", ".choice([text.index(pair) for pair in {text[place : place + 2] for place in places}])")):
+                "in another process",
+            "import os\n" + solution("q5", ('f"{seed}/{index}"', 'f"{seed}/{index}/{os.getpid()}"')): "in another process",
         },
         right=[
             solution("q5", ('random.Random(f"{seed}/{index}")', "random.Random(hash((seed, index)))")),
+            "from functools import cache\n\n\n@cache\ndef places_of(text):\n    return [n for n in range(len(text) - 1) if text[n] != text[n + 1]]\n\n\n"
+            + solution("q5", ("[place for place in range(len(text) - 1) if text[place] != text[place + 1]]", "places_of(text)"),
+                       ('text = row["text"]', 'text = row["text"]\n    print("row", index)')),
             '''
 def typo(row, index, seed):
     text = row["text"]
