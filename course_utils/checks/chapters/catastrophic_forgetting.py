@@ -41,7 +41,7 @@ exercise = Exercise(
     points=4,
     difficulty=1,
     needs=("average_forgetting", "backward_transfer"),
-    lesson=LESSONS + "01_what_was_forgotten.ipynb",
+    lesson=LESSONS + "01_what_was_forgotten.ipynb#One number for many stages",
     hints=(
         "Read a column from top to bottom: that is the life of one task. Which of its numbers does each "
         "measure compare?",
@@ -134,7 +134,7 @@ def _backward_transfer(scores: Sequence[Sequence[float]]) -> float:
     points=4,
     difficulty=2,
     needs=("mix",),
-    lesson=LESSONS + "02_replay_and_restraint.ipynb",
+    lesson=LESSONS + "02_replay_and_restraint.ipynb#Remedy 1: replay",
     hints=(
         "If a fifth of the mix is old, how many old examples stand beside 80 new ones? It is not 16.",
         "old = new * share / (1 - share), rounded. Deal that number out to the old tasks in turn, start a "
@@ -224,7 +224,7 @@ def _expect_even(mixed: Sequence[str], old: Mapping[str, Sequence[str]], call: s
     points=3,
     difficulty=1,
     needs=("interpolate",),
-    lesson=LESSONS + "02_replay_and_restraint.ipynb",
+    lesson=LESSONS + "02_replay_and_restraint.ipynb#Remedy 2: go part of the way back",
     hints=(
         "A state dict is a dict from names to tensors. What is the point a quarter of the way from 2 to 10?",
         "For each name: (1 - weight) * before + weight * after. Positions and counters are whole numbers; "
@@ -322,7 +322,7 @@ def _expect_kinds(answer: Answer, draw: Draw, weight: float) -> None:
     points=4,
     difficulty=2,
     needs=("compare",),
-    lesson=LESSONS + "03_lora_and_the_trade.ipynb",
+    lesson=LESSONS + "03_lora_and_the_trade.ipynb#A trap",
     hints=(
         "Take the fingerprint of the model that goes in, before and after. And ask: in which mode did the "
         "training leave the model?",
@@ -336,8 +336,9 @@ def baseline(answer: Answer, draw: Draw) -> None:
     model, tokenizer = _twin()
     batch = _doubled_batch(draw, tokenizer)
     true = _row_losses(model, batch)
-    found = answer.given(compared).call("compared", Asset("flan-t5", "model"), batch)
-    expect.keys(found, ("before", "after", "tuned", "again"), "`compare(model, batch)`")
+    mine = answer.given(compared)
+    found = mine.call("compared", Asset("flan-t5", "model"), batch)
+    expect.keys(found, ("before", "after", "tuned", "again", "training"), "`compare(model, batch)`")
     for key in ("before", "after"):
         expect.each_of(found[key], float, f"{key!r}")
         expect.length(found[key], len(true), f"{key!r}")
@@ -357,6 +358,8 @@ def baseline(answer: Answer, draw: Draw) -> None:
             tolerance=1e-3,
         )
         expect.at_least(gain, LEAST_FALL, "the fall of the mean loss from the model to 'tuned'")
+        _expect_mode(found, False)
+        _expect_mode(answer.given(compared, small_in_train_mode).call("small_in_train_mode", batch), True)
     with part("dropout is off", points=1):
         half = len(true) // 2
         for key in ("before", "after"):
@@ -371,14 +374,15 @@ def baseline(answer: Answer, draw: Draw) -> None:
 def compared(model: Any, batch: dict) -> Any:
     """What `compare` returns, with the adapter's tensors in place of the trained model.
 
-    And, under "again", the losses of the model that went in, asked once more.
+    And, under "again", the losses of the model that went in, asked once more; under "training", whether
+    it was in train mode before that.
     """
     import torch
 
     found = compare(model, batch)  # type: ignore[name-defined]  # noqa: F821 - the learner's
     if not isinstance(found, dict) or "tuned" not in found:
         return found
-    weights = found["tuned"].state_dict()
+    training, weights = model.training, found["tuned"].state_dict()
     with torch.no_grad():
         logits = model.eval()(**batch).logits
     losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch["labels"], reduction="none")
@@ -387,7 +391,28 @@ def compared(model: Any, batch: dict) -> Any:
         "after": found.get("after"),
         "again": (losses.sum(1) / (batch["labels"] != -100).sum(1)).tolist(),
         "tuned": {name: weight for name, weight in weights.items() if ".lora_" in name},
+        "training": training,
     }
+
+
+def small_in_train_mode(batch: dict) -> Any:
+    """The same of a small T5 of random weights that comes in train mode."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    words = max(int(batch[name].max()) for name in ("input_ids", "labels")) + 1
+    sizes = {"vocab_size": words, "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
+    return compared(T5ForConditionalGeneration(T5Config(decoder_start_token_id=0, **sizes)).train(), batch)
+
+
+def _expect_mode(found: Any, training: bool) -> None:
+    """The model that went into `compare` is in the mode that it came in."""
+    expect.keys(found, ("training",), "`compare(model, batch)` for a model in train mode")
+    modes = {True: "train mode", False: "eval mode"}
+    expect.true(
+        found["training"] is training,
+        f"the model that came in {modes[training]} to be left in it",
+        modes[not training],
+    )
 
 
 def _tuned(model: Any, adapter: Any) -> Any:
@@ -457,7 +482,7 @@ def _row_losses(model: Any, batch: dict) -> list[float]:
     points=5,
     difficulty=3,
     needs=("specialist",),
-    lesson=LESSONS + "03_lora_and_the_trade.ipynb",
+    lesson=LESSONS + "03_lora_and_the_trade.ipynb#A fair comparison",
     hints=(
         "Look at the picture at the end of the last lesson: which method stands highest and furthest "
         "to the right?",
@@ -542,7 +567,7 @@ exercise.manual(
     "q6",
     title="Which model would you ship?",
     points=4,
-    lesson=LESSONS + "03_lora_and_the_trade.ipynb",
+    lesson=LESSONS + "03_lora_and_the_trade.ipynb#Choose",
     hints=(
         "Who is hurt when an old task fails, and who when the summary is a little worse?",
         (

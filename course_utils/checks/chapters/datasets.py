@@ -1011,7 +1011,7 @@ exercise.manual(
     title="Would you train on it?",
     points=2,
     difficulty=2,
-    lesson=TRUST,
+    lesson=TRUST + "#Splits, and what leaks between them",
     hints=(
         "What would you ask the person who made it, if you had one minute?",
         (

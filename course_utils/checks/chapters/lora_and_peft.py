@@ -648,7 +648,7 @@ FOUND = {"off": True, "prompt": False, "activations": False, "decoder": True, "l
     points=2,
     difficulty=2,
     needs=("predictions",),
-    lesson=TABLE,
+    lesson=TABLE + "#What only an adapter can do",
     hints=(
         "For the memory ask what the backward pass still needs: to reach an adapter in the first layer, it "
         "has to pass all others.",

@@ -1046,7 +1046,7 @@ exercise.manual(
     title="Which part would you trust?",
     points=3,
     difficulty=2,
-    lesson=TASKS,
+    lesson=TASKS + "#What we saw",
     hints=(
         "Read the three jobs again: in which can a wrong output be seen by the person who gets it?",
         (

@@ -599,4 +599,4 @@ def _stopped(found: Sequence[Any], name: str, value: str) -> None:
     )
 
 
-exercise.manual("q8", title="Three minutes, one claim", points=4)
+exercise.manual("q8", title="Three minutes, one claim", points=4, lesson=RESULTS + "#Three minutes")

@@ -693,7 +693,7 @@ FOUND = {
     points=2,
     difficulty=2,
     needs=("predictions",),
-    lesson=DISTIL,
+    lesson=DISTIL + "#What a teacher says",
     hints=(
         "For the sizes: what is in a model besides its layers? For the features: what does train "
         "mode switch on?",

@@ -200,7 +200,7 @@ def test_interpolation():
 
 COPY = """
 def compare(model, batch):
-    before = losses(model.eval(), batch)
+    before = losses(copy.deepcopy(model).eval(), batch)
     tuned = get_peft_model(copy.deepcopy(model), LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
     learn(tuned, batch)
     return {"before": before, "after": losses(tuned.eval(), batch), "tuned": tuned}
@@ -219,11 +219,28 @@ def compare(model, batch):
         after = losses(tuned, batch)
     return dict(tuned=tuned, before=losses(kept, batch), after=after)
 """
+PUT_BACK = """
+def compare(model, batch):
+    mode = model.training
+    try:
+        return {"before": losses(model.eval(), batch), **trained(model, batch)}
+    finally:
+        model.train(mode)
+
+def trained(model, batch):
+    tuned = get_peft_model(copy.deepcopy(model), LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
+    learn(tuned, batch)
+    return {"tuned": tuned, "after": losses(tuned.eval(), batch)}
+"""
+LEFT_IN_EVAL = COPY.replace("copy.deepcopy(model).eval()", "model.eval()")
+LEFT_IN_TRAIN = PUT_BACK.replace("model.train(mode)", "model.train()")
 AS_HERS = COPY.replace("copy.deepcopy(model)", "model").replace("tuned.eval()", "tuned")
 STILL_IN_PLACE = COPY.replace("copy.deepcopy(model)", "model")
 DROPOUT_ON = COPY.replace("tuned.eval()", "tuned")
 NOT_TRAINED = COPY.replace("    learn(tuned, batch)\n", "")
-TAKEN_OFF = COPY.replace("model.eval()", "model").replace("    return", "    tuned.unload()\n    return")
+TAKEN_OFF = COPY.replace("copy.deepcopy(model).eval()", "model").replace(
+    "    return", "    tuned.unload()\n    return"
+)
 MEASURED_AFTER = """
 def compare(model, batch):
     tuned = get_peft_model(model, LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, lora_alpha=16))
@@ -246,11 +263,13 @@ def test_the_moving_baseline(course):
             NOT_TRAINED: "the fall of the mean loss",
             MEASURED_AFTER: "the losses of the model as it came",
             TAKEN_OFF: "an adapter that was taken off",
+            LEFT_IN_EVAL: "the model that came in train mode to be left in it",
+            LEFT_IN_TRAIN: "the model that came in eval mode to be left in it",
             COPY.replace(', "tuned": tuned', ""): "'tuned'",
         },
-        right=[COPY, COPY_BEFORE],
+        right=[COPY, COPY_BEFORE, PUT_BACK],
     )
-    assert result.wrong[1].points == result.wrong[2].points == 3
+    assert [result.wrong[place].points for place in (1, 2, 6, 7)] == [3, 3, 3, 3]
 
 
 SAYS_WHAT_IS_ASKED = """
