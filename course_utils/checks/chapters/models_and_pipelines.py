@@ -5,6 +5,7 @@ The exercise works with the twins whatever the profile, so that a mark means the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -269,7 +270,7 @@ def reader(answer: Answer, draw: Draw) -> None:
     words, width, labels = (
         draw.random.randrange(20, 60),
         draw.random.randrange(4, 12),
-        draw.random.randrange(2, 6),
+        draw.random.randrange(3, 6),  # not two, which a head without num_labels has
     )
 
     def random(*shape: int) -> torch.Tensor:
@@ -517,7 +518,7 @@ def labels_and_names(answer: Answer, draw: Draw) -> None:
     import torch
 
     examples = [_example(draw) for _ in range(4)]
-    pad = draw.random.randrange(0, 9)
+    pad = draw.random.randrange(1, 9)  # not 0, which many would write instead of pad_id
     with part("collate: labels on first tokens only", points=1):
         found = answer.call("collate", examples, pad)
         expect.keys(found, ("input_ids", "attention_mask", "labels"), "collate(examples, pad_id)")
@@ -532,8 +533,8 @@ def labels_and_names(answer: Answer, draw: Draw) -> None:
             for row, wanted in zip(found[name].tolist(), rows, strict=True):
                 expect.equal(row, wanted + [fill] * (longest - len(wanted)), f"a row of {name}")
     with part("names_in: whole words, whole names", points=2):
-        for _ in range(12):
-            tokens = _tokens(draw)
+        for words in (NEIGHBOURS, *(_any_labels(draw) for _ in range(11))):
+            tokens = _tokens(draw, words)
             found = answer.call("names_in", tokens)
             expect.type_of(found, (list, tuple), "names_in(tokens)")
             wanted = _names(tokens)
@@ -551,7 +552,7 @@ def _example(draw: Draw) -> dict[str, list]:
     words = draw.random.randrange(2, 8)
     word_ids: list[int | None] = [None]
     for word in range(words):
-        word_ids += [word] * draw.random.choice((1, 1, 2, 3))
+        word_ids += [word] * (2 if word == 0 else draw.random.choice((1, 1, 2, 3)))
     word_ids.append(None)
     return {
         "input_ids": [draw.random.randrange(10, 99) for _ in word_ids],
@@ -568,14 +569,24 @@ def _first_labels(example: Mapping[str, list]) -> list[int]:
     return labels
 
 
-def _tokens(draw: Draw) -> list[dict[str, Any]]:
-    """Tokens of a few words with labels as a model might give them, odd ones included."""
-    labels = ["O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "I-ORG"]
+LABELS = ("O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "I-ORG")
+# two names side by side, a name that goes on, one that begins with I after another kind and after none
+NEIGHBOURS = ("B-PER", "B-PER", "I-PER", "I-LOC", "O", "I-ORG", "B-LOC")
+
+
+def _any_labels(draw: Draw) -> list[str]:
+    """Labels of a few words as a model might give them, odd ones included."""
+    return [draw.random.choice(LABELS) for _ in range(draw.random.randrange(3, 8))]
+
+
+def _tokens(draw: Draw, words: Sequence[str]) -> list[dict[str, Any]]:
+    """Tokens of words whose first tokens have these labels; the others have any."""
     tokens, place = [], 0
-    for word in range(draw.random.randrange(3, 8)):
-        for _ in range(draw.random.choice((1, 1, 2, 3))):
+    for word, first in enumerate(words):
+        for number in range(draw.random.choice((1, 1, 2, 3))):
             end = place + draw.random.randrange(2, 5)
-            tokens.append({"word": word, "label": draw.random.choice(labels), "start": place, "end": end})
+            label = draw.random.choice(LABELS) if number else first
+            tokens.append({"word": word, "label": label, "start": place, "end": end})
             place = end
         place += 1
     return tokens
@@ -623,14 +634,19 @@ def _names(tokens: Iterable[Mapping[str, Any]]) -> list[list]:
 def logits_to_answers(answer: Answer, draw: Draw) -> None:
     numpy = draw.numpy()
     names = draw.sample(("contradiction", "neutral", "entailment"), 3)
-    label2id = {name: number for number, name in enumerate(names)}
+    orders = [
+        {name: (number + shift) % 3 for number, name in enumerate(names)} for shift in (0, 1)
+    ]  # no column is the same in both
     logits = (3 * numpy.standard_normal((draw.random.randrange(3, 7), 3))).round(3).tolist()
     with part("zero-shot, one label or several", points=1):
-        for multi, meant in (
-            (False, "softmax of the entailment logits over the candidates"),
-            (True, "softmax over contradiction and entailment within each candidate"),
+        for (multi, meant), label2id in itertools.product(
+            (
+                (False, "softmax of the entailment logits over the candidates"),
+                (True, "softmax over contradiction and entailment within each candidate"),
+            ),
+            orders,
         ):
-            what = f"zero_shot(logits, label2id, {multi})"
+            what = f"zero_shot(logits, {label2id}, {multi})"
             found = answer.call("zero_shot", logits, label2id, multi)
             expect.each_of(found, float, what)
             expect.length(found, len(logits), what)
