@@ -62,6 +62,17 @@ def overview(service: Service, request: Request, name: str) -> Response:
         raise HubError(404, f"There is no {name!r} here.")
     if request.segments[1] == "organizations":
         return as_json(organisation(name) | {"details": "", "isVerified": False})
+    return as_json(overview_of(service, request, name))
+
+
+@routes.add("GET", "/api/organizations/{name}/members")
+def members(service: Service, request: Request, name: str) -> Response:
+    people = service.store.accounts.members(name)
+    return as_json([overview_of(service, request, each) for each in people])
+
+
+def overview_of(service: Service, request: Request, name: str) -> dict:
+    """A person, with how many repositories of theirs the one who asks may see."""
     mine = [
         each for each in service.store.repositories() if each.owner == name and each.may_read(request.person)
     ]
@@ -69,18 +80,16 @@ def overview(service: Service, request: Request, name: str) -> Response:
         f"num{kind.title()}s": sum(each.kind == kind for each in mine)
         for kind in ("model", "dataset", "space")
     }
-    orgs = [organisation(each) for each in accounts.person(name).organisations]
-    return as_json(
-        {
-            "user": name,
-            "fullname": name,
-            "type": "user",
-            "isPro": False,
-            "avatarUrl": "",
-            "orgs": orgs,
-            **counts,
-        }
-    )
+    orgs = [organisation(each) for each in service.store.accounts.person(name).organisations]
+    return {
+        "user": name,
+        "fullname": name,
+        "type": "user",
+        "isPro": False,
+        "avatarUrl": "",
+        "orgs": orgs,
+        **counts,
+    }
 
 
 @routes.add("POST", "/api/validate-yaml")

@@ -28,7 +28,6 @@ GAPS = {
     "/api/spaces/{owner}/{name}/storage": "storage for Spaces",
     "/api/spaces/{owner}/{name}/dev-mode": "dev mode for Spaces",
     "/api/spaces/{owner}/{name}/logs/{rest*}": "logs of Spaces, as it runs none",
-    "/api/organizations/{name}/members": "lists of an organisation's members",
     "/api/organizations/{name}/followers": "followers",
     "/api/organizations/{name}/avatar": "avatars",
     "/api/users/{name}/followers": "followers",

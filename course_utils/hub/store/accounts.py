@@ -123,6 +123,12 @@ class Accounts:
         """{name: [organisation, …]}."""
         return dict(self._known["people"])
 
+    def members(self, organisation: str) -> list[str]:
+        """The names of those who belong to it, sorted. 404 if there is no such organisation."""
+        if organisation not in self._known["organisations"]:
+            raise HubError(404, f"There is no organisation {organisation!r} here.")
+        return sorted(name for name, theirs in self._known["people"].items() if organisation in theirs)
+
     def token_of(self, name: str, role: str | None = None) -> str:
         """The newest token of an account; KeyError if it has none."""
         for token, owner in reversed(self._by_token.items()):
