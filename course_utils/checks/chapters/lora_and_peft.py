@@ -689,7 +689,8 @@ def predict(answer: Answer, draw: Draw) -> None:
 )
 def mixing(answer: Answer, draw: Draw) -> None:
     outputs, inputs = draw.random.randrange(14, 18), draw.random.randrange(18, 24)
-    ranks = [draw.random.randrange(1, 5) for _ in range(3)]
+    # at rank 1 an alpha of 1 divides by the rank by accident
+    ranks = [draw.random.randrange(2, 5), draw.random.randrange(1, 5), draw.random.randrange(1, 5)]
     adapters = [_adapter(draw, outputs, inputs, rank) for rank in ranks]
     weights = [
         round(draw.random.uniform(0.1, 1), 2),

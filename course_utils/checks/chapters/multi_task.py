@@ -73,7 +73,9 @@ def temperature(answer: Answer, draw: Draw) -> None:
         for degrees in (2, round(draw.random.uniform(3, 6), 1), 0.5):
             compare(degrees)
     with part("a very high temperature is equal turns", points=1):
-        compare(10**9)  # so high that what is left of the sizes is far inside the tolerance
+        # so high that what is left of the sizes is far inside the tolerance; a whole number would let
+        # size ** temperature count for hours
+        compare(1e9)
 
 
 # q2: several heads
