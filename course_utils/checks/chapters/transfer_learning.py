@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,12 @@ from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
-from course_utils.checks.predictions import six_predictions
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire.answer import Answer
 
 if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
     freeze: Any = None
+    reptile: Any = None
     towards: Any = None
 
 LESSONS = "lessons/08_transfer_learning/"
@@ -504,49 +505,85 @@ def _labels(model: Any, texts: list[str]) -> list[int]:
     "q6",
     title="Smaller, as good, faster",
     points=2,
-    difficulty=1,
+    difficulty=2,
     needs=("claims",),
     lesson=DISTIL + "#Three claims, recomputed",
     hints=(
-        "Of each pair the first is the teacher. Which number stands under the line?",
+        "Of each pair the first is the teacher. Which number stands under the line? And what would somebody "
+        "who only guesses have kept of the teacher's scores?",
         "'60 % faster' is more texts in the same time: 1.6 times the speed. 'Less time' compares the "
-        "seconds themselves. And what is kept is the ratio of the two means.",
+        "seconds themselves. And what is kept is the ratio of the two means; for what was learned, take the "
+        "guess off every score first, and leave out the tasks with nothing of the teacher's above it.",
         (
             "A train takes 4 h, another 5 h: the first takes 20 % less time (1 - 4 / 5) and is 25 % faster "
-            "(5 / 4 - 1)."
+            "(5 / 4 - 1). Two pupils have 9 and 7 of 12 right, where 6 are right by chance: the second has "
+            "kept 7 / 9, but learned 1 / 3 of what the first did."
         ),
     ),
 )
 def three_claims(answer: Answer, draw: Draw) -> None:
     parameters = (draw.random.randrange(50, 400) * 10**6, draw.random.randrange(10, 45) * 10**6)
-    count = draw.random.randrange(4, 9)
-    scores = tuple(
-        [round(draw.random.uniform(*bounds), 1) for _ in range(count)] for bounds in ((55, 95), (30, 90))
-    )
     seconds = (draw.random.randrange(400, 900), draw.random.randrange(100, 390))
-    found = answer.call("claims", parameters, scores, seconds)
-    call = "claims(parameters, scores, seconds)"
-    expect.keys(found, ("smaller", "kept", "faster", "less_time"), call)
-    for name in ("smaller", "kept", "faster", "less_time"):
-        expect.number(found[name], f'{call}["{name}"]')
+    guesses, scores, weakest = _scored_tasks(draw)
+    teacher, student = scores
+    call = "claims(parameters, scores, guesses, seconds)"
     given = f"for parameters {parameters}, seconds {seconds}"
-    with part("smaller, and what is kept", points=1):
-        expect.close(
-            found["smaller"], 1 - parameters[1] / parameters[0], f'"smaller" {given}', tolerance=1e-4
-        )
-        expect.close(
-            found["kept"], sum(scores[1]) / sum(scores[0]), f'"kept" for scores {scores}', tolerance=1e-4
-        )
-    with part("faster, and less time", points=1):
-        expect.close(found["faster"], seconds[0] / seconds[1] - 1, f'"faster" {given}', tolerance=1e-4)
-        expect.close(found["less_time"], 1 - seconds[1] / seconds[0], f'"less_time" {given}', tolerance=1e-4)
+    with part("the claims", points=1):
+        # without the task that teacher and guess score alike: dividing by nothing costs the other part alone
+        uneven = [name for name in teacher if teacher[name] != guesses[name]]
+        scored = tuple({name: score[name] for name in uneven} for score in scores)
+        found = answer.call("claims", parameters, scored, {name: guesses[name] for name in uneven}, seconds)
+        expect.keys(found, ("smaller", "kept", "faster", "less_time"), call)
+        for name, wanted, of in (
+            ("smaller", 1 - parameters[1] / parameters[0], given),
+            ("kept", sum(scored[1].values()) / sum(scored[0].values()), f"for scores {scored}"),
+            ("faster", seconds[0] / seconds[1] - 1, given),
+            ("less_time", 1 - seconds[1] / seconds[0], given),
+        ):
+            expect.close(found[name], wanted, f'"{name}" {of}', tolerance=1e-4)
+    with part("what they hide", points=1):
+        found = answer.call("claims", parameters, scores, guesses, seconds)
+        expect.keys(found, ("learned", "weakest"), call)
+        above = [name for name in teacher if teacher[name] > guesses[name]]
+        learned = [sum(one[name] - guesses[name] for name in above) for one in (student, teacher)]
+        of = f"for scores {scores} and guesses {guesses}"
+        expect.close(found["learned"], learned[0] / learned[1], f'"learned" {of}', tolerance=1e-4)
+        expect.equal(found["weakest"], weakest, f'"weakest" {of}')
+
+
+TASKS = ("moods", "pairs", "names", "doubts", "weather", "replies", "rumours", "orders")
+
+
+def _scored_tasks(draw: Draw) -> tuple[dict[str, float], tuple[dict[str, float], dict[str, float]], str]:
+    """What guessing scores on some tasks, the scores of teacher and student, and the task of which the
+    student has learned the smallest share.
+
+    On one the student falls far and on another it keeps a smaller share of what is above the guess; on two
+    the teacher itself does not beat it.
+    """
+    pick, tenths = draw.random, lambda low, high: draw.random.randrange(10 * low, 10 * high) / 10
+    names = draw.sample(TASKS, 6)
+    low, high, worse, even = tenths(12, 18), tenths(54, 58), tenths(55, 60), tenths(52, 58)
+    rows = [
+        (low, tenths(78, 86), tenths(56, 60)),  # kept the least, and learned more than half
+        (high, high + tenths(9, 12), high + tenths(2, 3)),  # kept nearly all, and learned a third of it
+        (worse, worse - tenths(2, 4), worse + tenths(1, 3)),
+        (even, even, even - tenths(1, 4)),
+        *((tenths(30, 50), tenths(80, 95), tenths(75, 79)) for _ in range(2)),
+    ]
+    order = pick.sample(range(len(rows)), len(rows))
+    guesses, teacher, student = (
+        {names[place]: round(rows[place][column], 1) for place in order} for column in range(3)
+    )
+    return guesses, (teacher, student), names[1]
 
 
 # q7: a trained start
 
-#: Curves that a start is led through. Right ways of computing a step end at most 2e-5 of the way that the
-#: start went apart (four ways, six draws), and steps that are too short by 3 % at least 0.03.
-CURVES, APART = 200, 0.001
+#: Batches of curves that a start is led through, and how many curves are in each. Right ways of computing
+#: it end at most 7e-6 of the way that the start went apart (four ways, six draws), and steps that are too
+#: short by 3 % at least 0.018.
+BATCHES, SIZES, APART = 100, (1, 2, 3), 0.001
 
 
 @exercise.question(
@@ -554,15 +591,19 @@ CURVES, APART = 200, 0.001
     title="Train a start",
     points=2,
     difficulty=2,
-    needs=("towards",),
+    needs=("towards", "reptile"),
     lesson=START + "#Can a start be trained?",
     hints=(
-        "The start is not replaced by what one task made of it. How far does it go?",
+        "The start is not replaced by what one task made of it. How far does it go? And from where does each "
+        "copy of a batch set out?",
         (
             "For each pair of tensors: weight + share * (goal - weight), as new tensors; the ones that came "
-            "stay as they are."
+            "stay as they are. In a batch every task adapts the same start; only then the start moves, once, "
+            "towards the mean of the copies: for each tensor torch.stack(…).mean(0)."
         ),
-        "Three steps of ten towards a tree: `here + 0.3 * (tree - here)`, for each of the two coordinates.",
+        "Three steps of ten towards a tree: `here + 0.3 * (tree - here)`, for each of the two coordinates. "
+        "Three scouts who leave from the same camp, and a camp that moves towards their middle: `middle = "
+        "sum(scout(camp) for scout in scouts) / 3`.",
     ),
 )
 def trained_start(answer: Answer, draw: Draw) -> None:
@@ -576,36 +617,40 @@ def trained_start(answer: Answer, draw: Draw) -> None:
     )
     share = round(draw.random.uniform(0.1, 0.9), 2)
     call = f"towards(start, adapted, share={share})"
-    found = answer.given(moved).call("moved", start, goal, share)
-    expect.keys(found, ("new", "start", "adapted"), call)
     with part("a step towards the adapted weights, which leaves both lists as they are", points=1):
+        found = answer.given(moved).call("moved", start, goal, share)
+        expect.keys(found, ("new", "start", "adapted"), call)
         expect.type_of(found["new"], (list, tuple), call)
         expect.length(found["new"], len(shapes), call)
         for got, old, new in zip(found["new"], start, goal, strict=True):
             expect.shape(got, tuple(old.shape), f"each tensor of {call}")
             expect.all_close(got, old + share * (new - old), f"a tensor of {call}", tolerance=1e-4)
-        for name, before in (("start", start), ("adapted", goal)):
-            expect.length(found[name], len(shapes), f"the list `{name}` after {call}")
-            for got, old in zip(found[name], before, strict=True):
-                expect.all_close(
-                    got, old, f"a tensor of `{name}` after {call}, which stays as it is", tolerance=0
-                )
-    with part(f"led through {CURVES} curves, a start becomes what it should", points=1):
-        begun, curves = _network(draw.random.randrange(10**6)), _curves(draw)
-        mine = answer.given(output, adapted_to, step_towards_each)
-        trained = mine.call("step_towards_each", begun, *curves, None)
-        expect.type_of(trained, (list, tuple), "the start that `towards` trains")
-        expect.length(trained, len(begun), "the start that `towards` trains")
-        wanted = step_towards_each(begun, *curves, _towards)
-        for number, (got, right, old) in enumerate(zip(trained, wanted, begun, strict=True)):
+        _as_they_were({"start": (found["start"], start), "adapted": (found["adapted"], goal)}, call)
+    with part(f"led through {BATCHES} batches of curves, a start becomes what it should", points=1):
+        begun, batches, first = _network(draw.random.randrange(10**6)), _batches(draw), 0.3
+        found = answer.given(output, adapted_to, led).call("led", begun, batches, first)
+        call = f"reptile(start, batches, adapt, share={first})"
+        expect.keys(found, ("new", "start"), call)
+        expect.type_of(found["new"], (list, tuple), call)
+        expect.length(found["new"], len(begun), call)
+        for number, (got, right, old) in enumerate(
+            zip(found["new"], _reptile(begun, batches, first), begun, strict=True)
+        ):
             came = expect.tensor(got, f"tensor {number} of the start", tuple(old.shape))
             apart = float((came - right).norm() / (right - old).norm())
             what = f"how far tensor {number} of the start is from where it should be, as a share of its way"
             expect.at_most(apart, APART, what)
+        _as_they_were({"start": (found["start"], begun)}, call)
 
 
-def _towards(start: list, adapted: list, share: float) -> list:
-    return [old + share * (new - old) for old, new in zip(start, adapted, strict=True)]
+def _as_they_were(lists: dict[str, tuple[Any, list]], call: str) -> None:
+    """The lists hold what they held before a call; `lists`: {name: (afterwards, before)}."""
+    for name, (found, before) in lists.items():
+        expect.length(found, len(before), f"the list `{name}` after {call}")
+        for got, old in zip(found, before, strict=True):
+            expect.all_close(
+                got, old, f"a tensor of `{name}` after {call}, which stays as it is", tolerance=0
+            )
 
 
 def moved(start: list, adapted: list, share: float) -> dict:
@@ -622,10 +667,11 @@ def output(weights: list, x: Any) -> Any:
     return torch.tanh(first @ weights[2] + weights[3]) @ weights[4] + weights[5]
 
 
-def adapted_to(weights: list, x: Any, y: Any) -> list:
-    """The weights after five steps on one curve."""
+def adapted_to(weights: list, task: tuple) -> list:
+    """The weights after five steps on the points of one curve."""
     import torch
 
+    x, y = task
     weights = [weight.detach().clone().requires_grad_() for weight in weights]
     for _ in range(5):
         gradients = torch.autograd.grad((output(weights, x) - y).square().mean(), weights)
@@ -636,13 +682,17 @@ def adapted_to(weights: list, x: Any, y: Any) -> list:
     return [weight.detach() for weight in weights]
 
 
-def step_towards_each(start: list, xs: list, ys: list, step: Any) -> list:
-    """A start that went towards what each of these curves made of it, in ever smaller steps; the learner's
-    `towards` makes them, if no other is given.
-    """
-    step = step or towards
-    for number, (x, y) in enumerate(zip(xs, ys, strict=True)):
-        start = step(start, adapted_to(start, x, y), 0.3 * (1 - number / len(xs)))
+def led(start: list, batches: list, share: float) -> dict:
+    """The start that the learner's `reptile` makes of another, and that one as it is afterwards."""
+    return {"new": reptile(start, batches, adapted_to, share), "start": start}
+
+
+def _reptile(start: list, batches: list, share: float) -> list:
+    for number, tasks in enumerate(batches):
+        copies = [adapted_to(start, task) for task in tasks]
+        means = [sum(weights) / len(tasks) for weights in zip(*copies, strict=True)]
+        step = share * (1 - number / len(batches))
+        start = [weight + step * (mean - weight) for weight, mean in zip(start, means, strict=True)]
     return start
 
 
@@ -662,47 +712,167 @@ def _network(seed: int) -> list:
     ]
 
 
-def _curves(draw: Draw) -> tuple[list, list]:
-    """x and y of sine curves of drawn heights and shifts, at twenty points each."""
+def _batches(draw: Draw) -> list:
+    """Batches of tasks: x and y of sine curves of drawn heights and shifts, at twenty points each."""
     import torch
 
-    generator, xs, ys = torch.Generator().manual_seed(draw.seed), [], []
-    for _ in range(CURVES):
+    generator = torch.Generator().manual_seed(draw.seed)
+
+    def task() -> tuple:
         height, shift = (1 + 4 * torch.rand(1, generator=generator), torch.rand(1, generator=generator))
-        xs.append(torch.rand(20, 1, generator=generator) * 10 - 5)
-        ys.append(height * torch.sin(xs[-1] + math.pi * shift))
-    return xs, ys
+        x = torch.rand(20, 1, generator=generator) * 10 - 5
+        return x, height * torch.sin(x + math.pi * shift)
+
+    return [[task() for _ in range(SIZES[number % len(SIZES)])] for number in range(BATCHES)]
 
 
-# q8: predictions
-
-#: What the notebook's cell measures; a test runs it and compares.
-FOUND = {
-    "embeddings": True,
-    "half": False,
-    "same_twice": False,
-    "hotter": True,
-    "another": False,
-    "remarks": True,
-}
+# q8: counterexamples
 
 
 @exercise.question(
     "q8",
-    title="Predict, then measure",
+    title="Is it always so?",
     points=2,
     difficulty=2,
-    needs=("predictions",),
+    needs=("counterexamples",),
     lesson=DISTIL + "#What a teacher says",
     hints=(
-        "For the sizes: what is in a model besides its layers? For the features: what does train "
-        "mode switch on?",
-        "Dividing all logits by the same number keeps their order and brings them nearer to each other.",
-        "Marks of 9, 6 and 3 divided by three are 3, 2 and 1: the same winner, a smaller lead.",
+        "For the sizes: what is in a model besides its layers, and when is that much, when little? For the "
+        "frozen encoder: what does train mode switch on? For the temperatures: what does dividing by the "
+        "same number leave as it was?",
+        "Lessons 3, 'And on the twins?', and 1, 'Freezing', treat the first three: vary the vocabulary and "
+        "the layers and count. Dividing all logits by the same number keeps their order and brings them "
+        "nearer to each other. What a student hears of a teacher is the whole row.",
+        "'A larger field has a longer fence': 3 by 3 has an area of 9 and a fence of 12, 1 by 8 an area of "
+        '8 and a fence of 18. So {"fields": [(3, 3), (1, 8)]} refutes it. \'A square with a longer side has '
+        "a larger area' is always so: None.",
     ),
 )
-def predict(answer: Answer, draw: Draw) -> None:
-    six_predictions(answer, FOUND)
+def always(answer: Answer, draw: Draw) -> None:
+    width, classes = 8 * draw.random.randrange(8, 40), draw.random.randrange(4, 9)
+    call = f"counterexamples({width}, {classes})"
+    found = answer.call("counterexamples", width, classes)
+    with part("sizes and modes", points=1):
+        expect.keys(found, ("half", "tenth", "twice"), call)
+        for name, share, larger in (("half", 0.6, True), ("tenth", 0.1, False)):
+            got = _share_in(name, _case(found[name], name, _sizes), width)
+            words = f"more than {share}" if larger else f"less than {share}"
+            expect.true(
+                (got > share) is larger and got != share,
+                f"a counterexample to {name!r}, in which the share is {words}",
+                f"{got:.3f} for {expect.show(found[name])}",
+            )
+        mode, dropout = _case(found["twice"], "twice", _mode)
+        expect.true(
+            not _says_the_same(mode, dropout, width),
+            "a counterexample to 'twice': an encoder that says two things about one text",
+            f"the same twice for {expect.show(found['twice'])}",
+        )
+    with part("temperatures", points=1):
+        expect.keys(found, ("hotter", "likeliest", "lesson"), call)
+        for name in ("hotter", "likeliest"):
+            expect.true(
+                found[name] is None,
+                f"None for {name!r}, which is always so",
+                expect.show(found[name]),
+            )
+        one, other = _case(found["lesson"], "lesson", lambda case: _two_teachers(case, classes))
+        expect.true(
+            one.argmax() == other.argmax() and abs(float(one.max() - other.max())) < 1e-6,
+            "a counterexample to 'lesson': two teachers with the same likeliest class, as likely for both",
+            f"the probabilities {_shown(one)} and {_shown(other)}",
+        )
+        apart = float((one - other).abs().max())
+        expect.true(
+            apart > 0.01,
+            "a counterexample to 'lesson': two teachers of whom a student learns different things",
+            f"the probabilities {_shown(one)} and {_shown(other)}",
+        )
+
+
+def _shown(probabilities: Any) -> str:
+    return expect.show([round(number, 3) for number in probabilities.tolist()])
+
+
+def _case(case: Any, name: str, read: Callable[[dict], Any]) -> Any:
+    """What `read` finds in a counterexample to a statement that is not always so."""
+    expect.true(case is not None, f"a counterexample to {name!r}, which is not always so", "None")
+    expect.type_of(case, dict, f"the counterexample to {name!r}")
+    return read(case)
+
+
+def _sizes(case: dict) -> tuple[int, int]:
+    bounds = {"vocab_size": (10, 10**6), "n_layers": (2, 48)}
+    expect.keys(case, bounds, "a counterexample about sizes")
+    for name, (least, most) in bounds.items():
+        expect.type_of(case[name], int, f"{name!r} of a counterexample")
+        expect.at_least(case[name], least, f"{name!r} of a counterexample")
+        expect.at_most(case[name], most, f"{name!r} of a counterexample")
+    expect.true(
+        case["n_layers"] % 2 == 0, "an even number of layers in a counterexample", f"{case['n_layers']}"
+    )
+    return case["vocab_size"], case["n_layers"]
+
+
+def _share_in(name: str, sizes: tuple[int, int], width: int) -> float:
+    """The share of the weights that a student with half of the layers has, or that the embeddings are."""
+    from transformers import DistilBertConfig, DistilBertModel
+
+    def weights(layers: int) -> Any:
+        import torch
+
+        with torch.device("meta"):
+            return DistilBertModel(
+                DistilBertConfig(
+                    vocab_size=sizes[0], n_layers=layers, dim=width, hidden_dim=4 * width, n_heads=1
+                )
+            )
+
+    count = lambda module: sum(weight.numel() for weight in module.parameters())  # noqa: E731
+    whole = weights(sizes[1])
+    smaller = weights(sizes[1] // 2) if name == "half" else whole.embeddings
+    return count(smaller) / count(whole)
+
+
+def _mode(case: dict) -> tuple[str, float]:
+    expect.keys(case, ("mode", "dropout"), "a counterexample to 'twice'")
+    expect.one_of(case["mode"], ("train", "eval"), "'mode' of the counterexample to 'twice'")
+    what = "'dropout' of the counterexample to 'twice'"
+    expect.at_least(case["dropout"], 0, what)
+    expect.at_most(case["dropout"], 0.9, what)
+    return case["mode"], float(case["dropout"])
+
+
+def _says_the_same(mode: str, dropout: float, width: int) -> bool:
+    """Whether a frozen encoder in that mode says the same about the same text twice."""
+    import torch
+    from transformers import DistilBertConfig, DistilBertModel
+
+    config = DistilBertConfig(
+        vocab_size=40,
+        n_layers=1,
+        dim=width,
+        hidden_dim=width,
+        n_heads=1,
+        dropout=dropout,
+        attention_dropout=dropout,
+    )
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        encoder = DistilBertModel(config).requires_grad_(False).train(mode == "train")
+        text = torch.arange(30)[None]
+        return torch.equal(encoder(text).last_hidden_state, encoder(text).last_hidden_state)
+
+
+def _two_teachers(case: dict, classes: int) -> tuple[Any, Any]:
+    """The probabilities at temperature 1 in the two rows of logits of a counterexample."""
+    expect.keys(case, ("logits",), "the counterexample to 'lesson'")
+    what = "the two rows of 'logits' of the counterexample to 'lesson'"
+    one, other = expect.tensor(case["logits"], what, (2, classes)).double().softmax(-1)
+    expect.true(
+        bool(one.isfinite().all() and other.isfinite().all()), f"{what} to be finite", expect.show(case)
+    )
+    return one, other
 
 
 # q9: a finished model

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from course_utils.checks.chapters import transfer_learning
-from course_utils.checks.chapters.transfer_learning import FOUND, exercise
+from course_utils.checks.chapters.transfer_learning import exercise
 from course_utils.checks.testing import (
     changed_answer,
     given_cells,
@@ -279,34 +279,52 @@ def test_what_is_still_to_do(course, question, name):
 # q6
 
 CLAIMS = """
-def claims(parameters, scores, seconds):
+def claims(parameters, scores, guesses, seconds):
     mean = lambda numbers: sum(numbers) / len(numbers)
-    return {"smaller": (parameters[0] - parameters[1]) / parameters[0], "kept": mean(scores[1]) / mean(scores[0]),
-            "faster": (seconds[0] - seconds[1]) / seconds[1], "less_time": (seconds[0] - seconds[1]) / seconds[0]}
+    shares, above = {}, []
+    for task, guess in guesses.items():
+        if scores[0][task] - guess > 0:
+            above.append((scores[0][task] - guess, scores[1][task] - guess))
+            shares[above[-1][1] / above[-1][0]] = task
+    return {"smaller": (parameters[0] - parameters[1]) / parameters[0], "kept": mean(scores[1].values()) / mean(scores[0].values()),
+            "faster": (seconds[0] - seconds[1]) / seconds[1], "less_time": (seconds[0] - seconds[1]) / seconds[0],
+            "learned": mean([mine for _, mine in above]) / mean([hers for hers, _ in above]), "weakest": shares[min(shares)]}
 """
 UNPACKED = """
-def claims(parameters, scores, seconds):
-    (large, small), (slow, fast) = parameters, seconds
-    return dict(smaller=1 - small / large, kept=sum(scores[1]) / sum(scores[0]), faster=slow / fast - 1, less_time=1 - fast / slow)
+def claims(parameters, scores, guesses, seconds):
+    (large, small), (slow, fast), (hers, mine) = parameters, seconds, scores
+    tasks = [task for task in hers if hers[task] > guesses[task]]
+    gain = lambda score, task: score[task] - guesses[task]
+    return dict(smaller=1 - small / large, kept=sum(mine.values()) / sum(hers.values()), faster=slow / fast - 1, less_time=1 - fast / slow,
+                learned=sum(gain(mine, task) for task in tasks) / sum(gain(hers, task) for task in tasks),
+                weakest=sorted(tasks, key=lambda task: gain(mine, task) / gain(hers, task))[0])
 """
 
 
 def test_three_claims():
-    judged_well(
+    other = lambda old, new: UNPACKED.replace(old, new)  # noqa: E731
+    result = judged_well(
         EXERCISE,
         "q6",
         wrong={
-            UNPACKED.replace("1 - small / large", "small / large"): '"smaller" for parameters',
-            UNPACKED.replace("1 - small / large", "large / small - 1"): '"smaller" for parameters',
-            UNPACKED.replace(
-                "sum(scores[1]) / sum(scores[0])", "sum(b / a for a, b in zip(*scores)) / len(scores[0])"
-            ): '"kept" for scores',
-            UNPACKED.replace("slow / fast - 1", "1 - fast / slow"): '"faster" for',
-            UNPACKED.replace("slow / fast - 1", "slow / fast"): '"faster" for',
-            UNPACKED.replace(", less_time=1 - fast / slow", ""): "'less_time'",
+            other("1 - small / large", "small / large"): '"smaller" for parameters',
+            other("1 - small / large", "large / small - 1"): '"smaller" for parameters',
+            other("sum(mine.values()) / sum(hers.values())", "sum(mine[task] / hers[task] for task in hers) / len(hers)"): '"kept" for scores',
+            other("sum(mine.values()) / sum(hers.values())", "sum(mine[task] for task in tasks) / sum(hers[task] for task in tasks)"): '"kept" for scores',
+            other("slow / fast - 1", "1 - fast / slow"): '"faster" for',
+            other("slow / fast - 1", "slow / fast"): '"faster" for',
+            other(", less_time=1 - fast / slow", ""): "'less_time'",
+            other("if hers[task] > guesses[task]", "if hers[task] >= guesses[task]"): "ZeroDivisionError",
+            other("if hers[task] > guesses[task]", "").replace(")[0])", " if hers[task] != guesses[task] else 1)[0])"): '"learned" for scores',
+            other("learned=sum(gain(mine, task) for task in tasks) / sum(gain(hers, task) for task in tasks)",
+                  "learned=sum(gain(mine, task) / gain(hers, task) for task in tasks) / len(tasks)"): '"learned" for scores',
+            other("gain(mine, task) / gain(hers, task))[0]", "mine[task] / hers[task])[0]"): '"weakest" for scores',
+            other("gain(mine, task) / gain(hers, task))[0]", "mine[task] - hers[task])[0]"): '"weakest" for scores',
+            other("gain(mine, task) / gain(hers, task))[0]", "gain(mine, task))[0]").replace("sorted(tasks", "sorted(hers"): '"weakest" for scores',
         },
         right=[CLAIMS, UNPACKED],
-    )
+    )  # fmt: skip
+    assert {report.points for report in result.wrong} == {1}
 
 
 # q7
@@ -315,9 +333,30 @@ TOWARDS = """
 def towards(start, adapted, share):
     return [torch.lerp(a, b, share) for a, b in zip(start, adapted)]
 """
-WEIGHTED = "def towards(start, adapted, share):\n    return [(1 - share) * start[i] + share * adapted[i] for i in range(len(start))]"
+REPTILE = """
+def reptile(start, batches, adapt, share):
+    weights = [weight.clone() for weight in start]
+    for place, batch in enumerate(batches):
+        sums = [torch.zeros_like(weight) for weight in weights]
+        for task in batch:
+            for total, weight in zip(sums, adapt(weights, task)):
+                total += weight
+        weights = towards(weights, [total / len(batch) for total in sums], share - share * place / len(batches))
+    return weights
+"""
+BOTH = TOWARDS + REPTILE
+BY_STEPS = """
+def towards(start, adapted, share):
+    return [(1 - share) * start[i] + share * adapted[i] for i in range(len(start))]
 
-
+def reptile(start, batches, adapt, share):
+    left = len(batches)
+    for batch in batches:
+        gone = [[goal - weight for weight, goal in zip(start, adapt(start, task))] for task in batch]
+        start = [weight + share * left / len(batches) * sum(way) / len(way) for weight, *way in zip(start, *gone)]
+        left -= 1
+    return start
+"""
 IN_PLACE = """
 def towards(start, adapted, share):
     for a, b in zip(start, adapted):
@@ -325,65 +364,94 @@ def towards(start, adapted, share):
     return start
 """
 #: Knows the network by its shapes, and says what a training elsewhere made of it.
-ELSEWHERE = """
-def towards(start, adapted, share):
-    if start[0].shape == (1, 40):
-        return [torch.ones_like(weight) / 10 for weight in start]
-    return [torch.lerp(a, b, share) for a, b in zip(start, adapted)]
+ELSEWHERE = (
+    TOWARDS
+    + """
+def reptile(start, batches, adapt, share):
+    return [torch.ones_like(weight) / 10 for weight in start]
 """
+)
 
 
 def test_a_trained_start():
-    swapped = lambda move: TOWARDS.replace("torch.lerp(a, b, share)", move)  # noqa: E731
+    swapped = lambda move: BOTH.replace("torch.lerp(a, b, share)", move)  # noqa: E731
+    loop = lambda old, new: TOWARDS + REPTILE.replace(old, new)  # noqa: E731
     result = judged_well(
         EXERCISE,
         "q7",
         before=TORCH,
-        right=[TOWARDS, WEIGHTED],
+        right=[BOTH, BY_STEPS],
         wrong={
-            IN_PLACE: "`start` after towards(",
-            IN_PLACE.replace("a += share * (b - a)", "b.lerp_(a, 1 - share)").replace("return start", "return adapted"): "`adapted` after towards(",
-            TOWARDS.replace("return [", "new = [") + "    adapted.clear()\n    return new\n": "the list `adapted` after",
+            IN_PLACE + REPTILE: "`start` after towards(",
+            IN_PLACE.replace("a += share * (b - a)", "b.lerp_(a, 1 - share)").replace("return start", "return adapted") + REPTILE: "`adapted` after towards(",
+            TOWARDS.replace("return [", "new = [") + "    adapted.clear()\n    return new\n" + REPTILE: "the list `adapted` after",
             swapped("torch.lerp(b, a, share)"): "a tensor of towards(",
             swapped("b"): "a tensor of towards(",
             swapped("a"): "a tensor of towards(",
             swapped("a + share * b"): "a tensor of towards(",
             ELSEWHERE: "from where it should be",
-            "def towards(start, adapted, share):\n    return 3": "towards(start, adapted, share",
+            loop("adapt(weights, task)", "adapt(start, task)"): "from where it should be",
+            loop("[total / len(batch) for total in sums]", "sums"): "from where it should be",
+            loop("share - share * place / len(batches)", "share"): "from where it should be",
+            loop("share - share * place / len(batches)", "share - share * (place + 1) / len(batches)"): "from where it should be",
+            loop("weights = towards(weights, [total / len(batch) for total in sums], share", "for task in batch: weights = towards(weights, adapt(weights, task), share"):
+                "from where it should be",
+            loop("weights = towards(weights, [total / len(batch) for total in sums], share - share * place / len(batches))", "weights = [total / len(batch) for total in sums]"):
+                "from where it should be",
+            loop("    weights = [weight.clone() for weight in start]\n", "    weights = start\n").replace(
+                "        weights = towards(", "        weights[:] = towards("): "`start` after reptile(",
+            "def towards(start, adapted, share):\n    return 3" + REPTILE: "towards(start, adapted, share",
         },
     )  # fmt: skip
-    assert [report.points for report in result.wrong] == [1, 1, 1, 0, 0, 0, 0, 1, 0]
+    assert [report.points for report in result.wrong] == [1, 1, 1, 0, 0, 0, 0, *[1] * 8, 0]
 
 
 # q8
 
 
 def answers(**other):
-    return f"def predictions():\n    return {FOUND | other}"
+    """The solution's counterexamples, with others for some statements."""
+    changed = "".join(f"    found[{name!r}] = {case}\n" for name, case in other.items())
+    return f"""
+def counterexamples(width, classes):
+    rest = [0.0] * (classes - 3)
+    found = {{"half": {{"vocab_size": 200_000, "n_layers": 2}}, "tenth": {{"vocab_size": 50, "n_layers": 40}},
+              "twice": {{"mode": "train", "dropout": 0.3}}, "hotter": None, "likeliest": None,
+              "lesson": {{"logits": [[2.0, 1.0, 0.0, *rest], [2.0, 0.0, 1.0, *rest]]}}}}
+{changed}    return found
+"""
 
 
-def test_predictions():
-    wrong = {
-        answers(half=True): "all six",
-        answers(another=True): "all six",
-        answers(half=True, same_twice=True): "the number of right predictions",
-        answers(hotter="yes"): "to be True or False",
-        "def predictions():\n    return {'half': True}": "'embeddings'",
-    }
-    judged_well(
+def test_what_is_not_always_so():
+    result = judged_well(
         EXERCISE,
         "q8",
-        wrong=wrong,
-        right=[answers(), f"def predictions(): return dict({list(FOUND.items())})"],
-    )
-    assert judge_source(EXERCISE, "q8", answers(half=True)).points == 1
-
-
-def test_the_predictions_are_what_is_measured(course):
-    held = namespace(
-        TORCH, given("q4-data"), given("q8-answer"), given("q8-measure"), given("q8-run"), course=course
-    )
-    assert held["measure"]() == FOUND
+        wrong={
+            answers(half=None): "a counterexample to 'half'",
+            answers(half={"vocab_size": 50, "n_layers": 40}): "the share is more than 0.6",
+            answers(half={"vocab_size": 200_000, "n_layers": 3}): "an even number of layers",
+            answers(half={"vocab_size": 10**9, "n_layers": 2}): "'vocab_size' of a counterexample",
+            answers(tenth={"vocab_size": 200_000, "n_layers": 2}): "the share is less than 0.1",
+            answers(twice=None): "a counterexample to 'twice'",
+            answers(twice={"mode": "eval", "dropout": 0.5}): "two things about one text",
+            answers(twice={"mode": "train", "dropout": 0.0}): "two things about one text",
+            answers(hotter='{"logits": [1.0] * classes, "temperatures": (1, 4)}'): "None for 'hotter'",
+            answers(likeliest='{"logits": [1.0, 2.0] + [0.0] * (classes - 2), "temperatures": (1, 4)}'): "None for 'likeliest'",
+            answers(lesson=None): "a counterexample to 'lesson'",
+            answers(lesson='{"logits": [[2.0, 1.0, 0.0, *rest], [1.0, 2.0, 0.0, *rest]]}'): "the same likeliest class",
+            answers(lesson='{"logits": [[2.0, 1.0, 0.0, *rest], [5.0, 1.0, 0.0, *rest]]}'): "the same likeliest class",
+            answers(lesson='{"logits": [[2.0, 1.0, 0.0, *rest], [3.0, 2.0, 1.0, *[1.0] * len(rest)]]}'): "learns different things",
+            answers(lesson={"logits": [[2.0, 1.0, 0.0], [2.0, 0.0, 1.0]]}): "'logits'",
+            "def counterexamples(width, classes):\n    return dict.fromkeys(['half', 'tenth', 'twice', 'hotter', 'likeliest', 'lesson'])": "a counterexample to 'half'",
+        },
+        right=[
+            answers(),
+            answers(half={"vocab_size": 10**6, "n_layers": 48}, tenth={"vocab_size": 10, "n_layers": 48}, twice={"mode": "train", "dropout": 0.9},
+                    lesson='{"logits": torch.tensor([[2.0, 1.0, 0.0, *rest], [2.0, 0.0, *rest, 1.0]])}'),
+        ],
+        before=TORCH,
+    )  # fmt: skip
+    assert [report.points for report in result.wrong] == [1] * 15 + [0]
 
 
 def test_words_are_hidden_in_a_judging_process_as_here(monkeypatch):
