@@ -525,100 +525,94 @@ def _real_curve(draw: Draw) -> dict[int, float]:
 
 @exercise.question(
     "q7",
-    title="Decide by the rubric",
+    title="Decide by what was measured",
     points=4,
     difficulty=2,
     needs=("decide",),
     lesson=DATA + "#Deciding",
     hints=(
-        "Go through the rubric from top to bottom and stop at the first line that applies.",
-        "Mind the limits: 200 rows are at least 200, and not fewer than 200. Work out first, as True or "
-        "False, whether the prompt works and whether training works; the lines below need both.",
-        "Umbrella, coat or neither, first line that applies:\n"
-        'if rain >= 0.5: return "umbrella"\n'
-        'if degrees < 10: return "coat"\n'
-        'return "neither"',
+        "The prompt's score was measured on some texts only. Which true scores would not be surprising, and "
+        "are they all on the same side of what is needed?",
+        "`evaluation.proportion([True] * right + [False] * wrong)` has `.low` and `.high`. Name three things "
+        "before the first `if`: whether the prompt works, whether it fails, and whether training works. A "
+        "bill is requests a month, times months, times the price of one request, plus what is paid once.",
+        "An umbrella, when rain is measured and not known: with chances from 0.6 to 0.9 take it, from 0 to "
+        "0.1 leave it, from 0.2 to 0.7 ask again in an hour. Renting a boat for 40 dollars a day costs less "
+        "than buying one for 900 up to the 22nd day.",
     ),
 )
 def decide(answer: Answer, draw: Draw) -> None:
-    cases = {choice: [_case(draw.random, *reasons) for reasons in REASONS[choice]] for choice in REASONS}
-    with part("the limits themselves", points=1):
-        for case in EDGES:
-            expect.equal(answer.call("decide", case), _decided(case), f"decide({case})")
-    for titles, points in ((("prompt", "train"), 2), (("collect", "stop"), 1)):
-        with part(" and ".join(titles), points=points):
-            for choice in titles:
-                for case in cases[choice]:
-                    expect.equal(answer.call("decide", case), choice, f"decide({case})")
+    for title, points in (
+        ("what the interval says", 2),
+        ("what either way costs", 1),
+        ("if neither works", 1),
+    ):
+        with part(title, points=points):
+            for choice, facts in REASONS[title]:
+                case = _measured(draw.random, **facts)
+                expect.equal(answer.call("decide", case), choice, f"decide({case})")
 
 
-#: Every way to each choice: whether texts may leave, how far the prompt's score and the trained model's are
-#: above the one that is needed, whether there are rows enough, and the prompt's price in trainings
-REASONS = {
-    "prompt": [
-        (True, 0.06, 0.07, False, 5.0),
-        (True, 0.06, -0.12, True, 5.0),
-        (True, 0.06, 0.07, True, 2.0),
+MANY, FEW = 2000, 80  # texts that the prompt was tried on: the interval reaches 0.02 and 0.1 to either side
+#: Every way to each choice: the facts of a case in which it is right. `above` is how far the prompt's score
+#: is above the needed one, `trained` and `doubled` how far the forecasts are, and `saved` what training saves
+#: for every dollar that it costs at once.
+REASONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "what the interval says": [
+        ("prompt", {"above": 0.05}),
+        ("measure", {"above": 0.02, "asked": FEW}),
+        ("measure", {"above": -0.02, "asked": FEW}),
+        ("measure", {"above": -0.02, "asked": FEW, "doubled": 0.05}),
+        ("collect", {"above": -0.05, "doubled": 0.05}),
+        ("stop", {"above": 0.05, "may_leave": False}),
+        ("stop", {"above": 0.02, "asked": FEW, "may_leave": False}),
+        ("train", {"above": 0.02, "asked": FEW, "trained": 0.05, "saved": 0.7}),
+        ("train", {"above": 0.05, "may_leave": False, "trained": 0.05, "saved": 0.7}),
     ],
-    "train": [
-        (True, 0.06, 0.07, True, 4.0),
-        (False, 0.06, 0.07, True, 2.0),
-        (True, -0.08, 0.07, True, 0.5),
+    "what either way costs": [
+        ("prompt", {"above": 0.05, "trained": 0.05, "saved": 0.7}),
+        ("prompt", {"above": 0.05, "trained": 0.05, "saved": 0.7, "months": 2}),
+        ("train", {"above": 0.05, "trained": 0.05, "saved": 1.5}),
+        ("train", {"above": -0.05, "trained": 0.05, "saved": 0.7}),
     ],
-    "collect": [
-        (True, -0.08, 0.07, False, 1.0),
-        (True, -0.08, -0.2, False, 1.0),
-        (False, 0.06, 0.07, False, 1.0),
-        (True, -0.08, -0.03, True, 1.0),
+    "if neither works": [
+        ("collect", {"above": -0.05, "doubled": 0.04}),
+        ("collect", {"above": -0.05, "doubled": 0.0}),
+        ("stop", {"above": -0.05, "doubled": -0.02}),
+        ("train", {"above": -0.05, "trained": 0.0}),
     ],
-    "stop": [(True, -0.08, -0.12, True, 1.0), (False, 0.06, -0.12, True, 4.0)],
 }
-_EDGE = {
-    "prompt_score": 0.8,
-    "needed_score": 0.8,
-    "expected_score": 0.8,
-    "rows": 200,
-    "may_leave": True,
-    "prompt_dollars": 300,
-    "training_dollars": 100,
-}
-EDGES = (
-    _EDGE,
-    _EDGE | {"prompt_dollars": 299},
-    _EDGE | {"may_leave": False},
-    _EDGE | {"may_leave": False, "rows": 199},
-    _EDGE | {"prompt_score": 0.7, "expected_score": 0.76},
-    _EDGE | {"prompt_score": 0.7, "expected_score": 0.74},
-)
 
 
-def _case(
-    pick: Random, may_leave: bool, prompt: float, expected: float, many_rows: bool, price: float
+def _measured(
+    pick: Random,
+    *,
+    above: float,
+    asked: int = MANY,
+    may_leave: bool = True,
+    trained: float = -0.06,
+    doubled: float = -0.03,
+    saved: float = 1.5,
+    months: int = 24,
 ) -> dict[str, Any]:
-    """A case that is decided for these reasons (see `REASONS`), and far enough from every limit."""
-    needed, training = pick.randrange(72, 90), pick.randrange(20, 800)
+    """A case of these facts (see `REASONS`)."""
+    needed, requests = pick.randrange(78, 89) / 100, pick.randrange(2, 30) * 1000
+    prompt_price = pick.randrange(20, 60, 2) / 10
+    trained_price = prompt_price / 2  # who forgets it has training save twice as much
+    at_stake = requests * months * (prompt_price - trained_price) / 1000
     return {
-        "prompt_score": round(needed / 100 + prompt + pick.choice((-0.01, 0, 0.01)), 2),
-        "needed_score": needed / 100,
-        "expected_score": round(needed / 100 + expected + pick.choice((-0.01, 0, 0.01)), 2),
-        "rows": pick.choice((250, 900, 4000) if many_rows else (50, 150)),
+        "asked": asked,
+        "right": round((needed + above) * asked),
+        "needed_score": needed,
+        "expected_score": round(needed + trained, 2),
+        "doubled_score": round(needed + max(trained, doubled), 2),
         "may_leave": may_leave,
-        "prompt_dollars": round(price * training),
-        "training_dollars": training,
+        "requests": requests,
+        "months": months,
+        "prompt_price": prompt_price,
+        "trained_price": trained_price,
+        "training_dollars": round(at_stake / saved),
     }
-
-
-def _decided(case: Mapping[str, Any]) -> str:
-    """The rubric of the question."""
-    prompt_works = case["may_leave"] and case["prompt_score"] >= case["needed_score"]
-    training_works = case["rows"] >= 200 and case["expected_score"] >= case["needed_score"]
-    if prompt_works and not (training_works and case["prompt_dollars"] >= 3 * case["training_dollars"]):
-        return "prompt"
-    if training_works:
-        return "train"
-    if case["rows"] < 200 or case["needed_score"] - case["expected_score"] <= 0.05:
-        return "collect"
-    return "stop"
 
 
 exercise.manual(

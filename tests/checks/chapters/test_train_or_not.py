@@ -4,7 +4,7 @@ import pytest
 
 from course_utils.checks import render
 from course_utils.checks.chapters import train_or_not
-from course_utils.checks.testing import answer_source, judge_source, judged_well
+from course_utils.checks.testing import answer_source, given_cells, judge_source, judged_well, replaced
 
 EXERCISE = "05_train_or_not"
 IMPORTS = "import math, random\nimport numpy as np\nimport torch\n"
@@ -267,55 +267,65 @@ def error_at(sizes, errors, target, useless):
 
 DECIDE = """
 def decide(case):
-    good_prompt = case["may_leave"] and case["prompt_score"] >= case["needed_score"]
-    good_model = case["rows"] >= 200 and case["expected_score"] >= case["needed_score"]
-    if good_prompt:
-        if good_model and case["prompt_dollars"] >= 3 * case["training_dollars"]:
-            return "train"
-        return "prompt"
-    if good_model:
-        return "train"
-    if case["rows"] < 200:
-        return "collect"
-    return "collect" if case["expected_score"] + 0.05 >= case["needed_score"] else "stop"
+    share, needed = case["right"] / case["asked"], case["needed_score"]
+    half = 1.96 * (share * (1 - share) / case["asked"]) ** 0.5
+    works, fails = share - half >= needed, share + half < needed
+    if not case["may_leave"]:
+        works, fails = False, True
+    trained = case["expected_score"] >= needed
+    prompt_bill = case["prompt_price"] * case["requests"] / 1000 * case["months"]
+    training_bill = case["training_dollars"] + case["trained_price"] * case["requests"] / 1000 * case["months"]
+    if works and trained:
+        return "prompt" if prompt_bill < training_bill else "train"
+    if works or trained:
+        return "prompt" if works else "train"
+    if not fails:
+        return "measure"
+    return "collect" if case["doubled_score"] >= needed else "stop"
 """
 
 
 def test_decide():
-    result = judged(
+    changed = lambda old, new: replaced(DECIDE, (old, new))  # noqa: E731
+    result = judged_well(
+        EXERCISE,
         "q7",
+        before=IMPORTS + given_cells(EXERCISE, "q7-case"),
         wrong={
-            DECIDE.replace('case["may_leave"] and ', ""): "to be 'train'",
-            DECIDE.replace('["prompt_score"] >=', '["prompt_score"] >'): "decide(",
-            DECIDE.replace('["rows"] >= 200', '["rows"] > 200'): "decide(",
-            DECIDE.replace(">= 3 *", "> 3 *"): "decide(",
-            DECIDE.replace("+ 0.05 >=", ">="): "to be 'collect'",
-            DECIDE.replace('if case["rows"] < 200:', "if False:"): "to be 'collect'",
-            DECIDE.replace('"stop"', '"leave it"'): "to be 'stop'",
+            changed("half = 1.96", "half = 0"): "to be 'measure'",
+            changed("share - half >= needed", "share >= needed"): "to be 'measure'",
+            changed("share - half >= needed", "share + half >= needed"): "to be 'measure'",
+            changed("share + half < needed", "share - half < needed"): "to be 'measure'",
+            changed("share + half < needed", "share < needed"): "to be 'measure'",
+            changed("works, fails = False, True", "works = False"): "to be 'stop'",
+            changed("works, fails = False, True", "pass"): "to be 'stop'",
+            changed("    if works or trained:", "    if not works and not fails:\n        return 'measure'\n    if works or trained:"): "to be 'train'",
+            changed('"expected_score"] >=', '"expected_score"] >'): "to be 'train'",
+            changed('"doubled_score"] >=', '"doubled_score"] >'): "to be 'collect'",
+            changed('case["training_dollars"] + ', ""): "to be 'prompt'",
+            changed(' + case["trained_price"] * case["requests"] / 1000 * case["months"]', ""): "to be 'prompt'",
+            DECIDE.replace(" / 1000", ""): "to be 'prompt'",
+            DECIDE.replace(' * case["months"]', ""): "to be 'train'",
+            changed('"prompt" if prompt_bill < training_bill else "train"', '"prompt"'): "to be 'train'",
+            changed("if works or trained", "if works or (trained and training_bill < prompt_bill)"): "to be 'train'",
+            changed('"stop"', '"leave it"'): "to be 'stop'",
+            changed('return "measure"', 'return "collect"'): "to be 'measure'",
         },
-        right=[
-            DECIDE,
-            """
-def decide(case):
-    short_of = lambda name: case["needed_score"] - case[name]
-    prompt = case["may_leave"] and short_of("prompt_score") <= 0
-    train = case["rows"] > 199 and short_of("expected_score") <= 0
-    if prompt and train:
-        return "train" if case["prompt_dollars"] / 3 >= case["training_dollars"] else "prompt"
-    if prompt or train:
-        return "prompt" if prompt else "train"
-    return "stop" if case["rows"] >= 200 and short_of("expected_score") > 0.05 else "collect"
-""",
-        ],
-    )
-    assert all(report.points < 4 for report in result.wrong)
+        right=[DECIDE, changed("half = 1.96", "half = 2")],
+    )  # fmt: skip
+    costs = [report.points for report in result.wrong[10:15]]
+    assert costs == [3] * 5, "what a bill leaves out costs one point"
 
 
 @pytest.mark.parametrize("question", ["q1", "q2", "q3", "q4", "q5", "q7"])
 def test_the_solution_is_right_on_many_draws(question):
     for number in range(10):
         report = judge_source(
-            EXERCISE, question, answer_source(EXERCISE, question), before=IMPORTS, secret=b"%d" % number
+            EXERCISE,
+            question,
+            answer_source(EXERCISE, question),
+            before=IMPORTS + given_cells(EXERCISE, "q7-case"),
+            secret=b"%d" % number,
         )
         assert report.points == report.max_points, render.report_text(report)
 
