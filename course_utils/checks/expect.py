@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from course_utils.checks.framework import note
 from course_utils.checks.report import Failed, Rung
-from course_utils.wire.answer import Uncomputable
+from course_utils.wire.answer import UNCOMPUTABLE, Uncomputable
 from course_utils.wire.references import Record
 
 if TYPE_CHECKING:
@@ -261,16 +261,14 @@ def computed(ask: Callable[[], Any], what: str) -> Any:
     """What `ask` computes with something that a learner made, such as a model that is asked for logits.
 
     What cannot be computed (positions that do not exist, a vocabulary that is too small) is the learner's
-    mistake and no fault of the check's.
+    mistake and no fault of the check's. A model that was rebuilt says so itself (`Uncomputable`); here it
+    gets a name, and what is made of its outputs is looked after too.
     """
     try:
         return ask()
-    except Uncomputable as error:
-        raise Failed(Rung.WRONG_VALUE, f"{what} to be computable", show(error.message)) from None
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise Failed(
-            Rung.WRONG_VALUE, f"{what} to be computable", f"{type(error).__name__}: {show(str(error))}"
-        ) from None
+    except (Uncomputable, *UNCOMPUTABLE) as error:
+        why = error.message if isinstance(error, Uncomputable) else f"{type(error).__name__}: {error}"
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be computable", why[:SHOWN_CHARACTERS]) from None
 
 
 def one_of(got: Any, choices: Collection, what: str) -> None:

@@ -73,6 +73,10 @@ class Uncomputable(AnswerError):
     """A learner's model was rebuilt, and what the check asked it for cannot be computed with it."""
 
 
+#: What a computation with something that a learner made can raise through no fault of whoever asks for it.
+UNCOMPUTABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
 class Transport(Protocol):
     """Carries one encoded request there and the encoded reply back.
 
@@ -256,7 +260,7 @@ def _guarding(method: Callable, path: str) -> Callable:
     def guarding(*arguments: Any, **keywords: Any) -> Any:
         try:
             return method(*arguments, **keywords)
-        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        except UNCOMPUTABLE as error:
             raise Uncomputable(path, f"{type(error).__name__}: {printable(str(error), 300)}") from error
 
     return guarding

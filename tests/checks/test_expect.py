@@ -8,6 +8,7 @@ import torch
 
 from course_utils.checks import expect
 from course_utils.checks.report import Failed, Rung
+from course_utils.wire.answer import Uncomputable
 from course_utils.wire.references import Record
 
 NAN = float("nan")
@@ -168,11 +169,19 @@ def test_a_function_that_prints_is_told_to_return():
         expect.type_of(None, list, "f(x)")
 
 
+def uncomputable():
+    """As a model says it that was rebuilt."""
+    raise Uncomputable("net", "IndexError: index out of range")
+
+
 def test_what_cannot_be_computed_is_a_wrong_value_and_no_fault_of_the_check():
     assert expect.computed(lambda: 2 + 2, "a sum") == 4
     for ask in (lambda: 1 / 0, lambda: [][3], lambda: None.logits, lambda: int("x")):
         with pytest.raises(Failed) as failed:
             expect.computed(ask, "the logits")
         assert "the logits to be computable" in failed.value.expected
+    with pytest.raises(Failed) as failed:
+        expect.computed(uncomputable, "the logits")
+    assert failed.value.got == "IndexError: index out of range"
     with pytest.raises(KeyboardInterrupt):
         expect.computed(lambda: (_ for _ in ()).throw(KeyboardInterrupt), "the logits")
