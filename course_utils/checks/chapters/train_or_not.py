@@ -549,7 +549,7 @@ def decide(answer: Answer, draw: Draw) -> None:
     ):
         with part(title, points=points):
             for choice, facts in REASONS[title]:
-                case = _measured(draw.random, **facts)
+                case = _case_of(draw.random, **facts)
                 expect.equal(answer.call("decide", case), choice, f"decide({case})")
 
 
@@ -584,7 +584,7 @@ REASONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
 }
 
 
-def _measured(
+def _case_of(
     pick: Random,
     *,
     above: float,
