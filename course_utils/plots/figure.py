@@ -20,6 +20,9 @@ LOOKS = (
     ("0.75", "xxx"),
     ("white", "..."),
 )
+#: A picture's ground: white on a white page, and on a dark one a soft grey in place of a glaring white. There
+#: is no grey for text that has a contrast of 4.5 on both pages, so a picture brings a ground of its own.
+GROUND = (1.0, 1.0, 1.0, 0.8)
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "x", "D")
 
@@ -56,6 +59,9 @@ def _closed(*shape: int, **options: Any) -> tuple[Figure, Any]:
     """What `pyplot.subplots` makes, closed for pyplot at once, or a notebook would show it a second time."""
     from matplotlib import pyplot
 
-    made, axes = pyplot.subplots(*shape, layout="constrained", **options)
+    without = {"facecolor": "none"}
+    made, axes = pyplot.subplots(
+        *shape, layout="constrained", facecolor=GROUND, subplot_kw=without, **options
+    )
     pyplot.close(made)
     return made, axes
