@@ -27,6 +27,7 @@ from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, hand
 from course_utils.grading.run import batch, executor
 from course_utils.grading.run.apart import import_ahead
 from course_utils.grading.run.batch import Grader, Outcome, Submission
+from course_utils.grading.run.forking import forked_often, uncollected
 from course_utils.grading.run.journal import Entry, Journal
 from course_utils.grading.run.warm import CHOICES, SandboxError
 from course_utils.grading.run.zygote import warm_up
@@ -229,10 +230,11 @@ def grade_class(
             raise GradeError(f"the exercises could not be released: {error}") from error
         imports = _imports(out / "release", names)
         executor.settle()
-        warm_up(list(imports))  # the checks need the same; grading processes are forked from here
-        for name in names:
-            for question in load_exercise(name).questions.values():
-                import_ahead(question)
+        with uncollected():  # the checks need the same; grading processes are forked from here
+            warm_up(list(imports))
+            for name in names:
+                for question in load_exercise(name).questions.values():
+                    import_ahead(question)
         secrets = (submitted, out, secret_file, solutions, ROOT / "course_utils" / "checks" / "framework.py")
         grader = Grader(
             out / "release",
@@ -242,7 +244,8 @@ def grade_class(
             tuple(map(str, secrets)),
             Caps(memory=batch.fair_memory(jobs)),
         )
-        return _grade(Grading(out, grader), submissions, jobs, resume)
+        with forked_often():
+            return _grade(Grading(out, grader), submissions, jobs, resume)
 
 
 def _wanted(submitted: Path, exercise: str | None, known: list[str]) -> list[Submission]:
