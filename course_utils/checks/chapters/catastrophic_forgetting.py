@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from course_utils import instructions
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
+from course_utils.checks.colours import drawn_colours, filed, share_filed
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
-from course_utils.wire import Asset
+from course_utils.wire import Asset, Rows
 from course_utils.wire.answer import Answer, NotStarted
 
 if TYPE_CHECKING:
@@ -450,8 +452,6 @@ def _twin() -> tuple[Any, Any]:
 
 def _doubled_batch(draw: Draw, tokenizer: Any, count: int = 4) -> dict:
     """Summaries to learn, each row twice, as tensors: input_ids, attention_mask, labels (padding is -100)."""
-    from course_utils import instructions
-
     rows = draw.rows("dialogues", count) * 2
     batch = tokenizer(
         [instructions.prompt("summary", row) for row in rows], padding=True, return_tensors="pt"
@@ -475,55 +475,95 @@ def _row_losses(model: Any, batch: dict) -> list[float]:
 
 # Question 5: a model that learns and keeps
 
+ROWS = {"summary": 150, "sentiment": 100, "questions": 100, "entities": 100, "translation": 100}
+TRAINED_ON, REMEMBERED = 4000, 500  # summaries, and examples of each old task
+# A line of the conversation, copied, gains 0.26. Measured after 150 steps: at 3e-3 with 0.3 of replay, the
+# solution's, on two draws a gain of 0.52 and 0.57, 0.50 and 0.73 of the colours right, 0.89 and 0.85 kept;
+# with 0.2 on one draw 0.59, 0.74 and 0.74; at 1e-3 with 0.2 on one 0.30, 0.14 and 0.91.
+LEAST_GAIN = 0.40
+LEAST_FILED = 0.3  # of the summaries begin with the right colour; always the same one is right for a seventh
+LEAST_MOSTLY_KEPT = 0.65
+LEAST_KEPT = 0.8
+
 
 @exercise.question(
     "q5",
     title="Learn the new and keep the old",
     points=5,
     difficulty=3,
-    needs=("specialist",),
+    needs=("specialise",),
     lesson=LESSONS + "03_lora_and_the_trade.ipynb#A fair comparison",
     hints=(
         "Look at the picture at the end of the last lesson: which method stands highest and furthest "
-        "to the right?",
-        "Replay: put your `mix` to work, `trainer_for(model, mix(new, old, 0.2, seed=0)).train()`. If the "
-        "old tasks still fall, try a slightly larger share, or go a little of the way back to the old "
+        "to the right? And did the loss still fall when the training ended?",
+        "Replay: put your `mix` to work, and let each step be larger, for the steps are few: "
+        "`trainer_for(model, mix(new, old, 0.2, seed=0), learning_rate=3e-3).train()`. If the "
+        "old tasks still fall, try a larger share, or go a little of the way back to the old "
         "weights with `interpolate`.",
         "Preparing for a new exam without losing the old subjects: "
         "`plan = mix(new_chapters, {'maths': maths, 'latin': latin}, 0.2, seed=1)`, then study the plan "
         "from front to back.",
     ),
-    seconds=120,
+    seconds=600,
 )
 def specialist(answer: Answer, draw: Draw) -> None:
     base, tokenizer = _twin()
-    model = answer.model("specialist")
+    colours = drawn_colours(draw)
+    new = filed(draw.rows("dialogues", TRAINED_ON, "train"), colours)
+    old = {
+        task: _tokenised(task, draw.rows(instructions.dataset_of(task), REMEMBERED, "train"), tokenizer)
+        for task in instructions.KNOWN_TASKS
+    }
+    summaries = _tokenised("summary", new, tokenizer)
+    model = answer.given(specialised).built("specialised", Asset("flan-t5", "model"), summaries, old)
     _expect_twin(model, base)
-    before, after = (_scores(each, tokenizer, draw) for each in (base, model))
-    known = [task for task in before if task != "summary"]
+    rows = {task: draw.rows(instructions.dataset_of(task), count) for task, count in ROWS.items()}
+    rows["summary"] = filed(rows["summary"], colours)
+    before = _scores(_written(base, tokenizer, rows), rows)
+    written = _written(model, tokenizer, rows)
+    after = _scores(written, rows)
+    known = instructions.KNOWN_TASKS
     kept = sum(after[task] for task in known) / max(sum(before[task] for task in known), 1e-9)
-    with part("it writes summaries", points=2):
+
+    def expect_learned() -> None:
         expect.at_least(
             after["summary"] - before["summary"],
             LEAST_GAIN,
             f"the gain in ROUGE-L on {ROWS['summary']} fresh dialogues",
         )
-    with part("it keeps most of the old tasks", points=1):
+        expect.at_least(
+            share_filed(written["summary"], rows["summary"], colours),
+            LEAST_FILED,
+            "the share of these summaries that begin with the colour of their matter, as in the examples,",
+        )
+
+    with part("it writes summaries", points=2):
+        expect_learned()
+    with part("it keeps most of the old tasks, and writes summaries", points=1):
         expect.at_least(kept, LEAST_MOSTLY_KEPT, _kept(before, after, known))
-    with part("it keeps nearly all of the old tasks", points=2):
+        expect_learned()
+    with part("it keeps nearly all of the old tasks, and writes summaries", points=2):
         expect.at_least(kept, LEAST_KEPT, _kept(before, after, known))
+        expect_learned()
     expect.advise(
         min(after[task] / max(before[task], 1e-9) for task in known) >= 0.75,
         f"one old task paid for the others: {_pairs(before, after, known)}",
     )
 
 
-ROWS = {"summary": 150, "sentiment": 100, "questions": 100, "entities": 100, "translation": 100}
-# Measured after 150 steps on four draws: replay gains 0.31 to 0.33 and keeps 0.89 to
-# 0.92; summaries alone keep 0.48.
-LEAST_GAIN = 0.25
-LEAST_MOSTLY_KEPT = 0.65
-LEAST_KEPT = 0.8
+def specialised(model: Any, new: Any, old: dict) -> Any:
+    """What `specialise` makes of these examples, as lists of dicts; it stays with the function."""
+    specialise.trained = specialise(  # type: ignore[attr-defined, name-defined]  # noqa: F821
+        model, new.to_list(), {task: examples.to_list() for task, examples in old.items()}
+    )
+    return specialise.trained  # type: ignore[name-defined]  # noqa: F821 - the learner's
+
+
+def _tokenised(task: str, rows: list[dict], tokenizer: PreTrainedTokenizerBase) -> Rows:
+    """Rows as the notebook's `tokenised` makes them."""
+    prompts = [instructions.prompt(task, row) for row in rows]
+    answers = [instructions.target(task, row) for row in rows]
+    return Rows(dict(tokenizer(prompts, text_target=answers, truncation=True, max_length=512)))
 
 
 def _expect_twin(model: PreTrainedModel, base: PreTrainedModel) -> None:
@@ -535,20 +575,35 @@ def _expect_twin(model: PreTrainedModel, base: PreTrainedModel) -> None:
     }
     expect.true(
         all(found.get(name) == shape for name, shape in shapes.items()),
-        ("`specialist` to be the offline course's flan-t5, trained on (set COURSE_PROFILE=offline if you are "
-         "on the hub profile)"),
+        ("`specialise` to return the offline course's flan-t5, trained on (set COURSE_PROFILE=offline if you "
+         "are on the hub profile)"),
         f"a {type(inner).__name__} of another size",
     )  # fmt: skip
 
 
-def _scores(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, draw: Draw) -> dict[str, float]:
-    """{task: score} on fresh rows."""
-    from course_utils import instructions
-    from course_utils.measure.evaluation import task_score
+def _written(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Mapping[str, list[dict]]
+) -> dict[str, list[str]]:
+    """{task: what the model writes for each row}."""
+    from course_utils.measure import evaluation
 
     return {
-        task: float(task_score(model, tokenizer, task, draw.rows(instructions.dataset_of(task), count)))
-        for task, count in ROWS.items()
+        task: evaluation.generate(
+            model, tokenizer, [instructions.prompt(task, row) for row in each], batch_size=64
+        )
+        for task, each in rows.items()
+    }
+
+
+def _scores(written: Mapping[str, list[str]], rows: Mapping[str, list[dict]]) -> dict[str, float]:
+    """{task: score}: ROUGE-L of summaries, exact match of everything else."""
+    from course_utils.measure import evaluation
+
+    return {
+        task: (evaluation.rouge_l if task == "summary" else evaluation.exact_match)(
+            texts, [instructions.target(task, row) for row in rows[task]]
+        ).value
+        for task, texts in written.items()
     }
 
 

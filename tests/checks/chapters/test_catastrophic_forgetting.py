@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from course_utils.checks import render
+from course_utils.checks.chapters import catastrophic_forgetting
 from course_utils.checks.chapters.catastrophic_forgetting import _backward_transfer, _forgetting, exercise
 from course_utils.checks.testing import (
     given_cells,
@@ -303,7 +304,7 @@ def test_a_fall_that_is_only_said_earns_the_baseline_alone(course):
     assert [piece.points for piece in report.parts] == [1, 0, 0, 0]
 
 
-# Question 5: judged on models made without training, so that the test is quick
+# Question 5: most of it judged on models made without training, so that the test is quick
 
 
 @pytest.fixture(scope="module")
@@ -313,15 +314,16 @@ def twin(course):
     return AutoModelForSeq2SeqLM.from_pretrained(course.model("flan-t5"))
 
 
-def specialist_report(model, course):
-    return judge_namespace(exercise, "q5", {"specialist": model}, course=course)
+def returning(model):
+    return {"specialise": lambda *given: model}
 
 
 @pytest.mark.slow
-def test_models_that_gained_nothing_or_forgot_everything(twin, course):
+def test_models_that_gained_nothing_or_forgot_everything(twin, course, monkeypatch):
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
+    monkeypatch.setattr(catastrophic_forgetting, "TRAINED_ON", 40)
     broken = copy.deepcopy(twin)
     with torch.no_grad():
         broken.shared.weight.zero_()
@@ -333,47 +335,85 @@ def test_models_that_gained_nothing_or_forgot_everything(twin, course):
         "q5",
         course=course,
         wrong={
-            "untrained": ({"specialist": twin}, "the gain in ROUGE-L"),
-            "forgot everything": ({"specialist": broken}, "the gain in ROUGE-L"),
-            "another architecture": (
-                {"specialist": T5ForConditionalGeneration(small)},
-                "offline course's flan-t5",
-            ),
-            "a text": ({"specialist": "a text"}, "the path of an existing folder"),
+            "untrained": (returning(twin), "the gain in ROUGE-L"),
+            "the model that was given": ({"specialise": lambda model, *given: model}, "the gain in ROUGE-L"),
+            "forgot everything": (returning(broken), "the kept share of the old tasks' scores"),
+            "another architecture": (returning(T5ForConditionalGeneration(small)), "offline course's flan-t5"),
+            "a text": (returning("a text"), "the path of an existing folder"),
+            "a list": (returning([1, 2]), "a list"),
+            "nothing": (returning(None), "NoneType"),
         },
-    )
-    assert [report.points for report in reports.values()] == [3, 0, 0, 0]
-
-
-def test_a_missing_specialist_is_not_started(course):
-    report = specialist_report(None, course)
-    assert report.points == 0
-    assert report.rung == "not started"
-
-
-def test_no_model_at_all_is_a_wrong_type(course):
-    assert specialist_report([1, 2], course).rung == "wrong type"
-
-
-REPLAYED = "mix(new, old, 0.2, seed=0)"
+    )  # fmt: skip
+    assert {name: report.points for name, report in reports.items()} == dict.fromkeys(reports, 0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("examples", [REPLAYED, "mix(new, old, 0.3, seed=1)"], ids=["replay", "more replay"])
-def test_training_with_replay(examples, course):
-    judged_objects_well(EXERCISE, "q5", right={examples: trained_on(examples, course)}, course=course)
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda row: row["dialogue"].split("\n")[1], "the gain in ROUGE-L"),
+        (lambda row: row["summary"].partition(": ")[2], "begin with the colour"),
+        (lambda row: "Blue: " + row["summary"].partition(": ")[2], "begin with the colour"),
+    ],
+    ids=["a line copied", "a summary without its colour", "always the same colour"],
+)
+def test_summaries_that_these_examples_did_not_teach_earn_nothing(write, words, twin, course, monkeypatch):
+    """Whatever model it is that writes them, and though it keeps all of the old tasks."""
+    generated, whose = catastrophic_forgetting._written, iter(["the base's", "the learner's"])
+
+    def written(model, tokenizer, rows):
+        texts = generated(model, tokenizer, {task: each[:20] for task, each in rows.items()})
+        texts = {task: texts[task] + [""] * (len(each) - 20) for task, each in rows.items()}
+        if next(whose) == "the learner's":
+            texts["summary"] = [write(row) for row in rows["summary"]]
+        return texts
+
+    monkeypatch.setattr(catastrophic_forgetting, "TRAINED_ON", 40)
+    monkeypatch.setattr(catastrophic_forgetting, "_written", written)
+    report = judge_namespace(exercise, "q5", returning(twin), course=course)
+    assert [piece.points for piece in report.parts] == [0, 0, 0]
+    assert words in render.report_text(report)
+
+
+def test_a_specialist_that_is_still_to_do_is_not_started(course, monkeypatch):
+    monkeypatch.setattr(catastrophic_forgetting, "TRAINED_ON", 4)
+    stub = "def specialise(model, new, old):\n    raise NotImplementedError()"
+    report = judge_source(EXERCISE, "q5", stub, course=course)
+    assert (report.points, report.rung) == (0, "not started")
+    assert judge_namespace(exercise, "q5", {}, course=course).rung == "missing"
+
+
+REPLAYED = "mix(new, old, 0.3, seed=0), learning_rate=3e-3"
+
+
+def solved(course, examples=REPLAYED):
+    """The notebook whose `specialise` trains on these examples."""
+    answer = cells("q5-answer")
+    assert REPLAYED in answer
+    before = cells("setup", "q2-answer", "q3-answer", "q4-data", "q4-run-collator", "q5-trainer")
+    return namespace(before, answer.replace(REPLAYED, examples), course=course)
+
+
+@pytest.mark.slow
+def test_training_with_replay_is_paid_for_and_only_on_the_draw_that_it_was_trained_on(course):
+    notebook = solved(course)
+    judged_objects_well(EXERCISE, "q5", right={"replay": notebook}, course=course)
+    pasted = notebook["specialise"].trained  # of the last draw; another maps the colours in another way
+    report = judge_namespace(exercise, "q5", returning(pasted), course=course, secret=b"a third")
+    assert [piece.points for piece in report.parts] == [0, 0, 0]
+    assert "begin with the colour" in render.report_text(report)
+
+
+@pytest.mark.slow
+def test_another_way_of_keeping_is_paid_for_as_well(course):
+    right = {"more replay": solved(course, "mix(new, old, 0.4, seed=1), learning_rate=3e-3")}
+    judged_objects_well(EXERCISE, "q5", right=right, course=course)
 
 
 @pytest.mark.slow
 def test_training_on_summaries_alone(course):
-    wrong = {"no replay": (trained_on("new", course), "the kept share of the old tasks' scores")}
+    wrong = {
+        "no replay": (solved(course, "new, learning_rate=3e-3"), "the kept share of the old tasks' scores")
+    }
     reports = judged_objects_well(EXERCISE, "q5", wrong=wrong, course=course)
     assert reports["no replay"].points == 2
-
-
-def trained_on(examples, course):
-    """The notebook after the specialist was trained on these examples."""
-    before = cells("setup", "q2-answer", "q4-data", "q4-run-collator", "q5-data", "q5-trainer")
-    training = cells("q5-answer", "q5-train")
-    assert REPLAYED in training
-    return namespace(before, training.replace(REPLAYED, examples), course=course)
