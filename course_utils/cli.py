@@ -74,6 +74,7 @@ VERBS = {
         "what each method has kept by the time it has learned",
     ),
     "bench transfer": ("course_utils.bench.transfer:main", "what a pre-trained start is worth in labels"),
+    "bench twists": ("course_utils.bench.twists:main", "what honest runs reach where examples carry a twist"),
     "bench phenomena": ("course_utils.bench.phenomena:main", "measure what the lessons claim, as a table"),
 }
 
