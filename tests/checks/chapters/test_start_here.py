@@ -2,7 +2,16 @@
 
 from functools import partial
 
-from course_utils.checks.testing import answer_source, changed_answer, judged_well
+import pytest
+
+from course_utils.checks.testing import (
+    answer_source,
+    changed_answer,
+    given_cells,
+    judged_well,
+    namespace,
+    replaced,
+)
 
 EXERCISE = "00_start_here"
 IMPORTS = "import math\nimport torch"
@@ -205,6 +214,35 @@ def first_layer(model, input_ids, attention_mask):
         ],
     )  # fmt: skip
     assert result.wrong[0].points == 2, "one text has no padding"
+
+
+MASK_LOOKED_AT = ('model(batch["input_ids"])', "model(**batch)")
+PLACES_FOUND = (
+    "logits[:, place]",
+    'logits[range(len(texts)), (batch["input_ids"] == tokenizer.mask_token_id).nonzero()[:, 1]]',
+)
+
+
+@pytest.mark.parametrize(
+    ("mended", "wrong"),
+    [
+        ((), [True, True]),
+        ((PLACES_FOUND,), [True, False]),
+        ((MASK_LOOKED_AT,), [False, True]),
+        ((PLACES_FOUND, MASK_LOOKED_AT), [False, False]),
+    ],
+)
+def test_each_of_the_colleagues_bugs_shows_in_her_own_output(course, mended, wrong):
+    """The first text is padded in company, and the second has its [MASK] at another place."""
+    cells = [given_cells("00_start_here", name) for name in ("q3-data", "q6-colleague", "q6-run")]
+    cells[1] = replaced(cells[1], *mended)
+    imports = "import torch\nfrom transformers import AutoModelForMaskedLM, AutoTokenizer"
+    held = namespace(imports, *cells, course=course)
+    alone = [
+        held["colleagues_fill_in"](held["model"], held["tokenizer"], [text])[0] for text in held["company"]
+    ]
+    pairs = zip(alone, held["together"], strict=True)
+    assert [one["word"] != other["word"] for one, other in pairs] == wrong
 
 
 def test_fill_in(course):
