@@ -23,9 +23,9 @@ from filelock import FileLock
 
 from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook.nbgrader_steps import read_secret
-from tests.attacks import assignment
-from tests.attacks.assignment import HONEST, NAME, SCORES, answered, write
+from tests.attacks import attacked
 from tests.attacks.attack import Attack
+from tests.attacks.attacked import HONEST, NAME, SCORES, answered, write
 from tests.attacks.harming import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,7 +116,7 @@ class Arena:
         (folder / "home/.ipython/profile_default/startup").mkdir(parents=True)
         write(
             folder / "solutions" / NAME / f"{NAME}.ipynb",
-            assignment.solution_notebook(self.canaries["solution"]),
+            attacked.solution_notebook(self.canaries["solution"]),
         )
         self.out = folder / "out"
         autograde.Writer(self.out).prepare(folder / "solutions", [NAME])

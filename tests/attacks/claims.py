@@ -1,6 +1,6 @@
 """Answers without the work: what a claim is, how one is graded, and what came of all of them.
 
-The attacks of the arena try the sandbox, on a small assignment of their own. A claim tries a question of
+The attacks of the arena try the sandbox, on a small exercise of their own. A claim tries a question of
 a chapter: it is graded in the chapter's own notebook, cut down to the cells that it needs, by the
 grader's own way, in a sandbox, on data that only a grader has.
 """

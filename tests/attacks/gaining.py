@@ -5,9 +5,9 @@ Question 1 is never honestly solved here, so whatever it earns was gained.
 
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import PUBLIC_SECRET, seed_key
-from tests.attacks import assignment
-from tests.attacks.assignment import find
+from tests.attacks import attacked
 from tests.attacks.attack import Attack, family
+from tests.attacks.attacked import find
 
 
 # A table reads best with one attack after another.
@@ -365,7 +365,7 @@ def double(number):
 
 def table_of_public_answers():
     """What a learner can find out at home: the numbers of the public draw, and their doubles."""
-    draw = Draw(seed_key(PUBLIC_SECRET, "", assignment.NAME, "q1"))
+    draw = Draw(seed_key(PUBLIC_SECRET, "", attacked.NAME, "q1"))
     return {number: 2 * number for number in (draw.random.randrange(1, 10**6) for _ in range(3))}
 
 

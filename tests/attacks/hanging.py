@@ -1,7 +1,7 @@
 """Attacks on time, memory, processes, disk and output. Each has an end of its own, far beyond any limit there should be."""
 
-from tests.attacks.assignment import SECONDS
 from tests.attacks.attack import Attack, family
+from tests.attacks.attacked import SECONDS
 
 NOTHING = "def double(number):\n    return 0\n"
 

@@ -3,8 +3,8 @@
 import json
 import os
 
-from tests.attacks.assignment import NAME, find
 from tests.attacks.attack import Attack, family
+from tests.attacks.attacked import NAME, find
 
 NOTEBOOK = f"{NAME}.ipynb"
 NOTHING = {"q1": "def double(number):\n    return 0"}

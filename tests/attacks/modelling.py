@@ -1,7 +1,7 @@
 """Attacks on the model that the trusted side rebuilds: folders that are not what they say they are."""
 
-from tests.attacks.assignment import MODEL
 from tests.attacks.attack import Attack, family
+from tests.attacks.attacked import MODEL
 
 # A table reads best with one attack after another.
 # fmt: off

@@ -91,7 +91,7 @@ for name in ("checks", "grading"):
     found = list(Path(THE_REPOSITORY, "course_utils", name).glob("*.py"))
     print(name, sum(1 for one in found if "def " in one.read_text()) if found else "nothing")
 """),
-    read("git", "the repository's history", "show(THE_REPOSITORY + '/.git/HEAD', THE_REPOSITORY + '/.git/logs/HEAD', THE_REPOSITORY + '/tests/attacks/assignment.py')"),
+    read("git", "the repository's history", "show(THE_REPOSITORY + '/.git/HEAD', THE_REPOSITORY + '/.git/logs/HEAD', THE_REPOSITORY + '/tests/attacks/attacked.py')"),
     read("walk", "a walk over the whole file system for everything called secret", """
 import os, time
 end = time.monotonic() + 2

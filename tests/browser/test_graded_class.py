@@ -4,7 +4,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from course_utils.grading.desk import feedback
-from tests.attacks import assignment
+from tests.attacks import attacked
 from tests.attacks.make_class import make_class
 from tests.attacks.markup import CORPUS
 from tests.browser import formgrader, workbook
@@ -59,7 +59,7 @@ def test_the_watch_sees_what_runs(watched, tmp_path):
     calls.clear()
 
 
-@pytest.mark.parametrize("name", ["report.html", f"{assignment.NAME}.html"], ids=["ours", "nbgrader's"])
+@pytest.mark.parametrize("name", ["report.html", f"{attacked.NAME}.html"], ids=["ours", "nbgrader's"])
 def test_nothing_runs_on_feedback_pages(watched, graded, name):
     page, calls = watched
     pages = sorted(graded.glob(f"feedback/*/*/{name}"))
@@ -72,7 +72,7 @@ def test_nothing_runs_on_feedback_pages(watched, graded, name):
 
 def test_the_learners_page_is_light_and_dark_and_fits_a_phone(watched, graded):
     page, _ = watched
-    page.goto((graded / f"feedback/s001-markup-1/{assignment.NAME}/report.html").as_uri())
+    page.goto((graded / f"feedback/s001-markup-1/{attacked.NAME}/report.html").as_uri())
     assert "0 of 4 points" in page.inner_text("body")
     colours = []
     for scheme in ("light", "dark"):
@@ -87,7 +87,7 @@ def test_the_learners_page_is_light_and_dark_and_fits_a_phone(watched, graded):
 def test_formgrader_shows_the_class_and_takes_a_mark(watched, graded):
     """An instructor reads every submission, with nothing of a learner's running, and marks an answer."""
     page, calls = watched
-    name = assignment.NAME
+    name = attacked.NAME
     with formgrader.serve(graded) as address:
         page.goto(address("gradebook"))  # logs in
         page.goto(address(f"gradebook/{name}/{name}"))

@@ -9,11 +9,11 @@ import pytest
 
 from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook.release import build
-from tests.attacks import assignment
-from tests.attacks.assignment import HONEST, find, solution_notebook, write
+from tests.attacks import attacked
+from tests.attacks.attacked import HONEST, find, solution_notebook, write
 
 pytestmark = pytest.mark.slow
-NAME = assignment.NAME
+NAME = attacked.NAME
 WHOLE = {"q1": 4, "q2": 2, "q3": 3, "q4": 0}
 Q1 = HONEST["q1"]
 
@@ -140,16 +140,16 @@ def graded(tmp_path_factory):
 
 def notebooks(released):
     """Every student's notebook, by what is special about it."""
-    made = {"other files beside it": assignment.answered(released, **HONEST)}
+    made = {"other files beside it": attacked.answered(released, **HONEST)}
     for name, words in NOISE.items():
-        made[name] = assignment.answered(released, **HONEST | {"q1": loud(words)})
+        made[name] = attacked.answered(released, **HONEST | {"q1": loud(words)})
     for name, source in MAGICS.items():
-        made[name] = assignment.answered(released, **HONEST | {"q1": source})
+        made[name] = attacked.answered(released, **HONEST | {"q1": source})
     for name, handle in HANDLED.items():
-        made[name] = assignment.answered(released, **HONEST)
+        made[name] = attacked.answered(released, **HONEST)
         handle(made[name])
     for name, (answers, _, _) in MISTAKES.items():
-        made[name] = assignment.answered(released, **HONEST | answers)
+        made[name] = attacked.answered(released, **HONEST | answers)
     return made
 
 

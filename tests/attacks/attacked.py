@@ -1,4 +1,4 @@
-"""A cheap assignment to attack: its checks, its solution notebook, honest answers, and hand-ins made from them."""
+"""A cheap exercise to attack: its checks, its solution notebook, honest answers, and hand-ins made from them."""
 
 import copy
 import json
