@@ -75,11 +75,12 @@ class Paths(Protocol):
 
 @dataclass
 class _Sheet:
-    """The parts and notes collected while one question runs."""
+    """The parts and notes collected while one question runs, and the names of the learner's that it asks for."""
 
     parts: list[PartResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     told: Callable[[PartResult], None] = lambda part: None
+    needs: tuple[str, ...] = ()
 
     def add(self, part: PartResult) -> None:
         """Note a part that was judged."""
@@ -102,7 +103,7 @@ def part(title: str, *, points: float) -> Iterator[None]:
     except (Failed, wire.AnswerError, *_TOO_MUCH) as error:
         if isinstance(error, (wire.Lost, wire.Unavailable)):
             raise
-        rung, expected, got = explain(error)
+        rung, expected, got = explain(error, _sheet.get().needs)
     earned = points if rung is Rung.RIGHT else 0.0
     _sheet.get().add(PartResult(title, earned, points, rung.value, expected, got))
 
@@ -150,7 +151,7 @@ class Question:
             return self._report(Rung.MANUAL, None, _Sheet())
         if transport is None:
             raise TypeError(f"{self.exercise} {self.name} is judged by its check: say where the answer is")
-        sheet = _Sheet(told=told)
+        sheet = _Sheet(told=told, needs=self.needs)
         token = _sheet.set(sheet)
         try:
             answer = wire.Answer(transport, self.seconds)
@@ -162,7 +163,7 @@ class Question:
         except wire.Unavailable as error:
             return self.ungraded(error.message)
         except (Failed, wire.AnswerError, *_TOO_MUCH) as error:
-            self._close(sheet, *explain(error))
+            self._close(sheet, *explain(error, self.needs))
         except Exception as error:  # a fault of the check's, perhaps brought out by an odd answer
             fault = f"{type(error).__name__}: {str(error)[:300]}"
             return self.ungraded(f"the check of {self.name} itself failed ({fault})")

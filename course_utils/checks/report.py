@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from course_utils.text import printable
@@ -117,6 +117,14 @@ OLD_NAMES = {
     "AdamW": "torch.optim.AdamW",
     "batch_encode_plus": "tokenizer(…)",
     "encode_plus": "tokenizer(…)",
+    "use_auth_token": "token",
+    "framework": '"pt" (PyTorch is the one that is left)',
+    "top_k_top_p_filtering": "TopKLogitsWarper and TopPLogitsWarper",
+}
+#: What is missing inside a library where an answer left a call out
+MEANT = {
+    "all_tied_weights_keys": "self.post_init() at the end of __init__ sets it, and is what the "
+    "init_weights() of older guides is called today: without it nothing can be loaded",
 }
 OLD_NAMES_LESSON = "lessons/06_full_fine_tuning/03_train.ipynb#If you come from 2023"
 _NO_SUCH = re.compile(
@@ -125,20 +133,32 @@ _NO_SUCH = re.compile(
 
 
 def _of_another_year(error: wire.Crashed) -> str:
-    """What an old name is called today, where a crash is about one; else ""."""
+    """What an old name is called today, where a crash is about one, or what a library's error means; else ""."""
     found = _NO_SUCH.search(error.message)
+    if found is not None and found[1] in MEANT:
+        return f" ({MEANT[found[1]]})"
     if found is None or found[1] not in OLD_NAMES:
         return ""
     return f" ({found[1]} is a name of another year; today: {OLD_NAMES[found[1]]}. See {OLD_NAMES_LESSON})"
 
 
-def explain(error: Exception) -> tuple[Rung, str, str]:
-    """An exception as a rung of the ladder, what was expected, and what came, for people to read."""
-    rung, expected, got = _explained(error)
+def explain(error: Exception, needs: Sequence[str] = ()) -> tuple[Rung, str, str]:
+    """An exception as a rung of the ladder, what was expected, and what came, for people to read.
+
+    `needs` are the names that a learner knows: where a function of the check's own called them, they are
+    named in its place.
+    """
+    rung, expected, got = _explained(error, needs)
     return rung, readable(expected), readable(got)
 
 
-def _explained(error: Exception) -> tuple[Rung, str, str]:
+def _asked(path: str, needs: Sequence[str]) -> str:
+    """What was asked, by a name that stands in the notebook."""
+    known = not needs or path.partition(".")[0] in needs
+    return f"`{path}`" if known else " or ".join(f"`{name}`" for name in needs)
+
+
+def _explained(error: Exception, needs: Sequence[str]) -> tuple[Rung, str, str]:
     if isinstance(error, Failed):
         return error.rung, error.expected, error.got
     if isinstance(error, wire.Missing):
@@ -152,9 +172,9 @@ def _explained(error: Exception) -> tuple[Rung, str, str]:
     if isinstance(error, wire.Crashed):
         where = f" at: {error.line}" if error.line else ""
         came = f"{error.kind}: {error.message}{where}{_of_another_year(error)}"
-        return Rung.CRASHED, f"`{error.path}` to run", came
+        return Rung.CRASHED, f"{_asked(error.path, needs)} to run", came
     if isinstance(error, wire.TimedOut):
-        return Rung.TOO_SLOW, f"`{error.path}` to finish in time", f"it {error.message}"
+        return Rung.TOO_SLOW, f"{_asked(error.path, needs)} to finish in time", f"it {error.message}"
     if isinstance(error, wire.Uncomputable):
         return Rung.WRONG_VALUE, f"the model from `{error.path}` to read what it is asked", error.message
     if isinstance(error, MemoryError):

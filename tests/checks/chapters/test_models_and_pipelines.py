@@ -29,6 +29,11 @@ def test_parameters_of(course):
             changed("q1", ("(d + 1) *", "d *")): "parameters_of(",
             changed("q1", ("head = d * d + d +", "head =")): "parameters_of(",
             changed("q1", ("return embeddings", "return 1.0 * embeddings")): "a whole number",
+            """
+def parameters_of(sizes):
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+    return DistilBertForSequenceClassification(DistilBertConfig(**sizes)).num_parameters()
+""": "allocate",
         },
         right=[
             """
@@ -75,6 +80,7 @@ def test_prepare(course):
             changed("q2", ("layer[:frozen]", "layer[:frozen - 1]")): "frozen weights to be the same",
             changed("q2", ("layer[:frozen]", "layer[: frozen + 1]")): "to change in three steps",
             changed("q2", ("layer[:frozen]", "layer")): "to change in three steps",
+            changed("q2", ("(model.bert.embeddings, *", "(model.bert.embeddings, model.bert.pooler, *")): "['pooler.dense.weight'] as it was",
             changed("q2", ("id2label=dict(enumerate(names))", "num_labels=len(names)")): "config.id2label",
             changed("q2", ("{name: number for number, name in enumerate(names)}", "{}")): "config.label2id",
             changed("q2", ("model = AutoModelForSequenceClassification.from_pretrained(\n        path, dtype=torch.float32",
@@ -100,6 +106,8 @@ def test_reader(course):
             changed("q3", (": weights[name]", ": weights[name].T")): "adopt(weights)['",
             changed("q3", ('"course-reader", ReaderConfig', '"course-book", ReaderConfig')): "crashed",
             changed("q3", ("config.num_labels)", "2)")): "expected",
+            changed("q3", ("config.num_labels)", "3)")): "expected",
+            changed("q3", ("self.post_init()", "self.init_weights()")): "self.post_init() at the end of __init__",
             changed("q3", ("self.hidden = nn.Linear(config.width, config.width)", "self.hidden = nn.Linear(config.width, config.width, bias=False)")): "crashed",
             changed("q3", ("AutoModelForSequenceClassification.register(ReaderConfig, ReaderForSequenceClassification, exist_ok=True)", "pass")): "crashed",
         },
@@ -119,6 +127,8 @@ def test_train_wordpiece(course):
             changed("q4", ("    tokenizer.decoder = decoders.WordPiece()\n", "")): "what decoding gives",
             changed("q4", ("    tokenizer.normalizer = normalizers.Lowercase()\n", "")): "what decoding gives",
             changed("q4", ('single="[CLS] $A [SEP]"', 'single="[CLS] $A"')): "the first and the last token",
+            changed("q4", ('single="[CLS] $A [SEP]"', 'single="$A"')): "the first and the last token",
+            changed("q4", ("pre_tokenizers.BertPreTokenizer()", "pre_tokenizers.WhitespaceSplit()")): "no token to reach across white space or punctuation",
             changed("q4", ("vocab_size=size", "vocab_size=2 * size")): "the number of tokens",
             changed("q4", ("    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()\n", "")): "expected",
             changed("q4", ("models.WordPiece(", "models.WordLevel("), ("trainers.WordPieceTrainer", "trainers.WordLevelTrainer")): "the share of unknown tokens",
@@ -191,6 +201,7 @@ def test_labels_and_names(course):
             COLLATE + replaced(NAMES, (' and kind == kind_before:', " and names:")): "names_in of the labels",
             COLLATE + replaced(NAMES, ('        if token["word"] == word_before:', "        if False:")): "names_in of the labels",
             COLLATE + replaced(NAMES, ("elif kind:", 'elif begins == "B":')): "names_in",
+            COLLATE + replaced(NAMES, ('        word_before, kind_before = token["word"], kind\n', '        word_before, kind_before = token["word"], kind or kind_before\n')): "names_in of the labels",
         },
         right=[COLLATE + NAMES, COLLATE + replaced(NAMES, ("[tuple(name) for name in names]", "names"))],
     )  # fmt: skip
@@ -231,11 +242,13 @@ def test_logits_to_answers(course):
             replaced(ZERO_SHOT, ("math.exp(row[no] - row[yes])", "math.exp(-row[yes])")) + BEST: "softmax over contradiction",
             replaced(ZERO_SHOT, ("if multi_label", "if not multi_label")) + BEST: "softmax",
             ZERO_SHOT + replaced(BEST, ("range(first, min(first + longest,", "range(0, min(first + longest,")): "in characters",
-            ZERO_SHOT + replaced(BEST, ("first + longest,", "first + longest + 1,")): "in characters",
+            ZERO_SHOT + replaced(BEST, ("first + longest,", "first + longest + 1,")): "of at most",
             ZERO_SHOT + replaced(BEST, ("for window in windows", "for window in windows[:1]")): "best_answer",
             ZERO_SHOT + replaced(BEST, ("for window in windows", "for window in windows[1:]")): "best_answer",
-            ZERO_SHOT + replaced(BEST, ("first + longest,", "first + longest - 1,")): "to be a list",
-            ZERO_SHOT + replaced(BEST, (" if score >= threshold else None", "")): "threshold",
+            ZERO_SHOT + replaced(BEST, ("first + longest,", "first + longest - 1,")): "an answer from best_answer",
+            ZERO_SHOT + replaced(BEST, (" if score >= threshold else None", "")): "None from best_answer",
+            ZERO_SHOT + replaced(BEST, ("score >= threshold", "score > threshold")): "threshold",
+            replaced(ZERO_SHOT, ('label2id["entailment"], label2id["contradiction"]', "1, 0")) + BEST: "softmax",
             ZERO_SHOT + replaced(BEST, ("if window[\"offsets\"][first] is not None and window[\"offsets\"][last] is not None", "")): "crashed",
         },
         right=[ZERO_SHOT + BEST, ZERO_SHOT + replaced(BEST, ("return (start, end)", "return [start, end]"))],
@@ -275,6 +288,7 @@ def test_similar(course):
             changed("q7", ("nn.functional.normalize((states * present).sum(1) / present.sum(1), dim=-1)", "(states * present).sum(1) / present.sum(1)")): "embed(texts, …)",
             EMBED + replaced(NEAREST, (" - 3 * torch.eye(len(vectors))", "")): "nearest(vectors)",
             EMBED + replaced(NEAREST, ("argmax", "argmin")): "nearest(vectors)",
+            EMBED + replaced(NEAREST, ("close = vectors @ vectors.T - 3 * torch.eye(len(vectors))", "close = (vectors @ vectors.T).fill_diagonal_(0)")): "nearest(vectors), whose products are between -",
             changed("q7", ("(states * present).sum(1) / present.sum(1), dim=-1", "states, dim=-1")): "to have the shape",
         },
         right=[EMBED + NEAREST, EMBED + replaced(NEAREST, (".tolist()", ""))],
