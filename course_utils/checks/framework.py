@@ -75,7 +75,7 @@ class Paths(Protocol):
 
 @dataclass
 class _Sheet:
-    """The parts and notes collected while one question runs, and the names of the learner's that it asks for."""
+    """The parts and notes collected while one question runs, and the learner's names that it asks for."""
 
     parts: list[PartResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

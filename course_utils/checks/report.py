@@ -133,7 +133,7 @@ _NO_SUCH = re.compile(
 
 
 def _of_another_year(error: wire.Crashed) -> str:
-    """What an old name is called today, where a crash is about one, or what a library's error means; else ""."""
+    """What an old name is called today, or what a library misses, where a crash is about it; else ""."""
     found = _NO_SUCH.search(error.message)
     if found is not None and found[1] in MEANT:
         return f" ({MEANT[found[1]]})"
