@@ -10,7 +10,8 @@ from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
-from course_utils.wire.answer import Answer
+from course_utils.checks.report import Failed, Rung
+from course_utils.wire.answer import Answer, NotPlainData
 
 if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
     train_round: Any = None
@@ -105,10 +106,10 @@ def forward(answer: Answer, draw: Draw) -> None:
     states = torch.randn(*mask.shape, SIZE, generator=generator)
     heads = {
         task: (torch.randn(count, SIZE, generator=generator), torch.randn(count, generator=generator))
-        for task, count in CLASSES.items()
+        for task, count in (CLASSES | {"languages": 3}).items()
     }
     with part("one answer for each text, padding left out", points=2):
-        for task in ("reviews", "topics"):
+        for task in ("reviews", "topics", "languages"):  # whatever is not entities
             means = torch.stack([line[real.bool()].mean(0) for line, real in zip(states, mask, strict=True)])
             _same_logits(answer, states, mask, heads, task, means @ heads[task][0].T + heads[task][1])
     with part("one answer for each token", points=2):
@@ -160,10 +161,10 @@ def _same_logits(
     ),
 )
 def labels_of_words(answer: Answer, draw: Draw) -> None:
-    cases = [_labelled(answer, *case) for case in (_sentence(draw), _lone_word(draw))]
-    for title in cases[0][1]:
+    sentence, lone = (_labelled(answer, *case) for case in (_sentence(draw), _lone_word(draw)))
+    for number, title in enumerate(sentence[1]):
         with part(title, points=1):
-            for found, places, what in cases:
+            for found, places, what in (sentence, lone)[: 2 if number == 0 else 1]:
                 first, wanted = places["the first token of each word"]
                 expect.equal(
                     [found[place] for place in first],
@@ -239,7 +240,12 @@ def cosine_of_gradients(answer: Answer, draw: Draw) -> None:
         }
 
     def agree(one: dict, other: dict, what: str) -> None:
-        found = answer.call("gradient_cosine", one, other)
+        try:
+            found = answer.call("gradient_cosine", one, other)
+        except NotPlainData as error:  # 0 / 0, say
+            raise Failed(
+                Rung.WRONG_VALUE, f"gradient_cosine(one, other) {what} to be a number", error.message
+            ) from None
         found = found.item() if isinstance(found, torch.Tensor) and found.numel() == 1 else found
         expect.number(found, f"gradient_cosine(one, other) {what}")
         expect.close(found, _cosine(one, other), f"gradient_cosine(one, other) {what}", tolerance=1e-4)
@@ -252,7 +258,11 @@ def cosine_of_gradients(answer: Answer, draw: Draw) -> None:
         agree(one, {name: -part for name, part in one.items()}, "of a gradient and its opposite")
     with part("heads stay out", points=1):
         heads = (
-            {"heads.reviews.weight": torch.full((2, 6), 5.0), "heads.topics.weight": torch.ones(6, 6)}
+            {
+                "heads.reviews.weight": torch.full((2, 6), 5.0),
+                "heads.topics.encoder.weight": torch.ones(6, 6),
+                "encoder_norm.weight": torch.full((4,), 5.0),  # not "encoder."
+            }
             for _ in range(2)
         )
         task, another = ({**task, **head} for task, head in zip((one, mixed), heads, strict=True))
@@ -311,8 +321,25 @@ def round_of_training(answer: Answer, draw: Draw) -> None:
         for task in CLASSES:
             _same_weights(answer, start, [batch(task)], f"after one batch of {task}")
     with part("a head rests while others learn", points=2):
+        _rests(answer, start, batch("reviews"), batch("topics"))
         turns = ["reviews", *draw.sample(("topics", "entities", "topics", "reviews"), 4)]
         _same_weights(answer, start, [batch(task) for task in turns], f"after batches of {', '.join(turns)}")
+
+
+def _rests(answer: Answer, start: dict, mine: tuple, others: tuple) -> None:
+    """What a head has learned from its batch is still there after the batch of another task."""
+    mine_too = answer.given(watched)
+    one = mine_too.call("watched", start, [mine], CLASSES, RATE)
+    two = mine_too.call("watched", start, [mine, others], CLASSES, RATE)
+    name = f"heads.{mine[0]}.weight"
+    for weights in (one, two):
+        expect.keys(weights, (name,), "the weights after a round")
+    expect.all_close(
+        two[name],
+        one[name],
+        f"{name} after a batch of {others[0]}, as the batch of {mine[0]} left it, since that head rests,",
+        tolerance=1e-6,
+    )
 
 
 def watched(start: dict, batches: list, classes: dict, rate: float) -> dict:

@@ -89,30 +89,32 @@ def few_shot(answer: Answer, draw: Draw) -> None:
         again = answer.call("few_shot", pool, question, 2 * len(labels), 10_000, seeds[0])
         expect.equal(again, prompts[0], "few_shot(…) with the same seed, asked again")
     with part("it fits", points=2):
-        for longest in (60, 90, 12):
+        whole = shown[1]
+        exactly = _words(whole[:3], question)  # three examples fit, and not a word more
+        for longest in (60, 90, 12, exactly):
             what = f"few_shot(…) with longest={longest}"
             prompt = answer.call("few_shot", pool, question, 2 * len(labels), longest, seeds[1])
             expect.type_of(prompt, str, what)
             rows = _shown(prompt, known, question)
-            least = len(_prompt([], question).split())
-            expect.at_most(len(prompt.split()), max(longest, least), f"the words of {what}")
-            # the longest example of the pool would still go in: then too much was dropped
-            room = longest - len(prompt.split())
-            widest = max(len(text.split()) for text in known)
-            dropped = 2 * len(labels) - len(rows)
+            expect.at_most(len(prompt.split()), max(longest, _words([], question)), f"the words of {what}")
             expect.true(
-                rows == shown[1][: len(rows)],
+                rows == whole[: len(rows)],
                 (
                     f"{what} to begin like the whole prompt with this seed, and to leave out examples "
                     "from the end"
                 ),
                 "other examples, or another order",
             )
+            fit = max((n for n in range(len(whole) + 1) if _words(whole[:n], question) <= longest), default=0)
             expect.true(
-                not dropped or room < widest,
-                f"{what} to leave out no more examples than it must",
-                f"{room} words to spare and {dropped} examples dropped",
+                len(rows) == fit,
+                f"{what} to leave out no more examples than it must: {fit} of them fit",
+                f"{len(rows)} examples",
             )
+
+
+def _words(rows: Iterable[Mapping[str, str]], question: str) -> int:
+    return len(_prompt(rows, question).split())
 
 
 def _prompt(rows: Iterable[Mapping[str, str]], question: str) -> str:
@@ -123,8 +125,14 @@ def _prompt(rows: Iterable[Mapping[str, str]], question: str) -> str:
 
 def _shown(prompt: str, known: Mapping[str, dict[str, str]], question: str) -> list[dict[str, str]]:
     """The examples in a prompt; outside a part, so that a prompt of another form ends the question."""
+    end = _prompt([], question)
+    expect.equal(prompt[-len(end) :], end, "the end of the prompt")
     *examples, last = prompt.split("\n\n")
-    expect.equal(last, _prompt([], question), "the end of the prompt")
+    expect.true(
+        last == end,
+        "an empty line between an example and what comes after it",
+        f"none before the end: {prompt[-len(end) - 60 :]!r}",
+    )
     for example in examples:
         expect.true(
             example in known,
@@ -185,7 +193,8 @@ def count_gpt2(answer: Answer, draw: Draw) -> None:
         for heads in (2, 2, 2)
     ]
     with part("the parameters, exactly", points=2):
-        for shape in [*shapes, (50257, 1024, 768, 12)]:
+        # the last one's tokens alone take 4 petabytes: whoever builds the model gets an error at once
+        for shape in [*shapes, (50257, 1024, 768, 12), (10**8, 1024, 10**7, 1)]:
             expect.equal(answer.call("gpt2_parameters", *shape), _gpt2(*shape), f"gpt2_parameters{shape}")
     with part("the bytes of a training step without activations", points=2):
         for precision, size in (("float32", 4), ("bfloat16", 2)):

@@ -72,13 +72,16 @@ def test_forward():
             FORWARD.replace('    if task == "entities":\n        return logits\n', ""): "head_logits(",
             FORWARD.replace("heads[task]", 'heads["topics"]'): "head_logits(",
             PADDED_ON_THE_RIGHT: "head_logits(",
+            FORWARD.replace(
+                'if task == "entities":', 'if task not in ("reviews", "topics"):'
+            ): "head_logits(",
         },
         right=[
             FORWARD,
             """
 def head_logits(states, attention_mask, heads, task):
     weight, bias = heads[task]
-    if task in ("reviews", "topics"):
+    if task != "entities":
         hidden = states.masked_fill(attention_mask[..., None] == 0, 0)
         states = hidden.sum(dim=1) / attention_mask.sum(dim=1, keepdim=True)
     return torch.einsum("...n,cn->...c", states, weight) + bias
@@ -163,7 +166,9 @@ def test_cosine():
             "def gradient_cosine(one, other):\n    names = [name for name in one if name.startswith('encoder.')]\n    return sum("
             "torch.cosine_similarity(one[n].flatten(), other[n].flatten(), dim=0).item() for n in names) / len(names)": "gradient_cosine(",
             COSINE.replace("if a is not None:", "if a is not None and b is not None:"): "has None for a weight",
-            COSINE.replace("float(", "(").replace("if length and width else 0.0", ""): "where one gradient is all zeros",
+            COSINE.replace("float(", "(").replace("if length and width else 0.0", ""): "where one gradient is all zeros to be a finite number",
+            COSINE.replace('name.startswith("encoder.")', 'name.startswith("encoder")'): "heads' gradients",
+            COSINE.replace('name.startswith("encoder.")', '"encoder." in name'): "heads' gradients",
         },
         right=[COSINE, FLAT, COSINE.replace("float(", "(")],  # the last gives a tensor of one number
     )  # fmt: skip
@@ -195,7 +200,7 @@ def test_round():
             ): "after one batch of",
             ROUND.replace(
                 "        for weight in model.parameters():\n            weight.grad = None\n", ""
-            ): "after batches of",
+            ): "since that head rests",
             ROUND.replace(
                 "            weight.grad = None\n", "            weight.grad = weight.grad and None\n"
             ): "RuntimeError",
@@ -203,7 +208,7 @@ def test_round():
             ROUND.replace(
                 "for weight in model.parameters():\n            weight.grad = None",
                 "optimizer.zero_grad(set_to_none=False)",
-            ): "after batches of",
+            ): "since that head rests",
         },
         right=[
             ROUND,

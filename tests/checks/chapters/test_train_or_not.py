@@ -60,7 +60,8 @@ def test_few_shot():
             FEW_SHOT.replace("del blocks[-1]", "blocks = []"): "no more examples than it must",
             FEW_SHOT.replace("del blocks[-1]", "del blocks[0]"): "leave out examples from the end",
             FEW_SHOT.replace("\\nLabel:\"\n", "\"\n"): "the end of the prompt",
-            FEW_SHOT.replace('return "\\n\\n"', 'return "\\n"'): "the end of the prompt",
+            FEW_SHOT.replace('return "\\n\\n"', 'return "\\n"'): "an empty line between",
+            FEW_SHOT.replace("> longest", ">= longest"): "no more examples than it must: 3 of them fit",
         },
         right=[
             FEW_SHOT,
@@ -94,6 +95,17 @@ def training_bytes(parameters, precision, trained):
 """
 
 
+BUILT = (
+    PARAMETERS
+    + """
+def gpt2_parameters(vocabulary, places, width, layers):
+    from transformers import GPT2Config, GPT2LMHeadModel
+    config = GPT2Config(vocab_size=vocabulary, n_positions=places, n_embd=width, n_layer=layers, n_head=2)
+    return sum(parameter.numel() for parameter in GPT2LMHeadModel(config).parameters())
+"""
+)
+
+
 def test_count_gpt2():
     result = judged(
         "q2",
@@ -102,6 +114,7 @@ def test_count_gpt2():
             PARAMETERS.replace(" + 2 * width", ""): "gpt2_parameters(",
             PARAMETERS.replace("vocabulary * width +", "2 * vocabulary * width +"): "gpt2_parameters(",
             PARAMETERS.replace("places * width", "0"): "gpt2_parameters(",
+            BUILT: "gpt2_parameters",
             PARAMETERS.replace("* trained *", "*"): "training_bytes(",
             PARAMETERS.replace("3 * each", "2 * each"): "training_bytes(",
             PARAMETERS.replace('4 if precision == "float32" else 2', "4"): "'bfloat16'",
