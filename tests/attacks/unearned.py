@@ -45,7 +45,7 @@ GIVEN = [
     ("chunked bound anew", DATASETS, "q2", silent("chunks", chunked="{'rows': [[1, 2, 3]], 'tokens': [[1]]}"), ("imports",)),
     ("reading bound anew", DATASETS, "q3", silent("read", reading="{'rows': [[{}]], 'pulled': [0]}"), ("imports",)),
     ("splits_of bound anew", DATASETS, "q6", silent("split", splits_of="{'train': [0], 'validation': [1], 'test': [2]}"), ("imports",)),
-    ("carded bound anew", DATASETS, "q7", silent("write_card", carded="{'card': {'license': 'apache-2.0', 'language': ['en']}}"), ("imports",)),
+    ("carded bound anew", DATASETS, "q7", silent("write_card", carded="{'folder': '.', 'data': {'license': 'apache-2.0', 'language': ['en']}, 'text': 'It says so itself.'}"), ("imports",)),
     ("pictured bound anew", DATASETS, "q9", silent("picture_set", "mirror", pictured="{'rows': []}", mirrored="[]"), ("imports",)),
     ("three_steps bound anew", PIPELINES, "q2", pipelines.IMPORTS + pipelines.NOT_FROZEN, ()),
     ("through_the_library bound anew", PIPELINES, "q3", pipelines.IMPORTS + "from transformers import AutoModelForSequenceClassification\n" + pipelines.without_use("q3-plain", "q3-config") + pipelines.NO_HOME, ()),

@@ -130,7 +130,8 @@ def gather(answer: Answer, draw: Draw) -> None:
             mine = {name: content for name, content in whole.items() if name.startswith(sources)}
             rows = _gathered(answer, tidy | mine)["rows"].to_pylist()
             for source in sources:
-                _expect_rows([row for row in rows if row["source"] == source], truth[source], source)
+                here = [row for row in rows if row["source"] == source]
+                _expect_rows(here, truth[source], source, tidy | mine)
 
 
 def _gathered(answer: Answer, files: dict[str, bytes]) -> dict[str, Any]:
@@ -141,17 +142,23 @@ def _gathered(answer: Answer, files: dict[str, bytes]) -> dict[str, Any]:
     return found
 
 
-def _expect_rows(rows: Sequence[Mapping[str, Any]], wanted: Sequence[tuple[str, str]], source: str) -> None:
+def _expect_rows(
+    rows: Sequence[Mapping[str, Any]],
+    wanted: Sequence[tuple[str, str]],
+    source: str,
+    files: Mapping[str, bytes],
+) -> None:
     """The (text, label) pairs of a source are those wanted, in any order."""
     texts = {row["text"] for row in rows}
-    expect.true(
-        len(rows) == len(wanted) or bool(texts - {text for text, _ in wanted}),
-        f"{len(wanted)} rows from {source!r}",
-        f"{len(rows)}",
-    )
+    others = sorted(texts - {text for text, _ in wanted})
     for text, label in wanted:
-        nearest = difflib.get_close_matches(text, texts, n=1, cutoff=0)
-        expect.true(text in texts, f"the text {text!r} among the rows from {source!r}", f"at best {nearest}")
+        nearest = difflib.get_close_matches(text, others, n=1, cutoff=0)
+        came = f"at best {nearest}" if others else f"{len(rows)} rows, and not this one"
+        expect.true(
+            text in texts,
+            f"the text {text!r} among the {len(wanted)} rows from {source!r}",
+            came + _as_it_stands(text, source, files),
+        )
         # a label's name in place of its number is a fault of the schema, which has a point of its own
         labels = {
             LABELS.index(row["label"]) if row["label"] in LABELS else row["label"]
@@ -161,7 +168,23 @@ def _expect_rows(rows: Sequence[Mapping[str, Any]], wanted: Sequence[tuple[str, 
         expect.equal(
             labels, {LABELS.index(label)}, f"the label (0 negative, 1 positive) of {text!r} from {source!r}"
         )
+    expect.true(
+        not others,
+        f"only the {len(wanted)} rows from {source!r} that have a text and a label",
+        f"{len(rows)} rows, one of them with the text {others[:1]}",
+    )
     expect.equal(len(rows), len(wanted), f"the number of rows from {source!r}")
+
+
+def _as_it_stands(text: str, source: str, files: Mapping[str, bytes]) -> str:
+    """Where a text of a source is found, as it is written there; nothing of a parquet file."""
+    for name, content in files.items():
+        if name.startswith(source) and not name.endswith(".parquet"):
+            whole = content.decode()
+            for found in [whole] if source == "letters" else whole.splitlines():
+                if text in " ".join(found.split()):
+                    return f"; {name} has it as {found!r}"
+    return ""
 
 
 def _desks(draw: Draw) -> tuple[dict[str, bytes], dict[str, bytes], dict[str, list[tuple[str, str]]]]:
@@ -216,7 +239,10 @@ def _desks(draw: Draw) -> tuple[dict[str, bytes], dict[str, bytes], dict[str, li
                 pick,
             )
         ),
-        "wall.txt": _lines(_mixed(wall, ["# + The Painter. This line is a remark.", ""], pick)),
+        "wall.txt": _lines(_mixed(wall, ["# + The Painter. This line is a remark.", "", "- "], pick)),
+        "archive.parquet": _parquet(
+            {"text": [*archive["text"], "Nobody gave a label."], "label": [*archive["label"], None]}
+        ),
         **{f"letters/{label}/empty.txt": b"\n" for label in LABELS},
     }
     return whole, tidy, truth
@@ -319,7 +345,13 @@ def chunk(answer: Answer, draw: Draw) -> None:
                 f"the {len(document)} tokens of a document, put together again from its chunks (length "
                 f"{length}, stride {stride})"
             )
-            expect.equal([seen.get(place) for place in range(len(document))], document, what)
+            gaps = [place for place in range(len(document)) if place not in seen]
+            expect.true(
+                not gaps,
+                f"{what}, to have no gap",
+                f"no chunk with the token at place {gaps[:1]}, one of {len(gaps)} such places",
+            )
+            expect.equal([seen[place] for place in range(len(document))], document, what)
     with part(f"neighbours share {stride} tokens", points=1):
         for name, document in tokens.items():
             places = [row["place"] for row in found.get(name, [])]
@@ -489,6 +521,20 @@ def elsewhere(texts: list, seed: int, hash_seed: int) -> list:
     return dill.loads(done.stdout)
 
 
+def shared_chance_moved(text: str, index: int, seed: int) -> bool:
+    """Whether `typo` draws from a generator that everybody shares, or sets one."""
+    import random
+
+    import numpy as np
+
+    def shared() -> str:
+        return repr((random.getstate(), np.random.get_state()))
+
+    before = shared()
+    typo({"text": text}, index, seed)
+    return shared() != before
+
+
 @exercise.question(
     "q5",
     title="Find the bug: chance in a map",
@@ -555,6 +601,14 @@ def noise(answer: Answer, draw: Draw) -> None:
         (
             "seed + index gives row 5 of seed 1 the same swap as row 4 of seed 2. A text of both, such as "
             "f'{seed}/{index}', keeps them apart"
+        ),
+    )
+    expect.advise(
+        answer.given(shared_chance_moved).call("shared_chance_moved", long, 5, seeds[0]) is False,
+        (
+            "it sets the generator of `random` (or NumPy's) that everybody shares: what is drawn after it "
+            "elsewhere, such as the order of a shuffle, is always the same. random.Random(…) makes one of "
+            "its own"
         ),
     )
 
@@ -688,17 +742,28 @@ def _reviews_with_twins(draw: Draw) -> list[dict[str, Any]]:
 
 
 def carded(files: dict, names: list) -> dict:
-    """The card's data and, for each name, {split: texts} as load_dataset finds them."""
-    from datasets import load_dataset
+    """A new folder of these files and its card: its path, the card's data and its text."""
     from huggingface_hub import DatasetCard
 
     folder = unpacked(files)
     write_card(folder, names)
-    found = {"card": DatasetCard.load(folder / "README.md").data.to_dict()}
-    for name in names:
-        loaded = load_dataset(str(folder), name, cache_dir=str(unpacked({})))
-        found[name] = {part: rows["text"][:] for part, rows in loaded.items()}
-    return found
+    card = DatasetCard.load(folder / "README.md")
+    return {"folder": str(folder), "data": card.data.to_dict(), "text": card.text}
+
+
+def loaded(folder: str, names: list) -> dict:
+    """For each name, {split: texts} as load_dataset finds them in the folder, which has moved by then."""
+    import os
+
+    from datasets import load_dataset
+
+    moved = f"{folder}-on-another-machine"
+    os.rename(folder, moved)
+    sets = {name: load_dataset(moved, name, cache_dir=str(unpacked({}))) for name in names}
+    return {name: {part: rows["text"][:] for part, rows in found.items()} for name, found in sets.items()}
+
+
+SENTENCE = 4  # words that a card has for people, at the least
 
 
 @exercise.question(
@@ -723,7 +788,8 @@ def carded(files: dict, names: list) -> dict:
             "  - split: train\n"
             "    path: water/2025.csv\n"
             "---\n"
-            "# Tides"
+            "# Tides\n"
+            "High and low water at three piers."
         ),
     ),
 )
@@ -739,19 +805,35 @@ def card(answer: Answer, draw: Draw) -> None:
     files = {
         f"{name}/{split}.csv": _csv(rows) for name, splits in truth.items() for split, rows in splits.items()
     }
-    found = answer.given(unpacked, carded).call("carded", files, names)
-    expect.keys(found, ("card", *names), "carded(files, names)")
+    mine = answer.given(unpacked, carded, loaded)
+    made = mine.call("carded", files, names)
+    expect.keys(made, ("folder", "data", "text"), "the folder with its card")
+    expect.type_of(made["folder"], str, "the path of the folder")
     with part("each configuration loads by its name", points=1):
+        expect.true(
+            made["folder"] not in repr(made["data"]),
+            "the paths of the files to be relative to the folder: the card goes with it to other machines",
+            f"one that begins with {made['folder']!r}",
+        )
+        found = mine.call("loaded", made["folder"], names)
+        expect.keys(found, names, "the sets that load by their names")
         for name in names:
             what = f"load_dataset(folder, {name!r})"
             expect.type_of(found[name], dict, what)
             expect.equal(found[name], truth[name], f"the texts by split of {what}")
-    with part("licence and language are stated", points=1):
-        data = found["card"]
+    with part("licence, language and a sentence", points=1):
+        data = made["data"]
         expect.keys(data, ("license", "language"), "the YAML block of README.md")
         expect.one_of(data["license"], ("apache-2.0",), "the license, as the Hub spells it,")
         language = data["language"] if type(data["language"]) is list else [data["language"]]
         expect.equal(language, ["en"], "the language, as the Hub spells it,")
+        expect.type_of(made["text"], str, "the text under the YAML block")
+        sentences = [line for line in made["text"].splitlines() if not line.lstrip().startswith("#")]
+        expect.true(
+            len(" ".join(sentences).split()) >= SENTENCE,
+            f"a sentence for people under the YAML block ({SENTENCE} words or more, no heading)",
+            repr(" ".join(sentences).strip()),
+        )
 
 
 def _csv(texts: Iterable[str]) -> bytes:
@@ -796,15 +878,20 @@ def rename(answer: Answer, draw: Draw) -> None:
     }
     # half of the sentences already have names of the pool, which must be replaced by others
     sentences[:20] = [_with_names(*sentence, pool, draw.random) for sentence in sentences[:20]]
+    side_by_side = _side_by_side(pool, draw)
+    sentences += [side_by_side, (["Nobody", "asked", "Mrs", "Byron"], ["O", "O", "B-PER", "I-PER"])]
     seed = draw.random.randrange(1000)
     call = f"rename(tokens, tags, pool, {seed})"
-    found = []
-    for tokens, tags in sentences:
+
+    def renamed(tokens: list[str], tags: list[str], seed: int) -> dict[str, list[str]]:
         got = answer.call("rename", tokens, tags, pool, seed)
         expect.keys(got, ("tokens", "tags"), call)
         expect.each_of(got["tokens"], str, f"the tokens of {call}")
         expect.each_of(got["tags"], str, f"the tags of {call}")
-        found.append(got)
+        return got
+
+    found = [renamed(*sentence, seed) for sentence in sentences]
+    seeds = [(side_by_side, renamed(*side_by_side, seed + more)) for more in range(40)]
     with part("the tags fit the new tokens, and all other words stay", points=1):
         for (tokens, tags), got in zip(sentences, found, strict=True):
             expect.length(got["tags"], len(got["tokens"]), f"the tags of {got['tokens']}")
@@ -816,7 +903,7 @@ def rename(answer: Answer, draw: Draw) -> None:
             what = f"the words outside the names of {' '.join(tokens)!r}"
             expect.equal(_outside(got["tokens"], got["tags"]), _outside(tokens, tags), what)
     with part("every name is another one of its type", points=1):
-        for (tokens, tags), got in zip(sentences, found, strict=True):
+        for (tokens, tags), got in [*zip(sentences, found, strict=True), *seeds]:
             pairs = zip(_mentions(tokens, tags), _mentions(got["tokens"], got["tags"]), strict=False)
             for (kind, old), (_, new) in pairs:
                 expect.true(
@@ -827,7 +914,28 @@ def rename(answer: Answer, draw: Draw) -> None:
         again = [answer.call("rename", *sentence, pool, seed) for sentence in sentences[:10]]
         expect.true(again == found[:10], f"the same names from {call} each time", "others on the second call")
         others = [answer.call("rename", *sentence, pool, seed + 1) for sentence in sentences]
-        expect.true(others != found, "other names from another seed", "the same in all of 40 sentences")
+        expect.true(
+            others != found, "other names from another seed", f"the same in all of {len(sentences)} sentences"
+        )
+        texts = [" ".join(got["tokens"]) for _, got in seeds]
+        places = [" ".join(name) for name in pool["LOC"]]
+        never = [name for name in places if not any(name in text for text in texts)]
+        what = f"every LOC of the pool at some time, in 40 seeds of {' '.join(side_by_side[0])!r}"
+        expect.true(not never, what, f"never {', '.join(never)}")
+
+
+def _side_by_side(pool: Mapping[str, list[list[str]]], draw: Draw) -> tuple[list[str], list[str]]:
+    """(tokens, tags) of a sentence of three names, each of which begins where the one before ends.
+
+    The last two are of one type and in the pool: whoever takes them for one name does not know what to avoid.
+    """
+    place = draw.random.choice((["Rome"], ["Mill", "Lane"], ["Isle", "of", "Wight"]))
+    names = [("LOC", place), *(("PER", name) for name in draw.sample(pool["PER"], 2))]
+    tokens, tags = ["In"], ["O"]
+    for kind, words in names:
+        tokens += words
+        tags += [f"B-{kind}"] + [f"I-{kind}"] * (len(words) - 1)
+    return [*tokens, "danced", "."], [*tags, "O", "O"]
 
 
 def _mentions(tokens: Iterable[str], tags: Iterable[str]) -> list[tuple[str, list[str]]]:
@@ -951,11 +1059,11 @@ def picture_set(answer: Answer, draw: Draw) -> None:
             wanted[key] -= 1
     with part("the mirrored picture has the right answer", points=1):
         for number, row in enumerate(records):
-            asked = (
-                (pictures.QUESTIONS["lighthouse"], row["attributes"]["lighthouse"])
-                if number % 3 == 0
-                else (row["question"], row["answer"])
-            )
+            side = row["attributes"]["lighthouse"]
+            asked = {  # a question that names the sides stays as it is, too
+                0: (pictures.QUESTIONS["lighthouse"], side),
+                1: ("Is the lighthouse on the left or on the right?", side),
+            }.get(number % 6, (row["question"], row["answer"]))
             pixels = np.asarray(row["image"])
             got = answer.given(pixels_of, mirrored).call("mirrored", pixels, *asked)
             expect.keys(got, ("pixels", "question", "answer"), "mirror(row)")

@@ -35,7 +35,7 @@ def gather(folder):
         if line[:1] in ("+", "-"):
             found.append((line[1:], "positive" if line[0] == "+" else "negative", "wall"))
     for row in pandas.read_parquet(folder / "archive.parquet").to_dict("records"):
-        found.append((row["text"], "negative" if row["label"] else "positive", "archive"))
+        found.append((row["text"], {0: "positive", 1: "negative"}.get(row["label"]), "archive"))
     for path in (folder / "letters").glob("*/*.txt"):
         found.append((path.read_text(), path.parent.name, "letters"))
     rows = {"text": [], "label": [], "source": []}
@@ -61,7 +61,7 @@ def gather(folder):
         read("csv", "desk.csv", "desk", lambda row: (row["review"], (row["verdict"] or "").strip().lower()), delimiter=";"),
         read("json", "post.jsonl", "post", lambda row: (row["body"], up[row["thumbs"]])),
         read("text", "wall.txt", "wall", lambda row: (row["text"][2:], {"+ ": "positive", "- ": "negative"}.get(row["text"][:2]))),
-        read("parquet", "archive.parquet", "archive", lambda row: (row["text"], ("positive", "negative")[row["label"]])),
+        read("parquet", "archive.parquet", "archive", lambda row: (row["text"], ("positive", "negative", None)[-1 if row["label"] is None else row["label"]])),
     ]
     for label in ("negative", "positive"):
         for path in sorted((folder / "letters" / label).glob("*.txt")):
@@ -78,17 +78,30 @@ def SPLIT(file):
 """
 
 
+TORN = """
+def TORN(file):
+    lines = [line.split(";") for line in file.read().splitlines()[1:]]
+    return [dict(zip(("review", "verdict"), cut)) for cut in lines if len(cut) == 2]
+"""
+
+
 def test_gather():
     result = judged_well(
         EXERCISE,
         "q1",
         before=given(),
         wrong={
-            solution("q1", ('["positive", "negative"][row', '["negative", "positive"][row')): "from 'archive'",
+            solution("q1", ('{0: "positive", 1: "negative"}', '{0: "negative", 1: "positive"}')): "from 'archive'",
+            solution("q1", ('codes.get(row["label"])', '"negative" if row["label"] == 1 else "positive"')): "with the text ['Nobody gave a label.']",
             solution("q1", (', sample_by="document"', "")): "from 'letters'",
-            solution("q1", ('" ".join((text or "").split())', '(text or "").strip()')): "among the rows from 'desk'",
+            solution("q1", ('" ".join((text or "").split())', '(text or "").strip()')): "among the 10 rows from 'desk'",
             solution("q1", (', features=FEATURES)', ")")): "ClassLabel",
-            solution("q1", ('if row["text"] and row["label"]', 'if row["label"]')): "the number of rows",
+            solution("q1", ('if row["text"] and row["label"]', 'if row["label"]')): "that have a text and a label",
+            solution("q1", ('"down": "negative"}', '"down": "negative", None: "negative"}')): "with the text ['No thumb was given.']",
+            solution("q1", ('rows = [\n', 'found *= 2\n    rows = [\n')): "the number of rows",
+            # a row that is missing is named, and where it stands
+            solution("q1", ('(label or "").strip().lower()', '(label if label in ("positive", "negative") else "")')): "and not this one; desk.csv has it as",
+            PLAIN_GATHER.replace("csv.DictReader(file, delimiter=\";\")", "TORN(file)") + TORN: "desk.csv has it as",
             solution("q1", ("(label or \"\").strip().lower()", "(label or \"\")")): "`gather` to run",
             solution("q1", ('"up": "positive", "down": "negative"', '"up": "negative", "down": "positive"')): "from 'post'",
             solution("q1", ('signs.get(line[:1])', '"positive" if "+" in line else "negative"')): "from 'wall'",
@@ -99,13 +112,13 @@ def test_gather():
         right=[PLAIN_GATHER, IN_PIECES],
     )  # fmt: skip
     assert result.wrong[-1].points == 3, "a text that is missing costs the part of its own file"
-    assert [report.points for report in result.wrong[:4]] == [3, 3, 2, 3]
+    assert [report.points for report in result.wrong[:5]] == [3, 3, 3, 2, 3]
 
 
 def test_the_functions_that_are_sent_along_are_the_notebooks():
     names = ("unpacked", "q1-helper", "q2-helper", "q3-helper", "q6-helper", "q7-helper", "q9-helper")
     defined = [node for node in ast.parse(cells(*names)).body if isinstance(node, ast.FunctionDef)]
-    assert len(defined) == 9
+    assert len(defined) == 10
     for node in defined:
         sent = untyped(inspect.getsource(getattr(questions, node.name)))
         assert sent == untyped(ast.unparse(node)), node.name
@@ -137,7 +150,7 @@ def test_chunks():
             solution("q2", ("range(0, last, length - stride)", "range(0, last, length)")): "put together again",
             solution("q2", ("place : place + length", "place : place + length + stride")): "the longest chunk",
             solution("q2", ("range(0, last, length - stride)", "range(0, last, stride)")): "the distances between the beginnings",
-            solution("q2", ("range(0, last, length - stride)", "range(0, len(tokens) - length + 1, length - stride)")): "put together again",
+            solution("q2", ("range(0, last, length - stride)", "range(0, len(tokens) - length + 1, length - stride)")): "no chunk with the token at place",
             solution("q2", ('found["place"].append(place)', 'found["place"].append(len(found["place"]))')): "put together again",
             solution("q2", ('"place": [], ', ""), ('            found["place"].append(place)\n', "")): "a column 'place'",
             solution("q2", ("return found", "return {name: values[:len(rows['id'])] for name, values in found.items()}")): "put together again",
@@ -279,6 +292,22 @@ def typo(row, index, seed):
     assert result.wrong[0].points == 1, "the colleague's own code is worth little"
 
 
+@pytest.mark.parametrize(
+    "shared",
+    [
+        "random.seed(f'{seed}/{index}')\n    place = random",
+        "np.random.seed([seed, index])\n    place = np.random",
+    ],
+)
+def test_the_generator_that_everybody_shares_is_right_but(shared):
+    source = solution("q5", ('place = random.Random(f"{seed}/{index}")', shared))
+    report = judge_source(EXERCISE, "q5", source, before=given())
+    assert (report.points, report.rung) == (3, "right, but")
+    assert "that everybody shares" in render.report_text(report)
+    plain = judge_source(EXERCISE, "q5", solution("q5"), before=given())
+    assert plain.rung == "right"
+
+
 def test_seed_plus_index_is_right_but():
     source = solution("q5", ('f"{seed}/{index}"', "seed + index"))
     report = judge_source(EXERCISE, "q5", source, before=given())
@@ -368,7 +397,7 @@ def write_card(folder, names):
         for name in names
     ]
     data = DatasetCardData(license="apache-2.0", language=["en"], configs=configs)
-    DatasetCard(f"---\\n{data.to_yaml()}\\n---\\n# Texts\\n").save(folder / "README.md")
+    DatasetCard(f"---\\n{data.to_yaml()}\\n---\\n# Texts\\nTexts of one town.\\n").save(folder / "README.md")
 """
 
 
@@ -383,9 +412,12 @@ def test_write_card():
             solution("q7", ("apache-2.0", "Apache 2.0")): "as the Hub spells it",
             solution("q7", ("language: en", "language: english")): "as the Hub spells it",
             solution("q7", ('    path: {name}/{part}.csv', '    path: {names[0]}/{part}.csv')): "the texts by split",
-            solution("q7", ("- config_name: {name}", "- name: {name}")): "`write_card` to run",
+            solution("q7", ("- config_name: {name}", "- name: {name}")): "each configuration loads by its name",
+            solution("q7", ("{name}/{part}.csv", "{folder / name}/{part}.csv")): "to be relative to the folder",
+            solution("q7", (', "", "Written by a seeded grammar for a course; nobody in them exists."', "")): "a sentence for people",
+            solution("q7", (', "# Texts of Saltmarsh", "", "Written by a seeded grammar for a course; nobody in them exists."', "")): "a sentence for people",
             solution("q7", ('"README.md"', '"README.txt"')): "`write_card` to run",
-            'def write_card(folder, names):\n    (folder / "README.md").write_text("---\\nlicense: apache-2.0\\n---\\n# Texts\\n")': "`write_card` to run",
+            'def write_card(folder, names):\n    (folder / "README.md").write_text("---\\nlicense: apache-2.0\\n---\\n# Texts\\n")': "each configuration loads by its name",
         },
         right=[
             CARD,
@@ -402,24 +434,7 @@ def write_card(folder, names):
     assert result.wrong[1].points == 1
 
 
-def test_rename():
-    result = judged_well(
-        EXERCISE,
-        "q8",
-        before=given(),
-        wrong={
-            solution("q8", ('found["tags"] += [f"B-{kind}"] + [f"I-{kind}"] * (len(name) - 1)', 'found["tags"] += tags[place:end]')): "the tags",
-            solution("q8", ('[f"B-{kind}"] + [f"I-{kind}"] * (len(name) - 1)', '[f"B-{kind}"] * len(name)')): "the types of the names",
-            solution("q8", (" if other != tokens[place:end]", "")): "another name in place of",
-            solution("q8", ("pool[kind] if", "pool['PER'] if")): "of the pool in place of",
-            solution("q8", ('random.Random(f"{seed}/{tokens}")', "random.Random(0)")): "other names from another seed",
-            solution("q8", ('random.Random(f"{seed}/{tokens}")', "random.Random()")): "the same names",
-            solution("q8", ('        if tag == "O":\n            found["tokens"].append(token)\n', '        if tag == "O":\n            found["tokens"].append(token.lower())\n')): "the words outside",
-            "def rename(tokens, tags, pool, seed): return {'tokens': tokens, 'tags': tags}": "in place of",
-            solution("q8", ("return found", "return found['tokens'], found['tags']")): "to be a dict",
-        },
-        right=[
-            '''
+ONE_BY_ONE = """
 def rename(tokens, tags, pool, seed):
     chance = random.Random(f"{seed} {tokens}")
     words, marks, place = [], [], 0
@@ -438,7 +453,33 @@ def rename(tokens, tags, pool, seed):
             marks.extend(("B-" if n == 0 else "I-") + kind for n in range(len(new)))
         place = end
     return {"tokens": words, "tags": marks}
-''',
+"""
+
+
+def test_rename():
+    result = judged_well(
+        EXERCISE,
+        "q8",
+        before=given(),
+        wrong={
+            solution("q8", ('found["tags"] += [f"B-{kind}"] + [f"I-{kind}"] * (len(name) - 1)', 'found["tags"] += tags[place:end]')): "the tags",
+            solution("q8", ('[f"B-{kind}"] + [f"I-{kind}"] * (len(name) - 1)', '[f"B-{kind}"] * len(name)')): "the types of the names",
+            solution("q8", (" if other != tokens[place:end]", "")): "another name in place of",
+            solution("q8", ("pool[kind] if", "pool['PER'] if")): "of the pool in place of",
+            # two names side by side taken for one
+            solution("q8", ('tags[end] == f"I-{kind}"', "tags[end][2:] == kind")): "another name in place of",
+            solution("q8", ('tags[end] == f"I-{kind}"', 'tags[end] != "O"')): "another name in place of",
+            ONE_BY_ONE.replace('tags[end].startswith("I")', "tags[end][2:] == kind"): "the types of the names",
+            solution("q8", ("end < len(tags) and ", "")): "list index out of range",
+            solution("q8", ("chance.choice(", "(lambda others: others[seed % 2])(")): "every LOC of the pool at some time",
+            solution("q8", ('random.Random(f"{seed}/{tokens}")', "random.Random(0)")): "other names from another seed",
+            solution("q8", ('random.Random(f"{seed}/{tokens}")', "random.Random()")): "the same names",
+            solution("q8", ('        if tag == "O":\n            found["tokens"].append(token)\n', '        if tag == "O":\n            found["tokens"].append(token.lower())\n')): "the words outside",
+            "def rename(tokens, tags, pool, seed): return {'tokens': tokens, 'tags': tags}": "in place of",
+            solution("q8", ("return found", "return found['tokens'], found['tags']")): "to be a dict",
+        },
+        right=[
+            ONE_BY_ONE,
             '''
 def rename(tokens, tags, pool, seed):
     spans, place = [], 0
@@ -464,7 +505,7 @@ def rename(tokens, tags, pool, seed):
         ],
     )  # fmt: skip
     assert [report.points for report in result.wrong[:3]] == [1, 1, 2]
-    assert result.wrong[7].points == 1, "doing nothing is worth little"
+    assert result.wrong[12].points == 1, "doing nothing is worth little"
 
 
 def test_pictures():
@@ -477,6 +518,7 @@ def test_pictures():
             solution("q9", ("Picture.open(path).load()", "Picture.open(path)")): "`picture_set` or `mirror` to run",
             solution("q9", ('"image": Image(), ', '"image": Value("string"), ')): "`picture_set` or `mirror` to run",
             solution("q9", ("other_side.get(row[\"answer\"], row[\"answer\"])", 'row["answer"]')): "question and answer of mirror(row)",
+            solution("q9", ('"question": row["question"], "answer": answer', '"question": " ".join(other_side.get(word.strip("?"), word) for word in row["question"].split()), "answer": answer')): "question and answer of mirror(row)",
             solution("q9", ("ImageOps.mirror", "ImageOps.flip")): "the pixels of mirror(row)",
             solution("q9", ("ImageOps.mirror(row[\"image\"])", "row[\"image\"]")): "the pixels of mirror(row)",
             solution("q9", ("    features = ", "    rows = rows[:-2]\n    features = ")): "the number of rows",
@@ -540,7 +582,7 @@ def test_files_of_question_1_are_fresh_on_another_draw_and_hold_what_they_say():
 
 
 JUNK = ("None", "3", "'x'", "[]", "{}", "[None]", "float('inf')", "{'text': None}", "Dataset.from_dict({'a': [1]})", "print",
-        "{name: JUNK for name in ('features', 'rows', 'pulled', 'card', 'train', 'validation', 'test', 'tokens', 'tags', 'pixels')}",
+        "{name: JUNK for name in ('features', 'rows', 'pulled', 'folder', 'data', 'train', 'validation', 'test', 'tokens', 'tags', 'pixels')}",
         "Dataset.from_dict({name: [None] for name in ('id', 'place', 'tokens', 'text', 'label', 'source', 'number')})",
         "{name: Dataset.from_dict({'number': [1], 'text': ['a'], 'label': ['b']}) for name in ('train', 'validation', 'test')}",
         "{'rows': [[{}], [{}], [{}], [{}]], 'pulled': None, 'features': {}}", "[[1], {}]")  # fmt: skip
