@@ -311,9 +311,11 @@ def _shelf(draw: Draw, kind: str) -> tuple[list[dict[str, Any]], str, int]:
         best["bytes"] = 20_000
     if kind == "gate":
         best["gated"] = "manual"
+        second["bytes"] = most  # and no byte more
     if kind == "silent":
         best["accuracy"] = None
-        models[2]["other"] = 0.99  # a fine number, on other data
+        models[2]["elsewhere"] = 0.99  # a fine number, on other data
+        models[3]["f1"] = 0.99  # another fine number, of another kind
     if kind == "tie":
         second["accuracy"] = best["accuracy"]
         # neither the order of the names nor that of the sizes gives the right one away
@@ -330,11 +332,16 @@ _OWNERS = ("anna", "boats-inc", "coast-lab", "dora", "east-mill", "fred", "greta
 
 def _as_repository(model: Mapping[str, Any]) -> dict[str, Any]:
     results = ""
-    for dataset, value in ((DATASET, model["accuracy"]), ("town/weather", model.get("other"))):
+    for dataset, metric, value in (
+        (DATASET, METRIC, model["accuracy"]),
+        ("town/weather", METRIC, model.get("elsewhere")),
+        (DATASET, "f1", model.get("f1")),
+    ):
         if value is not None:
+            name = dataset.partition("/")[2].title()
             results += (
-                f"  - task: {{type: {model['task']}}}\n    dataset: {{type: {dataset}, name: {dataset}}}\n"
-                f"    metrics: [{{type: {METRIC}, value: {value}}}]\n"
+                f"  - task: {{type: {model['task']}}}\n    dataset: {{type: {dataset}, name: {name}}}\n"
+                f"    metrics: [{{type: {metric}, value: {value}}}]\n"
             )
     index = f"model-index:\n- name: {model['id']}\n  results:\n{results}" if results else ""
     card = f"---\nlicense: {model['licence']}\npipeline_tag: {model['task']}\n{index}---\n# {model['id']}\n"
@@ -360,9 +367,9 @@ def _same_choice(answer: Answer, models: Sequence[Mapping[str, Any]], task: str,
     wanted = min(fit)[2] if fit else None
     call = f"choose({task!r}, {allowed}, {DATASET!r}, {most})"
     told = ", ".join(f"{model['id']}: {_told(model)}" for model in models)
-    if type(found) is not type(wanted):
-        expect.equal(found, wanted, f"{call} among {told}")
-    expect.true(found == wanted, f"{call} to be {wanted!r}", f"{found!r}; there were {told}")
+    rung = Rung.WRONG_VALUE if type(found) is type(wanted) else Rung.WRONG_TYPE
+    if rung is Rung.WRONG_TYPE or found != wanted:
+        raise Failed(rung, f"{call} to be {wanted!r}", f"{expect.show(found)}; there were {told}")
 
 
 def _some_choice(answer: Answer, models: Sequence[Mapping[str, Any]], task: str, most: int) -> None:
@@ -377,7 +384,8 @@ def _some_choice(answer: Answer, models: Sequence[Mapping[str, Any]], task: str,
 
 def _told(model: Mapping[str, Any]) -> str:
     gate = ", gated" if model["gated"] else ""
-    return f"{model['licence']}, {model['accuracy']}, {model['bytes']} bytes{gate}"
+    others = ", 0.99 on other data" if "elsewhere" in model else ", an f1 of 0.99" if "f1" in model else ""
+    return f"{model['licence']}, {model['accuracy']}{others}, {model['bytes']} bytes{gate}"
 
 
 # q3: a card whose metric is true
@@ -428,10 +436,14 @@ def publish_card(answer: Answer, draw: Draw) -> None:
             re.search(rf"(?<![\w.]){count}(?!\w|\.\d)", card.text) is not None,
             f"the text to say that the number rests on {count} reviews", expect.show(card.text),
         )  # fmt: skip
+        limits = re.findall(r"^#+ .*limit.*((?:\n(?!#).*)*)", card.text, re.IGNORECASE | re.MULTILINE)
         expect.true(
-            re.search(r"^#+ .*limit.*\n+[^#\s]", card.text, re.IGNORECASE | re.MULTILINE) is not None,
-            'a heading "Limits" with a sentence under it', expect.show(card.text),
+            max((len(text.split()) for text in limits), default=0) >= SENTENCE,
+            f'a heading "Limits" with a sentence under it, {SENTENCE} words or more', expect.show(card.text),
         )  # fmt: skip
+
+
+SENTENCE = 4  # words that a card says about limits, at the least
 
 
 def _disputed_reviews(draw: Draw, count: int) -> Rows:
@@ -509,7 +521,8 @@ def publish_twice(answer: Answer, draw: Draw) -> None:
         expect.true(
             COMMIT_ID.fullmatch(found) is not None, "the full commit id, 40 characters", expect.show(found)
         )
-        expect.equal(found, repository.tags.get(tag), f"the commit id that {tag} points to")
+        _tagged(repository, tag)
+        expect.equal(found, repository.tags[tag], f"the commit id that {tag} points to")
 
 
 def _two_versions(draw: Draw) -> tuple[dict[str, str], dict[str, str]]:
@@ -576,23 +589,24 @@ def _files_with_tokens(draw: Draw) -> tuple[dict[str, str], list[str]]:
     """({path: text}, the paths that hold a token, sorted)."""
     letters = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
-    def token() -> str:
-        return "hf_" + "".join(draw.random.choice(letters) for _ in range(34))
+    def token(length: int) -> str:
+        return "hf_" + "".join(draw.random.choice(letters) for _ in range(length))
 
+    secret = draw.sample((".env", "settings/prod.json", "lesson.py", "notes.md"), 3)
+    lengths = dict(zip(secret, (20, 34, draw.random.randrange(21, 60)), strict=True))
     places = {
-        ".env": f"HF_TOKEN={token()}\n",
-        "settings/prod.json": json.dumps({"hub": {"token": token()}}) + "\n",
-        "lesson.py": f'login(token="{token()}")\n',
-        "notes.md": f"Ada's old one was {token()}.\n",
+        ".env": "HF_TOKEN={}\n",
+        "settings/prod.json": '{{"hub": {{"token": "{}"}}}}\n',
+        "lesson.py": 'login(token="{}")\n',
+        "notes.md": "Ada's old one was {}.\n",
     }
-    secret = draw.sample(places, 3)
     harmless = {
         "README.md": "---\nlicense: mit\n---\n# Tokens begin with hf_ and are long\n",
         "download.py": "from huggingface_hub import hf_hub_download_from_somewhere_else\n",
         "env/example.env": "HF_TOKEN=hf_...\n",
-        "token.txt": "the word token, and no token\n",
+        "token.txt": f"{token(19)} is too short for one\n",
     }
-    files = {**{path: places[path] for path in secret}, **harmless}
+    files = {**{path: places[path].format(token(length)) for path, length in lengths.items()}, **harmless}
     order = draw.sample(files, len(files))
     return {path: files[path] for path in order}, sorted(secret)
 
@@ -637,7 +651,7 @@ def diagnose(answer: Answer, draw: Draw) -> None:
         expect.true(
             not wrong,
             f"the {len(ANSWERS)} statuses that a Hub answers",
-            f"{wrong} of them are others; what `diagnose` meets tells which",
+            f"{wrong} of them are others; the lesson's table tells which",
         )
     open_, closed, gate = (
         f"ada/{word}-{draw.random.randrange(10**6)}" for word in ("open", "closed", "gate")
@@ -787,23 +801,32 @@ def release(answer: Answer, draw: Draw) -> None:
         _forget(answer, repo_id, kind)
     columns = Rows({name: [row[name] for row in rows] for name in rows[0]})
     answer.call("release", names, *_flan_parts(), columns, tag)
-    found = {kind: _published(answer, repo_id, kind) for kind, repo_id in names.items()}
-    for repository in found.values():
+
+    def tagged(kind: str) -> RepositoryView:
+        repository = _published(answer, names[kind], kind)
         _tagged(repository, tag)
+        return repository
+
     with part("the data", points=1):
-        _same_rows(found["dataset"], rows, tag)
+        _same_rows(tagged("dataset"), rows, tag)
     with part("the model, and its recorded answers", points=2):
-        _same_answers(found["model"], rows, tag)
+        _same_answers(tagged("model"), rows, tag)
     with part("cards that name each other, and an app that can be read", points=1):
-        _cards_agree(found, names, tag)
+        _cards_agree({kind: tagged(kind) for kind in names}, names, tag)
 
 
 def _liked_then_disliked(draw: Draw) -> list[dict]:
-    """Eight reviews or a few more, so ordered that the answers read backwards are others."""
+    """Eight reviews or a few more, so ordered that the answers read backwards are others.
+
+    Three of them bear the other label: the model's answers are not the labels.
+    """
     pool = draw.rows("reviews", 40)
     rows = [row for label in (1, 0) for row in pool if row["label"] == label]
     most = draw.random.randrange(4, 7)
-    return rows[:most] + rows[-draw.random.randrange(4, 7) :]
+    rows = rows[:most] + rows[-draw.random.randrange(4, 7) :]
+    for row in draw.sample(rows, 3):
+        row["label"] = 1 - row["label"]
+    return rows
 
 
 def _same_rows(repository: RepositoryView, rows: Sequence[dict], tag: str) -> None:
