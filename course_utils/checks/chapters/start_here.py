@@ -72,7 +72,7 @@ def _twin() -> PreTrainedModel:
     ),
 )
 def examine(answer: Answer, draw: Draw) -> None:
-    cases = [_environment(draw, style) for style in ("plain", "offline", "OFFLINE", "not offline", "empty")]
+    cases = _environments(draw)
 
     def reports(*keys: str) -> Iterator[tuple[tuple[dict[str, str], ...], dict]]:
         """[(case, report), …]; what is asked for must be in the report."""
@@ -101,40 +101,58 @@ def examine(answer: Answer, draw: Draw) -> None:
         for (_, installed, wanted), report in reports("differing"):
             both = {name: (installed[name], wanted[name]) for name in wanted if name in installed}
             differing = {
-                name: list(pair) for name, pair in both.items() if pair[0].partition("+")[0] != pair[1]
+                name: list(pair)
+                for name, pair in both.items()
+                if len({version.partition("+")[0] for version in pair}) > 1
             }
             got = report["differing"]
             expect.type_of(got, dict, "'differing'")
             got = {name: list(pair) if isinstance(pair, tuple) else pair for name, pair in got.items()}
             expect.equal(
-                got, differing, "'differing', package -> [installed, wanted]; '+cpu' is no difference"
+                got,
+                differing,
+                f"'differing', package -> [installed, wanted], for {both}; '+cpu' is no difference",
             )
 
 
-def _environment(draw: Draw, style: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """(environment, installed, wanted) of an imagined computer."""
+def _environments(draw: Draw) -> list[tuple[dict[str, str], dict[str, str], dict[str, str]]]:
+    """[(environment, installed, wanted), …] of imagined computers: each of the words for "offline" once.
+
+    One of them is in small letters, one in capitals and one in both.
+    """
+    styles = draw.sample((str.lower, str.upper, str.capitalize), 3)
+    words = ["1", *(style(word) for style, word in zip(styles, ("ON", "YES", "TRUE"), strict=True))]
+    set_to = [None, *draw.sample(words, 4), draw.random.choice(("0", "no", "off", "False")), ""]
+    return [_environment(draw, word, number) for number, word in enumerate(set_to)]
+
+
+def _environment(
+    draw: Draw, offline: str | None, number: int
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """(environment, installed, wanted) of a computer; `offline` is what HF_HUB_OFFLINE is set to."""
     pick = draw.random
-    names = draw.sample(("torch", "datasets", "peft", "gradio", "evaluate", "tokenizers", "accelerate"), 5)
+    names = draw.sample(_PACKAGES, len(_PACKAGES))
     wanted = {name: f"{pick.randrange(1, 6)}.{pick.randrange(20)}.0" for name in names}
-    installed = dict(wanted) | {"numpy": "2.3.1"}
-    del installed[names[0]]
-    installed[names[1]] = f"0.{pick.randrange(1, 9)}.{pick.randrange(9)}"
-    installed[names[2]] += "+cpu"  # a build of the same version
+    installed = wanted | {"numpy": "2.3.1"}
+    for name in names[:3]:  # three, so that hardly any order but the sorted one is sorted on every computer
+        del installed[name]
+    older, build, tested, later = names[3:7]
+    installed[older] = f"0.{pick.randrange(1, 9)}.{pick.randrange(9)}+cpu"
+    installed[build] += "+cpu"  # a build of the same version
+    wanted[tested] += "+cpu"
+    installed[later] += ".post1"  # it begins as the other does
     environment = {"PATH": "/usr/bin"}
-    if style == "offline":
-        environment["HF_HUB_OFFLINE"] = pick.choice(("true", "Yes", "on", "True"))
-    if style == "OFFLINE":
-        environment["HF_HUB_OFFLINE"] = pick.choice(("1", "YES", "ON", "TRUE"))
-    if style == "not offline":
-        environment["HF_HUB_OFFLINE"] = pick.choice(("0", "no", "off", "False"))
-    if style in ("offline", "not offline"):
+    if offline is not None:
+        environment["HF_HUB_OFFLINE"] = offline
+    if offline == "":
+        environment |= {"HF_ENDPOINT": "", "HF_HOME": ""}
+    elif number % 2:
         environment["HF_HOME"] = f"/data/{pick.choice(('ada', 'lin', 'sam'))}/hf"
-        environment["HF_ENDPOINT"] = f"https://hub{pick.randrange(100)}.example" + (
-            "/" if style == "offline" else ""
-        )
-    if style == "empty":
-        environment |= {"HF_HUB_OFFLINE": "", "HF_ENDPOINT": "", "HF_HOME": ""}
+        environment["HF_ENDPOINT"] = f"https://hub{pick.randrange(100)}.example" + "/" * (number % 4 == 1)
     return environment, installed, wanted
+
+
+_PACKAGES = ("torch", "datasets", "peft", "gradio", "evaluate", "tokenizers", "accelerate", "safetensors")
 
 
 def _shown(environment: Mapping[str, str], name: str) -> str:

@@ -27,7 +27,13 @@ def test_examine():
             changed("q1", ('"").upper()', '"")')): "'offline' for HF_HUB_OFFLINE=",
             changed("q1", ('environment.get("HF_HOME") or "~/.cache/huggingface"', 'environment.get("HF_HOME", "~/.cache/huggingface")')): "'cache' for HF_HOME=''",
             changed("q1", ('endpoint.rstrip("/")', "endpoint")): "'endpoint' for HF_ENDPOINT=",
-            changed("q1", ('.split("+")[0]', "")): "'+cpu' is no difference",
+            changed("q1", ('{"1", "ON", "YES", "TRUE"}', '{"1", "TRUE"}')): "'offline' for HF_HUB_OFFLINE=",
+            changed("q1", ("sorted(set(wanted) - set(installed))", "[name for name in wanted if name not in installed]")): "in another order",
+            changed("q1", ("sorted(set(wanted) - set(installed))", "list(set(wanted) - set(installed))")): "in another order",
+            changed("q1", ("release(installed[name]) != release(version)", "installed[name] != version")): "'+cpu' is no difference",
+            changed("q1", ("!= release(version)", "!= version")): "'+cpu' is no difference",
+            changed("q1", ("release(installed[name]) != release(version)", "not installed[name].startswith(release(version))")): ".post1",
+            changed("q1", ("[installed[name], version]", "[release(installed[name]), version]")): "+cpu'",
             changed("q1", ("sorted(set(wanted) - set(installed))", "sorted(set(installed) - set(wanted))")): "not there, sorted",
             changed("q1", ("sorted(set(wanted) - set(installed))", "set(wanted) - set(installed)")): "to be a list",
             changed("q1", ("[installed[name], version]", "[version, installed[name]]")): "[installed, wanted]",
@@ -46,8 +52,8 @@ def examine(environment, installed, wanted):
     report["endpoint"] = setting("HF_ENDPOINT", "https://huggingface.co").removesuffix("/")
     report["cache"] = os.path.join(setting("HF_HOME", "~/.cache/huggingface"), "hub")
     report["missing"] = sorted(name for name in wanted if name not in installed)
-    plain = {name: version.partition("+")[0] for name, version in installed.items()}
-    report["differing"] = {n: (installed[n], wanted[n]) for n in wanted.keys() & plain.keys() if plain[n] != wanted[n]}
+    plain, tested = ({n: v.partition("+")[0] for n, v in versions.items()} for versions in (installed, wanted))
+    report["differing"] = {n: (installed[n], wanted[n]) for n in wanted.keys() & plain.keys() if plain[n] != tested[n]}
     return report
 ''',
             changed("q1", ('"offline": ', '"python": "3.11", "offline": ')),
@@ -72,6 +78,8 @@ def test_path():
             changed("q2", ("if needed not in known", ""), ("if name in chosen]", "if name in chosen and (name in wanted or name not in known)]")): "path(chapters, ",
             changed("q2", ("[name for name in chapters if name in chosen]", "chosen")): "a list",
             changed("q2", ("[name for name in chapters if name in chosen]", "sorted(chosen)")): "path(chapters, ",
+            # what is wanted is there, but not what it needs, where it is known
+            changed("q2", ("waiting += [", "waiting += [] if name in known else [")): "missing: '",
             # names what is missing and what is too much
             changed("q2", ("if name in chosen]", "if name in chosen][1:] + ['moon']")): "missing: '",
         },
