@@ -121,10 +121,14 @@ OLD_NAMES = {
     "framework": '"pt" (PyTorch is the one that is left)',
     "top_k_top_p_filtering": "TopKLogitsWarper and TopPLogitsWarper",
 }
-#: What is missing inside a library where an answer left a call out
+#: Words of an error, as a pattern, and what they mean in an answer
 MEANT = {
-    "all_tied_weights_keys": "self.post_init() at the end of __init__ sets it, and is what the "
-    "init_weights() of older guides is called today: without it nothing can be loaded",
+    r"has no attribute '?all_tied_weights_keys": "self.post_init() at the end of __init__ sets it, and is "
+    "what the init_weights() of older guides is called today: without it nothing can be loaded",
+    r"type object '\w+' has no attribute 'update'": "components had update() until Gradio 3; today a "
+    "function returns the new value itself, or gr.update(…)",
+    r"Object of type (float|int|bool)\w* is not JSON serializable": "JSON takes Python's own numbers: "
+    "float(…), int(…) or .item() makes one of NumPy's",
 }
 OLD_NAMES_LESSON = "lessons/06_full_fine_tuning/03_train.ipynb#If you come from 2023"
 _NO_SUCH = re.compile(
@@ -133,10 +137,11 @@ _NO_SUCH = re.compile(
 
 
 def _of_another_year(error: wire.Crashed) -> str:
-    """What an old name is called today, or what a library misses, where a crash is about it; else ""."""
+    """What an old name is called today, or what an error means, where a crash is about it; else ""."""
+    meant = next((said for words, said in MEANT.items() if re.search(words, error.message)), "")
+    if meant:
+        return f" ({meant})"
     found = _NO_SUCH.search(error.message)
-    if found is not None and found[1] in MEANT:
-        return f" ({MEANT[found[1]]})"
     if found is None or found[1] not in OLD_NAMES:
         return ""
     return f" ({found[1]} is a name of another year; today: {OLD_NAMES[found[1]]}. See {OLD_NAMES_LESSON})"

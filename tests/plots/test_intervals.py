@@ -88,6 +88,63 @@ def test_a_figure_without_whiskers_shows_none():
     assert plots.figure_as_data(figure)[0]["shown"] == {}
 
 
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda axes, lines: lines.set_visible(False),
+        lambda axes, lines: lines.set_alpha(0),
+        lambda axes, lines: lines.set_linewidth(0),
+        lambda axes, lines: lines.set_color("white"),
+        lambda axes, lines: axes.set_visible(False),
+        lambda axes, lines: axes.set_xlim(3, 4),
+    ],
+)
+def test_whiskers_that_cannot_be_seen_are_not_there(hide):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.subplots()
+    drawn = axes.errorbar(["a"], [1], yerr=[0.5], fmt="o")
+    assert plots.figure_as_data(figure)[0]["shown"] == {"a": {"value": 1.0, "low": 0.5, "high": 1.5}}
+    hide(axes, drawn.lines[2][0])
+    assert plots.figure_as_data(figure)[0]["shown"] == {}
+
+
+def test_marks_names_and_labels_that_cannot_be_seen_are_not_there():
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.subplots()
+    drawn = axes.errorbar(["a"], [1], yerr=[0.5], fmt="o", ecolor="black")
+    axes.set_ylabel("score")
+    drawn.lines[0].set_color("white")
+    axes.yaxis.label.set_color("white")
+    axes.xaxis.set_visible(False)
+    (found,) = plots.figure_as_data(figure)
+    assert found["shown"] == {"0.0": {"value": None, "low": 0.5, "high": 1.5}}
+    assert found["value_label"] == ""
+
+
+def test_a_dark_figure_is_read_too():
+    from matplotlib import pyplot
+
+    with pyplot.style.context("dark_background"):
+        figure, axes = pyplot.subplots()
+        axes.bar(["a"], [1], yerr=[0.5], ecolor="white")
+        axes.set_ylabel("score")
+    pyplot.close(figure)
+    (found,) = plots.figure_as_data(figure)
+    assert found["shown"] == {"a": {"value": 1.0, "low": 0.5, "high": 1.5}}
+    assert found["value_label"] == "score"
+
+
+def test_only_a_figure_can_be_read():
+    from matplotlib import pyplot
+
+    with pytest.raises(TypeError, match=r"matplotlib\.pyplot is none: begin with"):
+        plots.figure_as_data(pyplot)
+
+
 def test_whiskers_without_a_mark_have_no_value():
     from matplotlib.figure import Figure
 

@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
-from course_utils.checks.report import Failed, Rung
-from course_utils.wire.answer import Answer
+from course_utils.checks.report import Failed, Rung, explain
+from course_utils.wire.answer import Answer, Crashed
 
 LESSONS = "lessons/11_results_and_demos/"
 RESULTS = LESSONS + "01_results_that_can_be_believed.ipynb"
@@ -160,8 +160,13 @@ def figure(answer: Answer, draw: Draw) -> None:
     expect.keys(found[0], ("shown", "value_label", "title"), "the figure's axes")
     shown, names = found[0]["shown"], [run["method"] for run in results["runs"]]
     with part("a point or a bar for every method, by its name", points=1):
-        expect.equal(sorted(shown), sorted(names), "the names with error bars in the figure")
+        expect.equal(sorted(shown), sorted(names), "the names with error bars that can be seen in the figure")
         for run in results["runs"]:
+            expect.true(
+                shown[run["method"]]["value"] is not None,
+                f"a point or a bar for {run['method']!r} that can be seen",
+                "a whisker alone",
+            )
             expect.close(
                 shown[run["method"]]["value"],
                 run["mean"],
@@ -246,16 +251,17 @@ def demo_function(answer: Answer, draw: Draw) -> None:
     words = draw.sample("ferry harbour late nobody minded lamp kettle pier green boat".split(), 6)
     text = " ".join(words)
     with part("a good text: the model's answer and no message", points=1):
-        for given in (text, f"  {text}\n", "x" * 200):
+        for given in (text, f"  {text}\n", "x" * 200, " " * 9 + "x" * 200 + "\n"):
             for name, wanted in (("capitals", given.strip().upper()), ("backwards", given.strip()[::-1])):
+                left = f"{len(given.strip())} characters after stripping"
                 expect.equal(
                     list(_predicted(answer, given, name)),
                     [wanted, ""],
-                    f"predict({expect.show(given)}, {name!r})",
+                    f"predict({expect.show(given)}, {name!r}), {left},",
                 )
     with part("no text: a message", points=1):
-        for given in ("", "   \n\t "):
-            _complaint(answer, given, "capitals")
+        for nothing in (None, "", "   \n\t "):
+            _complaint(answer, nothing, "capitals")
     with part("too long: a message with both lengths", points=1):
         length = draw.random.randrange(201, 900)
         message = _complaint(answer, "y" * length, "capitals")
@@ -266,34 +272,64 @@ def demo_function(answer: Answer, draw: Draw) -> None:
                 expect.show(message),
             )
     with part("an unknown model and a broken one: a message", points=1):
-        message = _complaint(answer, text, "gpt-" + str(draw.random.randrange(90, 99)))
-        for name in ("capitals", "backwards", "broken"):
+        names = draw.sample(("shouts", "mirrors", "whispers", "stutters", "doubles"), 3)
+        message = _complaint(answer, text, "gpt-" + str(draw.random.randrange(90, 99)), names)
+        for name in names:
             expect.true(
                 name in message,
-                f"the message about an unknown model to name {name!r}, which there is",
+                f"the message about an unknown model to name {name!r}, which is in MODELS then",
                 expect.show(message),
             )
-        message = _complaint(answer, text, "broken")
-        expect.true(
-            "tensor" not in message and "Traceback" not in message,
-            "the message about a broken model to spare the visitor its insides",
-            expect.show(message),
-        )
+        for number, name in enumerate(names):
+            message = _complaint(answer, text, name, names, number)
+            expect.true(
+                "tensor" not in message and "Traceback" not in message,
+                "the message about a broken model to spare the visitor its insides",
+                expect.show(message),
+            )
 
 
-def _predicted(answer: Answer, text: str, name: str) -> Sequence[str]:
+def answered(text: str | None, name: str, names: list, kind: int) -> object:
+    """What `predict` gives while MODELS holds these names, whose models all raise an error of one kind."""
+
+    def breaks(text: str) -> str:
+        raise (RuntimeError, KeyError, ValueError)[kind]("size of tensor a (512) must match tensor b (513)")
+
+    models = MODELS  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    before = dict(models)
+    models.clear()
+    models.update(dict.fromkeys(names, breaks))
+    try:
+        return predict(text, name)  # type: ignore[name-defined]  # noqa: F821 - the learner's
+    finally:
+        models.clear()
+        models.update(before)
+
+
+def _predicted(
+    answer: Answer, text: str | None, name: str, names: Sequence[str] = (), kind: int = 0
+) -> Sequence[str]:
     what = f"predict({expect.show(text)}, {name!r})"
-    found = answer.call("predict", text, name)
+    if names:
+        what += f", where MODELS holds {', '.join(names)},"
+    try:
+        if names:
+            found = answer.given(answered).call("answered", text, name, list(names), kind)
+        else:
+            found = answer.call("predict", text, name)
+    except Crashed as error:
+        got = explain(error)[2]
+        raise Failed(Rung.CRASHED, f"{what} to return its message and never to raise", got) from None
     expect.type_of(found, (tuple, list), what)
     expect.length(found, 2, what)
     expect.each_of(found, str, what)
     return found
 
 
-def _complaint(answer: Answer, text: str, name: str) -> str:
+def _complaint(answer: Answer, text: str | None, name: str, names: Sequence[str] = (), kind: int = 0) -> str:
     """The message for something that can't be answered."""
     what = f"predict({expect.show(text)}, {name!r})"
-    found, message = _predicted(answer, text, name)
+    found, message = _predicted(answer, text, name, names, kind)
     expect.equal(found, "", f"the answer of {what}")
     expect.true(
         len(message.split()) >= 3, f"{what} to come with a message that says what to do", expect.show(message)
@@ -307,7 +343,8 @@ EQUAL = 0.01  # a smaller lead is next to none
 LEAST_SURE, MOST_UNSURE = (
     2.5,
     1.5,
-)  # leads between these many standard errors are not drawn: fair methods may differ there
+)  # leads between these many standard errors are not drawn by chance: fair methods may differ there
+NOT_QUITE, JUST = 1.70, 2.25  # standard errors that tell 95 % from 90 % (1.645) and from 99 % (2.576)
 
 
 @exercise.question(
@@ -337,8 +374,11 @@ def leaderboard(answer: Answer, draw: Draw) -> None:
         twice = _class(draw, (0.1,))
         (values,) = twice.values()
         _places_agree(answer, {"one": values, "its copy": list(values)})
+        _places_agree(answer, _apart(draw, NOT_QUITE))
+        _places_agree(answer, _chain(draw))
     with part("a small lead that is there on every row", points=1):
         _places_agree(answer, _class(draw, (0.0, 0.03)))
+        _places_agree(answer, _apart(draw, JUST))
 
 
 def _class(draw: Draw, leads: Collection[float]) -> dict[str, list[float]]:
@@ -359,6 +399,34 @@ def _class(draw: Draw, leads: Collection[float]) -> dict[str, list[float]]:
             return scores
 
 
+def _apart(draw: Draw, errors: float) -> dict[str, list[float]]:
+    """Two models on the same 60 rows, one ahead by just so many standard errors of their difference."""
+    error = 0.004
+    behind = [draw.random.uniform(0.0, 1.0) for _ in range(60)]
+    ahead = [row + errors * error + gain for row, gain in zip(behind, _balanced(draw, error), strict=True)]
+    return dict(zip(draw.sample(METHODS, 2), (behind, ahead), strict=True))
+
+
+def _chain(draw: Draw) -> dict[str, list[float]]:
+    """The first of three is clearly better than the last, even by their own intervals; the middle one, 1.2
+    standard errors from both, is told apart from neither.
+    """
+    lead, error = 0.03, 0.025
+    rows = [draw.random.uniform(0.4, 0.6) for _ in range(60)]
+    first = [row + 2 * lead for row in rows]
+    middle = [row + lead + gain for row, gain in zip(rows, _balanced(draw, error), strict=True)]
+    last = [row + draw.random.gauss(0, 0.005) for row in rows]
+    return dict(zip(draw.sample(METHODS, 3), (first, middle, last), strict=True))
+
+
+def _balanced(draw: Draw, error: float) -> list[float]:
+    """60 gains of mean 0, each with its opposite, whose mean has that standard error."""
+    halves = [draw.random.gauss(0, 1) for _ in range(30)]
+    gains = [gain for half in halves for gain in (half, -half)]
+    scale = error / math.sqrt(math.fsum(gain**2 for gain in gains) / 59 / 60)
+    return [scale * gain for gain in gains]
+
+
 def _lead(one: Sequence[float], other: Sequence[float]) -> float:
     """The mean lead in standard errors; 0 for equal scores."""
     gains = [mine - yours for mine, yours in zip(one, other, strict=True)]
@@ -375,8 +443,19 @@ def _places_agree(answer: Answer, scores: dict[str, list[float]]) -> None:
         name: 1 + sum(_lead(other, mine) > NORMAL for other in scores.values())
         for name, mine in scores.items()
     }
+    clear = [
+        f"{one} than {other}"
+        for one in scores
+        for other in scores
+        if _lead(scores[one], scores[other]) > NORMAL
+    ]
+    better = ", ".join(clear) or "none"
     for name in scores:
-        expect.equal(found[name], wanted[name], f"the place of {name!r} (means on the same 60 rows: {means})")
+        expect.equal(
+            found[name],
+            wanted[name],
+            f"the place of {name!r} (means on the same 60 rows: {means}; clearly better: {better})",
+        )
 
 
 # q5: find the bug

@@ -56,6 +56,9 @@ def test_results_file():
             TEXT.replace(
                 '"low": None, "high": None', '"low": scores[0], "high": scores[0]'
             ): "which has 1 row",
+            TEXT.replace("statistics.mean(scores)", "np.float32(statistics.mean(scores))").replace(
+                "def results", "import numpy as np\ndef results"
+            ): "float(…), int(…) or .item() makes one of NumPy's",
         },
         right=[TEXT, TEXT.replace("1.96", "1.959964").replace("json.dumps({", "json.dumps(indent=2, obj={")],
     )
@@ -76,6 +79,15 @@ def draw_results(results):
 """
 
 
+#: An outsider's cheat: all numbers are there, and nothing can be seen
+UNSEEN = FIGURE.replace(
+    "axes.bar(names, means, yerr=lengths)",
+    """drawn = axes.errorbar(names, means, yerr=lengths, fmt="o", alpha=0.0, linewidth=0, elinewidth=0)
+    for part in drawn.get_children():
+        part.set_visible(False)""",
+)
+
+
 def test_figure():
     result = judged(
         "q2",
@@ -86,7 +98,12 @@ def test_figure():
             FIGURE.replace('results["metric"])', '"score")'): "the label of the axis of values",
             FIGURE.replace(", yerr=lengths", ""): "the names with error bars",
             FIGURE.replace("axes.bar(names,", "axes.bar(range(len(names)),"): "the names with error bars",
-            FIGURE.replace("return figure", "figure"): "crashed",
+            FIGURE.replace("return figure", "figure"): "NoneType is none: begin with",
+            FIGURE.replace("return figure", "return pyplot"): "matplotlib.pyplot is none: begin with",
+            FIGURE.replace("return figure", "return axes"): "Axes is none: begin with",
+            UNSEEN: "that can be seen",
+            FIGURE.replace("yerr=lengths)", "yerr=lengths, error_kw={'alpha': 0})"): "that can be seen",
+            FIGURE.replace("yerr=lengths)", "yerr=lengths, alpha=0)"): "a point or a bar for",
             FIGURE.replace("return figure", "axes.set_ylim(min(means), max(means))\n    return figure"): "is seen",
         },
         right=[
@@ -114,7 +131,7 @@ def plotted(results):
 
 PREDICT = """
 def predict(text, name):
-    text = text.strip()
+    text = (text or "").strip()
     if len(text) == 0:
         return ("", "Please write some text first.")
     if len(text) > MOST_CHARACTERS:
@@ -123,10 +140,16 @@ def predict(text, name):
         return ("", "Unknown model, choose one of " + " ".join(MODELS))
     try:
         answer = MODELS[name](text)
-    except RuntimeError:
+    except Exception:
         return ("", "The model failed, try another one.")
     return (answer, "")
 """
+
+
+TOO_EARLY = """too_long = len(text or "") > MOST_CHARACTERS
+    text = (text or "").strip()
+    if too_long:
+        return ("", "Please shorten: %d characters, allowed are %d." % (len(text), MOST_CHARACTERS))"""
 
 
 def test_demo_function():
@@ -134,8 +157,15 @@ def test_demo_function():
         "q3",
         before=given("def broken"),
         wrong={
-            PREDICT.replace("text = text.strip()", "pass"): "predict(",
-            PREDICT.replace("except RuntimeError:", "except ValueError:"): "crashed",
+            PREDICT.replace('text = (text or "").strip()', "pass"): "predict(",
+            PREDICT.replace('text = (text or "").strip()', "text = text.strip()"): "predict(None, 'capitals') to return its message and never to raise",
+            PREDICT.replace('text = (text or "").strip()', TOO_EARLY): "200 characters after stripping",
+            PREDICT.replace("except Exception:", "except ValueError:"): "RuntimeError: size of tensor",
+            PREDICT.replace("except Exception:", "except RuntimeError:"): "KeyError: 'size of tensor",
+            PREDICT.replace("except Exception:", "except (RuntimeError, KeyError):"): "ValueError: size of tensor",
+            PREDICT.replace('" ".join(MODELS)', '"capitals, backwards, broken"'): "which is in MODELS then",
+            PREDICT.replace('return ("", "Please write some text first.")', "import gradio as gr; gr.Textbox.update(value='')"): "components had update() until Gradio 3",
+            PREDICT.replace('return ("", "Please write some text first.")', "import gradio as gr; raise gr.Error('Write a text')"): "to return its message and never to raise",
             PREDICT.replace("The model failed, try another one.", "The tensor failed, try another one."): "its insides",
             PREDICT.replace("> MOST_CHARACTERS:", ">= MOST_CHARACTERS:"): "predict('xxx",
             PREDICT.replace('" ".join(MODELS)', '"ours"'): "the message about an unknown model",
@@ -145,7 +175,7 @@ def test_demo_function():
         },
         right=[PREDICT, PREDICT.replace('return (answer, "")', 'return [answer, ""]')],
     )  # fmt: skip
-    assert result.wrong[1].points == 3
+    assert [report.points for report in result.wrong[1:6]] == [3, 3, 3, 3, 3]
 
 
 PLACES = """
@@ -157,6 +187,17 @@ def places(scores):
             gains = [b - a for a, b in zip(mine, other)]
             if statistics.mean(gains) > 1.96 * statistics.stdev(gains) / math.sqrt(len(gains)):
                 found[name] += 1
+    return found
+"""
+GROUPS = """
+def places(scores):
+    order, found = sorted(scores, key=lambda name: -statistics.mean(scores[name])), {}
+    lead, place = order[0], 1
+    for number, name in enumerate(order, 1):
+        gains = [b - a for a, b in zip(scores[name], scores[lead])]
+        if statistics.mean(gains) > 1.96 * statistics.stdev(gains) / math.sqrt(len(gains)):
+            lead, place = name, number
+        found[name] = place
     return found
 """
 OWN_INTERVALS = """
@@ -195,11 +236,15 @@ def test_leaderboard():
             ): "the place of",
             PLACES.replace("/ math.sqrt(len(gains))", ""): "the place of",
             PLACES.replace("return found", "return list(found)"): "to be a dict",
+            GROUPS: "clearly better:",
+            PLACES.replace("1.96", "1.645"): "clearly better: none",
+            PLACES.replace("1.96", "2.576"): "the place of",
         },
         right=[PLACES, BOOTSTRAP],
     )
     assert result.wrong[0].points == 2, "a mean is enough where all are clearly apart"
     assert result.wrong[1].points == 3, "and too wide intervals fail only the small, sure lead"
+    assert [report.points for report in result.wrong[7:]] == [2, 2, 3]
 
 
 POOLED = """
