@@ -211,6 +211,18 @@ def reply_only(answer: Answer, draw: Draw) -> None:
     truth = math.fsum(logs[place - 1, tokens[place]].item() for place in range(begin, length))
     found = _number(answer.call("reply_log_probability", logits, tokens, begin), what)
     with part("the sum over the reply's tokens", points=2):
+        same_places = math.fsum(logs[place, tokens[place]].item() for place in range(begin, length))
+        expect.true(
+            abs(found - same_places) > 1e-5,
+            f"{what} to take each token's forecast from the place before it: logits are about the next token",
+            f"{found:.6g}, the sum of the reply's tokens under the logits at their own places",
+        )
+        one_short = truth - logs[begin - 1, tokens[begin]].item()
+        expect.true(
+            abs(found - one_short) > 1e-5,
+            f"{what} to count the reply's first token too, which the prompt's last place forecasts",
+            f"{found:.6g}, the sum without it",
+        )
         expect.close(found, truth, what, tolerance=1e-5)
     with part("the prompt does not count", points=1):
         other, words = logits.clone(), tokens.clone()
@@ -247,7 +259,8 @@ def reply_only(answer: Answer, draw: Draw) -> None:
     ),
 )
 def other_side(answer: Answer, draw: Draw) -> None:
-    names = draw.sample(["Ada", "Ivy", "May", "Rosa", "Vera", "Nora"], 3)
+    names = ["May", *draw.sample(["Ada", "Ivy", "Rosa", "Vera", "Nora"], 2)]
+    draw.random.shuffle(names)
     others = draw.sample(["Otto", "Ned", "Hugh", "Karl", "Amos", "Felix"], 3)
     pairs = dict(zip(names, others, strict=True))
     reviews = [row["text"] for row in draw.rows("reviews", 4)]
@@ -263,8 +276,9 @@ def other_side(answer: Answer, draw: Draw) -> None:
     longer = [
         f"{names[0]}ford is near {others[0]}well, says {names[2]}.",
         f"{names[1]}'s boat; {others[1]}, {names[1]}!",
+        f"{others[2]} may write to May, and you may go.",  # the verb is no name
     ]
-    _same_texts(answer, "whole words only", longer, pairs)
+    _same_texts(answer, "whole words only, as they are written", longer, pairs)
 
 
 def _same_texts(answer: Answer, name: str, texts: Iterable[str], pairs: dict[str, str]) -> None:
@@ -304,17 +318,26 @@ def gap(answer: Answer, draw: Draw) -> None:
         expect.close(found["gap"], float(changes.mean()), "the mean of first - second", tolerance=1e-6)
     with part("the interval, pair by pair", points=1):
         expect.true(
-            found["low"] < changes.mean() < found["high"],
-            '"low" below the gap and "high" above it',
+            found["low"] < found["gap"] < found["high"],
+            '"low" below your gap and "high" above it',
             expect.show(found),
         )
         # chance moves the ends of one bootstrap; the mean over twelve tells 95 % from 90 % and from 99 %
-        ratios = [_relative_width(answer, *_scored_twice(draw), seed) for seed in range(12)]
+        # sizes without their sign are the first part's fault: they have an interval of their own
+        sizes = abs(found["gap"] - float(abs(changes).mean())) < 1e-6
+        ratios = [_relative_width(answer, *_scored_twice(draw), seed, sizes) for seed in range(12)]
         expect.close(
             sum(ratios) / len(ratios),
             1.0,
             "the width of the interval of the differences, pair by pair, as a share of a 95 % interval's,",
             tolerance=WIDTH_TOLERANCE,
+        )
+        again, other = (_gap(answer, first, second, seed) for seed in (1, 2))
+        expect.close(again["low"], found["low"], '"low" with the same seed, asked again,', tolerance=1e-9)
+        expect.true(
+            (other["low"], other["high"]) != (found["low"], found["high"]),
+            "a bootstrap interval, drawn with `seed`: with another seed it ends a little elsewhere",
+            f"{found['low']:.6g} to {found['high']:.6g} with seed 1 and with seed 2",
         )
     with part("the verdicts that flip", points=1):
         flips = float(((first > 0.5) != (second > 0.5)).mean())
@@ -331,6 +354,7 @@ def _scored_twice(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
     first = generator.uniform(0.02, 0.98, size=200)
     second = (first - 0.08 + generator.normal(0, 0.05, size=200)).clip(0, 1)
     first[:3], second[:3] = 0.46, (0.53, 0.55, 0.58)
+    first[3:8], second[3:8] = (0.5, 0.5, 0.5, 0.55, 0.58), (0.46, 0.42, 0.4, 0.5, 0.5)  # 0.5 is not above 0.5
     return first, second
 
 
@@ -343,9 +367,12 @@ def _gap(answer: Answer, first: np.ndarray, second: np.ndarray, seed: int) -> di
     return found
 
 
-def _relative_width(answer: Answer, first: np.ndarray, second: np.ndarray, seed: int) -> float:
-    """The width of the interval in widths of the normal law's 95 % interval."""
+def _relative_width(
+    answer: Answer, first: np.ndarray, second: np.ndarray, seed: int, sizes: bool = False
+) -> float:
+    """The width in widths of the normal law's 95 % interval, of the changes or of their sizes."""
     found, changes = _gap(answer, first, second, seed), first - second
+    changes = abs(changes) if sizes else changes
     return (found["high"] - found["low"]) / (2 * 1.96 * changes.std(ddof=1) / len(changes) ** 0.5)
 
 
@@ -474,9 +501,13 @@ _FAMILY_OF = {letter: family for family, letter in LETTERS.items()}
 )
 def checklist_faults(answer: Answer, draw: Draw) -> None:
     honest, files = _shipped(draw)
+    hundredths = draw.random.randrange(60, 90)
     with part("an honest list has no faults", points=1):
         _found(answer, honest, files, [], "an honest list, rounded to two digits")
         _found(answer, honest | {"n": honest["n"] + 1}, files, ["n"], "a list with another n")
+        exact = {"results.json": f'{{"accuracy": 0.{hundredths}62, "n": {honest["n"]}}}'}
+        near = honest | {"accuracy": float(f"0.{hundredths}37")}
+        _found(answer, near, files | exact, [], "a list of four digits, 0.0025 from the results")
     with part("files that are not there", points=1):
         name = draw.random.choice(honest["files"])
         rest = {file: text for file, text in files.items() if file != name}

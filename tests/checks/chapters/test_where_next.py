@@ -87,9 +87,9 @@ def test_reply():
     judged(
         "q3",
         wrong={
-            REPLY.replace("logs[place - 1,", "logs[place,"): "reply_log_probability(",
+            REPLY.replace("logs[place - 1,", "logs[place,"): "logits are about the next token",
             REPLY.replace("range(begin,", "range(1,"): "with another prompt",
-            REPLY.replace("range(begin,", "range(begin + 1,"): "the sum over the reply",
+            REPLY.replace("range(begin,", "range(begin + 1,"): "to count the reply's first token too",
             REPLY.replace("torch.log_softmax(logits, dim=-1)", "logits"): "the sum over the reply",
             REPLY.replace("return sum(", "return -sum("): "a log probability, below 0",
         },
@@ -119,6 +119,15 @@ def test_counterfactual():
             "    return text": "whole words only",
             SWAP.replace('"".join(', '" ".join('): "each name becomes its partner",
             SWAP.replace('re.split(r"(\\W+)", text)', "text.split(' ')"): "counterfactual(",
+            changed_answer(
+                EXERCISE,
+                "q4",
+                ("found: partners[found[0]], text", "found: lower[found[0].lower()], text, flags=re.I"),
+                (
+                    '    names = "|"',
+                    '    lower = {name.lower(): other for name, other in partners.items()}\n    names = "|"',
+                ),
+            ): "you may go",
             "def counterfactual(text, pairs):\n    return text": "each name becomes its partner",
         },
         right=[SWAP, SWAP.replace(r"(\W+)", r"\b")],
@@ -130,10 +139,15 @@ GAP = """
 def counterfactual_gap(first, second, seed):
     changes = [one - other for one, other in zip(first, second)]
     gap = sum(changes) / len(changes)
-    error = (sum((change - gap) ** 2 for change in changes) / (len(changes) - 1) / len(changes)) ** 0.5
+    drawn = np.random.default_rng(seed).integers(0, len(changes), size=(1000, len(changes)))
+    error = np.array(changes)[drawn].mean(axis=1).std()
     flips = sum((one > 0.5) != (other > 0.5) for one, other in zip(first, second)) / len(first)
     return {"gap": gap, "low": gap - 1.96 * error, "high": gap + 1.96 * error, "flips": flips}
 """
+
+
+#: No bootstrap at all: the normal law's interval
+NORMAL = GAP.replace("np.array(changes)[drawn].mean(axis=1).std()", "np.std(changes) / len(changes) ** 0.5")
 
 
 def test_gap():
@@ -148,6 +162,13 @@ def test_gap():
             GAP.replace("1.96 * error", "2.576 * error"): "as a share of a 95 % interval's",
             GAP.replace("(one > 0.5) != (other > 0.5)", "one > 0.5 >= other"): "either way",
             GAP.replace("(one > 0.5) != (other > 0.5)", "one != other"): "verdicts that flip",
+            GAP.replace("(one > 0.5) !=", "(one >= 0.5) !="): "verdicts that flip",
+            GAP.replace(
+                "(one > 0.5) != (other > 0.5)", "(one >= 0.5) != (other >= 0.5)"
+            ): "verdicts that flip",
+            NORMAL: "a bootstrap interval, drawn with `seed`",
+            GAP.replace("default_rng(seed)", "default_rng(0)"): "a bootstrap interval, drawn with `seed`",
+            GAP.replace("default_rng(seed)", "default_rng()"): "with the same seed, asked again",
             GAP.replace('"flips": flips', '"share": flips'): "the key 'flips'",
         },
         right=[
@@ -159,7 +180,7 @@ def test_gap():
             ),
         ],
     )
-    assert [report.points for report in result.wrong[2:7]] == [2, 2, 2, 2, 2]
+    assert [report.points for report in result.wrong[:12]] == [2] * 12, "each slip costs its own part alone"
 
 
 ELBO = """
@@ -228,6 +249,10 @@ def test_faults():
         "q8",
         wrong={
             FAULTS.replace("> 0.0051", "!= 0"): "an honest list",
+            FAULTS.replace(
+                'abs(checklist["accuracy"] - results["accuracy"]) > 0.0051',
+                'round(checklist["accuracy"], 2) != round(results["accuracy"], 2)',
+            ): "0.0025 from the results",
             FAULTS.replace("abs(checklist", "(checklist"): "-0.02 from the results",
             FAULTS.replace(".strip() ==", " =="): "two empty lines",
             FAULTS.replace(
@@ -238,7 +263,7 @@ def test_faults():
         },
         right=[FAULTS, FAULTS.replace("return found", "return sorted(found)")],
     )
-    assert result.wrong[2].points == 3
+    assert [report.points for report in result.wrong[1:4]] == [3, 3, 3]
 
 
 @pytest.mark.parametrize("question", [f"q{number}" for number in range(1, 9)])
