@@ -25,7 +25,7 @@ CLOCKS = executor.Clocks(cell=300, total=420)
 class Claim:
     """One answer that does not do the work.
 
-    `given`: the ids of the notebook's cells that it needs besides the first. `source` is its answer
+    `given`: the ids of the notebook's cells that it needs besides the first; None for all above the answer. `source` is its answer
     cell. `earned` are the points of what is right in it all the same (a model of the right size that
     was not trained); whatever is above them was not earned.
     """
@@ -35,7 +35,7 @@ class Claim:
     question: str
     aim: str
     source: str
-    given: tuple[str, ...] = ()
+    given: tuple[str, ...] | None = ()
     earned: float = 0
 
     @property
@@ -108,6 +108,8 @@ def _notebook(exercise):
 def cut_down(claim):
     """The exercise's notebook without the cells that the claim does not need."""
     notebook = _notebook(exercise=claim.exercise)
+    if claim.given is None:
+        return up_to(notebook, f"{claim.question}-check")
     wanted = {"setup", *claim.given}
     missing = wanted - {cell.id for cell in notebook.cells}
     assert not missing, f"{claim.exercise} has no cells {missing}"
@@ -116,6 +118,18 @@ def cut_down(claim):
         cell
         for cell in notebook.cells
         if cell.id in wanted or cell.metadata.get("nbgrader", {}).get("grade_id") in its_own
+    ]
+    return notebook
+
+
+def up_to(notebook, check):
+    """The notebook down to a check, without the checks before it."""
+    grade_ids = [cell.metadata.get("nbgrader", {}).get("grade_id", "") for cell in notebook.cells]
+    last = grade_ids.index(check)
+    notebook.cells = [
+        cell
+        for cell, grade_id in list(zip(notebook.cells, grade_ids, strict=True))[: last + 1]
+        if grade_id == check or not grade_id.endswith("-check")
     ]
     return notebook
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.attacks import claims, unearned
+from tests.attacks import claims, outsiders, unearned
 from tests.attacks.claims import Claim
 
 FAMILIES = {"given code", "not trained here", "counted wrongly", "ends the grader"}
@@ -30,6 +30,12 @@ def test_there_are_as_many_as_wanted_in_every_chapter():
     assert {claim.family for claim in unearned.CLAIMS} == FAMILIES
     assert len(unearned.CLAIMS) >= 60
     assert len({claim.exercise for claim in unearned.CLAIMS}) == 13
+
+
+def test_a_fifth_is_by_those_who_had_not_seen_the_checks():
+    theirs = outsiders.written()
+    assert len(theirs) >= len(unearned.CLAIMS) / 5
+    assert outsiders.EARNED.keys() <= {path.stem for path in outsiders.HERE.glob("*.json")}
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ taken from there.
 
 from course_utils.checks.framework import load_exercise
 from course_utils.checks.testing import changed_answer, given_cell_with
+from tests.attacks import outsiders
 from tests.attacks.claims import Claim
 from tests.checks.chapters import test_catastrophic_forgetting as forgetting
 from tests.checks.chapters import test_evaluation as evaluation
@@ -180,6 +181,7 @@ CLAIMS = [
         Claim("ends the grader", exercise, question, aim, silent(**dict.fromkeys(functions(exercise, question), value)), ("hub",) if exercise == HUB else ())
         for exercise, question in READERS.items() for aim, value in ODD.items()
     ),
+    *outsiders.written(),
 ]  # fmt: skip
 # fmt: on
 BY_NAME = {claim.name: claim for claim in CLAIMS}
