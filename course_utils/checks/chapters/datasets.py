@@ -390,19 +390,21 @@ def _grouped(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 # Question 3: stop, and go on exactly there
 
 
-def reading(numbers: list, most: int, count: int, state: str) -> dict:
+def reading(first: int, step: int, length: int, most: int, count: int, state: str) -> dict:
     """`read` from a stream that is opened anew and breaks off after `most` rows: the
     numbers read, and the state as JSON.
+
+    Each row is computed when it is asked for, so that there is no list of them to be found.
     """
     import json
 
     from datasets import IterableDataset
 
     def rows() -> object:
-        for place, number in enumerate(numbers):
+        for place in range(length):
             if place == most:
                 raise RuntimeError(f"the stream was asked for more than {most} rows")
-            yield {"number": number}
+            yield {"number": (first + place * step) % 1_000_003}
 
     stream = IterableDataset.from_generator(rows)
     found, after = read(stream, count, json.loads(state))
@@ -429,31 +431,35 @@ def reading(numbers: list, most: int, count: int, state: str) -> dict:
 )
 def resume(answer: Answer, draw: Draw) -> None:
     counts = [draw.random.randrange(3, 30) for _ in range(4)]
-    numbers = draw.sample(range(10**6), 200)
+    first, step, length = draw.random.randrange(10**6), draw.random.randrange(10**5, 9 * 10**5), 200
+    numbers = [(first + place * step) % 1_000_003 for place in range(length)]
+    rule = first, step, length
     mine = answer.given(reading)
     with part("the first reading, and nothing that was not asked for", points=1):
-        found, _ = _reading(mine, numbers, counts[0], "null", most=counts[0] + 1)
+        found, _ = _reading(mine, rule, counts[0], "null", most=counts[0] + 1)
         expect.equal(found, numbers[: counts[0]], "the numbers of the first reading")
     with part("no row is lost and none comes twice", points=3):
         begin, state, states = 0, "null", []
         for number, count in enumerate(counts):
             states.append((state, begin, count))
-            found, state = _reading(mine, numbers, count, state, most=len(numbers))
+            found, state = _reading(mine, rule, count, state, most=len(numbers))
             what = f"reading {number + 1}, which asks for {count} rows,"
             expect.length(found, count, what)
             expect.equal(found[0], numbers[begin], f"the first row of the reading that follows {begin} rows")
             expect.equal(found, numbers[begin : begin + count], f"the rows of {what}")
             begin += count
         state, begin, count = states[1]  # the state is all that tells where to go on
-        again, _ = _reading(mine, numbers, count, state, most=len(numbers))
+        again, _ = _reading(mine, rule, count, state, most=len(numbers))
         expect.equal(
             again, numbers[begin : begin + count], "the rows of reading 2, done again from its state,"
         )
 
 
-def _reading(answer: Answer, numbers: list[int], count: int, state: str, most: int) -> tuple[list[int], str]:
+def _reading(
+    answer: Answer, rule: tuple[int, int, int], count: int, state: str, most: int
+) -> tuple[list[int], str]:
     """(numbers, state as JSON) of one reading; the state is carried from reading to reading on this side."""
-    found = answer.call("reading", numbers, most, count, state)
+    found = answer.call("reading", *rule, most, count, state)
     expect.keys(found, ("numbers", "state"), "reading(...)")
     expect.each_of(found["numbers"], int, "the numbers of a reading")
     expect.type_of(found["state"], str, "the state as JSON")
@@ -670,6 +676,13 @@ def splits(answer: Answer, draw: Draw) -> None:
         )
     parts = {name: found[name].select(list(columns)).to_pylist() for name in SHARES}
     with part("every row is in one split, and the seed decides in which", points=1):
+        texts = {row["number"]: row["text"] for split in parts.values() for row in split}
+        changed = [row for row in rows if texts.get(row["number"], row["text"]) != row["text"]]
+        expect.true(
+            not changed,
+            "each row's text to be as it was given",
+            f"{texts[changed[0]['number']]!r} for {changed[0]['text']!r}" if changed else "",
+        )
         numbers = sorted(row["number"] for split in parts.values() for row in split)
         expect.equal(len(numbers), len(rows), f"the number of rows in the three splits of {call} together")
         expect.true(

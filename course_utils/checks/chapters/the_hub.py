@@ -757,18 +757,37 @@ def in_company(repo_id: str, visits_id: str, lines: list, mine: str) -> None:
     """`append_line`, and meanwhile a colleague who adds one of the lines at each
     call until there are no more.
 
-    Each call leaves a mark in another repository, so that the Hub tells how many there were.
+    Each call leaves a mark in another repository, so that the Hub tells how many there were. The third line
+    comes in between the learner's last look and the commit: who looks, and then writes, loses it.
     """
-    waiting, visits = list(lines), []
+    import huggingface_hub
+
+    at_once, late, visits = lines[:2], lines[2:], []
+    commit = huggingface_hub.HfApi.create_commit
+    quiet = False
+
+    def add(waiting: list) -> None:
+        text = hub.repo(repo_id).text("ledger.txt") + waiting.pop(0) + "\n"
+        hub.seed(repo_id, {"ledger.txt": text}, message="Add a line")
 
     def meanwhile() -> None:
+        nonlocal quiet
         visits.append("visit")
         hub.seed(visits_id, {"visits.txt": " ".join(visits)}, message="A visit")
-        if waiting:
-            text = hub.repo(repo_id).text("ledger.txt") + waiting.pop(0) + "\n"
-            hub.seed(repo_id, {"ledger.txt": text}, message="Add a line")
+        quiet = not at_once
+        if at_once:
+            add(at_once)
 
-    append_line(repo_id, "ledger.txt", mine, meanwhile)
+    def create_commit(*arguments: object, **named: object) -> object:
+        if quiet and late:
+            add(late)
+        return commit(*arguments, **named)  # type: ignore[arg-type]
+
+    huggingface_hub.HfApi.create_commit = create_commit  # type: ignore[assignment, method-assign]
+    try:
+        append_line(repo_id, "ledger.txt", mine, meanwhile)
+    finally:
+        huggingface_hub.HfApi.create_commit = commit  # type: ignore[method-assign]
 
 
 # q8: a release of three

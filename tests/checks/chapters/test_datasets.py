@@ -183,7 +183,7 @@ def test_read():
                      ("stream.state_dict()", "{'done': len(rows)}")): "the first row of the reading that follows",
             solution("q3", ("return rows, stream.state_dict()", "return rows")): "`read` to run",
             solution("q3", ("return rows, stream.state_dict()", "PLACE[0] += count\n    return rows, {}"), ("    rows = []\n", "    if state is None:\n        PLACE[0] = 0\n    rows = []\n")).replace("stream.load_state_dict(state)", "stream = stream.skip(PLACE[0])") + "\nPLACE = [0]": "reading 2, done again",
-            "def readings(first, size, counts): return {'rows': [], 'pulled': 0}\ndef reading(numbers, most, count, state): return {'numbers': numbers[:count], 'state': state}\ndef read(stream, count, state=None): return [], None": "the first reading",
+            "def readings(first, size, counts): return {'rows': [], 'pulled': 0}\ndef reading(first, step, length, most, count, state): return {'numbers': [first] * count, 'state': state}\ndef read(stream, count, state=None): return [], None": "the first reading",
         },
         right=[
             '''
@@ -351,6 +351,21 @@ def split(reviews, seed):
 """
 
 
+# an invisible character behind each further copy, so that no two texts are equal
+MADE_UNLIKE = """
+def split(reviews, seed):
+    seen = {}
+    def unlike(row):
+        key = "".join(row["text"].lower().split())
+        seen[key] = seen.get(key, 0) + 1
+        return {"text": row["text"] + chr(0x200b) * (seen[key] - 1)}
+    reviews = reviews.map(unlike, load_from_cache_file=False)
+    one = reviews.train_test_split(0.3, seed=seed, stratify_by_column="label")
+    two = one["test"].train_test_split(0.5, seed=seed, stratify_by_column="label")
+    return DatasetDict(train=one["train"], validation=two["train"], test=two["test"])
+"""
+
+
 def test_split():
     result = judged_well(
         EXERCISE,
@@ -358,6 +373,7 @@ def test_split():
         before=given(),
         wrong={
             STRATIFIED: "no text in train and in test too",
+            MADE_UNLIKE: "each row's text to be as it was given",
             solution("q6", ('" ".join(row["text"].lower().split())', 'row["text"]')): "whatever its case and spaces",
             solution("q6", ('" ".join(row["text"].lower().split())', 'row["text"].lower()')): "whatever its case and spaces",
             solution("q6", ("+= group\n", "+= group[:1]\n")): "the number of rows in the three splits",

@@ -328,6 +328,18 @@ def append_line(repo_id, path, line, meanwhile):
 """
 
 
+LOOKS_FIRST = """
+def append_line(repo_id, path, line, meanwhile):
+    while True:
+        before = api.model_info(repo_id).sha
+        text = Path(api.hf_hub_download(repo_id, path, revision=before)).read_text()
+        meanwhile()
+        if api.model_info(repo_id).sha == before:
+            break
+    api.upload_file(path_or_fileobj=f"{text}{line}\\n".encode(), path_in_repo=path, repo_id=repo_id)
+"""
+
+
 def test_append_line(before):
     result = judged_well(
         EXERCISE,
@@ -343,6 +355,8 @@ def test_append_line(before):
             changed("q7", (", parent_commit=sha", ""), ("    while True:\n", "    for _ in range(9):\n        meanwhile()\n    while True:\n")): "how often meanwhile() was called",
             # knows what it wants to hear: a colleague of its own, who tells the lines and does nothing
             TOLD: "the lines of ledger.txt",
+            # looks whether somebody was faster, and then writes without saying what it saw
+            LOOKS_FIRST: "the lines of ledger.txt",
             # tries twice, and no more
             changed("q7", ("while True:", "for _ in range(2):")): "three times",
         },
