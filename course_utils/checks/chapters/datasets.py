@@ -675,14 +675,15 @@ def splits(answer: Answer, draw: Draw) -> None:
             found[name], {"number": "int", "text": "string", "label": "int"}, f"{name!r} of {call}"
         )
     parts = {name: found[name].select(list(columns)).to_pylist() for name in SHARES}
+    # what leaks can't be seen where texts were changed
+    texts = {row["number"]: row["text"] for split in parts.values() for row in split}
+    changed = [row for row in rows if texts.get(row["number"], row["text"]) != row["text"]]
+    expect.true(
+        not changed,
+        "each row's text to be as it was given",
+        f"{texts[changed[0]['number']]!r} for {changed[0]['text']!r}" if changed else "",
+    )
     with part("every row is in one split, and the seed decides in which", points=1):
-        texts = {row["number"]: row["text"] for split in parts.values() for row in split}
-        changed = [row for row in rows if texts.get(row["number"], row["text"]) != row["text"]]
-        expect.true(
-            not changed,
-            "each row's text to be as it was given",
-            f"{texts[changed[0]['number']]!r} for {changed[0]['text']!r}" if changed else "",
-        )
         numbers = sorted(row["number"] for split in parts.values() for row in split)
         expect.equal(len(numbers), len(rows), f"the number of rows in the three splits of {call} together")
         expect.true(
