@@ -127,6 +127,8 @@ MEANT = {
     "what the init_weights() of older guides is called today: without it nothing can be loaded",
     r"type object '\w+' has no attribute 'update'": "components had update() until Gradio 3; today a "
     "function returns the new value itself, or gr.update(…)",
+    r"does not require grad and does not have a grad_fn": "nothing that is trained took part: were all "
+    "parameters frozen after the new ones were added, or was it computed under no_grad?",
     r"Object of type (float|int|bool)\w* is not JSON serializable": "JSON takes Python's own numbers: "
     "float(…), int(…) or .item() makes one of NumPy's",
 }

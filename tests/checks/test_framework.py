@@ -72,17 +72,50 @@ def test_each_message_says_what_was_expected_what_came_and_where_to_read():
     assert found.lesson == "lessons/x.ipynb"
 
 
-def old_fashioned(number):
-    from transformers import TrainingArguments
-
-    return TrainingArguments("nowhere", evaluation_strategy="steps")
-
-
 def test_an_old_name_is_told_its_new_one_and_where_the_table_is():
+    from transformers import TrainingArguments  # not within the time that an answer has
+
+    def old_fashioned(number):
+        return TrainingArguments("nowhere", evaluation_strategy="steps")
+
     got = report(doubles, {"f": old_fashioned}).parts[0].got
     assert "unexpected keyword argument 'evaluation_strategy'" in got
     assert "today: eval_strategy. See lessons/06_full_fine_tuning/03_train.ipynb#If you come from 2023" in got
     assert "another year" not in report(doubles, {"f": lambda n: len(n=3)}).parts[0].got
+
+
+@pytest.mark.parametrize(
+    ("message", "meant"),
+    [
+        ("'Reader' object has no attribute 'all_tied_weights_keys'", "self.post_init()"),
+        ("type object 'Textbox' has no attribute 'update'", "until Gradio 3"),
+        (
+            "element 0 of tensors does not require grad and does not have a grad_fn",
+            "were all parameters frozen",
+        ),
+        ("Object of type float32 is not JSON serializable", ".item()"),
+    ],
+)
+def test_an_error_from_inside_a_library_is_told_what_it_means(message, meant):
+    def raises(number):
+        raise RuntimeError(message)
+
+    got = report(doubles, {"f": raises}).parts[0].got
+    assert message in got and meant in got
+
+
+def test_a_crash_inside_the_checks_own_function_is_told_by_the_learners_names():
+    def doubled(number):
+        return f(number)  # noqa: F821 - the learner's
+
+    def check(answer, draw):
+        with part("it runs", points=4):
+            answer.given(doubled).call("doubled", 2)
+
+    def crashes(number):
+        raise KeyError("x")
+
+    assert report(check, {"f": crashes}).parts[0].expected == "`f` to run"
 
 
 @pytest.mark.parametrize("name", OLD_NAMES)

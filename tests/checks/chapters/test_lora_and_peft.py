@@ -281,6 +281,10 @@ def test_adapter(course, notebook):
         },
         wrong={
             "not trained": (untrained(lora), "the accuracy on 300"),
+            "a head that is left out": (
+                untrained(LoraConfig(target_modules=["query", "value"], r=4)),
+                'task_type="SEQ_CLS" adds it',
+            ),
             "PiSSA, not trained": (beginning("pissa"), "the accuracy on 300"),
             "OLoRA, not trained": (beginning("olora"), "the accuracy on 300"),
             "two adapters, not trained": ({"adapt": two_adapters}, "the accuracy on 300"),
