@@ -9,8 +9,12 @@ from course_utils.install import ROOT
 
 EXERCISES = sorted(path.name for path in (ROOT / "solutions").glob("*_*") if path.is_dir())
 # What holds a learner's work and is opened, or counted, on the check's side: a store of repositories and the
-# library that clears it, and a folder.
-MATERIALS = {"01_the_hub": {"hub", "huggingface_hub"}, "02_datasets": {"scratch"}}
+# library that clears it, and a folder; and the table of models that an answer reads, which the check fills.
+MATERIALS = {
+    "01_the_hub": {"hub", "huggingface_hub"},
+    "02_datasets": {"scratch"},
+    "11_results_and_demos": {"MODELS"},
+}
 
 
 @pytest.mark.parametrize("name", EXERCISES)

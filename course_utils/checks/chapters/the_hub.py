@@ -781,7 +781,7 @@ def in_company(repo_id: str, visits_id: str, lines: list, mine: str) -> None:
     def create_commit(*arguments: object, **named: object) -> object:
         if quiet and late:
             add(late)
-        return commit(*arguments, **named)  # type: ignore[arg-type]
+        return commit(*arguments, **named)  # type: ignore[call-overload]
 
     huggingface_hub.HfApi.create_commit = create_commit  # type: ignore[assignment, method-assign]
     try:
