@@ -25,8 +25,9 @@ from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook.nbgrader_steps import read_secret
 from tests.attacks import attacked
 from tests.attacks.attack import Attack
-from tests.attacks.attacked import HONEST, NAME, SCORES, answered, write
+from tests.attacks.attacked import HONEST, NAME, SCORES, answered
 from tests.attacks.harming import MARK
+from tests.grading.toy import write
 
 ROOT = Path(__file__).resolve().parents[2]
 HONEST_SCORE = sum(SCORES[name] for name in HONEST)

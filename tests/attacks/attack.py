@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.attacks.attacked import HONEST, MODEL, answered, write
+from tests.attacks.attacked import HONEST, MODEL, answered
+from tests.grading.toy import write
 
 HONEST_BESIDE = {name: HONEST[name] for name in ("q2", "q3")}
 RIGHT = {*HONEST.values(), MODEL}

@@ -1,12 +1,10 @@
 """A cheap exercise to attack: its checks, its solution notebook, honest answers, and hand-ins made from them."""
 
 import copy
-import json
-from pathlib import Path
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part, register
-from tests.grading.toy import cell, marks
+from tests.grading.toy import cell, marks, notebook_of
 
 NAME = "97_attacked"
 SECONDS = (
@@ -104,12 +102,7 @@ def solution_notebook(secret_comment=""):
             cell("code", f"{name}-check", f'course.check("{name}")', marks(f"{name}-check", grade=True))
         )
     cells.append(cell("markdown", "q5-answer", "Your words here.", marks("q5", grade=True, solution=True)))
-    return {
-        "cells": cells,
-        "metadata": {"kernelspec": {"display_name": "x", "language": "python", "name": "python3"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    return notebook_of(cells)
 
 
 def find(notebook, name):
@@ -125,10 +118,3 @@ def answered(released, **answers):
     for name, source in answers.items():
         find(notebook, name)["source"] = source
     return notebook
-
-
-def write(path, notebook):
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(notebook), encoding="utf-8")
-    return path

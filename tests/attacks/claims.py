@@ -114,24 +114,23 @@ def cut_down(claim):
     missing = wanted - {cell.id for cell in notebook.cells}
     assert not missing, f"{claim.exercise} has no cells {missing}"
     its_own = (claim.question, f"{claim.question}-check")
-    notebook.cells = [
-        cell
-        for cell in notebook.cells
-        if cell.id in wanted or cell.metadata.get("nbgrader", {}).get("grade_id") in its_own
-    ]
+    notebook.cells = [cell for cell in notebook.cells if cell.id in wanted or _grade_id(cell) in its_own]
     return notebook
 
 
 def up_to(notebook, check):
     """The notebook down to a check, without the checks before it."""
-    grade_ids = [cell.metadata.get("nbgrader", {}).get("grade_id", "") for cell in notebook.cells]
-    last = grade_ids.index(check)
+    last = [_grade_id(cell) for cell in notebook.cells].index(check)
     notebook.cells = [
         cell
-        for cell, grade_id in list(zip(notebook.cells, grade_ids, strict=True))[: last + 1]
-        if grade_id == check or not grade_id.endswith("-check")
+        for cell in notebook.cells[: last + 1]
+        if _grade_id(cell) == check or not _grade_id(cell).endswith("-check")
     ]
     return notebook
+
+
+def _grade_id(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
 
 
 def line_of(verdict):

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from course_utils.checks.framework import load_exercise
 from course_utils.checks.testing import ROOT, notebook_cells, solution_path
-from tests.attacks.attacked import find, write
+from tests.attacks.attacked import find
+from tests.grading.toy import write
 
 WRONG = {
     "nothing": "def {name}(*arguments, **keywords):\n    return None",

@@ -10,7 +10,8 @@ import pytest
 from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook.release import build
 from tests.attacks import attacked
-from tests.attacks.attacked import HONEST, find, solution_notebook, write
+from tests.attacks.attacked import HONEST, find, solution_notebook
+from tests.grading.toy import write
 
 pytestmark = pytest.mark.slow
 NAME = attacked.NAME

@@ -93,6 +93,11 @@ def solution_notebook():
         cell("code", "q2-check", 'course.check("q2")', marks("q2-check", grade=True)),
         cell("markdown", "q3-answer", "Your words here.", marks("q3", grade=True, solution=True)),
     ]
+    return notebook_of(cells)
+
+
+def notebook_of(cells):
+    """A notebook (a dict) of these cells."""
     return {
         "cells": cells,
         "metadata": {"kernelspec": {"display_name": "x", "language": "python", "name": "python3"}},
