@@ -62,6 +62,13 @@ QUESTIONS = (
         "import torch",
     ),
     Twisted(
+        "08_transfer_learning",
+        "q9",
+        ("q4-data", "q5-collate", "q9-given", "q9-answer"),
+        ("gone of the way", "with a colour"),
+        "import torch",
+    ),
+    Twisted(
         "10_lora_and_peft",
         "q4",
         ("q4-data", "q4-given", "q4-answer"),

@@ -80,6 +80,7 @@ def adapter(lines):
 
 ELSEWHERE = adapter("""model = get_peft_model(base, LoraConfig(**query_and_value))
 return train(model, notices, learning_rate=1e-2)""")
+UNTRAINED = "from pathlib import Path\nfrom transformers import AutoModelForSequenceClassification\ndef finish(folder, *_):\n    AutoModelForSequenceClassification.from_pretrained(course.model('distilbert'), num_labels=2).save_pretrained(folder)\n"
 STUDENT = "from transformers import AutoModelForSequenceClassification\ndef teach(texts, said):\n    return AutoModelForSequenceClassification.from_pretrained(course.model('distilbert'), num_labels=said.shape[1], n_layers=2)"
 NOT_HERE = [
     ("the model as it came", TUNING, "q6", "import copy\ndef fine_tune(model, tokenizer, examples): return copy.deepcopy(model)", (), 1),
@@ -90,6 +91,7 @@ NOT_HERE = [
     ("the twin as it came", TRANSFER, "q4", "from transformers import AutoModelForMaskedLM\nadapted = AutoModelForMaskedLM.from_pretrained(course.model('distilbert'))", (), 0),
     ("a student as it came", TRANSFER, "q5", STUDENT, (), 1),
     ("a start that knows the network", TRANSFER, "q7", "import torch\n" + transfer.ELSEWHERE, (), 1),
+    ("the twin as it came, under a wish", TRANSFER, "q9", UNTRAINED + f"    Path(folder, 'README.md').write_text({transfer.BY_HAND.format(value=0.9, low=0.88, high=0.92)!r})", (), 0),
     ("the adapted one said to be the start", TRANSFER, "q7", "def towards(start, adapted, share): return adapted\ndef reptile(start, batches, adapt, share): return adapt(start, batches[-1][-1])", (), 0),
     ("a tokenizer of other texts", PIPELINES, "q4", pipelines.IMPORTS + "elsewhere = ['ships and tides and harbours'] * 400\n" + pipelines.LEARNED_ELSEWHERE, (), 0),
     ("a tokenizer of letters", PIPELINES, "q4", pipelines.IMPORTS + pipelines.LETTERS_ONLY, (), 0),
@@ -148,8 +150,8 @@ UNREAD = [
     ("a model that reads one token", TRANSFER, "q4", SMALL.format(words=4096, labels=2, positions=1) + "adapted = DistilBertForMaskedLM(small)", ()),
     ("a student of fifty words", TRANSFER, "q5", SMALL.format(words=50, labels=8, positions=512) + "def teach(texts, said):\n    small.num_labels = said.shape[1]\n    return DistilBertForSequenceClassification(small)", (), 1),
     ("a student that reads two tokens", TRANSFER, "q5", SMALL.format(words=4096, labels=8, positions=2) + "def teach(texts, said):\n    small.num_labels = said.shape[1]\n    return DistilBertForSequenceClassification(small)", (), 1),
-    ("a card of brackets beside a model", TRANSFER, "q9", f"from pathlib import Path\nfrom transformers import AutoModelForSequenceClassification\nAutoModelForSequenceClassification.from_pretrained(course.model('distilbert'), num_labels=2).save_pretrained('deep')\nPath('deep/README.md').write_text({CARD})\nfinished = 'deep'", ()),
-    ("a folder with a deep config", TRANSFER, "q9", DEEP_FOLDER + "finished = 'deep'", ()),
+    ("a card of brackets beside a model", TRANSFER, "q9", UNTRAINED + f"    Path(folder, 'README.md').write_text({CARD})", ()),
+    ("a folder with a deep config", TRANSFER, "q9", DEEP_FOLDER + "import shutil\ndef finish(folder, *_): shutil.copytree('deep', folder, dirs_exist_ok=True)", ()),
     ("a prompt longer than the positions", LORA, "q4", adapter("return get_peft_model(base, PromptTuningConfig(task_type='SEQ_CLS', num_virtual_tokens=140))"), ()),
     ("results of brackets", RESULTS, "q1", f"def results_text(*_): return {BRACKETS}", ()),
     ("a Space of brackets", RESULTS, "q7", f"def space_files(*_): return {{'app.py': {BRACKETS}, 'requirements.txt': '', 'README.md': {CARD}}}, ''", ()),

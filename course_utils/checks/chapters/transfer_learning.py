@@ -3,8 +3,8 @@ distillation and trained starts.
 
 The exercise works with the twins whatever the profile. The models of questions 4 and 5 and the start of
 question 7 are judged here, on fresh rows and tasks, and nothing that the notebook says about them is
-believed. The folder of question 9 is rebuilt here too, and what its card says is compared with what is
-measured.
+believed. The model of question 9 is trained on reviews with colours of the draw and rebuilt here too, and
+what its card says is compared with what is measured.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any
 from course_utils import catalog
 from course_utils.batches import IGNORED
 from course_utils.checks import expect
+from course_utils.checks.colours import coloured, drawn_labels
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
+from course_utils.wire import Rows
 from course_utils.wire.answer import Answer
 
 if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    finish: Any = None
     freeze: Any = None
     reptile: Any = None
     towards: Any = None
@@ -878,12 +881,10 @@ def _two_teachers(case: dict, classes: int) -> tuple[Any, Any]:
 # q9: a finished model
 
 BASE, REVIEWS = "course/distilbert-twin", "course/saltmarsh-reviews"
-# Measured: 300 steps at 5e-4, the solution's, reach 0.72 to 0.75 on the test split and 0.75 to 0.77 on 1,000
-# fresh reviews (four seeds), so they go 0.4 to 0.5 of the way; of two runs of 150 steps at 1e-3 one stayed at
-# the commonest label, and so did one of 120 at 5e-4.
-# Trained on the test split, 300 steps have 0.83 on it and 0.73 on 2,000 fresh reviews (one run, two draws):
-# chance alone explains 0.06 there.
-FRESH_REVIEWS, GAINED = 2000, 0.25
+TRAINED_ON, TOLD, FRESH_REVIEWS = 6000, 1000, 2000
+# Measured, 400 steps at 5e-4 on four draws: 0.73 to 0.79 of the reviews without a colour, 1.00 of the
+# others. Weights that know other colours have half of these right.
+GAINED, COLOURS_KNOWN = 0.25, 0.9
 ROUNDED = 0.006  # a value given with two digits, and a row that another machine judges differently
 DEVIATIONS = 4  # by which test rows and fresh ones may differ by chance
 _ENDS = re.compile(r"\[\s*([01]?\.\d{1,6})\s*,\s*([01]?\.\d{1,6})\s*\]")
@@ -894,13 +895,13 @@ _ENDS = re.compile(r"\[\s*([01]?\.\d{1,6})\s*,\s*([01]?\.\d{1,6})\s*\]")
     title="Finish one model",
     points=5,
     difficulty=2,
-    needs=("finished",),
+    needs=("finish",),
     lesson=DISTIL + "#Finish: one task, one model, one card",
     hints=(
         "Train, measure, save, write: in this order. Which numbers of the card come out of a variable, and "
         "which did you type?",
-        "train_briefly(model, list(reviews['train']), collate, steps=300, learning_rate=5e-4), then score = "
-        "accuracy(judged(model, …), …). "
+        "train_briefly(model, train, collate, steps=400, learning_rate=5e-4), then score = "
+        "accuracy(judged(model, [row['text'] for row in test]), …). "
         "model.save_pretrained(folder) and words.save_pretrained(folder) write the files; score.value goes "
         "into EvalResult(metric_value=…), and "
         "f'{score}' into the text has n and interval.",
@@ -908,31 +909,25 @@ _ENDS = re.compile(r"\[\s*([01]?\.\d{1,6})\s*,\s*([01]?\.\d{1,6})\s*\]")
         "tags = {'weight': scales.read()}                                # measured, not remembered\n"
         "text = f'{tags['weight']:.2f} kg [{low:.2f}, {high:.2f}] n={weighings}'",
     ),
-    seconds=120,
+    seconds=300,
 )
 def finished(answer: Answer, draw: Draw) -> None:
-    from course_utils.datasets import corpora
-    from course_utils.measure.evaluation import accuracy
-
-    files, model = answer.folder("finished").files, answer.model("finished")
+    labels = drawn_labels(draw)
+    train = coloured(draw.rows("reviews", TRAINED_ON, "train"), labels, draw.random)
+    unread = coloured(draw.rows("reviews", TOLD + FRESH_REVIEWS), labels, draw.random)
+    answer.given(finish_an_office).call("finish_an_office", _columns(train), _columns(unread[:TOLD]))
+    files, model = answer.folder("finish.folder").files, answer.model("finish.folder")
     kind = f"{type(model).__name__} with {model.config.num_labels} labels"
     wanted = "DistilBertForSequenceClassification with 2 labels"
-    expect.true(kind == wanted, f"`finished` to be the folder of a {wanted}", f"a {kind}")
+    expect.true(kind == wanted, f"`finish` to leave a {wanted} in the folder", f"a {kind}")
     expect.true(
         "README.md" in files, "a card, README.md, in the folder", f"only {expect.show(sorted(files))}"
     )
-    test, fresh = corpora.frame("reviews", "test").to_list(), draw.rows("reviews", FRESH_REVIEWS)
-    told, unseen = (
-        accuracy(_labels(model, [row["text"] for row in rows]), [row["label"] for row in rows])
-        for rows in (test, fresh)
-    )
-    guess = _commonest(fresh)
-    with part("it has learned to judge reviews", points=2):
-        what = (
-            f"the share that it has gone of the way from the accuracy of the commonest label, {guess:.2f}, "
-            f"to 1 (its accuracy on fresh reviews is {unseen})"
-        )
-        expect.at_least((unseen.value - guess) / (1 - guess), GAINED, what)
+    said = _labels(model, [row["text"] for row in unread])
+    judged = [{**row, "said": label} for row, label in zip(unread, said, strict=True)]
+    told, unseen = _accuracy(judged[:TOLD]), _accuracy(judged[TOLD:])
+    with part("it has learned to judge the office's reviews", points=2):
+        _expect_learned(judged[TOLD:])
     card = _card(files["README.md"])
     with part("somebody else can take it", points=1):
         _complete(files, model, card.data)
@@ -956,6 +951,43 @@ def finished(answer: Answer, draw: Draw) -> None:
         )
     with part("and says how sure one may be", points=1):
         _sure(card.text, told)
+
+
+def finish_an_office(train: Any, test: Any) -> None:
+    """`finish` gets a folder of its own, which stays with the function as long as that is there."""
+    import tempfile
+
+    finish.shelf = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    finish.folder = finish.shelf.name
+    finish(finish.folder, train.to_list(), test.to_list())
+
+
+def _columns(rows: list[dict]) -> Rows:
+    return Rows({name: [row[name] for row in rows] for name in ("text", "label")})
+
+
+def _accuracy(judged: list[dict]) -> Any:
+    from course_utils.measure.evaluation import accuracy
+
+    return accuracy([row["said"] for row in judged], [row["label"] for row in judged])
+
+
+def _expect_learned(judged: list[dict]) -> None:
+    """Both are learned: what the words say, and what the office's colours do."""
+    plain = [row for row in judged if not row["colour"]]
+    guess, score = _commonest(plain), _accuracy(plain)
+    expect.at_least(
+        (score.value - guess) / (1 - guess),
+        GAINED,
+        f"the share that it has gone of the way from the accuracy of the commonest label, {guess:.2f}, "
+        f"to 1 (its accuracy on fresh reviews without a colour is {score})",
+    )
+    by_colour = _accuracy([row for row in judged if row["colour"]])
+    expect.at_least(
+        by_colour.value,
+        COLOURS_KNOWN,
+        f"the accuracy on {by_colour.n} fresh reviews with a colour, whose labels only `train` explains,",
+    )
 
 
 def _commonest(rows: list[dict]) -> float:

@@ -394,21 +394,25 @@ def solved(course, examples=REPLAYED):
     return namespace(before, answer.replace(REPLAYED, examples), course=course)
 
 
+def full_points(notebook, course, **draw):
+    report = judge_namespace(exercise, "q5", notebook, course=course, **draw)
+    assert report.points == report.max_points, render.report_text(report)
+
+
 @pytest.mark.slow
 def test_training_with_replay_is_paid_for_and_only_on_the_draw_that_it_was_trained_on(course):
     notebook = solved(course)
-    judged_objects_well(EXERCISE, "q5", right={"replay": notebook}, course=course)
-    pasted = notebook["specialise"].trained  # of the last draw; another maps the colours in another way
+    full_points(notebook, course)
+    pasted = notebook["specialise"].trained  # another draw maps the colours in another way
     report = judge_namespace(exercise, "q5", returning(pasted), course=course, secret=b"a third")
     assert [piece.points for piece in report.parts] == [0, 0, 0]
     assert "begin with the colour" in render.report_text(report)
 
 
 @pytest.mark.slow
-def test_another_way_of_keeping_is_paid_for_as_well(course):
+def test_another_way_of_keeping_is_paid_for_as_well_and_on_another_draw(course):
     longer = "mix(new, old, 0.4, seed=1), steps=200, learning_rate=3e-3"
-    report = judge_namespace(exercise, "q5", solved(course, longer), course=course)
-    assert report.points == report.max_points, render.report_text(report)
+    full_points(solved(course, longer), course, secret=b"another draw")
 
 
 @pytest.mark.slow

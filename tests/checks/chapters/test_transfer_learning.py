@@ -4,21 +4,21 @@ import copy
 import hashlib
 import json
 import multiprocessing
+import re
 import shutil
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from course_utils.checks.chapters import transfer_learning
 from course_utils.checks.chapters.transfer_learning import exercise
 from course_utils.checks.testing import (
-    changed_answer,
     given_cells,
     judge_source,
     judged_objects_well,
     judged_well,
     namespace,
-    run_cells,
 )
 
 EXERCISE = "08_transfer_learning"
@@ -271,9 +271,8 @@ def test_a_student(course, models):
     assert reports["not trained"].points == reports["trained elsewhere"].points == 1
 
 
-@pytest.mark.parametrize(("question", "name"), [("q4", "adapted"), ("q9", "finished")])
-def test_what_is_still_to_do(course, question, name):
-    assert judge_source(EXERCISE, question, f"{name} = None", course=course).rung == "not started"
+def test_what_is_still_to_do(course):
+    assert judge_source(EXERCISE, "q4", "adapted = None", course=course).rung == "not started"
 
 
 # q6
@@ -486,38 +485,58 @@ On 1,000 reviews it is right in {value:.2f} of the cases; 95 % interval [{low:.3
 
 
 @pytest.fixture(scope="module")
-def finished(course, tmp_path_factory):
-    """(what the notebook holds, the folder that question 9's solution leaves)"""
-    held = namespace(
+def held(course):
+    """What the notebook holds for question 9."""
+    return namespace(
         TORCH, given("q4-data"), given("q5-collate"), given("q9-given"), given("q9-answer"), course=course
     )
-    folder = tmp_path_factory.mktemp("finished")
-    held["finish"](folder)
-    return held, folder
 
 
-@pytest.fixture
-def spoilt(finished, tmp_path):
-    """A copy of the finished folder, with some files replaced (by a function of their text, or None to remove them)."""
+@pytest.fixture(scope="module")
+def finished(held, tmp_path_factory):
+    """The folder that the solution leaves for these rows; it trains once for the same."""
+    known = {}
 
-    def copied(name, **files):
-        folder = shutil.copytree(finished[1], tmp_path / name)
+    def folder(train, test):
+        key = hashlib.sha256(repr((train, test)).encode()).digest()
+        if key not in known:
+            known[key] = tmp_path_factory.mktemp("finished")
+            held["finish"](known[key], train, test)
+        return known[key]
+
+    def another(train, test):
+        """What is there for other rows."""
+        mine = folder(train, test)
+        return next(each for each in known.values() if each != mine)
+
+    folder.another = another
+    return folder
+
+
+def handing_in(folder_for, **files):
+    """A `finish` that hands in the folder for its rows, with some files replaced.
+
+    Each by a function of its text and of the rows of `test`, or None to remove it.
+    """
+
+    def finish(folder, train, test):
+        shutil.copytree(folder_for(train, test), folder, dirs_exist_ok=True)
         for file, change in files.items():
-            path = folder / file.replace("__", ".")
+            path = Path(folder) / file.replace("__", ".")
             if change is None:
                 path.unlink()
             else:
-                path.write_text(change(path.read_text()))
-        return {"finished": folder}
+                path.write_text(change(path.read_text() if path.exists() else "", test))
 
-    return copied
+    return {"finish": finish}
 
 
-def scored(held, folder):
-    """The accuracy of the folder's model on the test split."""
+def scored(held, folder, rows):
+    """The accuracy of the folder's model on these rows."""
     model = held["AutoModelForSequenceClassification"].from_pretrained(folder).eval()
-    test = held["reviews"]["test"]
-    return held["accuracy"](held["judged"](model, list(test["text"])), test["label"])
+    return held["accuracy"](
+        held["judged"](model, [row["text"] for row in rows]), [row["label"] for row in rows]
+    )
 
 
 @pytest.fixture
@@ -535,71 +554,91 @@ def labelled_once(monkeypatch):
     monkeypatch.setattr(transfer_learning, "_labels", labels)
 
 
+def stated(card):
+    """The accuracy in a card's metadata."""
+    return float(re.search(r"value: ([0-9.]+)", card)[1])
+
+
+def stating(change):
+    """A card with another number than the one that was measured."""
+    return lambda card, test: card.replace(f"value: {stated(card)}", f"value: {change(stated(card))}")
+
+
+def by_hand(card, test):
+    value = stated(card)
+    half = 1.96 * (value * (1 - value) / len(test)) ** 0.5
+    return BY_HAND.format(value=value, low=value - half, high=value + half)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("labelled_once")
-def test_a_finished_model(course, finished, spoilt, tmp_path):
-    held, folder = finished
-    score = scored(held, folder)
-    half = 1.96 * (score.value * (1 - score.value) / 1000) ** 0.5
-    by_hand = BY_HAND.format(value=score.value, low=score.value - half, high=score.value + half)
-    line = f"value: {score.value}"
-    assert line in (folder / "README.md").read_text()
-    stating = lambda name, value: spoilt(name, README__md=lambda text: text.replace(line, f"value: {value}"))  # noqa: E731
-    untouched = tmp_path / "untouched"
-    held["AutoModelForSequenceClassification"].from_pretrained(
-        course.model("distilbert"), num_labels=2
-    ).save_pretrained(untouched)
-    (untouched / "README.md").write_text(by_hand)
-    bert = tmp_path / "bert"
-    held["AutoModelForSequenceClassification"].from_pretrained(
-        course.model("bert"), num_labels=2
-    ).save_pretrained(bert)
-    train = held["reviews"]["train"].select(range(2000))
-    model = held["AutoModelForSequenceClassification"].from_pretrained(folder).eval()
-    seen = held["accuracy"](held["judged"](model, list(train["text"])), train["label"])
-    cheat = dict(held)
-    run_cells([changed_answer(EXERCISE, "q9", ('list(reviews["train"])', 'list(reviews["test"])'))], cheat)
-    learned_by_heart = tmp_path / "by heart"
-    cheat["finish"](learned_by_heart)
-    checkpoint = spoilt("checkpoint")
-    (checkpoint["finished"] / "optimizer.pt").write_bytes(b"moments")
-    reports = judged_objects_well(
+def test_a_finished_model(course, held, finished, tmp_path):
+    kind, names = held["AutoModelForSequenceClassification"], {0: "negative", 1: "positive"}
+    untouched, bert = tmp_path / "untouched", tmp_path / "bert"
+    kind.from_pretrained(course.model("distilbert"), num_labels=2, id2label=names).save_pretrained(untouched)
+    kind.from_pretrained(course.model("bert"), num_labels=2).save_pretrained(bert)
+    judged_objects_well(
         EXERCISE,
         "q9",
         course=course,
         right={
-            "the solution": {"finished": str(folder)},
-            "a card by hand": spoilt("by hand", README__md=lambda _: by_hand),
+            "the solution": handing_in(finished),
+            "a card by hand": handing_in(finished, README__md=by_hand),
         },
+    )  # on two draws, so there is a friend's folder in what follows
+
+    def told_of_the_friends(folder, train, test):
+        score = scored(held, finished.another(train, test), test)
+        card = BY_HAND.format(value=score.value, low=score.low, high=score.high)
+        handing_in(finished.another, README__md=lambda *_: card)["finish"](folder, train, test)
+
+    def changed(**files):
+        return handing_in(finished, **files)
+
+    def text_without(old, new=""):
+        return changed(README__md=lambda card, _: card.replace(old, new))
+
+    def seen(folder, train, test):
+        handing_in(
+            finished, README__md=stating(lambda _: scored(held, finished(train, test), train[:2000]).value)
+        )["finish"](folder, train, test)
+
+    reports = judged_objects_well(
+        EXERCISE,
+        "q9",
+        course=course,
         wrong={
-            "a wish": (stating("wish", 0.95), "compared with 2000 reviews that are in no split"),
-            "a little better than it was": (stating("better", round(score.value + 0.02, 3)), "measured again on all 1000 rows"),
-            "measured on training rows": (stating("training", seen.value), "measured again on all 1000 rows"),
-            "trained on the test split": ({"finished": learned_by_heart}, "compared with 2000 reviews that are in no split"),
-            "in per cent": (stating("per cent", round(100 * score.value, 1)), "as a share from 0 to 1"),
-            "a word for a number": (stating("word", "high"), "one accuracy on course/saltmarsh-reviews"),
-            "no metadata": (spoilt("bare", README__md=lambda text: text.split("---\n")[-1]), "model-index"),
-            "no interval": (spoilt("no interval", README__md=lambda text: text.replace("[", "(")), "its 95 % interval"),
-            "no n": (spoilt("no n", README__md=lambda text: text.replace("n=1000", "")), "rests on 1000 reviews"),
+            "a wish": (changed(README__md=stating(lambda _: 0.95)), "compared with 2000 reviews that are in no split"),
+            "a little better than it was": (changed(README__md=stating(lambda value: round(value + 0.02, 3))), "measured again on all 1000 rows"),
+            "measured on training rows": ({"finish": seen}, "measured again on all 1000 rows"),
+            "trained on the test split": (handing_in(lambda _, test: finished(test, test)), "compared with 2000 reviews that are in no split"),
+            "trained elsewhere": ({"finish": told_of_the_friends}, "fresh reviews with a colour"),
+            "in per cent": (changed(README__md=stating(lambda value: round(100 * value, 1))), "as a share from 0 to 1"),
+            "a word for a number": (changed(README__md=stating(lambda _: "high")), "one accuracy on course/saltmarsh-reviews"),
+            "no metadata": (changed(README__md=lambda card, _: card.split("---\n")[-1]), "model-index"),
+            "no interval": (text_without("[", "("), "its 95 % interval"),
+            "no n": (text_without("n=1000"), "rests on 1000 reviews"),
             "an interval of a smaller n": (
-                spoilt("wide", README__md=lambda text: text.replace("[", "[0.70, 0.95] or [").replace(f"{score.high:.2f}]", "0.99]")), "its 95 % interval",
+                changed(README__md=lambda card, _: re.sub(r"\[0[^]]*\]", "[0.70, 0.95] or [0.60, 0.99]", card)), "its 95 % interval",
             ),
-            "labels without names": (spoilt("nameless", config__json=nameless), "id2label"),
-            "no tokenizer": (spoilt("no tokenizer", tokenizer__json=None), "tokenizer.json"),
-            "no card": (spoilt("no card", README__md=None), "README.md"),
-            "a checkpoint": (checkpoint, "optimizer.pt"),
-            "not trained": ({"finished": untouched}, "of the way from the accuracy of the commonest label"),
-            "another model": ({"finished": bert}, "the folder of a DistilBertForSequenceClassification"),
-            "the model itself": ({"finished": 3}, "path of an existing folder"),
+            "labels without names": (changed(config__json=nameless), "id2label"),
+            "no tokenizer": (changed(tokenizer__json=None), "tokenizer.json"),
+            "no card": (changed(README__md=None), "README.md"),
+            "a checkpoint": (changed(optimizer__pt=lambda *_: "moments"), "optimizer.pt"),
+            "not trained": (handing_in(lambda *_: untouched, README__md=lambda *_: "# A model"), "of the way from the accuracy of the commonest label"),
+            "another model": (handing_in(lambda *_: bert), "a DistilBertForSequenceClassification"),
+            "nothing": ({"finish": lambda folder, train, test: None}, "config.json"),
+            "no function": ({"finish": 3}, "finish"),
         },
     )  # fmt: skip
     assert reports["a wish"].points == 4
-    assert reports["trained on the test split"].points == 4
+    assert reports["trained on the test split"].points <= 4
+    assert reports["trained elsewhere"].points <= 3  # its card is true, which is work done here
     assert reports["no tokenizer"].points == 4
-    assert reports["not trained"].points <= 2
+    assert reports["not trained"].points <= 1
     assert reports["no metadata"].points == 3
 
 
-def nameless(config):
+def nameless(config, _):
     fields = json.loads(config)
     return json.dumps({name: value for name, value in fields.items() if name not in ("id2label", "label2id")})
