@@ -550,7 +550,12 @@ def three_claims(answer: Answer, draw: Draw) -> None:
         above = [name for name in teacher if teacher[name] > guesses[name]]
         learned = [sum(one[name] - guesses[name] for name in above) for one in (student, teacher)]
         of = f"for scores {scores} and guesses {guesses}"
-        expect.close(found["learned"], learned[0] / learned[1], f'"learned" {of}', tolerance=1e-4)
+        expect.close(
+            found["learned"],
+            learned[0] / learned[1],
+            f'"learned", one mean above guessing divided by the other, {of}',
+            tolerance=1e-4,
+        )
         expect.equal(found["weakest"], weakest, f'"weakest" {of}')
 
 
@@ -561,17 +566,19 @@ def _scored_tasks(draw: Draw) -> tuple[dict[str, float], tuple[dict[str, float],
     """What guessing scores on some tasks, the scores of teacher and student, and the task of which the
     student has learned the smallest share.
 
-    On one the student falls far and on another it keeps a smaller share of what is above the guess; on two
-    the teacher itself does not beat it.
+    On one the student falls far and on another it keeps a smaller share of what is above the guess; on a
+    third even less is left, of even less; on two the teacher itself does not beat it.
     """
     pick, tenths = draw.random, lambda low, high: draw.random.randrange(10 * low, 10 * high) / 10
-    names = draw.sample(TASKS, 6)
+    names = draw.sample(TASKS, 7)
     low, high, worse, even = tenths(12, 18), tenths(54, 58), tenths(55, 60), tenths(52, 58)
+    near = tenths(50, 60)
     rows = [
         (low, tenths(78, 86), tenths(56, 60)),  # kept the least, and learned more than half
         (high, high + tenths(9, 12), high + tenths(2, 3)),  # kept nearly all, and learned a third of it
         (worse, worse - tenths(2, 4), worse + tenths(1, 3)),
         (even, even, even - tenths(1, 4)),
+        (near, near + 3, near + tenths(1, 2)),  # the least above the guess, and a third of it or more
         *((tenths(30, 50), tenths(80, 95), tenths(75, 79)) for _ in range(2)),
     ]
     order = pick.sample(range(len(rows)), len(rows))

@@ -104,6 +104,11 @@ def mix(new, old, share, seed):
     rng.shuffle(mixed)
     return mixed
 """
+ROUNDED_BY_TASK = (
+    MIX.replace("round(len", "(len")
+    .replace("while len(replay) < wanted:", "for _ in range(round(wanted / len(old))):")
+    .replace("replay[:wanted]", "replay")
+)
 WITH_NUMPY_ORDER = """
 import numpy as np
 
@@ -146,6 +151,17 @@ def test_mixing():
             IN_PROPORTION: "equally many examples of each old task",
             NO_SECOND_USE: "IndexError",
             IN_PLACE_OF_NEW: "each of the 1200 new examples once",
+            MIX.replace("round(", "int("): "rounded once for all tasks",
+            ROUNDED_BY_TASK: "rounded once for all tasks",
+            ROUNDED_BY_TASK.replace(
+                "round(wanted / len(old))", "int(wanted / len(old))"
+            ): "rounded once for all tasks",
+            MIX.replace(
+                "list(new) + replay[:wanted]", "new\n    mixed += replay[:wanted]"
+            ): "`mixed = list(new)` is a new list",
+            MIX.replace(
+                "    replay = []", "    for rows in old.values():\n        rng.shuffle(rows)\n    replay = []"
+            ): "`mixed = list(new)` is a new list",
         },
         right=[MIX, WITH_NUMPY_ORDER],
     )
@@ -166,6 +182,13 @@ def interpolate(before, after, weight):
             state[name] = after[name]
         else:
             state[name] = (before[name] + weight * (after[name] - before[name])).to(before[name].dtype)
+    return state
+"""
+WRITTEN_INTO = """
+def interpolate(before, after, weight):
+    state = before
+    for name in before:
+        state[name] = torch.lerp(before[name], after[name], weight) if before[name].is_floating_point() else after[name]
     return state
 """
 ENDS_SWAPPED = LINE.replace(
@@ -190,6 +213,10 @@ def test_interpolation():
             TYPE_LOST: "'half.weight' to stay float16",
             ONLY_WEIGHTS: "to have the key 'layer.0.bias'",
             LERP_OF_ALL: "to take whole numbers too",
+            WRITTEN_INTO: "of 'before', after `interpolate` has finished",
+            WRITTEN_INTO.replace(
+                "state = before", "state = after"
+            ): "of 'after', after `interpolate` has finished",
         },
         right=[LINE, STEP_BY_STEP],
     )
@@ -255,7 +282,8 @@ def test_the_moving_baseline(course):
     result = judged_well(
         EXERCISE,
         "q4",
-        before="import copy\nimport torch\n" + cells("q4-helpers"),
+        before="import copy\nimport torch\nfrom transformers import AutoModelForSeq2SeqLM\n"
+        + cells("q4-helpers"),
         course=course,
         wrong={
             AS_HERS: "asked once more afterwards",
@@ -267,6 +295,10 @@ def test_the_moving_baseline(course):
             LEFT_IN_EVAL: "the model that came in train mode to be left in it",
             LEFT_IN_TRAIN: "the model that came in eval mode to be left in it",
             COPY.replace(', "tuned": tuned', ""): "'tuned'",
+            COPY.replace("copy.deepcopy(model).eval()", "model"): "the losses of the model as it came",
+            COPY.replace(
+                "copy.deepcopy(model)", "AutoModelForSeq2SeqLM.from_pretrained(course.model('flan-t5'))"
+            ): "the losses of the model as it came",
         },
         right=[COPY, COPY_BEFORE, PUT_BACK],
     )

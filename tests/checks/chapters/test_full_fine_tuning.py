@@ -41,10 +41,24 @@ def test_encode(course):
             ENCODE.replace("max_length=longest_target, truncation=True", ""): "the longest row of labels",
             ENCODE.replace("text_target=rows", "add_special_tokens=False, text_target=rows"): "</s>",
             ENCODE.replace("return examples", 'return examples["input_ids"]'): "to be a dict",
-            ENCODE.replace("return examples", 'return {"input_ids": examples["input_ids"]}'): "'labels'",
+            ENCODE.replace(
+                "return examples", 'return {"input_ids": examples["input_ids"]}'
+            ): "'attention_mask'",
+            ENCODE.replace(
+                "return examples", 'return {name: examples[name] for name in ("input_ids", "attention_mask")}'
+            ): "'labels'",
             ENCODE.replace(
                 "truncation=True)", 'truncation=True, padding=True, return_tensors="pt")'
             ): "to be a list",
+            ENCODE.replace(
+                "return examples",
+                'return {**examples, "attention_mask": [[0] * len(row) for row in examples["input_ids"]]}',
+            ): "the attention_mask of a prompt",
+            ENCODE.replace("max_length=longest_prompt", "max_length=longest_target"): "input_ids, of",
+            ENCODE.replace("max_length=longest_prompt", "max_length=longest_prompt - 1"): "input_ids, of",
+            ENCODE.replace("max_length=longest_target", "max_length=longest_target - 1"): "labels, of",
+            "def encode(rows, tokenizer, longest_prompt, longest_target):\n    tokenizer.truncation_side = 'left'"
+            + ENCODE.partition("longest_target):")[2]: "input_ids, of",
         },
         right=[
             ENCODE,
@@ -92,6 +106,11 @@ def test_collate(course):
         right=[
             COLLATE.replace("CHANGE", "labels[labels == tokenizer.pad_token_id] = -100"),
             "def collate(examples, tokenizer): return DataCollatorForSeq2Seq(tokenizer)(examples)",
+            """
+def collate(examples, tokenizer):
+    batch = DataCollatorForSeq2Seq(tokenizer)(examples)
+    return dict(batch) | {"attention_mask": batch["input_ids"] != tokenizer.pad_token_id}
+""",
             '''
 def collate(examples, tokenizer):
     def padded(rows, filler):
@@ -116,7 +135,7 @@ def plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
     return {"effective_batch": batch_size * accumulation * devices, "steps": steps, "warmup_steps": warmup}
 
 def learning_rate(step, peak, steps, warmup_steps):
-    return peak * min(step / warmup_steps, (steps - step) / (steps - warmup_steps))
+    return peak * min(step / warmup_steps if warmup_steps else 1, (steps - step) / (steps - warmup_steps))
 """
 
 
@@ -133,7 +152,9 @@ def test_plan(course):
             PLAN.replace('"effective_batch": batch_size *', '"effective_batch": 1 *'): "effective_batch",
             PLAN.replace("math.ceil(warmup_share * steps)", "int(warmup_share * steps)"): "warmup_steps",
             PLAN.replace("(steps - step) / (steps - warmup_steps)", "1"): "learning_rate(",
-            PLAN.replace("min(step / warmup_steps, ", "min(1, "): "learning_rate(",
+            PLAN.replace("step / warmup_steps if warmup_steps else 1, ", "1, "): "learning_rate(",
+            PLAN.replace(" if warmup_steps else 1", ""): "division by zero",
+            PLAN.replace("if warmup_steps else 1", "if warmup_steps else 0"): "without a warm-up",
             PLAN.replace("return {", "return [").replace("warmup}", "warmup]").replace('": ', '", '): "a dict",
         },
         right=[
@@ -148,7 +169,7 @@ def plan(rows, batch_size, accumulation, devices, epochs, warmup_share):
     return dict(steps=steps, warmup_steps=math.ceil(steps * warmup_share), effective_batch=accumulation * batch_size * devices)
 
 def learning_rate(step, peak, steps, warmup_steps):
-    if step <= warmup_steps:
+    if step < warmup_steps:
         return step / warmup_steps * peak
     return (1 - (step - warmup_steps) / (steps - warmup_steps)) * peak
 ''',
@@ -179,6 +200,19 @@ def test_the_plan_is_the_trainers_own(course, tmp_path):
         assert plan == (batch_size * accumulation, steps, arguments.get_warmup_steps(steps))
 
 
+BY_HAND = """
+def add_tokens(model, tokenizer, tokens):
+    tokenizer.add_tokens(tokens)
+    def grown(weight):
+        return torch.cat([weight.detach(), torch.zeros(len(tokens), weight.shape[1])])
+    table, head = grown(model.shared.weight), grown(model.lm_head.weight)
+    model.config.tie_word_embeddings = False
+    model.config.vocab_size = len(tokenizer)
+    model.set_input_embeddings(torch.nn.Embedding.from_pretrained(table, freeze=False))
+    model.lm_head = torch.nn.Linear(*head.shape[::-1], bias=False)
+    model.lm_head.weight = torch.nn.Parameter(head)
+    return model
+"""
 ADD = """
 def add_tokens(model, tokenizer, tokens):
     model.config.tie_word_embeddings = False
@@ -199,11 +233,15 @@ def test_add_tokens(course):
             ADD.replace("model.resize_token_embeddings(len(tokenizer))", "model.tie_weights()"): "grown by two rows",
             ADD.replace("tokenizer.add_tokens(tokens)", ""): "the ids of",
             ADD.replace("add_tokens(tokens)\n", "add_tokens(tokens[:1])\n"): "the ids of",
-            ADD.replace("return model", "return tokenizer"): "Transformers",
+            ADD.replace("return model", "return tokenizer"): "has to return the model, and returned T5Tokenizer",
+            ADD.replace("    return model\n", ""): "has to return the model, and returned NoneType",
+            BY_HAND.replace("    model.config.vocab_size = len(tokenizer)\n", ""): "model.config.vocab_size says",
+            ADD.replace("len(tokenizer))", "len(tokenizer), pad_to_multiple_of=64)"): "grown by two rows",
             ADD.replace("return model", "model.tie_weights()\n    model.lm_head = torch.nn.Linear(128, len(tokenizer), bias=False)\n    return model"): "the logits of the old tokens",
         },
         right=[
             ADD.replace("add_tokens(tokens)\n", "add_tokens(tokens, special_tokens=True)\n"),
+            BY_HAND,
             '''
 def add_tokens(model, tokenizer, tokens):
     head = model.lm_head.weight.detach().clone()
@@ -431,6 +469,13 @@ def test_compare(course):
             COMPARE.replace("new.n", "10"): "'n'",
             COMPARE.replace('"low": gain.low, ', ""): "'low'",
             COMPARE.replace('"before": old.value', '"before": old'): "'before'",
+            **{
+                COMPARE.replace("return {", f"half = {width} * (gain.high - gain.low) / 2\n    return {{")
+                .replace("gain.low", "gain.value - half", 1).replace('"high": gain.high', '"high": gain.value + half')
+                .replace("(gain.high - gain.value - half)", "(gain.high - gain.low)")
+                .replace('"low": gain.low', '"low": gain.value - half'): "(95 %, of the paired differences)"
+                for width in (0.61, 0.82, 1.31)  # 1.2, 1.6 and 2.6 standard errors
+            },
         },
         right=[
             COMPARE,
