@@ -140,13 +140,15 @@ def line_of(name: str, found: dict) -> str:
 def main(argv: list[str] | None = None) -> int:
     """The `course bench twists` command."""
     parser = argparse.ArgumentParser(prog="course bench twists", description=__doc__.split("\n\n")[0])
-    parser.add_argument("questions", nargs="*", metavar="QUESTION", help="such as 07 (all that have a twist)")
+    parser.add_argument(
+        "questions", nargs="*", metavar="QUESTION", help="such as 07 or '08 q9' (all that have a twist)"
+    )
     parser.add_argument("--draws", type=int, default=20, metavar="N", help="of each question (20)")
     parser.add_argument("--save", action="store_true", help=f"keep the summaries in {RESULT.name}")
     options = parser.parse_args(argv)
     kept = run_files.read(RESULT) if RESULT.exists() else {}
     for twisted in QUESTIONS:
-        if options.questions and twisted.exercise[:2] not in options.questions:
+        if options.questions and not twisted.name.startswith(tuple(options.questions)):
             continue
         runs = []
         for run in honest_runs(twisted, options.draws):
