@@ -397,7 +397,8 @@ LEARNING_RATE = 0.1  # of the one SGD step; any size would do, as the step is di
         "have divided?",
         "T5 takes num_items_in_batch and ignores it. Either say so (model.accepts_loss_kwargs = False), "
         "which leaves a mean of means, or give the Trainer compute_loss_func=, which is told how many "
-        "tokens the whole batch has.",
+        "tokens the whole batch has (and gets the labels apart: outputs.loss is None there, so use "
+        "outputs.logits).",
         "Mean height of two classes of 10 and 30 pupils: not (mean_a + mean_b) / 2, but\n"
         "(sum(heights_a) + sum(heights_b)) / 40\n"
         "so each class must know of the 40.",
@@ -437,7 +438,7 @@ def make_trainer(answer: Answer, draw: Draw) -> None:
         expect.true(
             error <= 0.01,
             "8 batches of 2 to give the gradient of 1 batch of 16, each token weighing the same (within 1 %)",
-            f"a difference of {error:.1%}: a mean of means, perhaps?",
+            f"a difference of {error:.1%}" + (": a mean of means, perhaps?" if 0.5 <= factor <= 2 else ""),
         )
 
 
