@@ -889,7 +889,7 @@ def _two_teachers(case: dict, classes: int) -> tuple[Any, Any]:
 
 BASE, REVIEWS = "course/distilbert-twin", "course/saltmarsh-reviews"
 TRAINED_ON, TOLD, FRESH_REVIEWS = 6000, 1000, 2000
-# 400 steps at 5e-4 are too few on one draw of ten: 0.59 of the reviews without a colour, which are learned last.
+# 400 steps at 5e-4 are too few on one draw of nine: 0.59 of the reviews without a colour, learned last.
 # `course bench twists` has what 600 reach. Weights that know other colours have half of these right.
 GAINED, COLOURS_KNOWN = 0.25, 0.9
 ROUNDED = 0.006  # a value given with two digits, and a row that another machine judges differently
