@@ -31,6 +31,7 @@ EARNED = {
     "06_full_fine_tuning_1": (1, A_PART),
     "06_full_fine_tuning_2": (1, A_PART),
     "07_catastrophic_forgetting_3": (1, A_PART),
+    "08_transfer_learning_2": (1, A_PART),
     "09_multi_task_1": (5, RIGHT_VALUES),
     "09_multi_task_3": (2, A_PART),
     "09_multi_task_4": (1, BY_CHANCE),
