@@ -48,13 +48,14 @@ def read(path: Path) -> dict:
 
 
 def pooled(scores: Iterable[Score]) -> Score:
-    """One score for the runs of several seeds: their mean, from the lowest end of
-    their intervals to the highest.
+    """One score for the runs of several seeds on the same rows: their mean, with the range from the lowest
+    end of their intervals to the highest.
 
-    So it covers both what the rows and what the seeds leave open; n counts the rows of all runs.
+    The range covers what the rows and what these seeds leave open, and is no 95 % interval of the mean. A row
+    that several runs were asked about is one row, so n is the number of rows of one run.
 
     Raises:
-        ValueError: if there is no score.
+        ValueError: if there is no score, or their runs were asked about different numbers of rows.
     """
     scores = list(scores)
     if not scores:
@@ -62,10 +63,13 @@ def pooled(scores: Iterable[Score]) -> Score:
             "No score to pool: is the run among those that `course bench peft --saved` or `course bench "
             "transfer --saved` lists?"
         )
+    rows = {score.n for score in scores}
+    if len(rows) > 1:
+        raise ValueError(f"These runs were asked about {sorted(rows)} rows: pool those with the same rows.")
     mean = sum(score.value for score in scores) / len(scores)
     return Score(
         mean,
         min(score.low for score in scores),
         max(score.high for score in scores),
-        sum(score.n for score in scores),
+        *rows,
     )

@@ -8,9 +8,11 @@ from course_utils.measure.scores import Score
 
 def test_pooled_covers_every_seed():
     found = run_files.pooled([Score(0.2, 0.1, 0.3, 10), Score(0.4, 0.35, 0.5, 10)])
-    assert (found.value, found.low, found.high, found.n) == (pytest.approx(0.3), 0.1, 0.5, 20)
+    assert (found.value, found.low, found.high, found.n) == (pytest.approx(0.3), 0.1, 0.5, 10)
     with pytest.raises(ValueError, match="No score"):
         run_files.pooled([])
+    with pytest.raises(ValueError, match="the same rows"):
+        run_files.pooled([Score(0.2, 0.1, 0.3, 10), Score(0.4, 0.35, 0.5, 20)])
 
 
 def test_what_is_written_is_read(tmp_path):
