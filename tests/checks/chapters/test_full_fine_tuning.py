@@ -422,9 +422,9 @@ def solved(course):
 @pytest.mark.slow
 def test_the_solutions_training_gets_full_points_and_only_on_the_draw_that_it_was_trained_on(course):
     notebook = solved(course)
-    reports = judged_objects_well(EXERCISE, "q6", right={"the solution": notebook}, course=course)
-    assert reports["the solution"].points == 6
-    pasted = notebook["fine_tune"].trained  # of the last draw; another maps the colours in another way
+    report = judge_namespace(full_fine_tuning.exercise, "q6", notebook, course=course)
+    assert report.points == 6  # on twenty draws: `course bench twists`
+    pasted = notebook["fine_tune"].trained  # another draw maps the colours in another way
     report = judge_namespace(
         full_fine_tuning.exercise,
         "q6",
