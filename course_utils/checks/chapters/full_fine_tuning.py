@@ -175,6 +175,7 @@ def collate(answer: Answer, draw: Draw) -> None:
     prompts = [tokenizer(instructions.prompt("summary", row))["input_ids"] for row in rows]
     # topics and summaries by turns: the shortest labels must be padded a lot
     targets = [row["summary"] if number % 2 else row["topic"] for number, row in enumerate(rows)]
+    targets[0] = draw.random.choice(("bill", "repair"))  # a token and the end mark
     labels = [tokenizer(text_target=target)["input_ids"] for target in targets]
     examples = [{"input_ids": mine, "labels": theirs} for mine, theirs in zip(prompts, labels, strict=True)]
     batch = answer.call("collate", examples, Asset("flan-t5", "tokenizer"))
