@@ -964,9 +964,9 @@ def finish_an_office(train: Any, test: Any) -> None:
     """`finish` gets a folder of its own, which stays with the function as long as that is there."""
     import tempfile
 
-    finish.shelf = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-    finish.folder = finish.shelf.name
-    finish(finish.folder, train.to_list(), test.to_list())
+    shelf = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    finish(shelf.name, train.to_list(), test.to_list())
+    finish.shelf, finish.folder = shelf, shelf.name
 
 
 def _columns(rows: list[dict]) -> Rows:
