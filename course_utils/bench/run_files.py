@@ -71,5 +71,5 @@ def pooled(scores: Iterable[Score]) -> Score:
         mean,
         min(score.low for score in scores),
         max(score.high for score in scores),
-        *rows,
+        rows.pop(),
     )
