@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from course_utils.checks import colours
 from course_utils.checks.chapters import transfer_learning
 from course_utils.checks.chapters.transfer_learning import exercise
 from course_utils.checks.testing import (
@@ -29,6 +30,10 @@ TORCH = "import torch"
 def test_the_card():
     assert 20 <= exercise.points <= 30
     assert len([question for question in exercise.questions.values() if not question.manual]) == 9
+
+
+def test_the_notebook_colours_as_many_reviews_as_the_check():
+    assert f"chance.random() < {colours.COLOURED} " in given("q9-given")
 
 
 # q1
