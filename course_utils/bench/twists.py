@@ -64,7 +64,7 @@ QUESTIONS = (
     Twisted(
         "08_transfer_learning",
         "q9",
-        ("q4-data", "q5-collate", "q9-given", "q9-answer"),
+        ("q4-data", "q5-collate", "q9-given", "q9-reviews", "q9-answer"),
         ("gone of the way", "with a colour"),
         "import torch",
     ),
