@@ -27,9 +27,9 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import nbformat.v4
-from IPython.core.inputtransformer2 import TransformerManager
 
 from course_utils import closure
+from course_utils.cells import as_python
 
 PACKAGE = "course_utils"
 COMPARED = "NBVAL_CHECK_OUTPUT"
@@ -118,7 +118,7 @@ def code_cells(notebook: dict) -> list[dict]:
 
 def program(notebook: dict) -> str:
     """All code of a notebook as one Python program; magics become the calls that IPython makes of them."""
-    return "\n".join(TransformerManager().transform_cell(cell["source"]) for cell in code_cells(notebook))
+    return "\n".join(as_python(cell["source"]) for cell in code_cells(notebook))
 
 
 def own_part(notebook: dict) -> list:

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "course_utils"
 FLOORS = [
     {
         "batches",
+        "cells",
         "closure",
         "discovery",
         "files",

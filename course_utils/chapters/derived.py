@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from course_utils.bench import phenomena
-from course_utils.chapters import model_cards, tables
+from course_utils.chapters import first_cell, model_cards, tables
 from course_utils.chapters.chapter import TRACKS, ChapterError, chapters
 from course_utils.install import ROOT
 from course_utils.models.registry import MODELS
@@ -36,6 +36,19 @@ def index_page(root: Path) -> str:
     notebook, known = json.loads(_read(root, INDEX)), chapters(root)
     for name, made in (("hours", tables.together(known)), ("chapters", tables.index(known))):
         _put_into_a_cell(notebook, name, made)
+    return _with_first_cell(INDEX, notebook)
+
+
+def notebook(name: str, root: Path) -> str:
+    """A lesson or a solution: how its first code cell begins is the same in all."""
+    return _with_first_cell(name, json.loads(_read(root, name)))
+
+
+def _with_first_cell(name: str, notebook: dict) -> str:
+    try:
+        first_cell.begin(notebook)
+    except first_cell.FirstCellError as error:
+        raise DerivedError(f"{name}: {error}") from None
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -67,13 +80,21 @@ def model_card(name: str, root: Path) -> str:
     return model_cards.card(name)
 
 
-#: derived file, from the root of the workbook -> the function that makes its text, given that root
+#: derived file, from the root of the workbook -> the function that makes its text, given that root;
+#: notebooks come besides (`derived_files`)
 DERIVED: dict[str, Callable[[Path], str]] = {
     INDEX: index_page,
     GUIDE: teachers_guide,
     README: readme,
     **{f"course_utils/models/assets/{name}/README.md": partial(model_card, name) for name in MODELS},
 }
+
+
+def derived_files(root: Path) -> dict[str, Callable[[Path], str]]:
+    """`DERIVED`, and every notebook that people write: of those only the first cell's beginning is made."""
+    found = [path for place in ("lessons", "solutions") for path in sorted(root.glob(f"{place}/*/*.ipynb"))]
+    names = [path.relative_to(root).as_posix() for path in found]
+    return DERIVED | {name: partial(notebook, name) for name in names}
 
 
 def _marked(name: str) -> re.Pattern[str]:
@@ -110,7 +131,7 @@ def outdated(root: Path = ROOT) -> dict[str, tuple[str, str]]:
     be made; only those that differ.
     """
     found = {}
-    for file, make in DERIVED.items():
+    for file, make in derived_files(root).items():
         kept = (root / file).read_text(encoding="utf-8") if (root / file).exists() else ""
         made = make(root)
         if made != kept:
@@ -123,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="course chapters",
         description="Write what is made from chapter.toml, notebooks, cards and measurements.",
-        epilog="Made are: " + ", ".join(DERIVED),
+        epilog=f"Made are: {', '.join(DERIVED)}, and how the first code cell of each notebook begins.",
     )
     parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if a file differs")
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
@@ -140,7 +161,8 @@ def _write(root: Path) -> int:
     for file, (_, made) in changed.items():
         (root / file).write_text(made, encoding="utf-8", newline="\n")
         print(f"wrote {file}")
-    print(f"{len(DERIVED) - len(changed)} of {len(DERIVED)} derived files were up to date")
+    count = len(derived_files(root))
+    print(f"{count - len(changed)} of {count} derived files were up to date")
     return 0
 
 
@@ -151,7 +173,7 @@ def _check(root: Path) -> int:
     if changed:
         print(f"\n{', '.join(changed)}: not what is made now; run `course chapters` and commit the result.")
         return 1
-    print(f"{len(DERIVED)} derived files are up to date")
+    print(f"{len(derived_files(root))} derived files are up to date")
     return 0
 
 

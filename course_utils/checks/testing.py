@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from course_utils.cells import as_python
 from course_utils.checks import render
 from course_utils.checks.framework import PUBLIC_SECRET, Exercise, Paths, load_exercise, seed_key
 from course_utils.checks.report import Report, Rung
@@ -83,7 +84,7 @@ def run_cells(sources: list[str], made: dict) -> None:
     """Execute cells in one namespace, quietly; `NotImplementedError` is let pass, as a notebook does."""
     for number, source in enumerate(sources):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(NotImplementedError):
-            exec(compile(source, f"<cell {number}>", "exec"), made)
+            exec(compile(as_python(source), f"<cell {number}>", "exec"), made)
 
 
 def judge_namespace(

@@ -25,6 +25,7 @@ from course_utils.checks.framework import Exercise
 from course_utils.grading.run import executor, journal
 from course_utils.grading.run.executor import Clocks, Graded, Unstarted
 from course_utils.grading.run.journal import Stamp
+from course_utils.grading.run.placing import statements
 from course_utils.grading.run.reading import NeedsAPerson, Ungradable, instead_of, read_submission
 from course_utils.grading.run.warm import STACK, Nursery, SandboxError
 from course_utils.grading.sandbox.confine import Caps, die_with_parent
@@ -158,12 +159,12 @@ def imports_of(notebook: NotebookNode) -> tuple[str, ...]:
         if cell.cell_type != "code" or "nbgrader" in cell.metadata:
             continue
         with contextlib.suppress(SyntaxError):
-            lines += [ast.unparse(node) for node in ast.parse(cell.source).body if _imports(node)]
+            lines += [ast.unparse(node) for node in statements(cell.source) if _imports(node)]
     roots = {line.split()[1].split(".")[0].rstrip(",") for line in lines}
-    return (*(STACK if roots - _LIGHT else ()), *lines)
+    return (*(STACK if roots - _LIGHT else ()), *dict.fromkeys(lines))
 
 
-def _imports(node: ast.stmt) -> bool:
+def _imports(node: ast.AST) -> bool:
     return isinstance(node, (ast.Import, ast.ImportFrom))
 
 

@@ -21,6 +21,7 @@ from itertools import pairwise
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from course_utils.cells import as_python
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.grading.run.defused import defused
 from course_utils.grading.run.reading import Cell, NeedsAPerson, conflict_in
@@ -209,7 +210,7 @@ def names_made(source: str) -> frozenset[str]:
     """The names that a released cell makes for those below it."""
     found: set[str] = set()
     with contextlib.suppress(SyntaxError):
-        for node in _statements([ast.parse(source)]):
+        for node in statements(source):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 found.add(node.name)
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -223,13 +224,19 @@ def names_made(source: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _statements(body: list[ast.AST]) -> Iterator[ast.AST]:
-    """Statements that are run at once: those inside try, if, for and with too, not those of functions."""
+def statements(source: str) -> Iterator[ast.AST]:
+    """A cell's statements that are run at once: those inside try, if, for and with too, not those of
+    functions. Raises `SyntaxError`.
+    """
+    return _at_once([ast.parse(as_python(source))])
+
+
+def _at_once(body: list[ast.AST]) -> Iterator[ast.AST]:
     for node in body:
         yield node
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             for name in ("body", "handlers", "orelse", "finalbody"):
-                yield from _statements(getattr(node, name, []))
+                yield from _at_once(getattr(node, name, []))
 
 
 def makes_one(source: str, names: Iterable[str]) -> bool:

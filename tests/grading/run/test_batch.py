@@ -125,6 +125,10 @@ def test_what_is_imported_beforehand_comes_from_cells_that_learners_cannot_chang
     setup = next(cell for cell in notebook.cells if cell.id == "setup")
     setup.source = "import torch, os\nfrom transformers import (\n    AutoModel,\n)\n1 + 1"
     assert imports_of(notebook) == (*STACK, "import torch, os", "from transformers import AutoModel")
+    setup.source = (
+        "try:\n    import re\nexcept ImportError:\n    %pip install re\n    import re\n\nimport torch"
+    )
+    assert imports_of(notebook) == (*STACK, "import re", "import torch")
     answer = next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution"))
     answer.source = "import evil"
     assert "import evil" not in imports_of(notebook)

@@ -4,6 +4,8 @@ import copy
 
 import pytest
 
+from course_utils.chapters import first_cell
+from course_utils.checks.framework import load_exercise
 from course_utils.grading.run import executor
 from course_utils.grading.run.executor import Clocks
 from course_utils.grading.run.placing import names_made, place
@@ -274,3 +276,23 @@ def test_hostile_numbers_of_cells_are_placed_soon(released_path):
     many = [toy.cell("code", "q1-answer", f"x{number} = 1") for number in range(20_000)]
     steps = place(executor.read_released(released_path), cells_of(many))
     assert sum(step.added for step in steps) <= 500
+
+
+def test_names_of_a_cell_with_a_magic_are_found():
+    source = "try:\n    import re\nexcept ImportError:\n    %pip install re\n    import re\n\na = 1"
+    assert names_made(source) == {"re", "a"}
+
+
+def test_a_first_cell_as_it_was_once_is_run_as_the_learner_has_it(root):
+    """Who began before the first cell installed the course hands in another one than is released now."""
+    path = root / "exercises" / "04_evaluation" / "04_evaluation.ipynb"
+    now = executor.read_released(path)
+    handed_in = copy.deepcopy(now)
+    first = handed_in.cells[where(handed_in, "setup")]
+    first.source = first.source.replace(first_cell.BEGINNING, first_cell.IMPORT)
+    steps = place(now, cells_of(handed_in.cells), load_exercise("04_evaluation"))
+    (step,) = [step for step in steps if step.cell.id == "setup"]
+    assert first.source.startswith(first_cell.IMPORT)
+    assert (step.cell.source, step.given) == (first.source, now.cells[where(now, "setup")].source)
+    assert step.makes == {"setup", "course"}
+    assert not [step for step in steps if step.added]
