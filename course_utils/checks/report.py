@@ -183,9 +183,13 @@ def _explained(error: Exception, needs: Sequence[str]) -> tuple[Rung, str, str]:
     if isinstance(error, wire.TimedOut):
         return Rung.TOO_SLOW, f"{_asked(error.path, needs)} to finish in time", f"it {error.message}"
     if isinstance(error, wire.Uncomputable):
-        return Rung.WRONG_VALUE, f"the model from `{error.path}` to read what it is asked", error.message
+        return (
+            Rung.WRONG_VALUE,
+            f"the model from {_asked(error.path, needs)} to read what it is asked",
+            error.message,
+        )
     if isinstance(error, MemoryError):
         return Rung.WRONG_VALUE, READABLE, "reading it needs more memory than there is"
     if isinstance(error, RecursionError):
         return Rung.WRONG_VALUE, READABLE, "it is nested too deep to be read"
-    return Rung.WRONG_TYPE, f"plain data from `{getattr(error, 'path', '')}`", str(error)
+    return Rung.WRONG_TYPE, f"plain data from {_asked(getattr(error, 'path', ''), needs)}", str(error)

@@ -172,6 +172,10 @@ class Answer:
         """
         return self._plain(self._ask(path, (arguments, keywords), "value"))
 
+    def left(self, name: str, /, *arguments: object) -> list:
+        """These arguments as they are when the learner's function `name` has been called with them."""
+        return self.given(call_and_look).call("call_and_look", name, list(arguments))
+
     def model(self, path: str) -> Any:
         """The model at `path`, rebuilt here from its config and weights: float32, CPU, eval mode.
 
@@ -242,6 +246,12 @@ class Answer:
         if type(value) is not kind:
             raise NotPlainData(path, f"the reply holds a {type(value).__name__}, not a {kind.__name__}")
         return value
+
+
+def call_and_look(name: str, arguments: list) -> list:
+    """For `Answer.left`: runs beside the learner's names."""
+    globals()[name](*arguments)
+    return arguments
 
 
 def _guarded(model: Any, path: str) -> Any:

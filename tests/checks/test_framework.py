@@ -331,3 +331,14 @@ def test_what_a_learner_sends_is_readable_in_a_message():
     ):
         assert "\x1b" not in text
         text.encode()
+
+
+def test_what_is_no_plain_data_is_told_by_the_learners_name():
+    def twice(x):
+        return f(x)  # noqa: F821 - the learner's
+
+    def check(answer, draw):
+        answer.given(twice).call("twice", 1)
+
+    report = exercise_with(check).find("q1").run(LocalTransport({"f": lambda x: object()}, None))
+    assert "plain data from `f`" in report.parts[0].expected

@@ -182,3 +182,11 @@ def test_weights_stay_tensors():
     module = torch.nn.Module()
     module.register_buffer("steps", torch.tensor(3))
     assert answer(net=module).weights("net")["steps"].shape == ()
+
+
+def test_what_a_call_leaves_of_its_arguments():
+    def grown(numbers, by):
+        numbers.append(by)
+
+    assert answer(f=grown).left("f", [1], 2) == [[1, 2], 2]
+    assert answer(f=lambda numbers: [*numbers, 2]).left("f", [1]) == [[1]]

@@ -193,10 +193,11 @@ def mixing(answer: Answer, draw: Draw) -> None:
             f"the same mix from {call} each time",
             "another one on the second call",
         )
-        came = {"new": new[:40], "old": {task: examples[:9] for task, examples in old.items()}}
-        left = answer.given(after_mixing).call("after_mixing", came["new"], came["old"], share, seed)
+        came = [new[:40], {task: examples[:9] for task, examples in old.items()}]
         expect.equal(
-            left, came, "the lists that went into `mix`, afterwards (`mixed = list(new)` is a new list),"
+            answer.left("mix", *came, share, seed)[:2],
+            came,
+            "the lists that went into `mix`, afterwards (`mixed = list(new)` is a new list),",
         )
         expect.true(
             answer.call("mix", new, old, share, seed + 1) != mixed,
@@ -215,12 +216,6 @@ def _few(draw: Draw) -> Iterator[tuple[list[str], dict[str, list[str]], float, i
         names = draw.sample(("sentiment", "questions", "entities", "translation"), tasks)
         old = {task: [f"{task} {number}" for number in range(5)] for task in names}
         yield new, old, share, round(count * share / (1 - share))
-
-
-def after_mixing(new: list, old: dict, share: float, seed: int) -> dict:
-    """The lists that went into `mix`, when it has finished."""
-    mix(new, old, share, seed)  # type: ignore[name-defined]  # noqa: F821 - the learner's
-    return {"new": new, "old": old}
 
 
 def _expect_share(mixed: Sequence[str], new: Sequence[str], share: float, call: str) -> None:
@@ -301,19 +296,13 @@ def interpolation(answer: Answer, draw: Draw) -> None:
                 f"{key!r} of {call}",
                 tolerance=1e-5,
             )
-        left = answer.given(after_interpolating).call("after_interpolating", before, after, weight)
-        for name, state in (("before", before), ("after", after)):
+        left = answer.left("interpolate", before, after, weight)
+        for name, state, found in zip(("before", "after"), (before, after), left, strict=False):
             for key, tensor in state.items():
                 what = f"{key!r} of {name!r}, after `interpolate` has finished,"
-                expect.all_close(left[name][key], tensor, what, tolerance=1e-6)
+                expect.all_close(found[key], tensor, what, tolerance=1e-6)
     with part("whole numbers and types are kept", points=1):
         _expect_kinds(answer, draw, weight)
-
-
-def after_interpolating(before: dict, after: dict, weight: float) -> dict:
-    """The state dicts that went into `interpolate`, when it has finished."""
-    interpolate(before, after, weight)  # type: ignore[name-defined]  # noqa: F821 - the learner's
-    return {"before": before, "after": after}
 
 
 def _state(draw: Draw) -> dict[str, torch.Tensor]:
