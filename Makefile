@@ -30,7 +30,7 @@ help: ## these lines
 # two workers with one torch thread each do more than one worker with two
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests.run -n 2
 
-.PHONY: test test-quick test-all notebooks lint constraints
+.PHONY: test test-quick test-all notebooks site lint constraints
 
 test: install ## install the same, then run the tests that a change must pass (two cores: under 40 minutes)
 	$(TESTS) -m "not exhaustive"
@@ -43,6 +43,9 @@ test-all: install ## all tests: with every notebook, and the long forms of attac
 
 notebooks: ## run the notebooks that changed, two at a time, and record those that pass in tests/notebooks.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -v tests/test_notebooks.py -k runs_from_top --notebooks changed --record
+
+site: install ## the workbook as pages to read, in build/site
+	$(BIN)/course site
 
 lint: ## what Ruff says of the code and the notebooks, and mypy of the types
 	@$(BIN)/python -c "import ruff, mypy" 2>/dev/null || { echo "Ruff and mypy are tools of development:" \

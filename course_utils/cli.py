@@ -53,6 +53,7 @@ VERBS = {
         "course_utils.apps.leaderboard:main",
         "evaluate a class's models on fresh rows, with intervals",
     ),
+    "site": ("course_utils.site.build:main", "the workbook as pages to read, in build/site"),
     "hub": ("course_utils.hub.command:main", "keep a local Hugging Face Hub running"),
     "build models": (
         "course_utils.models.pretrain:main",

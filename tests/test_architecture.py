@@ -37,7 +37,7 @@ FLOORS = [
     {"course"},
     {"checks"},
     {"grading"},
-    {"apps", "bench", "chapters", "cli", "doctor", "lab", "rehearse"},
+    {"apps", "bench", "chapters", "cli", "doctor", "lab", "rehearse", "site"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -1,0 +1,72 @@
+"""Every link of the built site holds, nothing is loaded from elsewhere; and the check of that sees planted faults."""
+
+import pytest
+
+from course_utils.site import links
+from tests.site import built
+
+ELSEWHERE = ("https://www.sphinx-doc.org/", "https://pradyunsg.me", "https://github.com/pradyunsg/furo")
+ABOUT_NOTEBOOKS = (
+    f"https://github.com/{built.ORIGIN.name}/",
+    "https://colab.research.google.com/github/",
+    "https://www.kaggle.com/kernels/welcome?src=",
+)
+
+
+def test_every_link_holds_and_nothing_is_loaded(site):
+    assert len(site.pages) > 15
+    assert site.problems() == []
+
+
+def test_links_to_elsewhere_are_those_that_are_known(site):
+    unknown = {
+        address: where
+        for address, where in site.external.items()
+        if address not in ELSEWHERE and not address.startswith(ABOUT_NOTEBOOKS)
+    }
+    assert unknown == {}
+    assert any(address.startswith(ABOUT_NOTEBOOKS[1]) for address in site.external)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_every_link_of_the_whole_site_holds(whole_site):
+    assert whole_site.problems() == []
+    assert set(whole_site.external) <= set(ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("body", "trouble"),
+    [
+        ('<a href="b.html">b</a>', ""),
+        ('<a href="b.html#there">b</a>', ""),
+        ('<a href="#top"></a><p id="top">', ""),
+        ('<a href="https://example.org/">x</a>', ""),
+        ('<img src="data:image/png;base64,AAAA">', ""),
+        ('<a href="gone.html">x</a>', "no such file"),
+        ('<a href="b.html#gone">x</a>', "no such section"),
+        ('<a href="#gone">x</a>', "no such section"),
+        ('<a href="../outside.html">x</a>', "outside the site"),
+        ('<img src="gone.png">', "no such file"),
+        ('<img src="https://example.org/x.png">', "loads https://example.org/x.png"),
+        ('<img srcset="b.html 1x, //example.org/y.png 2x">', "loads //example.org/y.png"),
+        ('<script src="https://example.org/x.js"></script>', "loads https://example.org/x.js"),
+        ('<link rel="stylesheet" href="https://example.org/x.css">', "loads https://example.org/x.css"),
+        ('<p style="background: url(https://example.org/z.png)">', "loads https://example.org/z.png"),
+        ("<style>@import 'https://example.org/x.css';</style>", "loads https://example.org/x.css"),
+    ],
+)
+def test_a_planted_fault_is_seen(tmp_path, body, trouble):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (tmp_path / "outside.html").touch()
+    (folder / "a.html").write_text(f"<html><body>{body}</body></html>")
+    (folder / "b.html").write_text('<html><body><p id="there"></p></body></html>')
+    problems = links.look_at(folder).problems()
+    assert len(problems) == bool(trouble)
+    assert all(trouble in each and each.startswith("a.html") for each in problems)
+
+
+def test_a_style_sheet_that_loads_is_seen(tmp_path):
+    (tmp_path / "a.css").write_text("p { background: url('https://example.org/x.png') }")
+    assert links.look_at(tmp_path).problems() == ["a.css loads https://example.org/x.png"]
