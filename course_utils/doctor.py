@@ -12,13 +12,14 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from course_utils import session
-from course_utils.catalog.paths import ASSETS, cache_folder
+from course_utils import network, places, session, surroundings
+from course_utils.catalog.paths import ASSETS
 from course_utils.install import ROOT, normalised, read_constraints
 
 NEEDED_PYTHON = (3, 11)
@@ -139,7 +140,8 @@ def check_memory() -> Check:
 
 
 def check_disk() -> Check:
-    folder = next(each for each in (cache_folder(), *cache_folder().parents) if each.exists())
+    cache = surroundings.place("COURSE_CACHE") or Path(tempfile.gettempdir())
+    folder = next(each for each in (cache, *cache.parents) if each.exists())
     free = {place: shutil.disk_usage(place).free for place in {folder, ROOT}}
     tightest = min(free, key=free.__getitem__)
     return graded(
@@ -152,18 +154,63 @@ def check_disk() -> Check:
     )
 
 
-def check_network(reachable: bool | None = None) -> Check:
-    host, port = session.hub_address()
-    if session.network_reachable(host, port) if reachable is None else reachable:
-        return Check("network", "ok", f"{host} answers")
+def check_folders() -> Check:
+    """The folders that lessons write to, tried by writing."""
+    wrong = [
+        name
+        for name in ("COURSE_CACHE", "COURSE_DATA")
+        if os.environ.get(name) and not surroundings.can_write(surroundings.place(name))
+    ]
+    if wrong:
+        given = ", ".join(f"{name}={os.environ[name]}" for name in wrong)
+        return Check(
+            "folders", "fail", f"can't be written to: {given}", f"set {' and '.join(wrong)} to other folders"
+        )
+    if moved := surroundings.moved_places():
+        unusable = [str(surroundings.place(name) or "~") for name in surroundings.PLACES if name in moved]
+        unusable += [os.environ.get(name, name) for name in surroundings.WRITTEN_IN_HF_HOME if name in moved]
+        return Check(
+            "folders",
+            "warn",
+            f"can't be written to: {', '.join(unusable)}",
+            f"setup() takes {surroundings.spare_folder(moved)} instead; to keep things elsewhere, set "
+            f"{', '.join(moved)} to folders that you may write to",
+        )
+    return Check(
+        "folders",
+        "ok",
+        f"caches in {surroundings.place('COURSE_CACHE')}, Hugging Face's in {surroundings.place('HF_HOME')}",
+    )
+
+
+def check_variables() -> Check:
+    """What the user's shell says of proxies and certificates."""
+    wrong = surroundings.unusable_proxies() | surroundings.stale_certificates()
+    if wrong:
+        said = "; ".join(f"{name} {why}" for name, why in wrong.items())
+        return Check("variables", "warn", said, f"mend it, or: unset {' '.join(wrong)}")
+    proxies = [name for name in surroundings.PROXIES if os.environ.get(name) or os.environ.get(name.lower())]
+    through = f"{', '.join(proxies)} set; this machine's own addresses go past" if proxies else "no proxy"
+    return Check("variables", "ok", through)
+
+
+def check_place() -> Check:
+    place = places.find()
+    return Check("place", "ok", f"{place.name}: {place.difference}")
+
+
+def check_network(trouble: str | None = None) -> Check:
+    trouble = network.hub_trouble() if trouble is None else trouble
+    if not trouble:
+        return Check("network", "ok", f"{network.hub_host()} answers")
     if os.environ.get("COURSE_PROFILE", "").lower() == "hub":
         return Check(
             "network",
             "fail",
-            f"{host} does not answer, and COURSE_PROFILE=hub",
-            "unset COURSE_PROFILE to work offline",
+            f"{trouble}, and COURSE_PROFILE=hub",
+            "set COURSE_PROFILE=offline (or unset it) to work offline",
         )
-    return Check("network", "ok", f"{host} does not answer; nothing here needs it")
+    return Check("network", "ok", f"{trouble}; nothing here needs it")
 
 
 def check_profile() -> Check:
@@ -265,8 +312,8 @@ def check_jupyter() -> Check:
 
 
 CHECKS = (
-    check_python, check_versions, check_device, check_memory, check_disk, check_network, check_profile,
-    check_models, check_sandbox, check_jupyter,
+    check_place, check_python, check_versions, check_device, check_memory, check_disk, check_folders,
+    check_variables, check_network, check_profile, check_models, check_sandbox, check_jupyter,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
+from course_utils import surroundings
 from course_utils.install import ROOT
 from course_utils.workplace import FIRST_PAGE, workplace
 
@@ -53,6 +54,22 @@ def prepare_environment(environment: MutableMapping[str, str] = os.environ, teac
     environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(ours + ([others] if others else []))
 
 
+def find_places(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Let JupyterLab keep its settings and its kernels' addresses where a home can't be written to."""
+    from jupyter_core import paths
+
+    needed = {
+        "JUPYTER_CONFIG_DIR": paths.jupyter_config_dir,
+        "JUPYTER_DATA_DIR": paths.jupyter_data_dir,
+        "JUPYTER_RUNTIME_DIR": paths.jupyter_runtime_dir,
+    }
+    moved = [name for name, folder in needed.items() if not surroundings.can_write(Path(folder()))]
+    if moved:
+        spare = surroundings.spare_folder(moved)
+        environment.update({name: str(spare / name.lower()) for name in moved})
+        print(f"JupyterLab's own files go to {spare}, because the home can't be written to.", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course lab", description=__doc__)
     parser.add_argument(
@@ -66,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not (root / options.page).exists():
         print(f"There is no {options.page} in {root}.", file=sys.stderr)
         return 1
+    find_places()
     prepare_environment(teacher=options.teacher)
     from jupyterlab.labapp import LabApp
 

@@ -38,6 +38,7 @@ class Pinned:
         Raises:
             ConnectionError: if they are neither on this machine nor to be had; the message says what to do.
         """
+        import httpx2
         import huggingface_hub
         from huggingface_hub.errors import LocalEntryNotFoundError
         from tqdm import tqdm
@@ -60,8 +61,9 @@ class Pinned:
             # tqdm_class: setup() turns the libraries' bars off, but a download of
             # minutes must be seen to move
             return Path(find(tqdm_class=tqdm))
-        except LocalEntryNotFoundError as error:
+        except (LocalEntryNotFoundError, httpx2.TransportError) as error:
             raise ConnectionError(
                 f"{self.name!r} ({self.hub_id} at {self.revision[:12]}, {self.megabytes} MB) is not on this "
-                "machine and the Hub can't be reached. Go on without a network by setup(profile='offline')."
+                "machine and the Hub can't be reached. Go on without a network: set COURSE_PROFILE=offline, "
+                "or write setup(profile='offline')."
             ) from error

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import sys
-import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+
+from course_utils import network, surroundings
 
 PROFILES = ("offline", "hub")
 DEVICES = ("cpu", "cuda", "mps")
-PROBE_SECONDS = 1.5
 MOST_OFFLINE_THREADS = 4  # the offline models are small: more threads would mostly wait for each other
 LARGEST_SEED = 2**32 - 1  # NumPy takes no larger one
 
@@ -40,9 +38,15 @@ OTHERS_BUSINESS = (
 )
 NO_NETWORK = {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"}
 
-_set_by_course: set[str] = (
-    set()
-)  # so that a second setup() does not mistake our own settings for the learner's
+WITHOUT_A_NETWORK = (
+    "The network or the Hub failed this cell. To go on without them, write %env COURSE_PROFILE=offline above "
+    "setup() and run the notebook from the top; or set COURSE_PROFILE=offline before you open the workbook."
+)
+
+# So that a second setup() does not mistake our own settings for the learner's, and finds theirs.
+_set_by_course: set[str] = set()
+_put_aside: dict[str, str] = {}
+_told = {"profile": "offline"}  # what the notebook's last setup() chose
 
 
 @dataclass(frozen=True)
@@ -93,27 +97,31 @@ class Session:
     device: Choice
     threads: int
     seed: int
+    notes: tuple[str, ...] = ()  # what was put right for this process, a line each
 
     @property
     def budget(self) -> Budget:
         return budget(self.profile.value, self.device.value)
 
     def __str__(self) -> str:
-        return (
-            f"profile {self.profile.value}, because {self.profile.reason}\n"
-            f"device {self.device.value}, because {self.device.reason}\n"
-            f"seed {self.seed}, {self.threads} CPU thread{'s' if self.threads > 1 else ''}"
+        lines = (
+            f"profile {self.profile.value}, because {self.profile.reason}",
+            f"device {self.device.value}, because {self.device.reason}",
+            f"seed {self.seed}, {self.threads} CPU thread{'s' if self.threads > 1 else ''}",
         )
+        return "\n".join(lines + self.notes)
 
 
 def begin(profile: str | None = None, device: str | None = None, seed: int = 0) -> Session:
     """Choose profile and device, silence the libraries, set threads and seeds; returns a `Session`."""
     check_seed(seed)
     _forget_own_settings()
+    notes = clear_the_way()  # before the libraries are imported, where that is still possible
     where = choose_profile(profile)
-    quiet(where.value)  # before the libraries are imported, where that is still possible
-    session = Session(where, choose_device(device), set_threads(where.value), seed)
+    quiet(where.value)
+    session = Session(where, choose_device(device), set_threads(where.value), seed, notes)
     seed_everything(seed)
+    _advise_where_the_network_fails(where.value)
     return session
 
 
@@ -138,38 +146,9 @@ def choose_profile(requested: str | None = None) -> Choice:
         return Choice("offline", "the variable CI is set")
     if _is_on("HF_HUB_OFFLINE"):
         return Choice("offline", "the variable HF_HUB_OFFLINE is set")
-    host, port = hub_address()
-    if network_reachable(host, port):
-        return Choice("hub", f"{host} answers")
-    return Choice("offline", f"{host} does not answer")
-
-
-def network_reachable(host: str, port: int, seconds: float | None = None) -> bool:
-    """Whether a TCP connection opens within `seconds` (PROBE_SECONDS), name look-up included.
-
-    The look-up has no time-out of its own, so it runs in a thread that is left behind when it takes too long.
-    """
-    seconds = PROBE_SECONDS if seconds is None else seconds
-    answered = threading.Event()
-
-    def connect() -> None:
-        try:
-            socket.create_connection((host, port), timeout=seconds).close()
-        except Exception:  # whatever stops us, a firewall or a blocked socket, means "not reachable"
-            return
-        answered.set()
-
-    probe = threading.Thread(target=connect, daemon=True)
-    probe.start()
-    probe.join(seconds)
-    return answered.is_set()
-
-
-def hub_address() -> tuple[str, int]:
-    """(host, port) of what a download would connect to first: the proxy where there is one, else the Hub."""
-    proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
-    address = urlsplit(proxy or os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-    return address.hostname or "huggingface.co", address.port or (80 if address.scheme == "http" else 443)
+    tell_imported_libraries()  # what an earlier setup() said of the profile does not hold now
+    trouble = network.hub_trouble()
+    return Choice("offline", trouble) if trouble else Choice("hub", f"{network.hub_host()} answers")
 
 
 # Device
@@ -229,16 +208,25 @@ def set_threads(profile: str) -> int:
     """
     import torch
 
-    asked = os.environ.get("COURSE_THREADS") or os.environ.get("OMP_NUM_THREADS")
-    if asked:
-        if not asked.isdigit() or int(asked) < 1:
-            raise ValueError(f"COURSE_THREADS or OMP_NUM_THREADS is {asked!r}: give a whole number from 1.")
-        threads = int(asked)
+    asked = os.environ.get("COURSE_THREADS", "").strip()
+    if asked and not (asked.isdecimal() and int(asked)):
+        raise ValueError(f"COURSE_THREADS is {asked!r}: give a whole number from 1.")
+    if threads := int(asked or _openmp_threads()):
+        pass
     else:
         threads = usable_cpus()
         threads = min(threads, MOST_OFFLINE_THREADS) if profile == "offline" else threads
     torch.set_num_threads(threads)
     return threads
+
+
+def _openmp_threads() -> int:
+    """What OMP_NUM_THREADS says for the outermost level ("4,2" is 4); 0 where it says nothing that counts.
+
+    The variable is OpenMP's, and often somebody else's: whatever is wrong with it is no matter of ours.
+    """
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isascii() and first.isdecimal() else 0
 
 
 def usable_cpus() -> int:
@@ -271,14 +259,18 @@ def check_seed(seed: object) -> None:
 def quiet(profile: str) -> None:
     """Silence progress bars, warnings and telemetry, and, offline, every look-up on the Hub.
 
+    Offline, a proxy that no client here can use is put aside: it would only stop their import.
+
     The libraries read most of these variables once, at import. So the variables are set for what is
     imported later, and what is imported already is told directly. A variable that the learner has set stays
     as it is.
     """
     for name, value in (QUIET | NO_NETWORK if profile == "offline" else QUIET).items():
         if name not in os.environ:
-            os.environ[name] = value
-            _set_by_course.add(name)
+            _set(name, value)
+    if profile == "offline":
+        for name in surroundings.unusable_proxies():
+            _put_away(name)
     for message in OTHERS_BUSINESS:
         warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     tell_imported_libraries()
@@ -288,6 +280,26 @@ def _forget_own_settings() -> None:
     for name in _set_by_course:
         os.environ.pop(name, None)
     _set_by_course.clear()
+    for name, value in _put_aside.items():
+        os.environ.setdefault(name, value)
+    _put_aside.clear()
+
+
+def _set(name: str, value: str) -> None:
+    """Set a variable for this session; what it was before comes back with the next setup()."""
+    if name in os.environ and name not in _set_by_course:
+        _put_aside[name] = os.environ[name]
+    os.environ[name] = value
+    _set_by_course.add(name)
+
+
+def put_aside() -> tuple[str, ...]:
+    """The variables of the user's shell that this process goes without."""
+    return tuple(_put_aside.keys() - os.environ.keys())
+
+
+def _put_away(name: str) -> None:
+    _put_aside[name] = os.environ.pop(name)
 
 
 def tell_imported_libraries() -> None:
@@ -307,10 +319,51 @@ def tell_imported_libraries() -> None:
     if evaluate := loaded.get("evaluate"):
         evaluate.config.HF_EVALUATE_OFFLINE = _is_on("HF_EVALUATE_OFFLINE")
     if transformers := loaded.get("transformers"):
-        if os.environ["TRANSFORMERS_VERBOSITY"] == "error":
+        if os.environ.get("TRANSFORMERS_VERBOSITY") == "error":
             transformers.logging.set_verbosity_error()
         if _is_on("HF_HUB_DISABLE_PROGRESS_BARS"):
             transformers.logging.disable_progress_bar()
+
+
+# The user's shell: what in it would break what needs no network
+
+
+def clear_the_way() -> tuple[str, ...]:
+    """Find writable places, keep this machine's own addresses off proxies, put stale certificates aside.
+
+    Returns a line for each thing that a learner should know of. Raises OSError where nothing is writable.
+    """
+    notes = []
+    if moved := surroundings.moved_places():
+        spare = surroundings.spare_folder(moved)
+        notes.append(
+            f"caches in {spare}, because their usual place can't be written to; to choose another, "
+            f"set {', '.join(moved)}"
+        )
+        for name, part in moved.items():
+            _set(name, str(spare / part))
+    for name, value in surroundings.past_proxies().items():
+        _set(name, value)
+    for name, why in surroundings.stale_certificates().items():
+        notes.append(f"without {name}, which {why}")
+        _put_away(name)
+    return tuple(notes)
+
+
+# When the network fails later
+
+
+def _advise_where_the_network_fails(profile: str) -> None:
+    """In a notebook of the hub profile a cell that the network fails ends with what to do."""
+    _told["profile"] = profile
+    loaded: Any = sys.modules.get("IPython")
+    if shell := loaded and loaded.get_ipython():
+        shell.events.register("post_run_cell", _advise)  # once, however often this is called
+
+
+def _advise(result: Any) -> None:
+    if _told["profile"] == "hub" and network.network_failed(result.error_in_exec):
+        print(WITHOUT_A_NETWORK, file=sys.stderr)
 
 
 # Reading the environment

@@ -79,6 +79,7 @@ class State:
     def __init__(self):
         self.environment = dict(os.environ)
         self.set_by_course = set(session._set_by_course)
+        self.put_aside = dict(session._put_aside)
         self.folder = os.getcwd()
 
     def put_back(self):
@@ -90,6 +91,8 @@ class State:
                 os.environ[name] = value
         session._set_by_course.clear()
         session._set_by_course.update(self.set_by_course)
+        session._put_aside.clear()
+        session._put_aside.update(self.put_aside)
         session.tell_imported_libraries()
         os.chdir(self.folder)
 

@@ -20,9 +20,11 @@ FLOORS = [
         "discovery",
         "files",
         "install",
+        "network",
         "pinned",
         "sanitise",
         "session",
+        "surroundings",
         "terminal",
         "text",
         "wire",
@@ -37,7 +39,7 @@ FLOORS = [
     {"course"},
     {"checks"},
     {"grading"},
-    {"apps", "bench", "chapters", "cli", "doctor", "lab", "rehearse", "site"},
+    {"apps", "bench", "chapters", "cli", "doctor", "lab", "places", "rehearse", "site"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 

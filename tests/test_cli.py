@@ -1,7 +1,9 @@
 """The `course` command finds its verbs, loads nothing early, and explains what it does not understand."""
 
+import os
 import subprocess
 import sys
+import types
 from importlib import import_module
 
 import pytest
@@ -71,3 +73,17 @@ def test_help_loads_no_verb():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name for name in result.stderr.split() if name.startswith("course_utils")}
     assert loaded == {"course_utils", "course_utils.cli"}
+
+
+def test_a_command_finds_its_places_first_and_says_so(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "file" / "hf"))
+    seen = []
+    module = types.SimpleNamespace(main=lambda arguments: seen.append(os.environ["HF_HOME"]) or 0)
+    monkeypatch.setattr(cli, "import_module", lambda name: module)
+    assert cli.main(["progress"]) == 0
+    assert "set HF_HOME" in capsys.readouterr().err
+    assert seen[0] != str(tmp_path / "file" / "hf")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "file" / "hf"))
+    assert cli.main(["doctor"]) == 0
+    assert seen[1] == str(tmp_path / "file" / "hf"), "the doctor looks at the machine as it is"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from course_utils import doctor
+from course_utils import doctor, places, surroundings
 from course_utils.doctor import Check
 from course_utils.grading.run.warm import SandboxError
 
@@ -15,7 +15,8 @@ def test_the_report_has_a_line_for_every_check(capsys):
     code = doctor.main(["--json"])
     rows = json.loads(capsys.readouterr().out)
     names = [row["name"] for row in rows]
-    assert {"python", "versions", "device", "memory", "disk", "network", "profile", "sandbox"} <= set(names)
+    wanted = {"place", "python", "versions", "device", "memory", "disk", "folders", "variables", "network"}
+    assert wanted | {"profile", "sandbox"} <= set(names)
     assert all(row.keys() == {"name", "status", "detail", "advice"} for row in rows)
     assert all(row["status"] in {"ok", "warn", "fail"} and row["detail"] for row in rows)
     assert all(row["advice"] for row in rows if row["status"] != "ok"), "a complaint comes with advice"
@@ -25,7 +26,7 @@ def test_the_report_has_a_line_for_every_check(capsys):
 def test_this_environment_is_sound():
     """The tests' own environment; memory and disk are the machine's business."""
     status = {check.name: check.status for check in doctor.examine()}
-    sound = ("python", "versions", "device", "network", "profile", "models", "jupyter")
+    sound = ("python", "versions", "device", "folders", "network", "profile", "models", "jupyter")
     assert {name: status[name] for name in sound} == dict.fromkeys(sound, "ok")
 
 
@@ -83,10 +84,83 @@ def test_small_amounts_are_graded(amount, status):
 
 
 def test_no_network_is_fine_unless_the_hub_was_asked_for(monkeypatch):
-    assert doctor.check_network(reachable=False).status == "ok"
+    check = doctor.check_network(trouble="the proxy says no")
+    assert check.status == "ok" and "the proxy says no" in check.detail
     monkeypatch.setenv("COURSE_PROFILE", "hub")
-    assert doctor.check_network(reachable=False).status == "fail"
-    assert doctor.check_network(reachable=True).status == "ok"
+    check = doctor.check_network(trouble="the proxy says no")
+    assert check.status == "fail" and "COURSE_PROFILE=offline" in check.advice
+    assert doctor.check_network(trouble="").status == "ok"
+
+
+def test_an_unusable_hf_home_is_found_with_what_to_do(monkeypatch, tmp_path):
+    assert doctor.check_folders().status == "ok"
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "file" / "hf"))
+    check = doctor.check_folders()
+    assert check.status == "warn"
+    assert str(tmp_path / "file" / "hf") in check.detail and "HF_HOME" in check.advice
+
+
+@pytest.mark.parametrize("name", ["COURSE_CACHE", "COURSE_DATA"])
+def test_a_folder_of_ours_that_can_not_be_used_fails(monkeypatch, tmp_path, name):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(name, str(tmp_path / "file" / "x"))
+    check = doctor.check_folders()
+    assert check.status == "fail" and name in check.detail and name in check.advice
+
+
+def test_a_home_that_nobody_knows_stops_no_check(monkeypatch):
+    for name in ("HOME", "COURSE_CACHE", "COURSE_DATA", "HF_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(surroundings, "place", lambda name, environment=None: None)
+    assert doctor.check_disk().name == "disk" and doctor.check_folders().status == "warn"
+
+
+def test_what_the_shell_says_of_proxies_and_certificates_is_looked_at(monkeypatch, tmp_path):
+    for name in surroundings.PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    assert doctor.check_variables().detail == "no proxy"
+    monkeypatch.setenv("http_proxy", "http://proxy.example:1")
+    assert "HTTP_PROXY" in doctor.check_variables().detail
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    monkeypatch.setenv("ALL_PROXY", "socks://x:1")
+    check = doctor.check_variables()
+    assert check.status == "warn" and "gone.pem" in check.detail
+    assert "unset ALL_PROXY SSL_CERT_FILE" in check.advice
+
+
+@pytest.mark.parametrize(
+    ("variables", "files", "name"),
+    [
+        ({}, {}, "a machine of its own"),
+        ({"COLAB_RELEASE_TAG": "release-colab_20260101"}, {".dockerenv": ""}, "Google Colab"),
+        ({"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, {".dockerenv": ""}, "Kaggle"),
+        ({"JUPYTERHUB_API_TOKEN": "x", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, {}, "JupyterHub"),
+        ({"WSL_DISTRO_NAME": "Debian"}, {}, "WSL"),
+        ({}, {"proc/sys/kernel/osrelease": "5.15.1-microsoft-standard-WSL2"}, "WSL"),
+        ({}, {"proc/sys/kernel/osrelease": "6.1.0-38-amd64"}, "a machine of its own"),
+        ({}, {".dockerenv": ""}, "a container"),
+        ({}, {"run/.containerenv": ""}, "a container"),
+        ({"container": "podman"}, {}, "a container"),
+        ({"WSL_DISTRO_NAME": "Debian"}, {".dockerenv": ""}, "a container"),
+    ],
+)
+def test_a_place_is_told_by_its_signs_with_what_is_different(tmp_path, variables, files, name):
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    found = places.find(variables, tmp_path)
+    assert found.name.startswith(name)
+    assert (found == places.ORDINARY) == (name == "a machine of its own")
+
+
+def test_the_report_begins_with_the_place(monkeypatch):
+    monkeypatch.setattr(places, "find", lambda: places.COLAB)
+    check = doctor.check_place()
+    assert doctor.CHECKS[0] is doctor.check_place
+    assert check.status == "ok" and "Google Colab" in check.detail and "Drive" in check.detail
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,16 @@ def test_only_the_teachers_lab_has_nbgraders_buttons_and_menu(teacher, disabled,
     )
     assert "@jupyter/nbgrader" in [each["name"] for each in told["federated_extensions"]]
     assert [each for each in told["disabledExtensions"] if "nbgrader" in each] == disabled
+
+
+def test_where_the_home_can_not_be_written_to_jupyters_own_files_go_elsewhere(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    environment = {}
+    lab.find_places(environment)
+    assert environment == {} and not capsys.readouterr().out
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "file" / "runtime"))
+    lab.find_places(environment)
+    assert environment.keys() == {"JUPYTER_RUNTIME_DIR"}
+    assert "can't be written to" in capsys.readouterr().out

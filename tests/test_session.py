@@ -3,11 +3,8 @@
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
-import threading
-import time
 import types
 import warnings
 
@@ -15,7 +12,7 @@ import numpy
 import pytest
 import torch
 
-from course_utils import session
+from course_utils import network, session
 
 VARIABLES = ("COURSE_PROFILE", "COURSE_DEVICE", "COURSE_THREADS", "OMP_NUM_THREADS", "CI", "HF_HUB_OFFLINE")
 
@@ -26,13 +23,14 @@ def bare_environment(monkeypatch):
     for name in (*VARIABLES, "HF_ENDPOINT", "HTTPS_PROXY", "https_proxy", *session.NO_NETWORK):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(session, "_set_by_course", set())
+    monkeypatch.setattr(session, "_put_aside", {})
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
 
 
-def network(monkeypatch, reachable):
-    monkeypatch.setattr(session, "network_reachable", lambda host, port: reachable)
+def hub(monkeypatch, reachable):
+    monkeypatch.setattr(network, "hub_trouble", lambda: "" if reachable else "huggingface.co does not answer")
 
 
 def python(code, **environment):
@@ -49,8 +47,8 @@ def python(code, **environment):
 
 
 @pytest.mark.parametrize(("reachable", "profile"), [(True, "hub"), (False, "offline")])
-def test_profile_follows_the_network(monkeypatch, reachable, profile):
-    network(monkeypatch, reachable)
+def test_profile_follows_the_hub(monkeypatch, reachable, profile):
+    hub(monkeypatch, reachable)
     choice = session.choose_profile()
     assert choice.value == profile
     assert "huggingface.co" in choice.reason
@@ -58,7 +56,7 @@ def test_profile_follows_the_network(monkeypatch, reachable, profile):
 
 @pytest.mark.parametrize("variable", ["CI", "HF_HUB_OFFLINE"])
 def test_profile_is_offline_by_variable_without_a_probe(monkeypatch, variable):
-    monkeypatch.setattr(session, "network_reachable", lambda host, port: pytest.fail("probed"))
+    monkeypatch.setattr(network, "hub_trouble", lambda: pytest.fail("probed"))
     monkeypatch.setenv(variable, "true")
     choice = session.choose_profile()
     assert choice.value == "offline"
@@ -66,7 +64,7 @@ def test_profile_is_offline_by_variable_without_a_probe(monkeypatch, variable):
 
 
 def test_ci_switched_off_does_not_decide(monkeypatch):
-    network(monkeypatch, True)
+    hub(monkeypatch, True)
     monkeypatch.setenv("CI", "false")
     assert session.choose_profile().value == "hub"
 
@@ -86,38 +84,6 @@ def test_unknown_profile_is_refused_with_its_origin_and_the_choices(monkeypatch)
     monkeypatch.setenv("COURSE_PROFILE", "local")
     with pytest.raises(ValueError, match=r"'local' is no profile .*COURSE_PROFILE"):
         session.choose_profile()
-
-
-def test_probe_finds_an_open_port_and_misses_a_closed_one():
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    assert session.network_reachable("127.0.0.1", port, seconds=120)
-    listener.close()
-    assert not session.network_reachable("127.0.0.1", port)
-
-
-def test_probe_is_bounded_when_the_name_look_up_hangs(monkeypatch):
-    released = threading.Event()
-    monkeypatch.setattr(socket, "create_connection", lambda *args, **kwargs: released.wait(60))
-    begun = time.monotonic()
-    assert not session.network_reachable("huggingface.co", 443, seconds=0.2)
-    assert time.monotonic() - begun < 30  # it did not wait for the look-up; the bound is for a busy machine
-    released.set()
-
-
-@pytest.mark.parametrize(
-    ("variables", "address"),
-    [
-        ({}, ("huggingface.co", 443)),
-        ({"HF_ENDPOINT": "http://127.0.0.1:8090"}, ("127.0.0.1", 8090)),
-        ({"HF_ENDPOINT": "http://mirror.example"}, ("mirror.example", 80)),
-        ({"HTTPS_PROXY": "http://proxy.example:3128"}, ("proxy.example", 3128)),
-    ],
-)
-def test_probe_knocks_where_a_download_would(monkeypatch, variables, address):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert session.hub_address() == address
 
 
 # Device
@@ -223,7 +189,27 @@ def test_threads_are_what_the_learner_says_else_what_the_machine_has(monkeypatch
     assert session.set_threads("hub") == torch.get_num_threads() == 1
 
 
-@pytest.mark.parametrize("threads", ["0", "many", "-2"])
+@pytest.mark.parametrize(
+    ("openmp", "threads"),
+    [
+        ("4,2", 4),
+        (" 4", 4),
+        ("3 , 1", 3),
+        ("many", 16),
+        ("", 16),
+        ("0", 16),
+        ("-2", 16),
+        (",", 16),
+        ("²", 16),
+    ],
+)
+def test_openmps_variable_is_read_as_openmp_reads_it_and_never_stops_a_notebook(monkeypatch, openmp, threads):
+    monkeypatch.setattr(session, "usable_cpus", lambda: 16)
+    monkeypatch.setenv("OMP_NUM_THREADS", openmp)
+    assert session.set_threads("hub") == torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("threads", ["0", "many", "-2", "4,2"])
 def test_a_wrong_number_of_threads_is_refused(monkeypatch, threads):
     monkeypatch.setenv("COURSE_THREADS", threads)
     with pytest.raises(ValueError, match="whole number from 1"):
@@ -234,10 +220,10 @@ def test_a_wrong_number_of_threads_is_refused(monkeypatch, threads):
 
 
 def test_a_second_setup_does_not_take_our_own_settings_for_the_learners(monkeypatch):
-    network(monkeypatch, False)
+    hub(monkeypatch, False)
     assert session.begin(device="cpu").profile.reason == "huggingface.co does not answer"
     assert os.environ["HF_HUB_OFFLINE"] == "1"
-    network(monkeypatch, True)
+    hub(monkeypatch, True)
     assert session.begin(device="cpu").profile.value == "hub"
     assert "HF_HUB_OFFLINE" not in os.environ
 
@@ -292,6 +278,39 @@ def test_quiet_works_before_and_after_the_libraries_are_imported(order, profile)
         "datasets bars": False,
         "verbosity": 40,
     }
+
+
+# The user's shell
+
+
+def test_what_is_put_right_is_said_undone_by_the_next_setup_and_found_again(monkeypatch, tmp_path):
+    """Stale certificates, a proxy that nobody can use and a home that is no folder, twice alike."""
+    (tmp_path / "file").touch()
+    shell = {
+        "SSL_CERT_FILE": str(tmp_path / "gone.pem"),
+        "ALL_PROXY": "socks://127.0.0.1:1",
+        "http_proxy": "http://proxy.example:3128",
+        "NO_PROXY": "intern.example",
+        "HF_HOME": str(tmp_path / "file" / "hf"),
+    }
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(session.surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
+    said = [str(session.begin(device="cpu")) for _ in range(2)]
+    assert said[0] == said[1]
+    assert "offline, because ALL_PROXY begins with socks://" in said[0]
+    assert f"caches in {tmp_path}" in said[0] and "set HF_HOME" in said[0]
+    assert f"without SSL_CERT_FILE, which names {tmp_path / 'gone.pem'}" in said[0]
+    assert not {"SSL_CERT_FILE", "ALL_PROXY"} & os.environ.keys()
+    assert os.environ["HF_HOME"].startswith(str(tmp_path / "course-workbook"))
+    assert os.environ["NO_PROXY"] == "intern.example,127.0.0.1,localhost,::1"
+    assert os.environ["http_proxy"] == shell["http_proxy"], "pip in a notebook still needs it"
+    session._forget_own_settings()
+    assert {name: os.environ.get(name) for name in shell} == shell
+
+
+def test_an_ordinary_shell_has_nothing_put_right():
+    assert session.begin("offline", "cpu").notes == ()
 
 
 # What it says, and what importing it costs

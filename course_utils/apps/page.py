@@ -60,8 +60,11 @@ def _cells(columns: Sequence[str], row: Sequence[object]) -> str:
 
 
 def prepare() -> None:
-    """Before gradio and matplotlib are imported: no analytics, no calls elsewhere, plots without a window."""
+    """Before gradio and matplotlib are imported: no analytics, no calls elsewhere and none to this machine
+    through a proxy, places that can be written to, plots without a window.
+    """
     os.environ.setdefault("MPLBACKEND", "Agg")
+    session.clear_the_way()
     session.quiet("offline")
 
 

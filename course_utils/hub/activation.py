@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from course_utils import surroundings
+
 #: What a session with a Hub needs. None: the variable must not be set.
 VARIABLES = {
     "HF_HUB_OFFLINE": None,
@@ -85,7 +87,9 @@ class Activation:
             "HF_ENDPOINT": url,
             "HF_HOME": str(home),
             **VARIABLES,
-            **_past_proxies(),
+            **surroundings.past_proxies(),
+            # a client with these could not even be made, though it only calls this machine
+            **dict.fromkeys((*surroundings.unusable_proxies(), *surroundings.stale_certificates())),
         }
         self._attributes: list[tuple[Any, str, Any]] = []  # (module or object, name, what it was)
         self._imported = {name for name in SETTINGS_MODULES if name in sys.modules}
@@ -216,13 +220,6 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
-
-
-def _past_proxies() -> dict[str, str]:
-    """A proxy must not see calls to this machine."""
-    known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
-    listed = ",".join(filter(None, [known, "127.0.0.1,localhost"]))
-    return {"NO_PROXY": listed, "no_proxy": listed}
 
 
 def _reread(module: ModuleType, put: Callable) -> None:

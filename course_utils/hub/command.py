@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from course_utils import session, surroundings
 from course_utils.hub.local import LocalHub
 from course_utils.hub.store.errors import HubError
 from course_utils.hub.store.hub import RootInUse
@@ -28,7 +29,8 @@ A local Hub is running.
   page     {page}
 
 In a shell:      export HF_ENDPOINT={url} HF_HOME={home} HF_HUB_DISABLE_XET=1
-                 unset HF_TOKEN HF_HUB_OFFLINE
+                 export NO_PROXY="${{NO_PROXY:-$no_proxy}},{loopback}"; export no_proxy="$NO_PROXY"
+                 unset {unset}
 In a notebook:   from course_utils.hub import connect; hub = connect("{root}")
 
 Whoever has the token may do what {user} may. Stop with Ctrl-C; the folder keeps everything.
@@ -51,15 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="look at everything in the folder and mend what is damaged, then stop",
     )
     options = parser.parse_args(arguments)
-    root = Path(options.root).expanduser()
     try:
+        root = Path(options.root).expanduser()
         if options.repair:
             print(as_text(list(repair(root))))
             return 0
         check_owner(options.user)
         hub = LocalHub(root, user=options.user, seeded=not options.empty, port=options.port).start()
-    except (RootInUse, HubError, OSError) as error:
+    except (RootInUse, HubError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except (OSError, RuntimeError) as error:  # the second: a home that nobody knows
+        print(f"{error}. `--root FOLDER` takes another folder, `--port` another port.", file=sys.stderr)
         return 1
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
@@ -77,6 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def how_to(hub: LocalHub) -> str:
+    """What to do with it. What this shell has and a client could not use is named to be unset, too."""
+    unusable = {*surroundings.unusable_proxies(), *surroundings.stale_certificates(), *session.put_aside()}
     return HOW_TO.format(
-        root=hub.root, url=hub.url, token=hub.token, page=hub.page, home=hub.home, user=hub.user
+        root=hub.root,
+        url=hub.url,
+        token=hub.token,
+        page=hub.page,
+        home=hub.home,
+        user=hub.user,
+        loopback=",".join(surroundings.LOOPBACK),
+        unset=" ".join(["HF_TOKEN", "HF_HUB_OFFLINE", *sorted(unusable)]),
     )

@@ -159,9 +159,9 @@ class LocalHub:
         except BaseException:
             self._store.close()
             raise
-        self._service.url = f"http://127.0.0.1:{server.port}"
+        self._service.address = f"http://127.0.0.1:{server.port}"
         server.start()
-        disk.replace(self.root / ADDRESS, self._service.url.encode(), self._store.scratch)
+        disk.replace(self.root / ADDRESS, self._service.address.encode(), self._store.scratch)
         atexit.register(self.close)
         return self
 
@@ -228,7 +228,7 @@ class LocalHub:
     @property
     def url(self) -> str:
         self._running()
-        return self._service.url
+        return self._service.address
 
     @property
     def page(self) -> str:

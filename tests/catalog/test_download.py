@@ -34,6 +34,7 @@ class Hub(BaseHTTPRequestHandler):
                 return self.send(json.dumps(listing(folder)).encode(), revision, with_body)
             prefix = "" if kind == "models" else f"{kind}/"
             at = f"/{prefix}{name}/resolve/{revision}/"
+            path = path.replace("/resolve/main/", f"/resolve/{revision}/")
             if path.startswith(at) and (folder / path.removeprefix(at)).is_file():
                 return self.send((folder / path.removeprefix(at)).read_bytes(), revision, with_body)
         self.send_error(404)
@@ -88,9 +89,9 @@ def hub(tmp_path):
 
 LEARNER = """
 import json
-from course_utils import session, setup
+from course_utils import network, setup
 
-session.PROBE_SECONDS = 120  # nothing is slow to answer here but the machine
+network.PROBE_SECONDS = 120  # nothing is slow to answer here but the machine
 course = setup()
 from datasets import load_dataset
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer

@@ -105,6 +105,45 @@ def test_a_dead_proxy_and_an_offline_setting_are_in_nobodys_way():
     assert done.stdout.split() == ["me"], done.stderr
 
 
+SHELLS = [
+    {"ALL_PROXY": "socks5://127.0.0.1:9"},
+    {"ALL_PROXY": "socks://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"},
+    {"SSL_CERT_FILE": "/no/such/file.pem", "REQUESTS_CA_BUNDLE": "/no/such/file.pem"},
+]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=["socks5", "socks", "certificates"])
+def test_what_a_shell_says_of_the_network_is_in_nobodys_way_on_this_machine(monkeypatch, shell):
+    from huggingface_hub.utils import close_session
+
+    close_session()  # the client reads the shell when it is made
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with LocalHub(seeded=False):
+        hf.create_repo("thing")
+        hf.upload_file(path_or_fileobj=b"a", path_in_repo="a.txt", repo_id="me/thing")
+        assert Path(hf.hf_hub_download("me/thing", "a.txt")).read_bytes() == b"a"
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_a_hub_answers_under_the_name_by_which_it_was_asked(name, tmp_path):
+    """The client takes no address for its Hub's that names another host than HF_ENDPOINT does."""
+    with LocalHub(seeded=False).start() as hub:
+        url = hub.url.replace("127.0.0.1", name)
+        api = hf.HfApi(endpoint=url, token=hub.token)
+        assert str(api.create_repo("thing")).startswith(url)
+        big = os.urandom(3000)  # binary: it goes to where the Hub says that large files go
+        for path, content in {"a.txt": b"a", "b.bin": big}.items():
+            done = api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id="me/thing")
+            assert done.commit_url.startswith(url)
+        there = api.hf_hub_download("me/thing", "b.bin", cache_dir=tmp_path)
+        assert Path(there).read_bytes() == big
+        assert api.create_discussion("me/thing", title="why").url.startswith(url)
+        assert hub.url.startswith("http://127.0.0.1:")
+
+
 def test_the_settings_modules_are_where_they_were():
     """A new version of a library that has moved its settings is seen here first."""
     for name in SETTINGS_MODULES:

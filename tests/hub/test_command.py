@@ -9,6 +9,7 @@ import sys
 
 import huggingface_hub as hf
 import pytest
+from huggingface_hub import constants
 
 from course_utils.bench.hub import Figure, as_row
 from course_utils.bench.hub import main as bench
@@ -38,7 +39,7 @@ def running(tmp_path):
 
 def test_it_runs_shows_what_is_needed_and_stops(running, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        hf.constants, "HF_HUB_OFFLINE", False
+        constants, "HF_HUB_OFFLINE", False
     )  # whatever setup() has said in this process before
     process, said = running
     url, token = re.search(r"address\s+(\S+)", said)[1], re.search(r"token\s+(\S+)", said)[1]
@@ -50,6 +51,50 @@ def test_it_runs_shows_what_is_needed_and_stops(running, tmp_path, monkeypatch):
     assert "The Hub has stopped." in out and not err and process.returncode == 0
     with pytest.raises(RuntimeError, match="No Hub is running"):
         connect(tmp_path / "hub")
+
+
+FROM_A_SHELL = """
+import huggingface_hub as hf
+hf.create_repo("from-a-shell")
+print(hf.whoami()["name"], hf.repo_exists("me/from-a-shell"))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the lines are for a Unix shell")
+def test_the_lines_for_a_shell_work_in_one_that_has_proxies_and_stale_certificates(tmp_path):
+    shell = {
+        "http_proxy": "http://127.0.0.1:9",
+        "ALL_PROXY": "socks://127.0.0.1:9",
+        "no_proxy": "intern.example",
+        "SSL_CERT_FILE": str(tmp_path / "gone.pem"),
+        "HF_TOKEN": "hf_stale",
+        "HF_HUB_OFFLINE": "1",
+    }
+    environment = os.environ | shell
+    environment.pop("NO_PROXY", None)
+    command = [sys.executable, "-m", "course_utils.cli", "hub", "--root", str(tmp_path / "hub"), "--empty"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        said = ""
+        while "Ctrl-C" not in said:
+            line = process.stdout.readline()
+            assert line
+            said += line
+        lines = said.partition("In a shell:")[2].partition("In a notebook:")[0]
+        script = f"{lines}\necho $NO_PROXY\n'{sys.executable}' -c '{FROM_A_SHELL}'"
+        done = subprocess.run(
+            ["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.stdout.split() == ["intern.example,127.0.0.1,localhost,::1", "me", "True"], done.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=600)
+
+
+def test_a_folder_that_can_not_be_is_said_with_the_option_for_another(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    assert main(["--root", str(tmp_path / "file" / "hub")]) == 1
+    assert "--root" in capsys.readouterr().err
 
 
 def test_a_notebook_connects_to_it(running, tmp_path):

@@ -60,7 +60,7 @@ class Failure:
 class Service:
     """Answers requests about one `HubStore`.
 
-    routes: the tables of `Routes`, in the order in which they are asked. url:
+    routes: the tables of `Routes`, in the order in which they are asked. address:
     where the server can be reached.
     """
 
@@ -68,19 +68,29 @@ class Service:
         self.store = store
         self.limits = store.limits
         self.routes = routes
-        self.url = ""
+        self.address = ""
+        self._asked = threading.local()  # at: the address by which the client of this thread's request came
         self.events: deque[Event] = deque(maxlen=EVENTS)
         self.failures: list[Failure] = []
         self.crashes: list[str] = []  # tracebacks of faults of ours
-        self.webhooks = Webhooks(store, lambda: self.url, self.crashes)
+        self.webhooks = Webhooks(store, lambda: self.address, self.crashes)
         self.page_keys: dict[str, str] = {}  # secret -> whose eyes the web page has
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """How answers name this Hub: as who asks does. A client that came to "localhost" takes no address
+        at "127.0.0.1" for one of its Hub's.
+        """
+        return getattr(self._asked, "at", "") or self.address
 
     # A request
 
     def answer(self, request: Request) -> Response:
         started = time.perf_counter()
+        host = request.headers.get("Host")  # the server has let none but its own names through
+        self._asked.at = f"http://{host}" if host else ""
         response, dropped = None, False
         try:
             response = self._answered(request)
@@ -92,6 +102,7 @@ class Service:
             name = request.person.name if request.person else None
             asked = request.headers.get("Range")
             took = time.perf_counter() - started
+            self._asked.at = ""
             self.events.append(Event(request.method, request.path, name, status, asked, took))
         return response
 
