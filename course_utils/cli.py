@@ -17,7 +17,7 @@ VERBS = {
     "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
     "start": (
         "course_utils.grading.gradebook.edition:main",
-        "lessons and exercises in a folder of your own: course start FOLDER",
+        "lessons and exercises in a folder of your own: course start [FOLDER]",
     ),
     "rehearse": ("course_utils.rehearse:main", "run the lessons in order here, and how long each took"),
     "check": (
@@ -79,6 +79,12 @@ VERBS = {
     "bench phenomena": ("course_utils.bench.phenomena:main", "measure what the lessons claim, as a table"),
 }
 
+#: What works on the sources of lessons, exercises and tests: no wheel and no learner's edition has those.
+NEED_A_CLONE = {
+    "release", "chapters", "site", "grade", "collect",
+    "bench attacks", "bench grade", "bench checks", "bench twists",
+}  # fmt: skip
+
 USAGE = "usage: course VERB [...]        course VERB --help tells more\n"
 
 
@@ -108,7 +114,22 @@ def complaint(words: Sequence[str]) -> str:
     return f"course has no verb {words[0]!r}." + (f" Did you mean course {near[0]}?" if near else "")
 
 
+def missing_clone(verb: str) -> str:
+    """Why a verb that needs a clone cannot work here; "" where it can."""
+    from course_utils.workplace import PACKAGE, is_clone
+
+    if is_clone():
+        return ""
+    return (
+        f"course {verb} needs a clone of the workbook: solutions and tests are not in the package, which is "
+        f"installed in {PACKAGE}."
+    )
+
+
 def call(verb: str, arguments: Sequence[str]) -> int | None:
+    if verb in NEED_A_CLONE and not {"-h", "--help"} & set(arguments) and (why := missing_clone(verb)):
+        print(why, file=sys.stderr)
+        return 1
     if verb != "doctor":  # which looks at the machine as it is
         from course_utils import session
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from course_utils import surroundings
 from course_utils.install import ROOT
-from course_utils.workplace import FIRST_PAGE, workplace
+from course_utils.workplace import FIRST_PAGE, PACKED, workplace
 
 SETTINGS = Path(__file__).parent / "jupyter"
 #: Without nbgrader's buttons and menu: its *Validate* calls empty work a success, *Create Assignment* edits
@@ -80,6 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--teacher", action="store_true", help="with nbgrader's menu and buttons")
     options = parser.parse_args(arguments)
     root = workplace()
+    if root == PACKED:
+        print(
+            "There is no workbook in this folder or above it. `course start` lays one out here and opens it.",
+            file=sys.stderr,
+        )
+        return 1
     if not (root / options.page).exists():
         print(f"There is no {options.page} in {root}.", file=sys.stderr)
         return 1

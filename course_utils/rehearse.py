@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_utils.install import ROOT
+from course_utils.workplace import workplace
 
 LONGEST_CELL = 1200  # seconds after which a cell counts as hanging
 
@@ -40,7 +40,7 @@ class Rehearsal:
         )
 
 
-def chosen(words: Iterable[str], root: Path = ROOT) -> list[Path]:
+def chosen(words: Iterable[str], root: Path) -> list[Path]:
     """The notebooks below `words`, folders or notebooks of the workbook, in their order.
 
     Raises:
@@ -64,7 +64,7 @@ def chosen(words: Iterable[str], root: Path = ROOT) -> list[Path]:
     return found
 
 
-def run(path: Path, scratch: str | Path, root: Path = ROOT) -> Rehearsal:
+def run(path: Path, scratch: str | Path, root: Path) -> Rehearsal:
     """Run a copy of one notebook from top to bottom in `scratch`; an error in a
     cell becomes the run's fault.
     """
@@ -124,8 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "what", nargs="*", default=["lessons"], help="folders or notebooks (default: lessons)"
     )
     options = parser.parse_args(arguments)
+    root = workplace().resolve()
     try:
-        paths = chosen(options.what)
+        paths = chosen(options.what, root)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = []
     with tempfile.TemporaryDirectory(prefix="course-rehearse-") as scratch:
         for path in paths:
-            runs.append(run(path, scratch))
+            runs.append(run(path, scratch, root))
             print(runs[-1], flush=True)
     print(summary(runs))
     return 1 if any(each.fault for each in runs) else 0

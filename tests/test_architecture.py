@@ -20,6 +20,7 @@ FLOORS = [
         "discovery",
         "files",
         "install",
+        "learners",
         "network",
         "pinned",
         "sanitise",

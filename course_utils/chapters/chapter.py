@@ -36,7 +36,7 @@ from typing import Any
 
 from course_utils.chapters.first_cell import BEGINNING, IMPORT
 from course_utils.checks.framework import load_exercise, newcomers_minutes
-from course_utils.install import ROOT
+from course_utils.workplace import WORKBOOK
 
 #: Half the pace at which adults read non-fiction in silence, 238 words a minute (Brysbaert 2019,
 #: Journal of Memory and Language 109): whoever reads a lesson also runs it and looks at what
@@ -161,7 +161,7 @@ class Chapter:
         return self.reading + self.running + self.longest_exercise
 
 
-def chapters(root: Path = ROOT) -> list[Chapter]:
+def chapters(root: Path = WORKBOOK) -> list[Chapter]:
     """The chapters that are in `root/lessons`, in order.
 
     Raises `ChapterError` for one that is not sound.

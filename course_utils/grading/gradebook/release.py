@@ -39,11 +39,10 @@ from traitlets.config import Config
 
 from course_utils.checks.framework import Exercise, Question, load_exercise
 from course_utils.grading.run.executor import CHECK_SUFFIX
+from course_utils.learners import INSTRUCTOR_TAG, LITTER
 
-INSTRUCTOR_TAG = "instructor"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 DIFFERENCE_LINES = 40
-LITTER = (".ipynb_checkpoints", "__pycache__")
 
 
 class ReleaseError(Exception):
