@@ -87,3 +87,7 @@ def test_a_command_finds_its_places_first_and_says_so(monkeypatch, tmp_path, cap
     monkeypatch.setenv("HF_HOME", str(tmp_path / "file" / "hf"))
     assert cli.main(["doctor"]) == 0
     assert seen[1] == str(tmp_path / "file" / "hf"), "the doctor looks at the machine as it is"
+
+
+def test_what_needs_a_clone_is_a_verb():
+    assert cli.VERBS.keys() >= cli.NEED_A_CLONE
