@@ -1,4 +1,4 @@
-"""Baselines of summaries: what is copied, and that the caller's name is put in."""
+"""Baselines: what is copied, that the caller's name is put in, and that words are counted and not ordered."""
 
 import pytest
 
@@ -39,3 +39,13 @@ def test_every_dialogue_of_the_course_names_its_caller_in_its_summary():
 def test_a_dialogue_without_a_name_is_named():
     with pytest.raises(ValueError, match="No full name"):
         baselines.copied_summaries([{"dialogue": "#Person2#: hm", "summary": ""}], [OTHER])
+
+
+def test_word_counts_learn_words_and_not_their_order():
+    training = [{"text": "good soup", "label": 1}, {"text": "bad soup", "label": 0}] * 5
+    asked = [{"text": "soup good"}, {"text": "bad bad soup"}, {"text": "soup not good"}]
+    assert baselines.word_counts(training, asked) == [1, 0, 1]
+
+
+def test_the_first_full_name_of_a_text():
+    assert baselines.first_names(["Here, Ada Fen met Bo Reed.", "nobody"]) == ["Ada Fen", ""]
