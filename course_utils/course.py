@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from course_utils import catalog, session
+from course_utils import catalog, requirements, session
 
 if TYPE_CHECKING:
     from course_utils.hub.reading import HubToRead
@@ -15,6 +15,8 @@ def start(
     exercise: str | None = None, *, profile: str | None = None, device: str | None = None, seed: int = 0
 ) -> Course:
     """Begin a session, say what was chosen and why, and return its `Course`. See `course_utils.setup`."""
+    if said := requirements.complaint():
+        print(said)
     begun = session.begin(profile, device, seed)
     print(begun)
     return Course(begun.profile.value, begun.device.value, seed, begun.budget, exercise)

@@ -23,6 +23,7 @@ FLOORS = [
         "learners",
         "network",
         "pinned",
+        "requirements",
         "sanitise",
         "session",
         "surroundings",

@@ -6,12 +6,15 @@ where its package lies.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from course_utils import __version__, learners
@@ -47,7 +50,14 @@ def site(wheel, tmp_path_factory):
     place = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(place)
-    return place
+    before = state(place)
+    yield place
+    assert state(place) == before, "somebody may have installed it where a learner cannot write"
+
+
+def state(folder):
+    """{file: when it was changed}, without what Python leaves behind."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if "__pycache__" not in path.parts}
 
 
 class Shell:
@@ -58,6 +68,7 @@ class Shell:
         self.environment = os.environ | {
             "PYTHONPATH": os.pathsep.join([str(site), str(GUARD)]),
             "COURSE_DATA": str(folder.parent / "data"),
+            "PATH": str(Path(sys.executable).parent),  # no make, no git
             **variables,
         }
 
@@ -128,3 +139,91 @@ def test_chapters_are_known_and_points_are_shown_wherever_one_is(shell):
     code = "from course_utils.chapters.chapter import chapters; print([each.has_exercise for each in chapters()])"
     done = shell.python("-c", code)
     assert done.stdout.count("True") > 10, done.stderr
+
+
+# A notebook alone
+
+# Runs the code cells of a notebook in IPython, without JupyterLab, one after the other; what they say is on stdout.
+# Packages of this environment are there but for those that .pth files bring: the repository is installed that way.
+ALONE = """
+import json, sys
+notebook, last, packages, *first = sys.argv[1:]
+sys.path[:0] = first
+sys.path.append(packages)
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+config = Config()
+config.HistoryManager.enabled = False
+config.InteractiveShell.colors = "nocolor"
+shell = InteractiveShell.instance(config=config)
+for cell in json.load(open(notebook, encoding="utf-8"))["cells"]:
+    if cell["cell_type"] == "code":
+        shell.run_cell("".join(cell["source"]), store_history=True)
+    if cell["id"] == last:
+        break
+import course_utils
+print("course_utils is at", course_utils.__file__)
+"""
+
+
+def alone(folder, notebook, last, *first, **variables):
+    """Run a notebook down to the cell `last` in a process that has IPython and no JupyterLab server."""
+    command = [sys.executable, "-P", "-S", "-c", ALONE, str(notebook), last, sysconfig.get_path("purelib")]
+    environment = os.environ | {"COURSE_DATA": str(folder / "data"), "PYTHONPATH": "", **variables}
+    done = subprocess.run(
+        [*command, *map(str, first)], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def stub(root, tmp_path):
+    """The released exercise 04 alone in a folder, as somebody opened it on Colab."""
+    return shutil.copy(root / "exercises" / "04_evaluation" / "04_evaluation.ipynb", tmp_path)
+
+
+def test_a_notebook_alone_installs_the_course_and_its_checks_work(wheel, stub, tmp_path):
+    """The wheel lies beside it. pip is kept from the network, and from this environment."""
+    shutil.copy(wheel, tmp_path)
+    target = tmp_path / "target"
+    target.mkdir()
+    pip = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_COMPILE": "1", "PIP_TARGET": str(target)}
+    said = alone(tmp_path, stub, "q1-check", target, **pip)
+    assert f"course_utils is at {target}" in said, said
+    assert "profile offline, because" in said
+    assert "0 of 3 points (not started)" in said, said
+
+
+def test_a_notebook_alone_says_so_where_the_course_cannot_be_had(stub, tmp_path):
+    said = alone(tmp_path, stub, "setup", PIP_NO_INDEX="1")
+    assert f"course-workbook=={__version__}" in said
+    assert "No matching distribution found" in said and "No module named 'course_utils'" in said
+
+
+# A day's work
+
+
+@pytest.mark.exhaustive
+def test_a_lesson_an_exercise_and_a_hand_in(shell, root):
+    """Lesson 06.1 in a kernel; exercise 04 done, checked and handed in; a hand-in that is an instructor's to grade."""
+    assert shell.course("start", "--no-lab").returncode == 0
+    shell.folder = mine = shell.folder / "course-workbook"
+    here = nbformat.v4.new_code_cell(
+        f"import course_utils; assert course_utils.__file__.startswith({str(shell.site)!r})"
+    )
+    nbformat.write(nbformat.v4.new_notebook(cells=[here]), mine / "lessons" / "0_where.ipynb")
+    lessons = ("lessons/0_where.ipynb", "lessons/06_full_fine_tuning/01_meet_flan_t5.ipynb")
+    ran = shell.course("rehearse", *lessons)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "2 notebooks" in ran.stdout
+    name = "04_evaluation"
+    work = mine / "exercises" / name / f"{name}.ipynb"
+    assert shell.course("check", name, "q1").returncode == 1  # nothing is done yet
+    shutil.copy(root / "solutions" / name / f"{name}.ipynb", work)  # somebody who knows
+    checked = shell.course("check", f"exercises/{name}")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    handed_in = shell.course("submit", name)
+    answered, questions = re.search(r"(\d+) of (\d+) cells worked on", handed_in.stdout).groups()
+    assert answered == questions and "Hand in" in handed_in.stdout
+    with zipfile.ZipFile(next(mine.glob(f"{name}-*.zip"))) as package:
+        assert package.read(f"{name}.ipynb") == work.read_bytes()
