@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from html import escape
 from typing import Any
+from xml.etree import ElementTree
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+
+MATHML = "http://www.w3.org/1998/Math/MathML"
+ElementTree.register_namespace("", MATHML)
 
 project = "One day of generative AI"
 language = "en"
@@ -35,9 +39,15 @@ html_domain_indices = False
 def mathml(formula: str, *, block: bool) -> str:
     r"""A formula in TeX as MathML, which browsers show by themselves.
 
-    docutils knows `\bigl`, but not `\big`. Raises `docutils.utils.math.MathError` for what it can't read.
+    docutils knows `\bigl`, but not `\big`, and sets what stands under a brace beside it. Raises
+    `docutils.utils.math.MathError` for what it can't read.
     """
-    return tex2mathml(re.sub(r"\\([bB]igg?)(?![A-Za-z])", r"\\\1l", formula), as_block=block)
+    text = tex2mathml(re.sub(r"\\([bB]igg?)(?![A-Za-z])", r"\\\1l", formula), as_block=block)
+    tree = ElementTree.fromstring(text.replace("&ApplyFunction;", "\N{FUNCTION APPLICATION}"))
+    for below in tree.iter(f"{{{MATHML}}}msub"):
+        if below[0].tag == f"{{{MATHML}}}munder":
+            below.tag = below[0].tag
+    return ElementTree.tostring(tree, encoding="unicode")
 
 
 def visit_math(translator: Any, node: nodes.math) -> None:

@@ -146,9 +146,12 @@ def _notebook(root: Path, path: str, links: Links) -> str:
     """A notebook as its page: without instructors' notes, with links that hold, and with badges."""
     notebook = json.loads(_read(root, path))
     notebook["cells"] = [cell for cell in notebook["cells"] if not _is_a_note(cell)]
+    heading = ""
     for cell in notebook["cells"]:
+        heading = _last_heading(cell) or heading
         if "outputs" in cell:
             cell["outputs"] = [output for output in cell["outputs"] if not _is_blank(output)]
+            cell["metadata"]["mystnb"] = {"image": {"alt": f"picture: {heading}"}}
     texts = [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
     for cell in texts:
         cell["source"] = links.rewrite("".join(cell["source"]), path, path)
@@ -160,6 +163,14 @@ def _notebook(root: Path, path: str, links: Links) -> str:
 
 def _is_a_note(cell: dict) -> bool:
     return INSTRUCTOR_TAG in cell["metadata"].get("tags", [])
+
+
+def _last_heading(cell: dict) -> str:
+    """The text of a cell's last heading, for those who hear a page instead of seeing its pictures."""
+    if cell["cell_type"] != "markdown":
+        return ""
+    found = re.findall(r"^#+ (.+)$", "".join(cell["source"]), re.MULTILINE)
+    return re.sub(r"[`*]", "", found[-1]) if found else ""
 
 
 def _is_blank(output: dict) -> bool:

@@ -1,5 +1,6 @@
 """How the site is made: whole or not at all, and with a word on what is missing."""
 
+import re
 import shutil
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from course_utils import cli
 from course_utils.site import build, pages
+from course_utils.site.conf import mathml
 from tests.site import built
 
 
@@ -92,6 +94,7 @@ def test_the_command_says_what_it_made(tmp_path, quick, capsys):
     assert f"1 pages; open {tmp_path / 'site' / 'index.html'}" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_a_warning_of_sphinx_ends_it(tmp_path, monkeypatch):
     """A page that no list names: Sphinx warns, and there is no site."""
     monkeypatch.setattr(build, "pages", lambda *_: {"index.md": "# a\n", "lost.md": "# b\n"})
@@ -105,6 +108,25 @@ def test_a_formula_is_mathml(site):
     assert page.count("<math") > 10 and "<mfrac>" in page
     assert "mathjax" not in " ".join(site.pages[site.folder / "index.html"].loads).lower()
     assert "$$" not in page
+
+
+@pytest.mark.parametrize(
+    ("formula", "found"),
+    [
+        (r"\sigma\big(c\big)", ">(</mo>"),
+        (r"\Bigg[x\Bigg]", ">[</mo>"),
+        (r"\log p", "<mi>log</mi>"),
+        (
+            r"\underbrace{a}_{\text{why}}",
+            "<munder><munder><mi>a</mi><mo>⏟</mo></munder><mtext>why</mtext></munder>",
+        ),
+    ],
+)
+def test_formulas_that_docutils_does_not_know(formula, found):
+    made = re.sub(r">\s+<", "><", mathml(formula, block=True))
+    assert found in made and made.startswith(
+        '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">'
+    )
 
 
 def test_what_git_does_not_keep(root):

@@ -1,6 +1,7 @@
 """What goes into the site, and where its links lead."""
 
 import json
+import re
 
 import pytest
 
@@ -43,6 +44,12 @@ def test_outputs_stay_and_notes_go(root, made):
 
 def shown(cell):
     return [("".join(each.get("text", "")), each.get("data")) for each in cell.get("outputs", [])]
+
+
+def test_a_picture_has_words(site):
+    page = (site.folder / f"lessons/{built.CHAPTERS[0]}/02_settings_and_relatives.html").read_text()
+    alternatives = re.findall(r'<img alt="([^"]*)"', page)
+    assert alternatives and all(re.match("picture: .{5,}", each) for each in alternatives)
 
 
 @pytest.mark.parametrize(
