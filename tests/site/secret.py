@@ -22,13 +22,18 @@ def words(text):
 
 
 def cells(path):
-    """The cells of a notebook: kind ("note", "solution" or ""), id, source."""
+    """The cells of a notebook: kind ("note", "solution" or ""), id, source, and what they print."""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         metadata = cell["metadata"]
         note = "instructor" in metadata.get("tags", [])
         solution = metadata.get("nbgrader", {}).get("solution", False)
         kind = "note" if note else "solution" if solution else ""
-        yield SimpleNamespace(kind=kind, id=cell["id"], source="".join(cell["source"]))
+        yield SimpleNamespace(
+            kind=kind,
+            id=cell["id"],
+            source="".join(cell["source"]),
+            printed="\n".join(_strings(cell.get("outputs", []))),
+        )
 
 
 def public_text(root):
@@ -37,6 +42,12 @@ def public_text(root):
     shown = [cell.source for path in notebooks for cell in cells(path) if cell.kind != "note"]
     documents = [root / file.partition("#")[0] for file in pages.DOCUMENTS if "solutions/" not in file]
     return words("\n".join([*shown, *(path.read_text(encoding="utf-8") for path in documents)]))
+
+
+def printed_text(root):
+    """What the lessons' cells print: errors' names, say, which a solution catches and no lesson writes."""
+    notebooks = root.glob("lessons/**/*.ipynb")
+    return words("\n".join(cell.printed for path in notebooks for cell in cells(path) if cell.kind != "note"))
 
 
 def secrets(root):

@@ -16,6 +16,12 @@ def public(root):
 
 
 @pytest.fixture(scope="module")
+def wanted(root, sources, public):
+    """Words by which a solution would be found in the search index."""
+    return secret.secret_words(sources, public + secret.printed_text(root))
+
+
+@pytest.fixture(scope="module")
 def sources(root):
     return secret.secrets(root)
 
@@ -43,8 +49,7 @@ def test_no_built_file_holds_a_secret(site, lines):
     assert secret.leaks(secret.built_text(site.folder), lines) == []
 
 
-def test_the_search_index_holds_no_word_of_a_solution(site, sources, public):
-    wanted = secret.secret_words(sources, public)
+def test_the_search_index_holds_no_word_of_a_solution(site, wanted):
     assert len(wanted) > 50
     assert secret.leaked_words(secret.index_terms(site.folder), wanted) == []
 
@@ -86,15 +91,14 @@ def test_a_planted_secret_is_found_on_a_page(tmp_path, lines, sources, kind):
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_the_whole_site_holds_no_secret(whole_site, lines, sources, public):
+def test_the_whole_site_holds_no_secret(whole_site, lines, wanted):
     assert secret.leaks(secret.built_text(whole_site.folder), lines) == []
-    wanted = secret.secret_words(sources, public)
     assert secret.leaked_words(secret.index_terms(whole_site.folder), wanted) == []
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_a_solution_that_was_built_in_is_found(root, tmp_path, monkeypatch, lines, sources, public):
+def test_a_solution_that_was_built_in_is_found(root, tmp_path, monkeypatch, lines, wanted):
     """With a solution's notebook where the released one should be, page and search index tell."""
     name = built.CHAPTERS[0]
     made = pages.pages(only=[name])
@@ -110,5 +114,4 @@ def test_a_solution_that_was_built_in_is_found(root, tmp_path, monkeypatch, line
     found = secret.leaks(secret.built_text(site.folder), lines)
     assert {each.partition(":")[0] for each in found} >= {released.replace(".ipynb", ".html")}
     assert len(found) > 50
-    wanted = secret.secret_words(sources, public)
     assert secret.leaked_words(secret.index_terms(site.folder), wanted)
