@@ -42,6 +42,7 @@ def make(root, *arguments, **variables):
         ),
         (["test-quick"], ["not slow and not exhaustive"], []),
         (["test-all"], ["tests.run"], [' -m "not']),
+        (["site"], ["course_utils/install.py", "course site"], ["pytest"]),
         (["lint"], ["ruff check .", "ruff format --check .", "mypy"], ["pytest"]),
     ],
 )
