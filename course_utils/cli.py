@@ -42,6 +42,10 @@ VERBS = {
         "course_utils.grading.desk.feedback:main",
         "the learners' pages once more, with what a person gave",
     ),
+    "report class": (
+        "course_utils.grading.desk.report:main",
+        "what a class made of its exercises, question by question, and who is missing",
+    ),
     "submit": ("course_utils.grading.desk.submit:main", "pack an exercise to hand it in, with a receipt"),
     "collect": (
         "course_utils.grading.desk.collect:main",

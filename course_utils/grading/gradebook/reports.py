@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,20 +92,19 @@ def grades_rows(database: str, results: list[dict]) -> list[dict]:
     `status` is "graded", "needs a person" (a hand-marked question waits, or work that could not be
     placed) or "ungraded".
     """
+    by_submission: dict[tuple[str, str], list[dict]] = defaultdict(list)
+    for row in results:
+        by_submission[row["student"], row["exercise"]].append(row)
     with Gradebook(database) as gradebook:
         return [
-            _grades_row(assignment, submission, results)
+            _grades_row(assignment, submission, by_submission[submission.student.id, assignment.name])
             for assignment in sorted(gradebook.assignments, key=lambda one: one.name)
             for submission in sorted(assignment.submissions, key=lambda one: one.student.id)
         ]
 
 
-def _grades_row(assignment: Assignment, submission: SubmittedAssignment, results: list[dict]) -> dict:
-    mine = [
-        row
-        for row in results
-        if (row["student"], row["exercise"]) == (submission.student.id, assignment.name)
-    ]
+def _grades_row(assignment: Assignment, submission: SubmittedAssignment, mine: list[dict]) -> dict:
+    """The row of a submission; `mine` are its own lines of results.jsonl."""
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     waiting = {grade.name.removesuffix(CHECK_SUFFIX) for grade in grades if grade.needs_manual_grade}
     unmarked = ("ungraded", Rung.PERSON.value)

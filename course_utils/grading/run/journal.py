@@ -22,6 +22,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_utils import closure
+from course_utils.cells import as_python
 from course_utils.checks.framework import Exercise, PartResult, Report, Rung
 from course_utils.checks.report import unmarked_as
 from course_utils.files import write_whole
@@ -105,8 +106,8 @@ def _imported_by(released: Path) -> frozenset[str]:
     found: frozenset[str] = frozenset()
     for cell in cells:
         if cell["cell_type"] == "code":
-            with suppress(SyntaxError):  # a magic: its cell says nothing about imports of ours
-                found |= closure.imported_by("".join(cell["source"]))
+            with suppress(SyntaxError):
+                found |= closure.imported_by(as_python("".join(cell["source"])))
     return found
 
 

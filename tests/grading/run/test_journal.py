@@ -147,6 +147,13 @@ def test_what_the_given_cells_import_changes_the_version(copied, changed, name):
     assert journal.checks_version(exercise, released) != before
 
 
+def test_what_a_cell_with_a_magic_imports_counts(tmp_path):
+    path = tmp_path / "released.ipynb"
+    cell = toy.cell("code", "setup", "%matplotlib inline\nfrom course_utils.measure import cost")
+    path.write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
+    assert "course_utils.measure.cost" in journal._imported_by(path)
+
+
 @pytest.mark.parametrize(
     "changed", ["checks/chapters/the_hub.py", "apps/demo.py", "hub/server/application.py", "cli.py"]
 )

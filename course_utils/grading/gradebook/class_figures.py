@@ -1,0 +1,280 @@
+"""What a class made of an exercise, in figures: question by question, and who is not through with it.
+
+The points are the gradebook's, as it is now: what a person gave counts. What the checks said, and how long a
+grading took, is in the journal. Both are read once, so that ten thousand submissions take seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader import api
+from sqlalchemy import select
+
+from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
+from course_utils.checks.report import unmarked_as
+from course_utils.grading.run.executor import CHECK_SUFFIX
+from course_utils.grading.run.journal import Entry, Journal
+from course_utils.measure.scores import NORMAL_975, Score, bootstrap
+
+#: A question is one to teach again where the class surely earns a smaller share of its points than this: with
+#: the whole 95 % interval of the mean below. It is a choice, not a law.
+TEACH_AGAIN = 0.7
+#: A question whose correlation with the rest is surely below this tells little about who can do the rest.
+#: Ebel, R. L. and Frisbie, D. A. (1991). Essentials of Educational Measurement, 5th edition, chapter 13.
+TELLS_LITTLE = 0.2
+SHOWN_MESSAGES = 5
+_UNTOUCHED = (Rung.NOT_STARTED.value, Rung.MISSING.value)
+_FINE = (Rung.RIGHT.value, *_UNTOUCHED)
+#: What differs between two learners who made the same mistake: texts in quotes, and numbers.
+_DRAWN = re.compile(r"'[^']*'|\"[^\"]*\"|-?\b\d[\d.,]*(?:e-?\d+)?\b")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the gradebook holds of a submission: points by question, and the questions without a mark."""
+
+    points: dict[str, float] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission as the figures need it.
+
+    points: by question; `None` while it has no mark. status: "graded", "needs a person" or "ungraded".
+    seconds: the whole notebook's, in grading.
+    """
+
+    student: str
+    points: Mapping[str, float | None]
+    reports: Mapping[str, Report]
+    status: str
+    why: str
+    seconds: float
+
+    @property
+    def total(self) -> float:
+        """The points so far."""
+        return sum(points for points in self.points.values() if points is not None)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Pearson's r of `n` pairs with its 95 % interval (Fisher's z)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+@dataclass(frozen=True)
+class QuestionFigures:
+    """One question of a class.
+
+    share: the mean share of the points of those that have a mark, `None` where nobody has. spread: its
+    standard deviation. full, untouched: shares of the submissions. discrimination: the correlation of its
+    points with the sum of the others'. messages: what the check said most often, with how many submissions
+    got it.
+    """
+
+    name: str
+    title: str
+    points: float
+    lesson: str
+    n: int
+    share: Score | None
+    spread: float
+    full: float
+    untouched: float
+    discrimination: Correlation | None
+    messages: tuple[tuple[str, int], ...]
+
+    @property
+    def teach_again(self) -> bool:
+        """Whether the class surely earns too little here."""
+        return self.share is not None and self.share.high < TEACH_AGAIN
+
+    @property
+    def tells_little(self) -> bool:
+        """Whether it surely says little about who can do the rest."""
+        return self.discrimination is not None and self.discrimination.high < TELLS_LITTLE
+
+    @property
+    def some(self) -> float:
+        """The share that earned something, but not all; or nothing, and had begun."""
+        return max(1 - self.full - self.untouched, 0.0)
+
+
+@dataclass(frozen=True)
+class ExerciseFigures:
+    """An exercise of a class. absent: who handed in nothing, of those that are known."""
+
+    name: str
+    title: str
+    points: float
+    submissions: tuple[Submission, ...]
+    questions: tuple[QuestionFigures, ...]
+    absent: tuple[str, ...]
+
+    @property
+    def share(self) -> Score | None:
+        """The mean share of all points, of the submissions that have all their marks."""
+        whole = [one.total / self.points for one in self.submissions if one.status == "graded"]
+        return bootstrap(whole) if whole else None
+
+    @property
+    def tenths(self) -> list[int]:
+        """How many graded submissions have 0 to 10 %, 10 to 20 %, … of the points."""
+        counts = [0] * 10
+        for one in self.submissions:
+            if one.status == "graded":
+                counts[min(int(10 * one.total / self.points), 9)] += 1
+        return counts
+
+    @property
+    def unfinished(self) -> list[Submission]:
+        """Those that need a person or could not be graded."""
+        return [one for one in self.submissions if one.status != "graded"]
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """How long grading one took: the median and the longest, in seconds of the clock."""
+        times = sorted(one.seconds for one in self.submissions)
+        return (times[len(times) // 2], times[-1]) if times else (0.0, 0.0)
+
+
+def read_marks(database: str) -> dict[tuple[str, str], Marks]:
+    """{(student, exercise): what the gradebook holds}, in one query."""
+    wanted = (
+        select(
+            api.Student.id,
+            api.Assignment.name,
+            api.BaseCell.name,
+            api.Grade.score,
+            api.Grade.auto_score,
+            api.Grade.manual_score,
+            api.Grade.needs_manual_grade,
+        )
+        .select_from(api.Grade)
+        .join(api.BaseCell, api.Grade.cell_id == api.BaseCell.id)
+        .join(api.SubmittedNotebook, api.Grade.notebook_id == api.SubmittedNotebook.id)
+        .join(api.SubmittedAssignment, api.SubmittedNotebook.assignment_id == api.SubmittedAssignment.id)
+        .join(api.Assignment, api.SubmittedAssignment.assignment_id == api.Assignment.id)
+        .join(api.Student, api.SubmittedAssignment.student_id == api.Student.id)
+    )
+    found: dict[tuple[str, str], Marks] = defaultdict(Marks)
+    with api.Gradebook(database) as gradebook:
+        for student, exercise, cell, score, auto, manual, waits in gradebook.db.execute(wanted):
+            marks, question = found[student, exercise], cell.removesuffix(CHECK_SUFFIX)
+            if waits:
+                marks.waiting.add(question)
+            elif auto is not None or manual is not None:
+                marks.points[question] = score
+    return dict(found)
+
+
+def read_class(out: Path) -> dict[str, list[Submission]]:
+    """{exercise: its submissions} of a class's folder, by name."""
+    marks, found = read_marks(f"sqlite:///{out / 'gradebook.db'}"), defaultdict(list)
+    for entry in Journal(out / "journal"):
+        known = marks.get((entry.student, entry.exercise), Marks())
+        found[entry.exercise].append(_submission(entry, known))
+    return dict(sorted(found.items()))
+
+
+def _submission(entry: Entry, marks: Marks) -> Submission:
+    points: dict[str, float | None] = {name: report.points for name, report in entry.reports.items()}
+    points |= dict.fromkeys(marks.waiting) | marks.points
+    if entry.why:
+        status = unmarked_as(entry.reports.values())
+    elif any(
+        entry.reports[name].rung == Rung.UNGRADED.value for name in marks.waiting & entry.reports.keys()
+    ):
+        status = Rung.UNGRADED.value
+    else:
+        status = Rung.PERSON.value if marks.waiting else "graded"
+    return Submission(entry.student, points, entry.reports, status, entry.why, entry.seconds)
+
+
+def figures(exercise: Exercise, submissions: Sequence[Submission], known: Iterable[str]) -> ExerciseFigures:
+    """The figures of an exercise; `known` are the students who could have handed it in."""
+    came = {one.student for one in submissions}
+    return ExerciseFigures(
+        exercise.name,
+        exercise.title,
+        exercise.points,
+        tuple(sorted(submissions, key=lambda one: one.student)),
+        tuple(_question(question, submissions) for question in exercise.questions.values()),
+        tuple(sorted(set(known) - came)),
+    )
+
+
+def _question(question: Question, submissions: Sequence[Submission]) -> QuestionFigures:
+    marked = [one for one in submissions if one.points.get(question.name) is not None]
+    earned = [one.points[question.name] or 0.0 for one in marked]
+    share = bootstrap([points / question.points for points in earned]) if earned else None
+    untouched = sum(_rung(one, question) in _UNTOUCHED for one in submissions)
+    return QuestionFigures(
+        question.name,
+        question.title,
+        question.points,
+        question.lesson,
+        len(marked),
+        share,
+        _spread(share.values) if share else 0.0,
+        sum(points >= question.points for points in earned) / max(len(submissions), 1),
+        untouched / max(len(submissions), 1),
+        correlation(earned, [one.total - (one.points[question.name] or 0.0) for one in marked]),
+        tuple(_messages(question, submissions).most_common(SHOWN_MESSAGES)),
+    )
+
+
+def _rung(submission: Submission, question: Question) -> str:
+    report = submission.reports.get(question.name)
+    return report.rung if report else ""
+
+
+def _spread(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+
+
+def correlation(first: Sequence[float], second: Sequence[float]) -> Correlation | None:
+    """Pearson's r with its interval; `None` where it has no meaning: fewer than four pairs, or all alike.
+
+    Fisher, R. A. (1921). On the "probable error" of a coefficient of correlation. Metron 1, 3-32.
+    """
+    import numpy
+
+    n = len(first)
+    if n < 4 or not (numpy.ptp(first) and numpy.ptp(second)):
+        return None
+    r = float(numpy.clip(numpy.corrcoef(first, second)[0, 1], -1, 1))
+    z, half = math.atanh(max(min(r, 1 - 1e-12), 1e-12 - 1)), NORMAL_975 / math.sqrt(n - 3)
+    return Correlation(r, math.tanh(z - half), math.tanh(z + half), n)
+
+
+def _messages(question: Question, submissions: Sequence[Submission]) -> Counter[str]:
+    """How many submissions got each message, drawn data aside."""
+    found: Counter[str] = Counter()
+    for one in submissions:
+        report = one.reports.get(question.name)
+        if report is not None and _rung(one, question) not in _UNTOUCHED:
+            found.update({_told(part) for part in report.parts if part.rung not in _FINE})
+    return found
+
+
+def _told(part: PartResult) -> str:
+    """A missed part as one line in which two learners with the same mistake agree."""
+    came = f"; came {part.got}" if part.rung == Rung.CRASHED.value else ""
+    return _DRAWN.sub("…", f"{part.title}: {part.rung}: expected {part.expected}{came}")
