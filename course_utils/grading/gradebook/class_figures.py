@@ -36,7 +36,7 @@ _DRAWN = re.compile(r"'[^']*'|\"[^\"]*\"|-?\b\d[\d.,]*(?:e-?\d+)?\b")
 
 
 @dataclass(frozen=True)
-class Marks:
+class MarksOfOne:
     """What the gradebook holds of a submission: points by question, and the questions without a mark."""
 
     points: dict[str, float] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Submission:
+class GradedSubmission:
     """A submission as the figures need it.
 
     points: by question; `None` while it has no mark. status: "graded", "needs a person" or "ungraded".
@@ -122,7 +122,7 @@ class ExerciseFigures:
     name: str
     title: str
     points: float
-    submissions: tuple[Submission, ...]
+    submissions: tuple[GradedSubmission, ...]
     questions: tuple[QuestionFigures, ...]
     absent: tuple[str, ...]
 
@@ -142,7 +142,7 @@ class ExerciseFigures:
         return counts
 
     @property
-    def unfinished(self) -> list[Submission]:
+    def unfinished(self) -> list[GradedSubmission]:
         """Those that need a person or could not be graded."""
         return [one for one in self.submissions if one.status != "graded"]
 
@@ -153,7 +153,7 @@ class ExerciseFigures:
         return (times[len(times) // 2], times[-1]) if times else (0.0, 0.0)
 
 
-def read_marks(database: str) -> dict[tuple[str, str], Marks]:
+def read_marks(database: str) -> dict[tuple[str, str], MarksOfOne]:
     """{(student, exercise): what the gradebook holds}, in one query."""
     wanted = (
         select(
@@ -172,7 +172,7 @@ def read_marks(database: str) -> dict[tuple[str, str], Marks]:
         .join(api.Assignment, api.SubmittedAssignment.assignment_id == api.Assignment.id)
         .join(api.Student, api.SubmittedAssignment.student_id == api.Student.id)
     )
-    found: dict[tuple[str, str], Marks] = defaultdict(Marks)
+    found: dict[tuple[str, str], MarksOfOne] = defaultdict(MarksOfOne)
     with api.Gradebook(database) as gradebook:
         for student, exercise, cell, score, auto, manual, waits in gradebook.db.execute(wanted):
             marks, question = found[student, exercise], cell.removesuffix(CHECK_SUFFIX)
@@ -183,16 +183,16 @@ def read_marks(database: str) -> dict[tuple[str, str], Marks]:
     return dict(found)
 
 
-def read_class(out: Path) -> dict[str, list[Submission]]:
+def read_class(out: Path) -> dict[str, list[GradedSubmission]]:
     """{exercise: its submissions} of a class's folder, by name."""
     marks, found = read_marks(f"sqlite:///{out / 'gradebook.db'}"), defaultdict(list)
     for entry in Journal(out / "journal"):
-        known = marks.get((entry.student, entry.exercise), Marks())
+        known = marks.get((entry.student, entry.exercise), MarksOfOne())
         found[entry.exercise].append(_submission(entry, known))
     return dict(sorted(found.items()))
 
 
-def _submission(entry: Entry, marks: Marks) -> Submission:
+def _submission(entry: Entry, marks: MarksOfOne) -> GradedSubmission:
     points: dict[str, float | None] = {name: report.points for name, report in entry.reports.items()}
     points |= dict.fromkeys(marks.waiting) | marks.points
     if entry.why:
@@ -203,10 +203,12 @@ def _submission(entry: Entry, marks: Marks) -> Submission:
         status = Rung.UNGRADED.value
     else:
         status = Rung.PERSON.value if marks.waiting else "graded"
-    return Submission(entry.student, points, entry.reports, status, entry.why, entry.seconds)
+    return GradedSubmission(entry.student, points, entry.reports, status, entry.why, entry.seconds)
 
 
-def figures(exercise: Exercise, submissions: Sequence[Submission], known: Iterable[str]) -> ExerciseFigures:
+def figures(
+    exercise: Exercise, submissions: Sequence[GradedSubmission], known: Iterable[str]
+) -> ExerciseFigures:
     """The figures of an exercise; `known` are the students who could have handed it in."""
     came = {one.student for one in submissions}
     return ExerciseFigures(
@@ -219,7 +221,7 @@ def figures(exercise: Exercise, submissions: Sequence[Submission], known: Iterab
     )
 
 
-def _question(question: Question, submissions: Sequence[Submission]) -> QuestionFigures:
+def _question(question: Question, submissions: Sequence[GradedSubmission]) -> QuestionFigures:
     marked = [one for one in submissions if one.points.get(question.name) is not None]
     earned = [one.points[question.name] or 0.0 for one in marked]
     share = bootstrap([points / question.points for points in earned]) if earned else None
@@ -239,7 +241,7 @@ def _question(question: Question, submissions: Sequence[Submission]) -> Question
     )
 
 
-def _rung(submission: Submission, question: Question) -> str:
+def _rung(submission: GradedSubmission, question: Question) -> str:
     report = submission.reports.get(question.name)
     return report.rung if report else ""
 
@@ -264,7 +266,7 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> Correlation 
     return Correlation(r, math.tanh(z - half), math.tanh(z + half), n)
 
 
-def _messages(question: Question, submissions: Sequence[Submission]) -> Counter[str]:
+def _messages(question: Question, submissions: Sequence[GradedSubmission]) -> Counter[str]:
     """How many submissions got each message, drawn data aside."""
     found: Counter[str] = Counter()
     for one in submissions:

@@ -8,7 +8,7 @@ from nbgrader.api import Gradebook
 from course_utils.checks.report import PartResult, Report, Rung
 from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook import class_figures
-from course_utils.grading.gradebook.class_figures import Submission, correlation, figures
+from course_utils.grading.gradebook.class_figures import GradedSubmission, correlation, figures
 from course_utils.grading.run.journal import Journal
 from tests.grading import toy
 
@@ -23,7 +23,7 @@ def report(question, points, rung, expected="", got=""):
 
 def submission(student, first, second, third=5.0, status="graded", **reports):
     points = {"q1": first, "q2": second, "q3": third}
-    return Submission(student, points, reports, status, "", 2.0)
+    return GradedSubmission(student, points, reports, status, "", 2.0)
 
 
 @pytest.fixture
