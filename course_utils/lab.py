@@ -26,7 +26,12 @@ def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys
 
 
 def lab_arguments(
-    page: str, port: int | None = None, browser: bool = True, root: Path = ROOT, superuser: bool = False
+    page: str,
+    port: int | None = None,
+    browser: bool = True,
+    root: Path = ROOT,
+    superuser: bool = False,
+    address: str | None = None,
 ) -> list[str]:
     """JupyterLab's command line. The page's address, with the access token, is what JupyterLab prints."""
     arguments = [
@@ -36,6 +41,8 @@ def lab_arguments(
     ]
     if port is not None:  # asked for: take this port or say that it is taken
         arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    if address is not None:
+        arguments.append(f"--ServerApp.ip={address}")
     if not browser:
         arguments.append("--no-browser")
     if superuser:
@@ -76,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "page", nargs="?", default=FIRST_PAGE, help=f"a file of the workbook (default {FIRST_PAGE})"
     )
     parser.add_argument("--port", type=int, help="default: 8888, or the next free one")
+    parser.add_argument(
+        "--address", help="where to listen (default: this machine only); 0.0.0.0 in a container"
+    )
     parser.add_argument("--no-browser", action="store_true", help="only serve and print the address")
     parser.add_argument("--teacher", action="store_true", help="with nbgrader's menu and buttons")
     options = parser.parse_args(arguments)
@@ -95,5 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     superuser = hasattr(os, "geteuid") and os.geteuid() == 0
     browser = has_display() and not options.no_browser
-    LabApp.launch_instance(lab_arguments(options.page, options.port, browser, root, superuser))
+    LabApp.launch_instance(
+        lab_arguments(options.page, options.port, browser, root, superuser, options.address)
+    )
     return 0

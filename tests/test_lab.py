@@ -42,6 +42,11 @@ def test_a_port_asked_for_is_taken_or_refused():
     assert "--ServerApp.port_retries=0" in arguments
 
 
+def test_it_listens_where_it_is_told_to():
+    assert "--ServerApp.ip=0.0.0.0" in lab.lab_arguments("a.ipynb", address="0.0.0.0")
+    assert not [each for each in lab.lab_arguments("a.ipynb") if "ServerApp.ip" in each]
+
+
 def test_without_a_display_no_browser_is_started():
     assert "--no-browser" in lab.lab_arguments("a.ipynb", browser=False)
 
