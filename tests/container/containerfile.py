@@ -1,7 +1,8 @@
 """A Containerfile read, and its steps performed in a folder that holds a Debian root, where no image can be pulled.
 
-Of the format it knows what ours uses. bubblewrap stands for the container engine: it changes the root for good, as an
-engine does, so that the sandbox can start inside it (after a mere chroot the kernel refuses user namespaces).
+Of the format it knows what ours uses. A shell with mounts and processes of its own stands for the container engine: it
+changes the root for good, as an engine does, so that the sandbox can start inside (after a mere chroot the kernel
+refuses user namespaces). Its /proc is whole, as with an engine's `unmask=ALL`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,28 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+
+# arguments: the root, and then what is run in it with nothing of this machine's environment
+ENTER = """
+set -e
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+root=$1; shift
+mount --make-rprivate /
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+for pair in $SHOWN /etc/resolv.conf=/etc/resolv.conf; do
+    seen="$root${pair#*=}"
+    if test -d "${pair%%=*}"; then mkdir -p "$seen"; else mkdir -p "$(dirname "$seen")"; touch "$seen"; fi
+    mount --bind "${pair%%=*}" "$seen"
+done
+cd "$root"
+mkdir -p .before
+pivot_root . .before
+umount -l /.before
+exec env -i "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -41,12 +64,12 @@ class Root:
     """A Debian root in a folder, and what the instructions so far have set.
 
     folder: the root. network: variables for the steps that install (a package index's address and certificates);
-    readable: paths of this machine that those name, seen inside under the same names.
+    readable: paths of this machine -> where the root sees them meanwhile.
     """
 
     folder: Path
     network: dict[str, str] = field(default_factory=dict)
-    readable: tuple[str, ...] = ()
+    readable: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
     user: str = "root"
@@ -68,15 +91,14 @@ class Root:
             "HOME": self.home,
         }
         variables |= self.environment | (self.network | self.arguments if building else {})
-        shown = [part for path in self.readable if building for part in ("--ro-bind", path, path)]
+        shown = [f"{path}={seen}" for path, seen in self.readable.items() if building]
         user = [] if self.user == "root" else self._as_user()
         return [
-            *("bwrap", "--bind", str(self.folder), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm"),
-            *("--ro-bind", "/etc/resolv.conf", "/etc/resolv.conf", "--unshare-pid", "--die-with-parent"),
-            *("--cap-add", "ALL", "--clearenv", *shown, "--chdir", self.work),
-            *(part for name, value in variables.items() for part in ("--setenv", name, value)),
-            *("--", *user, *command),
-        ]  # fmt: skip
+            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "env", f"SHOWN={' '.join(shown)}"),
+            *("sh", "-c", ENTER, "enter", str(self.folder)),
+            *(f"{name}={value}" for name, value in variables.items()),
+            *("env", "--chdir", self.work, *user, *command),
+        ]
 
     @property
     def home(self) -> str:
