@@ -2,8 +2,11 @@
 
 Needs nothing but Python itself, for it runs before anything is installed. The environment is `.venv`
 beside pyproject.toml. When everything was installed a stamp is left there, made from the two files that
-say what to install, so that the next run has nothing to do; without the stamp pip goes on from whatever
+say what to install, so that the next run has nothing to do; without the stamp it goes on from whatever
 an interrupted run left.
+
+Where `uv` is installed it does pip's work, in a fraction of the time; what it can't do, pip does. It is told
+what pip's own settings say, so the result is the same. What they say goes to a log, LOG in the environment.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import sysconfig
 import threading
 import time
 import venv
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +30,16 @@ OLDEST_PYTHON = (3, 11)
 # The environment measured 2.4 GB with torch for the CPU. What a CUDA build adds is an estimate.
 CPU_GIGABYTES, CUDA_GIGABYTES = 4, 10
 TORCH_INDEX = "https://download.pytorch.org/whl/"
+LOG = "install-log.txt"
+#: pip's settings -> the variable by which uv takes the same
+UVS_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "no-index": "UV_NO_INDEX",
+    "cert": "SSL_CERT_FILE",
+}
 
 
 class InstallError(Exception):
@@ -73,7 +86,7 @@ def check_disk(folder: Path, needed_gigabytes: float, free_bytes: float | None =
 
 
 def explain(log: str) -> str:
-    """Turn the end of pip's log into advice for the reader."""
+    """Turn the end of the log into advice for the reader."""
     if "No space left on device" in log:
         return "The disk is full. Free some space, then run the same command again; it goes on from here."
     # an unreachable index also ends in "No matching distribution", so the network is looked for first
@@ -91,9 +104,7 @@ def explain(log: str) -> str:
             f"{sys.version_info[0]}.{sys.version_info[1]} on {sys.platform}. Try Python 3.11, 3.12 or 3.13 "
             "(make start PYTHON=...); if it still fails, report it with the lines above."
         )
-    return (
-        "pip could not install everything; its last lines above say why. Run the same command again to go on."
-    )
+    return "Not everything could be installed; the last lines above say why. Run the same command to go on."
 
 
 def bin_folder(environment: Path) -> Path:
@@ -120,47 +131,89 @@ def make_environment(environment: Path) -> Path:
     return python
 
 
-class Counter(threading.Thread):
-    """pip is silent while it unpacks; this says every few seconds how many packages are in place."""
+class Progress(threading.Thread):
+    """Says how many packages are in place: at a terminal in one line that changes, elsewhere now and then."""
 
-    def __init__(self, environment: Path, total: int, seconds: float = 10) -> None:
+    def __init__(self, environment: Path, total: int, terminal: bool | None = None) -> None:
         super().__init__(daemon=True)
         self.packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
-        self.total, self.seconds = total, seconds
+        self.total = total
+        self.terminal = sys.stdout.isatty() if terminal is None else terminal
+        self.seconds = 1 if self.terminal else 10
         self.finished = threading.Event()
 
     def run(self) -> None:
-        seen = 0
+        seen, begun = -1, time.monotonic()
         while not self.finished.wait(self.seconds):
             count = len(list(self.packages.glob("*.dist-info")))
-            if count > seen:
-                print(f"    {count} of about {self.total} packages in place", flush=True)
-                seen = count
+            line = f"    {count} of about {self.total} packages in place"
+            if self.terminal:
+                print(f"\r{line}, {time.monotonic() - begun:.0f} s", end="", flush=True)
+            elif count > seen:
+                print(line, flush=True)
+            seen = count
+        if self.terminal and seen >= 0:
+            print(flush=True)
 
 
-def pip_install(python: Path, environment: Path, arguments: Sequence[str], root: Path, total: int) -> None:
-    """Run pip in the open, so that its progress is seen, and turn a failure into advice."""
-    log = environment / "pip-log.txt"
-    log.unlink(missing_ok=True)
-    command = [
-        str(python),
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--log",
-        str(log),
-        *arguments,
-    ]
-    counter = Counter(environment, total)
-    counter.start()
+def pip_settings(python: Path) -> dict[str, str]:
+    """What pip's files and variables say; a variable counts more than a file, as with pip."""
+    listed = subprocess.run(
+        [str(python), "-m", "pip", "config", "list"], capture_output=True, text=True
+    ).stdout
+    entries = re.findall(r"^(\S+?)\.(\S+)='(.*)'$", listed, flags=re.M)
+    rank = {"global": 1, "install": 2, ":env:": 3}
+    entries.sort(key=lambda entry: rank.get(entry[0], 0))
+    return {name: value for _, name, value in entries}
+
+
+def uv_environment(python: Path, given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables for uv: what pip's settings say, unless uv has been told otherwise.
+
+    As pip does, it takes the best version from all indexes and brings no Python of its own.
+    """
+    settings = {
+        UVS_NAMES[name]: value.replace("\\n", " ")
+        for name, value in pip_settings(python).items()
+        if name in UVS_NAMES
+    }
+    pips_way = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_PYTHON_DOWNLOADS": "never"}
+    return pips_way | settings | dict(given)
+
+
+def find_uv() -> str | None:
+    return shutil.which("uv")
+
+
+def attempts(python: Path, arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """(command, environment) of each program that may install: uv where there is one, then pip."""
+    if uv := find_uv():
+        same = ["--default-index" if each == "--index-url" else each for each in arguments]
+        yield [uv, "pip", "install", "--python", str(python), *same], uv_environment(python)
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
+    yield [*pip, *arguments], dict(os.environ)
+
+
+def run_installer(python: Path, environment: Path, arguments: Sequence[str], root: Path, total: int) -> None:
+    """Install with uv or pip; what they say goes to the log, and a failure becomes advice that names it."""
+    log = environment / LOG
+    progress = Progress(environment, total)
+    progress.start()
     try:
-        result = subprocess.run(command, cwd=root)
+        for command, variables in attempts(python, arguments):
+            with open(log, "ab") as file:
+                file.write(f"\n$ {' '.join(command)}\n".encode())
+                file.flush()
+                begun = file.tell()
+                done = subprocess.run(command, cwd=root, env=variables, stdout=file, stderr=subprocess.STDOUT)
+            if done.returncode == 0:
+                return
     finally:
-        counter.finished.set()
-    if result.returncode:
-        text = log.read_text(errors="replace") if log.exists() else ""
-        raise InstallError(explain(text[-20_000:]))
+        progress.finished.set()
+        progress.join()
+    said = log.read_bytes()[begun:].decode(errors="replace")
+    last = "\n".join(said.strip().splitlines()[-5:])
+    raise InstallError(f"{last}\n\n{explain(said[-20_000:])}\nThe whole log is {log}")
 
 
 def install(root: Path = ROOT, extras: str = "dev", torch_build: str = "") -> bool:
@@ -178,12 +231,14 @@ def install(root: Path = ROOT, extras: str = "dev", torch_build: str = "") -> bo
     check_disk(root, CUDA_GIGABYTES if torch_build.startswith("cu") else CPU_GIGABYTES)
     stamp.unlink(missing_ok=True)
     python = make_environment(environment)
+    (environment / LOG).unlink(missing_ok=True)
     # torch first and by its exact version: asked for by other packages only, pip may take another build
-    print(f"[1/2] torch {versions['torch']}", flush=True)
+    by = "uv" if find_uv() else "pip"
+    print(f"[1/2] torch {versions['torch']}, by {by}; the log is {environment / LOG}", flush=True)
     index = ["--index-url", TORCH_INDEX + torch_build] if torch_build else []
-    pip_install(python, environment, [*index, f"torch=={versions['torch']}"], root, len(versions))
+    run_installer(python, environment, [*index, f"torch=={versions['torch']}"], root, len(versions))
     print(f"[2/2] the other {len(versions) - 1} packages (a few minutes the first time)", flush=True)
-    pip_install(python, environment, ["-c", "constraints.txt", "-e", f".[{extras}]"], root, len(versions))
+    run_installer(python, environment, ["-c", "constraints.txt", "-e", f".[{extras}]"], root, len(versions))
     stamp.write_text(wanted)
     return True
 

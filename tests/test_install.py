@@ -1,12 +1,19 @@
-"""The installation behind `make start`: what it asks pip for, when it has nothing to do, what it says on failure."""
+"""The installation behind `make start`: what it asks uv or pip for, when it has nothing to do, what it says on failure."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from course_utils import install
+
+
+@pytest.fixture(autouse=True)
+def without_uv(monkeypatch):
+    """Whether this machine has uv is decided by each test."""
+    monkeypatch.setattr(install, "find_uv", lambda: None)
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def pip(monkeypatch):
         return environment / "bin" / "python"
 
     failing = set()
-    monkeypatch.setattr(install, "pip_install", run)
+    monkeypatch.setattr(install, "run_installer", run)
     monkeypatch.setattr(install, "make_environment", make)
     run.calls, run.failing = calls, failing
     return run
@@ -148,11 +155,16 @@ def test_an_environment_is_made_once_and_mended_when_broken(tmp_path):
     assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0
 
 
-def test_pip_cannot_fetch_a_package_that_is_not_there(tmp_path):
+def test_pip_cannot_fetch_a_package_that_is_not_there(tmp_path, capfd):
     """The whole way through the real pip: exit code, log and advice."""
     arguments = ["--no-index", "--find-links", str(tmp_path), "no-such-package-of-ours==1"]
-    with pytest.raises(install.InstallError, match="no-such-package-of-ours==1 can't be had"):
-        install.pip_install(sys.executable, tmp_path, arguments, tmp_path, 1)
+    with pytest.raises(install.InstallError, match="no-such-package-of-ours==1 can't be had") as caught:
+        install.run_installer(sys.executable, tmp_path, arguments, tmp_path, 1)
+    log = tmp_path / install.LOG
+    assert f"The whole log is {log}" in str(caught.value)
+    assert "ERROR: No matching distribution found" in str(caught.value), "its last lines are shown"
+    assert "pip install" in log.read_text() and "ERROR: No matching distribution found" in log.read_text()
+    assert capfd.readouterr() == ("", ""), "what pip says is in the log and nowhere else"
 
 
 def test_constraints_are_what_is_installed_and_what_the_groups_would_add(tmp_path, monkeypatch):
@@ -175,4 +187,95 @@ def test_constraints_are_what_is_installed_and_what_the_groups_would_add(tmp_pat
 def test_an_index_that_does_not_answer_is_named_as_the_cause(tmp_path):
     arguments = ["--retries", "1", "--index-url", "http://127.0.0.1:9/simple", "no-such-package-of-ours==1"]
     with pytest.raises(install.InstallError, match="index cannot be reached"):
-        install.pip_install(sys.executable, tmp_path, arguments, tmp_path, 1)
+        install.run_installer(sys.executable, tmp_path, arguments, tmp_path, 1)
+
+
+# What pip says, quietly
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_one_line_at_a_terminal_and_a_few_elsewhere(tmp_path, capsys, terminal):
+    progress = install.Progress(tmp_path, 7, terminal)
+    progress.seconds = 0.001
+    progress.packages = tmp_path
+    (tmp_path / "a-1.dist-info").mkdir()
+    progress.start()
+    said = ""
+    while said.count("1 of about 7") < (2 if terminal else 1):
+        said += capsys.readouterr().out
+    (tmp_path / "b-1.dist-info").mkdir()
+    while "2 of about 7" not in said:
+        said += capsys.readouterr().out
+    progress.finished.set()
+    progress.join()
+    said += capsys.readouterr().out
+    assert (said.count("\n") == 1 and said.endswith("\n")) if terminal else said.count("\n") == 2
+
+
+# uv where there is one
+
+
+@pytest.fixture
+def uv(tmp_path, monkeypatch):
+    """A program that keeps what it was called with, and ends as `uv.code` says."""
+    program, calls = tmp_path / "uv.py", tmp_path / "calls.jsonl"
+    program.write_text(
+        f"#!{sys.executable}\nimport json, os, sys\n"
+        f"print(json.dumps([sys.argv[1:], dict(os.environ)]), file=open({str(calls)!r}, 'a'))\n"
+        "print('uv says this')\nsys.exit(int(os.environ.get('CODE', 0)))\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(install, "find_uv", lambda: str(program))
+    return lambda: [json.loads(line) for line in calls.read_text().splitlines()]
+
+
+UNIX = pytest.mark.skipif(os.name == "nt", reason="the stand-in for uv is a Unix script")
+
+
+@UNIX
+def test_uv_installs_into_the_same_environment_under_the_same_constraints(uv, tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "pip_settings", lambda python: {})
+    index = "https://download.pytorch.org/whl/cpu"
+    install.run_installer("py", tmp_path, ["--index-url", index, "torch==1"], tmp_path, 1)
+    install.run_installer("py", tmp_path, ["-c", "constraints.txt", "-e", ".[dev]"], tmp_path, 1)
+    start = ["pip", "install", "--python", "py"]
+    (first, variables), (second, _) = uv()
+    assert first == [*start, "--default-index", index, "torch==1"]
+    assert second == [*start, "-c", "constraints.txt", "-e", ".[dev]"]
+    assert variables["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    assert (tmp_path / install.LOG).read_text().count("uv says this") == 2
+
+
+@UNIX
+def test_what_uv_can_not_do_pip_does(uv, tmp_path, monkeypatch):
+    monkeypatch.setenv("CODE", "2")
+    monkeypatch.setattr(install, "pip_settings", lambda python: {})
+    python = tmp_path / "python"  # stands in for pip: it fails once
+    python.write_text(f"#!/bin/sh\necho '{NO_PACKAGE}'\ntest -e {tmp_path}/again\n")
+    python.chmod(0o755)
+    with pytest.raises(install.InstallError, match="torch==2.13.0 can't be had") as caught:
+        install.run_installer(python, tmp_path, ["torch==2.13.0"], tmp_path, 1)
+    assert "uv says this" in (tmp_path / install.LOG).read_text()
+    assert "uv says this" not in str(caught.value), "pip has the last word"
+    (tmp_path / "again").touch()
+    install.run_installer(python, tmp_path, ["torch==2.13.0"], tmp_path, 1)
+    assert len(uv()) == 2
+
+
+def test_uv_is_told_what_pips_settings_say_and_what_it_was_told_itself_counts_more(monkeypatch, tmp_path):
+    settings = tmp_path / "pip.conf"
+    settings.write_text(
+        "[global]\nindex-url = https://global.example/simple\nfind-links = /opt/wheels\ncert = /ca.pem\n"
+        "extra-index-url =\n    https://a.example/simple\n    https://b.example/simple\n"
+        "[install]\nindex-url = https://install.example/simple\n"
+    )
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    found = install.uv_environment(sys.executable, {})
+    assert found["UV_DEFAULT_INDEX"] == "https://install.example/simple"
+    assert found["UV_INDEX"].split() == ["https://a.example/simple", "https://b.example/simple"]
+    assert found["UV_FIND_LINKS"] == "/opt/wheels" and found["SSL_CERT_FILE"] == "/ca.pem"
+    monkeypatch.setenv("PIP_INDEX_URL", "https://shell.example/simple")
+    found = install.uv_environment(sys.executable, {"UV_FIND_LINKS": "/own"})
+    assert found["UV_DEFAULT_INDEX"] == "https://shell.example/simple" and found["UV_FIND_LINKS"] == "/own"
