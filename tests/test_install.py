@@ -1,9 +1,11 @@
 """The installation behind `make start`: what it asks uv or pip for, when it has nothing to do, what it says on failure."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -194,22 +196,19 @@ def test_an_index_that_does_not_answer_is_named_as_the_cause(tmp_path):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_progress_is_one_line_at_a_terminal_and_a_few_elsewhere(tmp_path, capsys, terminal):
+def test_progress_is_one_line_at_a_terminal_and_a_few_elsewhere(tmp_path, monkeypatch, terminal):
+    monkeypatch.setattr(
+        sys, "stdout", io.StringIO()
+    )  # pytest's own loses what a thread writes while it is read
     progress = install.Progress(tmp_path, 7, terminal)
-    progress.seconds = 0.001
-    progress.packages = tmp_path
-    (tmp_path / "a-1.dist-info").mkdir()
-    progress.start()
-    said = ""
-    while said.count("1 of about 7") < (2 if terminal else 1):
-        said += capsys.readouterr().out
-    (tmp_path / "b-1.dist-info").mkdir()
-    while "2 of about 7" not in said:
-        said += capsys.readouterr().out
-    progress.finished.set()
-    progress.join()
-    said += capsys.readouterr().out
-    assert (said.count("\n") == 1 and said.endswith("\n")) if terminal else said.count("\n") == 2
+    counts = iter([1, 1, 2, 2])
+    progress.packages = types.SimpleNamespace(glob=lambda pattern: range(next(counts)))
+    progress.finished = types.SimpleNamespace(wait=lambda seconds: counts.__length_hint__() == 0)
+    progress.run()
+    said = sys.stdout.getvalue()
+    assert said.count("\n") == (1 if terminal else 2) and said.endswith("\n")
+    assert said.count("\r") == (4 if terminal else 0)
+    assert "1 of about 7 packages" in said and "2 of about 7 packages" in said
 
 
 # uv where there is one
