@@ -131,7 +131,7 @@ def make_environment(environment: Path) -> Path:
     return python
 
 
-class Progress(threading.Thread):
+class Counter(threading.Thread):
     """Says how many packages are in place: at a terminal in one line that changes, elsewhere now and then."""
 
     def __init__(self, environment: Path, total: int, terminal: bool | None = None) -> None:
@@ -197,7 +197,7 @@ def attempts(python: Path, arguments: Sequence[str]) -> Iterator[tuple[list[str]
 def run_installer(python: Path, environment: Path, arguments: Sequence[str], root: Path, total: int) -> None:
     """Install with uv or pip; what they say goes to the log, and a failure becomes advice that names it."""
     log = environment / LOG
-    progress = Progress(environment, total)
+    progress = Counter(environment, total)
     progress.start()
     try:
         for command, variables in attempts(python, arguments):

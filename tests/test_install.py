@@ -200,7 +200,7 @@ def test_progress_is_one_line_at_a_terminal_and_a_few_elsewhere(tmp_path, monkey
     monkeypatch.setattr(
         sys, "stdout", io.StringIO()
     )  # pytest's own loses what a thread writes while it is read
-    progress = install.Progress(tmp_path, 7, terminal)
+    progress = install.Counter(tmp_path, 7, terminal)
     counts = iter([1, 1, 2, 2])
     progress.packages = types.SimpleNamespace(glob=lambda pattern: range(next(counts)))
     progress.finished = types.SimpleNamespace(wait=lambda seconds: counts.__length_hint__() == 0)
