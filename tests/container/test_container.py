@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import urllib.request
@@ -120,9 +121,15 @@ def test_a_learner_finds_a_machine_that_is_ready(image):
 @pytest.mark.exhaustive
 def test_its_command_opens_a_lab(image):
     lab = subprocess.Popen(
-        image.inside(image.command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        image.inside(image.command),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
-    stop = threading.Timer(300, lab.kill)  # for a lab that prints no address: the lines below then end
+    stop = threading.Timer(
+        300, os.killpg, (lab.pid, signal.SIGKILL)
+    )  # for a lab that prints no address: the lines below then end
     stop.start()
     try:
         said = []
@@ -139,7 +146,7 @@ def test_its_command_opens_a_lab(image):
         assert image.inner(f"/home/learner/workbook/exercises/{EXERCISE}/{EXERCISE}.ipynb").is_file()
     finally:
         stop.cancel()
-        lab.kill()
+        os.killpg(lab.pid, signal.SIGKILL)  # whoever became another user outlives its parent
         lab.wait()
 
 
