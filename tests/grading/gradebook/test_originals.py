@@ -13,7 +13,8 @@ def test_a_clone_builds_it_from_the_solutions(solutions, released_path, tmp_path
 
 
 def test_an_edition_brings_it_along(released_path, tmp_path):
-    (tmp_path / f"{toy.NAME}.ipynb").write_bytes(released_path.read_bytes())
+    (tmp_path / toy.NAME).mkdir()
+    (tmp_path / toy.NAME / f"{toy.NAME}.ipynb").write_bytes(released_path.read_bytes())
     assert original(toy.NAME, tmp_path / "none", tmp_path) == read_released(released_path)
 
 
