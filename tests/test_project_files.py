@@ -37,6 +37,11 @@ def test_the_package_says_its_version(version):
     assert course_utils.__version__ == version
 
 
+def test_the_readme_names_the_wheel_of_this_version(root, version):
+    named = re.findall(r"course_workbook-([\d.]+)-py3", (root / "README.md").read_text("utf-8"))
+    assert named and set(named) == {version}
+
+
 def test_the_citation_can_be_used(root, version):
     """The keys that the format requires (CFF 1.2.0), and the version and date of the changelog."""
     citation = yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
