@@ -27,6 +27,7 @@ class BuildWithWorkbook(build_py):
             for name, data in learners_files(ROOT).items():
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
                 (place / name).write_bytes(data)
+            shutil.copy(ROOT / "constraints.txt", place)  # for `course doctor`: what was tested
 
 
 setup(cmdclass={"build_py": BuildWithWorkbook})

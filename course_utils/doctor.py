@@ -21,6 +21,7 @@ from pathlib import Path
 from course_utils import network, places, session, surroundings
 from course_utils.catalog.paths import ASSETS
 from course_utils.install import ROOT, normalised, read_constraints
+from course_utils.workplace import PACKED
 
 NEEDED_PYTHON = (3, 11)
 # importing the whole stack was measured at 0.6 GB, training a T5 of 2 million parameters with it at 1.0 GB
@@ -65,6 +66,12 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
+def constraints() -> Path:
+    """The list of tested versions: at the top of a clone or an edition, in the package of a wheel."""
+    beside = ROOT / "constraints.txt"
+    return beside if beside.is_file() else PACKED / "constraints.txt"
+
+
 def direct_dependencies() -> set[str]:
     """Normalised names of what the workbook itself asks for, optional groups left out."""
     asked = metadata.requires("course-workbook") or []
@@ -77,14 +84,16 @@ def check_versions(
     direct: set[str] | None = None,
 ) -> Check:
     installed = installed_versions() if installed is None else installed
-    wanted = read_constraints() if wanted is None else wanted
+    wanted = read_constraints(constraints()) if wanted is None else wanted
     missing = sorted((direct_dependencies() if direct is None else direct) - installed.keys())
     if missing:
         return Check(
             "versions",
             "fail",
             f"not installed: {', '.join(missing)}",
-            "run `make start`; it installs what is missing",
+            "run `make start`; it installs what is missing"
+            if (ROOT / "Makefile").is_file()
+            else f"python -m pip install {' '.join(missing)}",
         )
     differing = [
         f"{name} {installed[name]} (tested with {version})"
@@ -92,12 +101,13 @@ def check_versions(
         if name in installed and installed[name] != version
     ]
     if differing:
+        itself = "-e ." if constraints().parent == ROOT else "course-workbook"
         more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         return Check(
             "versions",
             "warn",
             ", ".join(differing[:5]) + more,
-            "python -m pip install -c constraints.txt -e . brings back the tested versions",
+            f"python -m pip install -c {constraints()} {itself} brings back the tested versions",
         )
     return Check("versions", "ok", f"{len(wanted.keys() & installed.keys())} packages as in constraints.txt")
 

@@ -1,6 +1,7 @@
 """The doctor finds what is wrong, says what to do, and never breaks itself."""
 
 import json
+import os
 import re
 import sys
 
@@ -62,6 +63,18 @@ def test_versions_are_compared_with_the_constraints(installed, status, said):
     check = doctor.check_versions(installed, VERSIONS, {"torch"})
     assert check.status == status
     assert said in check.detail
+
+
+def test_a_wheel_has_its_own_list_of_versions(tmp_path, monkeypatch):
+    assert doctor.constraints() == doctor.ROOT / "constraints.txt"
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    monkeypatch.setattr(doctor, "PACKED", tmp_path / "packed")
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "constraints.txt").write_text("numpy==1.0\n")
+    differing = doctor.check_versions({"numpy": "2.0"}, direct={"numpy"})
+    assert "numpy 2.0 (tested with 1.0)" in differing.detail
+    assert "packed/constraints.txt course-workbook" in differing.advice.replace(os.sep, "/")
+    assert doctor.check_versions({}, direct={"numpy"}).advice == "python -m pip install numpy"
 
 
 def test_a_packages_own_copy_of_another_does_not_count(tmp_path, monkeypatch):

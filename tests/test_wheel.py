@@ -29,7 +29,7 @@ def wheel(root, tmp_path_factory):
     source, place = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for folder in ("course_utils", "lessons", "exercises"):
         shutil.copytree(root / folder, source / folder, ignore=shutil.ignore_patterns(*learners.LITTER))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "constraints.txt"):
         shutil.copy(root / name, source / name)
     build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
     environment = os.environ | {"PYTHONPATH": str(GUARD)}
@@ -57,7 +57,8 @@ def site(wheel, tmp_path_factory):
 
 def state(folder):
     """{file: when it was changed}, without what Python leaves behind."""
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if "__pycache__" not in path.parts}
+    files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {path: path.stat().st_mtime_ns for path in files}
 
 
 class Shell:
@@ -101,7 +102,7 @@ def test_it_holds_the_package_and_what_a_learner_gets(wheel, root):
     found = {name for name in names if ".dist-info/" not in name}
     package = {path.relative_to(root).as_posix() for path in learners.files_in(root / "course_utils")}
     brought = {f"course_utils/workbook/{name}" for name in learners.learners_files(root)}
-    assert found == package | brought
+    assert found == package | brought | {"course_utils/workbook/constraints.txt"}
     assert wheel.stat().st_size < 25e6  # measured: 20 MB
 
 
