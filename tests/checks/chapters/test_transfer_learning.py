@@ -494,7 +494,13 @@ On 1,000 reviews it is right in {value:.2f} of the cases; 95 % interval [{low:.3
 def held(course):
     """What the notebook holds for question 9."""
     return namespace(
-        TORCH, given("q4-data"), given("q5-collate"), given("q9-given"), given("q9-answer"), course=course
+        TORCH,
+        given("q4-data"),
+        given("q5-collate"),
+        given("q9-given"),
+        given("q9-reviews"),
+        given("q9-answer"),
+        course=course,
     )
 
 
