@@ -313,7 +313,7 @@ def test_adapter(course, notebook):
                 {"adapt": lambda base, rows: get_peft_model(notebook["fresh_base"](), lora)},
                 "that have moved",
             ),
-            "not a model": ({"adapt": lambda base, rows: "adapter"}, "adapt_a_fresh_bert"),
+            "not a model": ({"adapt": lambda base, rows: "adapter"}, "plain data from `adapt`"),
             "a prompt that was not trained": (
                 untrained(prompt(num_virtual_tokens=10)),
                 "the accuracy on 300",
