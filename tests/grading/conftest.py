@@ -9,7 +9,7 @@ from course_utils.checks.framework import Rung, _Sheet
 from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook import release
 from course_utils.grading.run import executor
-from course_utils.grading.run.journal import Entry, Stamp
+from course_utils.grading.run.journal import Entry, Journal, Stamp
 from course_utils.grading.run.reading import Cell, read_submission
 from tests.grading import toy
 
@@ -77,3 +77,13 @@ def entry(released_path):
         if name:
             cell.outputs = executor.check_outputs(reports[name])
     return Entry("ann", toy.NAME, Stamp("a", "b", "c"), reports, notebook)
+
+
+@pytest.fixture
+def graded(out, entry):
+    """The folder of a class of one, graded."""
+    writer = autograde.Writer(out)
+    with writer.open():
+        writer.write(entry)
+    Journal(out / "journal").put(entry)
+    return out

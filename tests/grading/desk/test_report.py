@@ -7,10 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from course_utils.checks.report import Rung
-from course_utils.grading.desk import autograde, report
+from course_utils.grading.desk import report
 from course_utils.grading.gradebook import class_pages
 from course_utils.grading.gradebook.class_figures import figures
-from course_utils.grading.run.journal import Journal
 from tests.grading import toy
 from tests.grading.gradebook.test_class_figures import report as said
 from tests.grading.gradebook.test_class_figures import submission
@@ -29,15 +28,6 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.names.add(tag)
         self.links |= {value for name, value in attributes if name in ("href", "src")}
-
-
-@pytest.fixture
-def graded(out, entry):
-    writer = autograde.Writer(out)
-    with writer.open():
-        writer.write(entry)
-    Journal(out / "journal").put(entry)
-    return out
 
 
 def rows(path):

@@ -6,10 +6,8 @@ import pytest
 from nbgrader.api import Gradebook
 
 from course_utils.checks.report import PartResult, Report, Rung
-from course_utils.grading.desk import autograde
 from course_utils.grading.gradebook import class_figures
 from course_utils.grading.gradebook.class_figures import GradedSubmission, correlation, figures
-from course_utils.grading.run.journal import Journal
 from tests.grading import toy
 
 RIGHT, WRONG, STUB = Rung.RIGHT.value, Rung.WRONG_VALUE.value, Rung.NOT_STARTED.value
@@ -86,16 +84,6 @@ def test_a_class_without_marks_has_no_mean():
     found = figures(toy.exercise, nobody, [])
     assert found.share is None
     assert all(question.share is None for question in found.questions)
-
-
-@pytest.fixture
-def graded(out, entry):
-    """A class of one, graded."""
-    writer = autograde.Writer(out)
-    with writer.open():
-        writer.write(entry)
-    Journal(out / "journal").put(entry)
-    return out
 
 
 def test_the_points_that_a_person_gave_count(graded):
