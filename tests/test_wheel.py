@@ -196,7 +196,8 @@ def test_a_notebook_alone_installs_the_course_and_its_checks_work(wheel, stub, t
 
 
 def test_a_notebook_alone_says_so_where_the_course_cannot_be_had(stub, tmp_path):
-    said = alone(tmp_path, stub, "setup", PIP_NO_INDEX="1")
+    # pip runs in this environment, whose own editable course would satisfy it
+    said = alone(tmp_path, stub, "setup", PIP_NO_INDEX="1", PIP_IGNORE_INSTALLED="1")
     assert f"course-workbook=={__version__}" in said
     assert "No matching distribution found" in said and "No module named 'course_utils'" in said
 
