@@ -18,6 +18,7 @@ import nbformat
 import pytest
 
 from course_utils import __version__, learners
+from course_utils.cli import GRADING_PACKAGES
 from tests.isolation import GUARD
 
 NAME = f"course_workbook-{__version__}-py3-none-any.whl"
@@ -62,12 +63,19 @@ def state(folder):
 
 
 class Shell:
-    """Runs `course` and Python in a folder, with the wheel's content on the path and the repository not."""
+    """Runs `course` and Python in a folder, with the wheel's content on the path and the repository not.
+
+    What only those who grade install cannot be imported.
+    """
 
     def __init__(self, site, folder, **variables):
         self.site, self.folder = site, folder
+        missing = folder.parent / "missing"
+        missing.mkdir()
+        for name in GRADING_PACKAGES:
+            (missing / f"{name}.py").write_text(f"raise ModuleNotFoundError('not here', name={name!r})")
         self.environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(site), str(GUARD)]),
+            "PYTHONPATH": os.pathsep.join([str(missing), str(site), str(GUARD)]),
             "COURSE_DATA": str(folder.parent / "data"),
             "PATH": str(Path(sys.executable).parent),  # no make, no git
             **variables,
@@ -131,6 +139,8 @@ def test_one_starts_from_it_and_a_newer_one_is_merged(shell, root):
 def test_what_needs_a_clone_says_so(shell):
     done = shell.course("release")
     assert done.returncode == 1 and "course release needs a clone" in done.stderr
+    reported = shell.course("report", "class")
+    assert reported.returncode == 1 and 'pip install "course-workbook[grading]"' in reported.stderr
     opened = shell.course("lab")
     assert opened.returncode == 1 and "`course start`" in opened.stderr
 

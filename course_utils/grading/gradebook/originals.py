@@ -12,7 +12,6 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from course_utils.grading.gradebook.release import ReleaseError, build
 from course_utils.grading.run.executor import read_released
 from course_utils.grading.run.reading import Ungradable
 from course_utils.install import ROOT
@@ -28,6 +27,9 @@ def original(name: str, solutions: Path = ROOT / "solutions", released: Path = R
         return read_released(released / name / file)
     if not (solutions / name / file).is_file():
         raise Ungradable(f"there is no exercise {name}")
+    # imported here, as only a clone has nbgrader for certain
+    from course_utils.grading.gradebook.release import ReleaseError, build
+
     with tempfile.TemporaryDirectory() as place:
         try:
             build(solutions, Path(place), [name])
