@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 import pytest
 import yaml
 
+from course_utils.cli import GRADING_PACKAGES
 from course_utils.install import normalised, read_constraints
 
 OURS = {"course_utils", "tests", "sitecustomize", "__main__"}
@@ -53,11 +54,22 @@ def imported(folder, without=()):
 def test_what_is_imported_is_asked_for(root, project):
     asked = names(project["dependencies"])
     groups = project["optional-dependencies"]
-    site = root / "course_utils" / "site"
-    assert imported(root / "course_utils", without=[site / "conf.py"]) <= asked
+    site, desk, gradebook = (
+        root / "course_utils" / each for each in ("site", "grading/desk", "grading/gradebook")
+    )
+    graders = [*desk.rglob("*.py"), *gradebook.rglob("*.py")]
+    assert imported(root / "course_utils", without=[site / "conf.py", *graders]) <= asked
     assert imported(site) <= asked | names(groups["site"])  # Sphinx reads its conf.py, and nobody else
+    asked |= names(groups["grading"])
+    assert imported(desk) | imported(gradebook) <= asked
     asked |= names(groups["test"]) | names(groups["browser"]) | FUZZING
     assert imported(root / "tests") <= asked
+
+
+def test_a_verb_without_what_grading_needs_says_how_to_get_it(project):
+    assert (
+        names(project["optional-dependencies"]["grading"]) == GRADING_PACKAGES
+    )  # tests/test_wheel.py runs one
 
 
 def test_constraints_hold_versions_and_nothing_else(root):
