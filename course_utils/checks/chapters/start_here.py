@@ -1,4 +1,4 @@
-"""The questions of chapter 00: the environment, a path, reading an output, attention.
+"""The questions of chapter 00: the environment, a path, reading an output, attention, a training loop.
 
 The exercise works with the bert twin whatever the profile, so that a mark means the same for everybody.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from course_utils import catalog
 from course_utils.checks import expect
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    train: Any = None
+
 LESSONS = "lessons/00_start_here/"
 HERE, HELLO, ATTENTION = (
     LESSONS + name for name in ("01_what_is_here.ipynb", "02_hello_world.ipynb", "03_attention_again.ipynb")
@@ -28,7 +31,7 @@ HERE, HELLO, ATTENTION = (
 exercise = Exercise(
     "00_start_here",
     title="Start here",
-    minutes=60,
+    minutes=70,
     difficulty="easy",
     cost="about ten seconds on two cores",
 )
@@ -544,8 +547,125 @@ def _measured_weights(layers: int, heads: int, texts: int, places: int) -> int:
     return sum(weights.numel() for weights in made)
 
 
-exercise.manual(
+# q8: a loop with Accelerate
+
+
+@exercise.question(
     "q8",
+    title="A loop for any hardware",
+    points=3,
+    difficulty=2,
+    needs=("train",),
+    lesson=HELLO + "#One training loop for any hardware",
+    hints=(
+        "Write the five steps first, as in the lesson. Then: which two calls belong to the accelerator?",
+        "prepare(model, optimizer, loader) returns three things, and from then on you use those. "
+        "accelerator.backward(loss) takes the place of loss.backward(). loss.item() is the number.",
+        "A kitchen that is not yours: hand your knives to the porter, who hands back what is used here:\n"
+        "knife, pan = kitchen.prepare(knife, pan)\n"
+        "for order in orders: kitchen.fire(pan(order))",
+    ),
+)
+def loop(answer: Answer, draw: Draw) -> None:
+    generator = draw.numpy()
+    rows = generator.uniform(-1, 1, size=(6, 3, 4)).tolist()  # batches, rows of a batch, numbers of a row
+    rate, scale, epochs = 0.1, draw.random.choice((0.25, 0.5, 2.0)), 3
+    mine = answer.given(trained_elsewhere)
+    batches = {share: rows[share::2] for share in (0, 1)}
+    found = {share: mine.call("trained_elsewhere", rows, share, scale, rate, epochs) for share in (0, 1)}
+    call = "train(accelerator, model, optimizer, loader, 3)"
+    for result in found.values():
+        expect.keys(result, ("losses", "weights"), call)
+        expect.type_of(result["losses"], (list, tuple), call)
+        for loss in result["losses"]:
+            expect.number(loss, f"each loss of {call}")
+    with part("the batches that prepare hands out", points=1):
+        for result in found.values():
+            what = f"{call}: one a batch of the prepared loader, of {len(rows)} batches every second is yours"
+            expect.length(result["losses"], epochs * len(batches[0]), what)
+    with part("the weights after the training", points=1):
+        for share, result in found.items():
+            weights, _ = _by_hand(batches[share], scale, rate, epochs)
+            what = "the weights after 3 epochs, each step with the scaled gradients of its own batch alone"
+            expect.all_close(result["weights"], weights, what, tolerance=1e-4)
+    with part("the losses, as the model says them", points=1):
+        for share, result in found.items():
+            _, losses = _by_hand(batches[share], scale, rate, epochs)
+            expect.all_close(list(result["losses"]), losses, f"the losses of {call}", tolerance=1e-4)
+
+
+def trained_elsewhere(rows: list, share: int, scale: float, rate: float, epochs: int) -> dict:
+    """What `train` makes of a linear model with an accelerator that hands out every second batch and scales
+    the loss.
+    """
+    import contextlib
+
+    import torch
+    from transformers.utils import ModelOutput
+
+    class Linear(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(3))
+
+        def forward(self, x: torch.Tensor, labels: torch.Tensor) -> ModelOutput:
+            return ModelOutput(loss=((x @ self.weight - labels) ** 2).mean())
+
+    class Elsewhere:
+        device = torch.device("cpu")
+        num_processes = 2
+        process_index = share
+        is_main_process = is_local_main_process = share == 0
+        sync_gradients = True
+
+        def prepare(self, *things: object) -> object:
+            made = [thing[share::2] if isinstance(thing, list) else thing for thing in things]
+            return made[0] if len(made) == 1 else tuple(made)
+
+        prepare_data_loader = prepare_model = prepare_optimizer = prepare
+
+        def backward(self, loss: torch.Tensor) -> None:
+            (loss * scale).backward()
+
+        def accumulate(self, *models: object) -> object:
+            return contextlib.nullcontext()
+
+        def autocast(self) -> object:
+            return contextlib.nullcontext()
+
+        def unwrap_model(self, model: object) -> object:
+            return model
+
+        def print(self, *words: object) -> None:
+            pass
+
+        def wait_for_everyone(self) -> None:
+            pass
+
+    model = Linear()
+    batches = [torch.tensor(batch) for batch in rows]
+    loader = [{"x": batch[:, :3], "labels": batch[:, 3]} for batch in batches]
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    losses = train(Elsewhere(), model, optimizer, loader, epochs)
+    return {"losses": losses, "weights": model.weight.detach()}
+
+
+def _by_hand(
+    batches: Sequence[Sequence[Sequence[float]]], scale: float, rate: float, epochs: int
+) -> tuple[torch.Tensor, list[float]]:
+    """The weights and the losses of gradient descent on the mean of squared errors, without autograd."""
+    import torch
+
+    weights, losses = torch.zeros(3), []
+    for batch in (torch.tensor(batch) for _ in range(epochs) for batch in batches):
+        errors = batch[:, :3] @ weights - batch[:, 3]
+        losses.append((errors**2).mean().item())
+        weights = weights - rate * scale * 2 * (errors[:, None] * batch[:, :3]).mean(0)
+    return weights, losses
+
+
+exercise.manual(
+    "q9",
     title="Your path, and what the form did not ask",
     points=3,
     difficulty=1,

@@ -338,3 +338,52 @@ def longest_text(layers, heads, memory):
         ],
     )  # fmt: skip
     assert result.wrong[0].points == 1
+
+
+def test_a_loop_for_any_hardware():
+    result = judged_well(
+        EXERCISE,
+        "q8",
+        before=IMPORTS,
+        wrong={
+            changed("q8", ("model, optimizer, loader = accelerator.prepare(model, optimizer, loader)", "accelerator.prepare(model, optimizer, loader)")): "every second is yours",
+            changed("q8", ("accelerator.backward(loss)", "loss.backward()")): "the scaled gradients of its own batch",
+            changed("q8", ("            optimizer.zero_grad()\n", "")): "its own batch alone",
+            changed("q8", ("            optimizer.step()\n            optimizer.zero_grad()", "            optimizer.zero_grad()\n            optimizer.step()")): "the weights after 3 epochs",
+            changed("q8", ("for _ in range(epochs):", "for _ in range(1):")): "one a batch",
+            changed("q8", ("return losses", "return sum(losses)")): "to be a list",
+            changed("q8", ("losses.append(loss.item())", "losses.append(model(**batch).loss.item())")): "the losses of train(",
+        },
+        right=[
+            """
+def train(accelerator, model, optimizer, loader, epochs):
+    losses = []
+    model, optimizer = accelerator.prepare(model, optimizer)
+    loader = accelerator.prepare(loader)
+    model.train()
+    for _ in range(epochs):
+        for batch in loader:
+            optimizer.zero_grad()
+            with accelerator.accumulate(model):
+                loss = model(**batch).loss
+                accelerator.backward(loss)
+                optimizer.step()
+            losses.append(float(loss.detach()))
+    return losses
+""",
+            """
+def train(accelerator, model, optimizer, loader, epochs):
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    def step(batch):
+        optimizer.zero_grad(set_to_none=True)
+        output = model(x=batch["x"], labels=batch["labels"])
+        accelerator.backward(output["loss"])
+        optimizer.step()
+        return output.loss.tolist()
+    return [step(batch) for _ in range(epochs) for batch in loader]
+""",
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 0
+    assert result.wrong[1].points == 1
+    assert result.wrong[6].points == 2
