@@ -1,17 +1,17 @@
 """`course collect INBOX --out SUBMITTED`: take packages in, and lay them where `course grade` looks.
 
 Who handed something in, and when, is said by the channel it came through and never by
-anything inside a package. Three channels are known:
-
-`folders`   INBOX/<student>/<package>; the time is the file's own (when it arrived)
-`manifest`  a CSV with the columns file, student, time and, if wanted, exercise (`--manifest`)
-`canvas`    "Download submissions": <name>[_LATE]_<user id>_<submission id>_<file>
-`moodle`    "Download all submissions": <full name>_<participant id>_assignsubmission_file/<file>
+anything inside a package. The channels are in `channels`; a CSV that says it of each file
+(`--manifest`: file, student, time and, if wanted, exercise) stands for any other. Canvas's and
+Moodle's archives do not tell when something came: `--times` (a CSV with the columns id, time) does.
 
 Canvas and Moodle name their own numbers; `--roster` (a CSV with the columns id, student)
 turns them into the class's names. A package is the zip of `course submit` or a bare
 notebook. It is bounded in size and number of files; of a zip one notebook is taken, by
 reading it, so that no path, link or mode in it means anything.
+
+Whatever lies in the inbox ends as one line of the record, taken, superseded, refused or ignored, with the
+reason.
 """
 
 from __future__ import annotations
@@ -24,46 +24,46 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nbgrader.utils import parse_utc
-
 from course_utils.files import write_whole
+from course_utils.grading.desk.channels import channels
+from course_utils.grading.desk.channels.base import (
+    Channel,
+    Delivery,
+    Refused,
+    everything_below,
+    exercise_in,
+    plain_stem,
+    read_times,
+    why_ignored,
+    with_times,
+)
 from course_utils.grading.gradebook.release import exercise_names
 from course_utils.grading.gradebook.reports import spreadsheet_text
+from course_utils.grading.gradebook.times import read_time, written
 from course_utils.grading.run.reading import SUBMISSION_BYTES
 from course_utils.install import ROOT
 
 PACKAGE_BYTES = SUBMISSION_BYTES + 2**20
 MOST_MEMBERS = 50
+MOST_NAMES = 40  # of learners in one line
 STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}\Z")
-RECORD_COLUMNS = ("student", "exercise", "status", "reason", "handed_in", "sha256", "bytes", "file")
-_CANVAS = re.compile(r"[^_/]+(?:_LATE)?_(?P<id>\d+)_\d+_(?P<name>.+)\Z")
-_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_file_?\Z")
+RECORD_COLUMNS = ("student", "exercise", "status", "reason", "handed_in", "late", "sha256", "bytes", "file")
+STATUSES = ("taken", "superseded", "refused", "ignored")
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 _ENCRYPTED, _LINK = 0x1, 0o120000
-
-
-class Refused(Exception):
-    """A package that is not taken in; the message says why."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A package as it came: what the channel says of it."""
-
-    path: Path
-    student: str
-    time: datetime
-    exercise: str | None = None
-    refused: str = ""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What became of a delivery: "taken", "refused", or "superseded" by a later one."""
+    """What became of a file: one of STATUSES. `handed_in` is "" where nobody knows when; `late` is what the
+    channel says.
+    """
 
     student: str
     exercise: str
@@ -73,33 +73,10 @@ class Collected:
     sha256: str
     bytes: int
     file: str
+    late: str = ""
 
 
-# --- channels ------------------------------------------------------------------------------------------
-
-
-def from_folders(inbox: Path) -> Iterator[Delivery]:
-    """A folder a student; the name of the folder and the time of the file count."""
-    for folder in _plain(inbox, folders=True):
-        for path in _plain(folder, folders=False):
-            yield _delivery(path, folder.name)
-
-
-def from_canvas(inbox: Path) -> Iterator[Delivery]:
-    """Canvas's "Download submissions", unpacked."""
-    for path in _plain(inbox, folders=False):
-        match = _CANVAS.match(path.name)
-        why = "" if match else "its name is not one that Canvas gives"
-        yield _delivery(path, match["id"] if match else "", refused=why)
-
-
-def from_moodle(inbox: Path) -> Iterator[Delivery]:
-    """Moodle's "Download all submissions", unpacked (with folders)."""
-    for folder in _plain(inbox, folders=True):
-        match = _MOODLE.match(folder.name)
-        for path in _plain(folder, folders=False):
-            why = "" if match else "its folder's name is not one that Moodle gives"
-            yield _delivery(path, match["id"] if match else "", refused=why)
+# --- lists that come beside the packages ---------------------------------------------------------------
 
 
 def from_manifest(inbox: Path, manifest: Path) -> Iterator[Delivery]:
@@ -110,29 +87,14 @@ def from_manifest(inbox: Path, manifest: Path) -> Iterator[Delivery]:
         if missing:
             raise Refused(f"{manifest} has no column {sorted(missing)[0]!r}; it needs file, student and time")
         for row in rows:
-            path = inbox / (row["file"] or "")
+            path, time, why = inbox / (row["file"] or ""), None, ""
             try:
-                time, why = parse_utc(row["time"]).replace(tzinfo=UTC), ""
-            except (ValueError, OverflowError, TypeError):
-                time, why = (
-                    datetime.fromtimestamp(0, UTC),
-                    f"its time {str(row['time'])[:40]!r} cannot be read",
-                )
+                time = read_time(row["time"] or "")
+            except ValueError as error:
+                why = f"its time cannot be read: {error}"
             if not path.resolve().is_relative_to(inbox.resolve()):
                 why = "it lies outside the inbox"
             yield Delivery(path, row["student"] or "", time, row.get("exercise") or None, why)
-
-
-def _plain(folder: Path, *, folders: bool) -> list[Path]:
-    """The sub-folders or the files of a folder, in order; hidden ones and receipts are none."""
-    found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    wanted = [path for path in found if path.is_dir() == folders or path.is_symlink()]
-    return [path for path in wanted if not path.name.endswith(".receipt.json")]
-
-
-def _delivery(path: Path, student: str, refused: str = "") -> Delivery:
-    time = datetime.fromtimestamp(int(path.lstat().st_mtime), UTC)
-    return Delivery(path, student, time, None, refused)
 
 
 def read_roster(path: Path) -> dict[str, str]:
@@ -156,7 +118,7 @@ def read_package(path: Path, known: list[str], wanted: str | None) -> tuple[str,
     data = _read_bounded(path)
     if zipfile.is_zipfile(io.BytesIO(data)):
         exercise, notebook = _from_zip(data, known, wanted)
-    elif path.suffix == ".ipynb":
+    elif path.suffix.casefold() == ".ipynb":
         exercise, notebook = wanted or _bare_name(path, known), data
     else:
         raise Refused("it is neither a zip nor a notebook")
@@ -179,17 +141,16 @@ def _read_bounded(path: Path) -> bytes:
 
 
 def _bare_name(path: Path, known: list[str]) -> str:
-    """The exercise that a bare notebook's file name ends with (a channel puts its own words before it)."""
-    found = [name for name in known if path.stem.endswith(name)]
-    if not found:
+    found = exercise_in(path.name, known)
+    if found is None:
         raise Refused("its name is not an exercise's; say --exercise")
-    return found[0]
+    return found
 
 
 def _from_zip(data: bytes, known: list[str], wanted: str | None) -> tuple[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
-            member = _notebook_in(package, known, wanted)
+            exercise, member = _notebook_in(package, known, wanted)
             with package.open(member) as file:
                 notebook = file.read(SUBMISSION_BYTES + 1)  # what its header claims does not count
     except (
@@ -202,25 +163,34 @@ def _from_zip(data: bytes, known: list[str], wanted: str | None) -> tuple[str, b
         EOFError,
     ) as error:
         raise Refused(f"the zip is damaged ({type(error).__name__})") from None
-    return Path(member.filename).stem, notebook
+    return exercise, notebook
 
 
-def _notebook_in(package: zipfile.ZipFile, known: list[str], wanted: str | None) -> zipfile.ZipInfo:
-    """The one member that is taken: a plain file at the top or in a folder, named for an exercise."""
+def _notebook_in(
+    package: zipfile.ZipFile, known: list[str], wanted: str | None
+) -> tuple[str, zipfile.ZipInfo]:
+    """(exercise, the one member that is taken): a plain file in any folder, named for an exercise."""
     members = package.infolist()
     if len(members) > MOST_MEMBERS:
         raise Refused(f"it holds more than {MOST_MEMBERS} files")
-    names = [wanted] if wanted else known
-    found = [one for one in members if one.filename.rpartition("/")[2] in {f"{name}.ipynb" for name in names}]
+    names = {name.casefold(): name for name in ([wanted] if wanted else known)}
+    found = [(names[stem], one) for one in members if (stem := _notebook_stem(one)) in names]
     if len(found) != 1:
         looked_for = f"{wanted}.ipynb" if wanted else "a notebook named for an exercise"
         raise Refused(f"it holds {'no' if not found else 'more than one'} {looked_for}")
-    member = found[0]
+    exercise, member = found[0]
     if member.flag_bits & _ENCRYPTED:
         raise Refused("it is encrypted")
     if member.external_attr >> 16 & 0o170000 == _LINK:
         raise Refused("the notebook in it is a link")
-    return member
+    return exercise, member
+
+
+def _notebook_stem(member: zipfile.ZipInfo) -> str | None:
+    """What a notebook in an archive is called; None for anything else. Windows may write backslashes."""
+    name = member.filename.replace("\\", "/").rpartition("/")[2]
+    litter = name.startswith(".") or "__MACOSX" in member.filename
+    return plain_stem(name) if name.casefold().endswith(".ipynb") and not litter else None
 
 
 # --- the whole -----------------------------------------------------------------------------------------
@@ -236,14 +206,12 @@ def collect(
     """Take in every delivery, the latest of a student's last; what is wrong with one never stops the rest."""
     records: list[Collected] = []
     latest: dict[tuple[str, str], int] = {}
-    for delivery in sorted(deliveries, key=lambda one: (one.time, str(one.path))):
+    for delivery in sorted(deliveries, key=lambda one: (one.time or _LONG_AGO, one.order, str(one.path))):
         record = _take(delivery, out, known, exercise, roster)
         if record.status == "taken":
             before = latest.get((record.student, record.exercise))
             if before is not None:
-                records[before] = Collected(
-                    **(vars(records[before]) | {"status": "superseded", "reason": "a later one came"})
-                )
+                records[before] = replace(records[before], status="superseded", reason="a later one came")
             latest[record.student, record.exercise] = len(records)
         records.append(record)
     return records
@@ -252,32 +220,53 @@ def collect(
 def _take(
     delivery: Delivery, out: Path, known: list[str], exercise: str | None, roster: dict[str, str] | None
 ) -> Collected:
-    stamp = delivery.time.strftime("%Y-%m-%d %H:%M:%S UTC")
-    student, name, digest, size = delivery.student, exercise or delivery.exercise or "", "", 0
+    stamp = written(delivery.time) if delivery.time else ""
+    blank = Collected(
+        student=delivery.student,
+        exercise=exercise or delivery.exercise or "",
+        status="refused",
+        reason="",
+        handed_in=stamp,
+        sha256="",
+        bytes=0,
+        file=delivery.path.name,
+        late="late" if delivery.late else "",
+    )
     try:
         student = _student(delivery, roster)
-        if name and name not in known:
-            raise Refused(f"there is no exercise {name[:60]!r}")
-        name, notebook, digest = read_package(delivery.path, known, name or None)
-        size = delivery.path.stat().st_size
-        if _is_older(delivery.time, out / student / name / "timestamp.txt"):
-            return Collected(
-                student,
-                name,
-                "superseded",
-                "a later one was taken in before",
-                stamp,
-                digest,
-                size,
-                delivery.path.name,
-            )
+        blank = replace(blank, student=student)
+        if blank.exercise and blank.exercise not in known:
+            raise Refused(f"there is no exercise {blank.exercise[:60]!r}")
+        name, notebook, digest = read_package(delivery.path, known, blank.exercise or None)
+        read = replace(blank, exercise=name, sha256=digest, bytes=delivery.path.stat().st_size)
+        if delivery.time and _is_older(delivery.time, out / student / name / "timestamp.txt"):
+            return replace(read, status="superseded", reason="a later one was taken in before")
         _lay_down(out / student / name, name, notebook, stamp)
-        return Collected(student, name, "taken", "", stamp, digest, size, delivery.path.name)
+        return replace(read, status="taken")
     except Refused as error:
         reason = str(error)
     except Exception as error:  # whatever a package brings about, the next one is taken in
         reason = f"it could not be taken in ({type(error).__name__}: {str(error)[:100]})"
-    return Collected(student, name, "refused", reason, stamp, digest, size, delivery.path.name)
+    return replace(blank, reason=reason)
+
+
+def ignored(inbox: Path, deliveries: Sequence[Delivery]) -> list[Collected]:
+    """What lies in the inbox and is no delivery, each with the reason: nothing goes unmentioned."""
+    seen = {delivery.path for delivery in deliveries}
+    left = [path for path in everything_below(inbox) if path not in seen]
+    return [
+        Collected("", "", "ignored", why_ignored(path, inbox) or "no list names it", "", "", 0, path.name)
+        for path in left
+    ]
+
+
+def nothing_from(records: Sequence[Collected], out: Path, roster: dict[str, str]) -> dict[str, list[str]]:
+    """exercise -> who on the roster has handed in nothing, for each that somebody handed in now."""
+    names = sorted({one.exercise for one in records if one.status in ("taken", "superseded")})
+    return {
+        name: sorted({student for student in roster.values() if not (out / student / name).is_dir()})
+        for name in names
+    }
 
 
 def _student(delivery: Delivery, roster: dict[str, str] | None) -> str:
@@ -293,14 +282,17 @@ def _student(delivery: Delivery, roster: dict[str, str] | None) -> str:
 
 def _is_older(time: datetime, stamp: Path) -> bool:
     try:
-        return time < parse_utc(stamp.read_text(encoding="utf-8").strip()).replace(tzinfo=UTC)
-    except (OSError, ValueError, OverflowError):
+        return time < read_time(stamp.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
 
 
 def _lay_down(place: Path, name: str, notebook: bytes, stamp: str) -> None:
     write_whole(place / f"{name}.ipynb", notebook)
-    write_whole(place / "timestamp.txt", stamp)
+    if stamp:
+        write_whole(place / "timestamp.txt", stamp)
+    else:
+        (place / "timestamp.txt").unlink(missing_ok=True)
 
 
 def write_record(path: Path, records: list[Collected]) -> None:
@@ -315,45 +307,26 @@ def write_record(path: Path, records: list[Collected]) -> None:
         )
 
 
-CHANNELS = {"folders": from_folders, "canvas": from_canvas, "moodle": from_moodle}
-
-
 def main(argv: list[str] | None = None) -> int:
-    """The `course collect` command; exit code 0 when every delivery was
-    looked at, refused ones included.
+    """The `course collect` command; exit code 0 when every file was looked at, refused ones included; 1 when
+    none was taken.
     """
-    parser = argparse.ArgumentParser(
-        prog="course collect",
-        description="Take handed-in packages to where `course grade` looks.",
-        epilog=_epilog(),
-    )
-    parser.add_argument("inbox", type=Path, help="where the packages lie")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="SUBMITTED", help="what `course grade` is given"
-    )
-    parser.add_argument(
-        "--from", dest="channel", choices=CHANNELS, default="folders", help="how they came (folders)"
-    )
-    parser.add_argument(
-        "--manifest", type=Path, metavar="CSV", help="file, student, time[, exercise]; in place of --from"
-    )
-    parser.add_argument(
-        "--roster", type=Path, metavar="CSV", help="id, student: the class's name for each of the channel's"
-    )
-    parser.add_argument("--exercise", metavar="NAME", help="which exercise all of them are")
-    parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
-    options = parser.parse_args(argv)
+    ways = channels()
+    options = _parser(ways).parse_args(argv)
     try:
         if not options.inbox.is_dir():
-            raise Refused(f"there is no folder {options.inbox}")
+            found = "is a file: unpack it, and give the folder" if options.inbox.is_file() else "is no folder"
+            raise Refused(f"{options.inbox} {found}")
+        known = exercise_names(options.solutions)
         if options.manifest:
             deliveries = list(from_manifest(options.inbox, options.manifest))
         else:
-            deliveries = list(CHANNELS[options.channel](options.inbox))
+            deliveries = list(ways[options.channel].deliveries(options.inbox, known))
+        if options.times:
+            deliveries = with_times(deliveries, read_times(options.times))
         roster = read_roster(options.roster) if options.roster else None
-        records = collect(
-            deliveries, options.out, exercise_names(options.solutions), options.exercise, roster
-        )
+        records = collect(deliveries, options.out, known, options.exercise, roster)
+        records += ignored(options.inbox, deliveries)
         options.out.mkdir(parents=True, exist_ok=True)
         record = options.out.with_name(f"{options.out.name}-collected.csv")
         write_record(record, records)
@@ -362,21 +335,57 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     for one in records:
         if one.status != "taken":
-            print(f"{one.status} {one.file!r} of {one.student!r}: {one.reason}", file=sys.stderr)
-    counted = {
-        status: sum(one.status == status for one in records) for status in ("taken", "superseded", "refused")
-    }
-    print(
-        ", ".join(f"{count} {status}" for status, count in counted.items())
-        + f"; see {options.out / 'collected.csv'}"
-    )
-    return 0
+            owner = f" of {one.student!r}" if one.student else ""
+            print(f"{one.status} {one.file!r}{owner}: {one.reason}", file=sys.stderr)
+    for line in _notes(records, options.out, roster):
+        print(line)
+    counted = Counter(one.status for one in records)
+    print(", ".join(f"{counted[status]} {status}" for status in STATUSES) + f"; see {record}")
+    return 0 if counted["taken"] or counted["superseded"] else 1
 
 
-def _epilog() -> str:
-    return (
-        "Who and when is said by the channel, never by a package: see course_utils/grading/desk/collect.py."
+def _notes(records: Sequence[Collected], out: Path, roster: dict[str, str] | None) -> Iterator[str]:
+    """What a teacher should know of the whole: who is late by a platform's word, how many came without a
+    time, who handed in nothing.
+    """
+    taken = [one for one in records if one.status == "taken"]
+    if late := sorted({one.student for one in taken if one.late and not one.handed_in}):
+        yield f"late by the platform's word, and how late nobody says: {', '.join(late)}"
+    if untimed := sum(not one.handed_in for one in taken):
+        yield (
+            f"{untimed} of them without a time, as the archive has only the download's: nobody is penalised "
+            "for being late. --times CSV (id, time) says when each came"
+        )
+    for name, missing in (nothing_from(records, out, roster) if roster else {}).items():
+        more = f" and {len(missing) - MOST_NAMES} more" if len(missing) > MOST_NAMES else ""
+        named = ", ".join(missing[:MOST_NAMES]) + more
+        yield f"{name}: {len(missing)} on the roster handed in nothing{': ' if missing else ''}{named}"
+
+
+def _parser(ways: Mapping[str, Channel]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="course collect",
+        description="Take handed-in packages to where `course grade` looks.",
+        epilog="Who and when is said by the channel, never by a package. "
+        + " ".join(f"{each.name}: {each.title}." for each in ways.values()),
     )
+    parser.add_argument("inbox", type=Path, help="where the packages lie")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="SUBMITTED", help="what `course grade` is given"
+    )
+    parser.add_argument(
+        "--from", dest="channel", choices=ways, default="folders", help="how they came (folders)"
+    )
+    parser.add_argument(
+        "--manifest", type=Path, metavar="CSV", help="file, student, time[, exercise]; in place of --from"
+    )
+    parser.add_argument("--times", type=Path, metavar="CSV", help="id, time: when each came, with its zone")
+    parser.add_argument(
+        "--roster", type=Path, metavar="CSV", help="id, student: the class's name for each of the channel's"
+    )
+    parser.add_argument("--exercise", metavar="NAME", help="which exercise all of them are")
+    parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
+    return parser
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from course_utils.grading.gradebook import learners_page
 from course_utils.grading.gradebook.learners_page import Mark
 from course_utils.grading.gradebook.nbgrader_steps import CONFIG_FILE, configure, put_marks, take_back_marks
 from course_utils.grading.gradebook.release import LITTER, copy_source, generate, graded_cell, quiet_log
+from course_utils.grading.gradebook.times import read_time
 from course_utils.grading.run.journal import Entry
 
 
@@ -283,6 +284,6 @@ def handed_in(folder: Path) -> str | None:
             return None
         with open(path, encoding="utf-8") as file:
             text = file.read(100).strip()
-        return f"{parse_utc(text).isoformat(' ')} UTC" if text else None
-    except (ValueError, OverflowError, OSError):
+        return f"{read_time(text).replace(tzinfo=None).isoformat(' ')} UTC" if text else None
+    except (ValueError, OSError):
         return None

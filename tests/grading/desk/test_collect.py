@@ -143,7 +143,7 @@ def test_links_and_pipes_are_refused(inbox, tmp_path):
     (inbox.folder / "ann" / "work.zip").symlink_to("/etc/passwd")
     (inbox.folder / "bob").mkdir()
     os.mkfifo(inbox.folder / "bob" / "work.zip")
-    assert inbox.collect() == 0
+    assert inbox.collect() == 1, "nothing was taken"
     assert set(inbox.statuses().values()) == {"refused"}
 
 
@@ -210,6 +210,138 @@ def test_canvas_and_moodle_names(inbox, tmp_path):
     assert moodle.statuses() == {"ann": "taken", "": "refused"}
 
 
+CANVAS = {  # names as lib/content_zipper.rb of canvas-lms makes them -> (student, what becomes of it)
+    f"smithann_LATE_123_9876_{NAME}": ("123", "taken"),
+    f"team_3_1008_5008_{NAME}": ("1008", "taken"),
+    "team_3_1009_5009_work.zip": ("1009", "taken"),
+    f"anon_Xy12Z_77_{NAME}": ("anon_Xy12Z", "taken"),
+    f"LATE_anon_Q3_78_{toy.NAME}-2.IPYNB": ("anon_Q3", "taken"),
+    f"vonderheideeva_55_80_{toy.NAME} (1).ipynb": ("55", "taken"),
+    f"{NAME}": ("", "refused"),
+    "smithann_123_9876_link.html": ("123", "refused"),
+    ".DS_Store": ("", "ignored"),
+    "__MACOSX/x_1_2_y.ipynb": ("", "ignored"),
+}
+
+
+@pytest.mark.parametrize("name", CANVAS)
+def test_a_name_of_canvas_tells_whose_it_is(inbox, name):
+    inbox.put(name, GOOD if name.endswith(".zip") else NOTEBOOK)
+    inbox.collect("--from", "canvas")
+    (record,) = inbox.records()
+    assert (record["student"], record["status"]) == CANVAS[name]
+    assert bool(record["late"]) == ("LATE" in name)
+    assert record["handed_in"] == "", "the file has the download's time"
+
+
+def test_of_two_files_of_one_submission_the_later_counts_and_lateness_is_said_once(inbox, capsys):
+    inbox.put(f"smithann_LATE_123_20_{NAME}", b'{"cells": [2]}')
+    inbox.put(f"smithann_LATE_123_9_{NAME}", b'{"cells": [1]}')
+    assert inbox.collect("--from", "canvas") == 0
+    assert inbox.taken() == {"123": b'{"cells": [2]}'}
+    said = capsys.readouterr().out
+    assert "late by the platform's word, and how late nobody says: 123\n" in said
+    assert "1 of them without a time" in said and "--times CSV" in said
+    assert f"see {inbox.out.with_name('submitted-collected.csv')}" in said
+    assert not (inbox.out / "123" / toy.NAME / "timestamp.txt").exists()
+
+
+def test_a_list_of_times_says_when(inbox, tmp_path, capsys):
+    times = tmp_path / "times.csv"
+    times.write_text("id,time\n123,2026-11-20T10:00:00+01:00\n")
+    inbox.put(f"smithann_123_9876_{NAME}", NOTEBOOK)
+    inbox.put(f"jonesbob_124_9877_{NAME}", NOTEBOOK)
+    assert inbox.collect("--from", "canvas", "--times", str(times)) == 0
+    assert (inbox.out / "123" / toy.NAME / "timestamp.txt").read_text() == "2026-11-20 09:00:00 UTC"
+    assert "1 of them without a time" in capsys.readouterr().out
+    times.write_text("id,time\n123,20.11.2026\n")
+    assert inbox.collect("--from", "canvas", "--times", str(times)) == 1
+    said = capsys.readouterr().err
+    assert "times.csv, line 2" in said and "does not end with a time zone; write 2026-11-20T10" in said
+
+
+MOODLE = {  # with folders, with the learner's own folders in them, and without folders
+    f"Ann B. Smith_123_assignsubmission_file_/{NAME}": ("123", "taken"),
+    f"Ann B. Smith_123_assignsubmission_file_/mine/v2/{NAME}": ("123", "taken"),
+    f"Ann B. Smith_123_assignsubmission_file_{NAME}": ("123", "taken"),
+    "Ann_Lee_7_assignsubmission_file_work.zip": ("7", "taken"),
+    "Ann Smith_123_assignsubmission_onlinetext_/onlinetext.html": ("123", "refused"),
+    f"Ann Smith/{NAME}": ("", "refused"),
+    "Thumbs.db": ("", "ignored"),
+}
+
+
+@pytest.mark.parametrize("name", MOODLE)
+def test_a_name_of_moodle_tells_whose_it_is(inbox, name):
+    inbox.put(name, GOOD if name.endswith(".zip") else NOTEBOOK)
+    inbox.collect("--from", "moodle")
+    (record,) = inbox.records()
+    assert (record["student"], record["status"]) == MOODLE[name]
+
+
+def test_a_platforms_folder_taken_for_folders_of_students_says_so(inbox, capsys):
+    """As from Google Classroom's Drive, or a flat download of any platform: no name says whose each is."""
+    inbox.put(NAME, NOTEBOOK)
+    inbox.put("Ann - work.zip")
+    assert inbox.collect() == 1
+    said = capsys.readouterr()
+    assert "0 taken, 0 superseded, 2 refused, 0 ignored" in said.out
+    assert "say which with --from; otherwise whose it is stands in a --manifest" in said.err
+
+
+def test_every_file_ends_in_exactly_one_way(inbox):
+    inbox.put("ann/work.zip", hour=9)
+    inbox.put("ann/deeper/again.zip", hour=11)
+    inbox.put("bob/readme.txt", b"x")
+    inbox.put("bob/.ipynb_checkpoints/x.ipynb", b"x")
+    inbox.put("cy/work.receipt.json", b"{}")
+    inbox.put("loose.zip")
+    inbox.collect()
+    found = {row["file"]: row["status"] for row in inbox.records()}
+    assert found == {
+        "work.zip": "superseded",
+        "again.zip": "taken",
+        "readme.txt": "refused",
+        "x.ipynb": "ignored",
+        "work.receipt.json": "ignored",
+        "loose.zip": "refused",
+    }
+    assert all(row["reason"] for row in inbox.records() if row["status"] != "taken")
+
+
+def test_what_a_manifest_leaves_out_is_named(inbox, tmp_path):
+    inbox.put("1.zip")
+    inbox.put("2.zip")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("file,student,time\n1.zip,ann,2026-11-19T09:30Z\n")
+    assert inbox.collect("--manifest", str(manifest)) == 0
+    assert {row["file"]: row["status"] for row in inbox.records()} == {"1.zip": "taken", "2.zip": "ignored"}
+
+
+def test_who_on_the_roster_handed_in_nothing(inbox, tmp_path, capsys):
+    roster = tmp_path / "roster.csv"
+    roster.write_text("id,student\n1,ann\n2,bob\n3,cy\n")
+    inbox.put("2/work.zip")
+    inbox.collect("--roster", str(roster))
+    assert f"{toy.NAME}: 2 on the roster handed in nothing: ann, cy\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "member", [f"work\\{NAME}", f"work/{toy.NAME.upper()}.IPYNB", f"{toy.NAME} (2).ipynb"]
+)
+def test_an_archive_that_windows_or_a_browser_named(inbox, member):
+    inbox.put("ann/work.zip", zipped((f"__MACOSX/._{NAME}", b"x"), (member, NOTEBOOK)))
+    assert inbox.collect() == 0
+    assert inbox.taken() == {"ann": NOTEBOOK}
+
+
+def test_an_archive_that_was_not_unpacked_is_named(inbox, tmp_path, capsys):
+    archive = tmp_path / "submissions.zip"
+    archive.write_bytes(GOOD)
+    assert collect.main([str(archive), "--out", str(inbox.out)]) == 1
+    assert "is a file: unpack it" in capsys.readouterr().err
+
+
 def test_what_the_channel_cannot_give(inbox, tmp_path, capsys):
     bad = tmp_path / "bad.csv"
     bad.write_text("who,when\n")
@@ -218,7 +350,7 @@ def test_what_the_channel_cannot_give(inbox, tmp_path, capsys):
     assert inbox.collect("--roster", str(bad)) == 1
     assert "needs the columns id and student" in capsys.readouterr().err
     assert collect.main([str(tmp_path / "none"), "--out", str(inbox.out)]) == 1
-    assert "there is no folder" in capsys.readouterr().err
+    assert "is no folder" in capsys.readouterr().err
 
 
 def test_cells_of_the_record_are_no_formulas(inbox):
