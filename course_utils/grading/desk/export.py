@@ -15,6 +15,7 @@ from pathlib import Path
 
 from course_utils.grading.desk.exporters import exporters
 from course_utils.grading.desk.exporters.base import ExportError, Marks
+from course_utils.grading.gradebook.class_figures import read_marks as read_marks_of_questions
 from course_utils.grading.gradebook.reports import read_results, write_grades
 
 
@@ -32,11 +33,16 @@ def read_marks(folder: Path, exercise: str | None) -> Marks:
         raise ExportError(f"nothing is graded of {exercise!r}; there are {', '.join(names)}")
     chosen = [row for row in rows if row["exercise"] == (exercise or names[0])]
     final = {row["student"]: row for row in chosen if row["status"] == "graded"}
+    marks = read_marks_of_questions(database)
+    worth = {(one["exercise"], one["question"]): one["max"] for one in results}
     return Marks(
         chosen[0]["exercise"],
         float(chosen[0]["max_score"]),
         {student: _after_penalty(row) for student, row in final.items()},
-        {student: _feedback(student, row, results) for student, row in final.items()},
+        {
+            student: _feedback(row, marks[student, row["exercise"]].points, worth)
+            for student, row in final.items()
+        },
         {row["student"]: row["message"] or row["status"] for row in chosen if row["student"] not in final},
     )
 
@@ -46,14 +52,22 @@ def _after_penalty(row: dict) -> float:
     return max(0.0, float(row["score"]) - float(row["late_penalty"]))
 
 
-def _feedback(student: str, row: dict, results: list[dict]) -> str:
-    mine = [one for one in results if (one["student"], one["exercise"]) == (student, row["exercise"])]
+def _feedback(row: dict, points: dict[str, float], worth: dict[tuple[str, str], float]) -> str:
+    """Each question's points as the gradebook has them now, with those that a person gave or changed."""
     parts = [
-        f"{one['question']} {one['score']:g} of {one['max']:g}" for one in mine if one["score"] is not None
+        f"{question} {score:g} of {worth[row['exercise'], question]:g}"
+        for question, score in sorted(points.items(), key=lambda pair: _number(pair[0]))
+        if (row["exercise"], question) in worth
     ]
     if float(row["late_penalty"]):
         parts.append(f"late: -{float(row['late_penalty']):g}")
     return ", ".join(parts)
+
+
+def _number(question: str) -> tuple[int, str]:
+    """q2 comes before q10."""
+    digits = "".join(filter(str.isdigit, question))
+    return int(digits or 0), question
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,10 +96,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     for student in made.unknown:
         print(f"not in the template: {student}", file=sys.stderr)
+    for student in made.excused:
+        print(f"excused there, and left so: {student}", file=sys.stderr)
     for student, why in marks.left_out.items():
         print(f"left out: {student} ({why})", file=sys.stderr)
     print(
-        f"{len(marks.scores) - len(made.unknown)} marks exported, {len(marks.left_out)} left out",
+        f"{len(marks.scores) - len(made.unknown) - len(made.excused)} marks exported, "
+        f"{len(marks.left_out)} left out",
         file=sys.stderr,
     )
     return 0

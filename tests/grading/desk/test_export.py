@@ -25,7 +25,11 @@ def folder(prepared, tmp_path):
         for student, (points, by_hand, late) in STUDENTS.items():
             submission = submitted(book, student, points, by_hand)
             submission.notebooks[0].late_submission_penalty = late
-            lines += [line(student, "q1", points), line(student, "q2", 0)]
+            lines += [
+                line(student, "q1", points),
+                line(student, "q2", 0),
+                line(student, "q3", None, 3, "by hand"),
+            ]
         book.db.commit()
     (out / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
     return out
@@ -45,9 +49,9 @@ def submitted(book, student, points, by_hand):
     return submission
 
 
-def line(student, question, score):
-    status = "ungraded" if score is None else "graded"
-    return {"student": student, "exercise": toy.NAME, "question": question, "score": score, "max": 4, "status": status, "message": "why"}  # fmt: skip
+def line(student, question, score, most=4, status=None):
+    status = status or ("ungraded" if score is None else "graded")
+    return {"student": student, "exercise": toy.NAME, "question": question, "score": score, "max": most, "status": status, "message": "why"}  # fmt: skip
 
 
 def export(folder, *arguments):
@@ -63,8 +67,8 @@ def test_moodle(folder, capsys):
     out, err = capsys.readouterr()
     assert rows(out) == [
         ["Email address", toy.NAME, f"{toy.NAME} (feedback)"],
-        ["ann", "9", "q1 4 of 4, q2 0 of 4"],
-        ["bob", "1", "q1 1 of 4, q2 0 of 4, late: -2"],
+        ["ann", "9", "q1 4 of 4, q2 0 of 4, q3 5 of 3"],
+        ["bob", "1", "q1 1 of 4, q2 0 of 4, q3 2 of 3, late: -2"],
     ]
     assert "left out: cy (q1: why)" in err
     assert "left out: dan (needs a person)" in err
@@ -106,6 +110,8 @@ def test_canvas_with_its_own_export_as_template(folder, tmp_path, capsys):
         (TEMPLATE.replace(toy.NAME, "Other"), "no column '98_toy'"),
         (TEMPLATE.replace("Essay", toy.NAME), "more than one column"),
         (TEMPLATE.replace("ann", "x").replace("bob", "y"), "no student of the class"),
+        (TEMPLATE.replace("bob", "ann"), "ann more than once under 'SIS Login ID'"),
+        ("Name,Grade\nann,3\n", "has no column ID"),
     ],
 )
 def test_templates_that_do_not_fit(folder, tmp_path, capsys, changed, words):
@@ -113,6 +119,52 @@ def test_templates_that_do_not_fit(folder, tmp_path, capsys, changed, words):
     template.write_text(changed)
     assert export(folder, "--to", "canvas", "--template", str(template)) == 1
     assert words in capsys.readouterr().err
+
+
+def test_a_template_with_names_in_two_columns_semicolons_and_decimal_commas(folder, tmp_path, capsys):
+    template = tmp_path / "template.csv"
+    template.write_text(
+        f"LastName;FirstName;ID;SIS User ID;SIS Login ID;Integration ID;Section;{toy.NAME} (4711);Final Score\n"
+        "    Points Possible;;;;;;;11,00;(read only)\n"
+        "Smith;Ann;1;S1;ann;;A;;50,5\n"
+        "Jones;Bob;2;S2;bob;i2;A;3,00;20\n"
+    )
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as book:
+        book.find_grade("q3", toy.NAME, toy.NAME, "ann").manual_score = 4.5
+        book.db.commit()
+    assert export(folder, "--to", "canvas", "--template", str(template)) == 0
+    found = list(csv.reader(io.StringIO(capsys.readouterr().out), delimiter=";"))
+    columns = ["LastName", "FirstName", "ID", "SIS User ID", "SIS Login ID", "Integration ID", "Section"]
+    assert found == [
+        [*columns, f"{toy.NAME} (4711)"],
+        ["    Points Possible", "", "", "", "", "", "", "11"],
+        ["Smith", "Ann", "1", "S1", "ann", "", "A", "8,5"],
+        ["Jones", "Bob", "2", "S2", "bob", "i2", "A", "1"],
+    ]
+
+
+def test_whoever_is_excused_there_stays_so(folder, tmp_path, capsys):
+    template = tmp_path / "template.csv"
+    template.write_text(TEMPLATE.replace("bob,A,,3", "bob,A,,EX"))
+    assert export(folder, "--to", "canvas", "--template", str(template)) == 0
+    out, err = capsys.readouterr()
+    assert [row[3] for row in rows(out)[2:]] == ["ann"]
+    assert "excused there, and left so: bob" in err and "1 marks exported" in err
+
+
+def test_a_template_that_a_spreadsheet_saved_anew_is_named(folder, tmp_path, capsys):
+    template = tmp_path / "template.csv"
+    template.write_bytes(TEMPLATE.replace("Jones", "Jönsson").encode("latin-1"))
+    assert export(folder, "--to", "canvas", "--template", str(template)) == 1
+    assert "is not in UTF-8" in capsys.readouterr().err
+
+
+def test_a_mark_that_a_person_changed_is_in_the_line_of_feedback(folder, capsys):
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as book:
+        book.find_grade("q1-check", toy.NAME, toy.NAME, "bob").manual_score = 3
+        book.db.commit()
+    export(folder, "--to", "moodle")
+    assert ["bob", "3", "q1 3 of 4, q2 0 of 4, q3 2 of 3, late: -2"] in rows(capsys.readouterr().out)
 
 
 def test_marks_given_by_hand_since_the_grading_are_exported(folder, capsys):

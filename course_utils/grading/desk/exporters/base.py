@@ -32,10 +32,11 @@ class Marks:
 
 @dataclass(frozen=True)
 class Exported:
-    """The text of the file, and the students for whom the platform has no place."""
+    """The text of the file, the students for whom the platform has no place, and those whom it excuses."""
 
     text: str
     unknown: tuple[str, ...] = ()
+    excused: tuple[str, ...] = ()
 
 
 class Exporter(ABC):
@@ -54,9 +55,9 @@ class Exporter(ABC):
         """The marks as that platform reads them; raises `ExportError`."""
 
 
-def table(rows: Iterable[Iterable[object]]) -> str:
+def table(rows: Iterable[Iterable[object]], separator: str = ",") -> str:
     """Rows as CSV, in which no cell is a formula to a spreadsheet."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
     writer.writerows([spreadsheet_text(cell) for cell in row] for row in rows)
     return text.getvalue()
