@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 LESSONS = "lessons/06_full_fine_tuning/"
 MEET, PREPARE = LESSONS + "01_meet_flan_t5.ipynb", LESSONS + "02_prepare_the_task.ipynb"
 TRAIN, COMPARE = LESSONS + "03_train.ipynb", LESSONS + "04_before_and_after.ipynb"
+KEEP = LESSONS + "05_keep_the_best.ipynb"
 
 exercise = Exercise(
     "06_full_fine_tuning",
     title="Full fine-tuning of Flan-T5",
-    minutes=90,
+    minutes=100,
     difficulty="medium",
     cost="about a minute and a half on two cores, most of it one training run",
     cell_seconds=600,
@@ -726,3 +727,77 @@ exercise.manual(
         "A weather report with one wrong digit has nearly the same words as the right one.",
     ),
 )
+
+
+# q9: a run that looks after itself
+
+
+@exercise.question(
+    "q9",
+    title="Evaluate what it writes, and stop in time",
+    points=4,
+    difficulty=1,
+    needs=("share_exact", "watch"),
+    lesson=KEEP + "#What an evaluation should count",
+    hints=(
+        "What does a tokenizer make of the token -100? And which evaluation is an improvement: one that "
+        "beats the last one, or one that beats the best?",
+        "Put the pad token where -100 stands, in predictions and labels, and decode with "
+        "skip_special_tokens=True. For the second, keep the place of the best so far; how far behind the "
+        "present place may it lie?",
+        "A jumper who stops after two jumps that brought no personal best:\n"
+        "for number, jump in enumerate(jumps):\n"
+        "    if jump > jumps[best]: best = number\n"
+        "    if number - best >= 2: break",
+    ),
+)
+def look_after(answer: Answer, draw: Draw) -> None:
+    predictions, labels, share = _written_and_right(draw)
+    what = f"share_exact of {len(labels)} rows"
+    found = answer.call("share_exact", predictions, labels, Asset("flan-t5", "tokenizer"))
+    curves = [(_losses(draw), patience) for patience in (1, 2, 3, 4)]
+    curves += [([0.9, 0.7, 0.8, 0.75, 0.6, 0.65], 2), ([0.5, 0.5, 0.5, 0.4], 2), ([0.9, 0.8, 0.7], 2)]
+    watched = [(case, answer.call("watch", *case)) for case in curves]
+    with part("the share of texts that are right", points=2):
+        expect.number(found, what)
+        expect.close(found, share, what, tolerance=1e-6)
+    for case, report in watched:
+        expect.keys(report, ("evaluations", "kept"), f"watch{case}")
+    with part("when it stops", points=1):
+        for case, report in watched:
+            expect.equal(report["evaluations"], _watched(*case)[0], f'watch{case}["evaluations"]')
+    with part("what it keeps", points=1):
+        for case, report in watched:
+            expect.equal(report["kept"], _watched(*case)[1], f'watch{case}["kept"]')
+
+
+def _written_and_right(draw: Draw) -> tuple[list[list[int]], list[list[int]], float]:
+    """Rows of tokens as an evaluation hands them over, filled up with -100, and the share of right texts."""
+    tokenizer, rows = _tokenizer(), draw.rows("dialogues", 12)
+    right = [row["summary"] for row in rows]
+    wrong = set(draw.sample(range(len(rows)), draw.random.randrange(3, 9)))
+    written = [text + " Thank you." if place in wrong else text for place, text in enumerate(right)]
+    start = tokenizer.pad_token_id  # T5 begins with it
+    predictions = [[start, *tokenizer(text)["input_ids"]] for text in written]
+    labels = [tokenizer(text_target=text)["input_ids"] for text in right]
+    filled = [
+        [row + [IGNORED] * (max(map(len, group)) + 2 - len(row)) for row in group]
+        for group in (predictions, labels)
+    ]
+    return filled[0], filled[1], 1 - len(wrong) / len(rows)
+
+
+def _losses(draw: Draw) -> list[float]:
+    """Validation losses that fall, with bumps, and then rise."""
+    pick, turn, length = draw.random, draw.random.randrange(3, 7), 12
+    return [round(1 + 0.1 * abs(place - turn) + pick.uniform(-0.12, 0.12), 2) for place in range(length)]
+
+
+def _watched(losses: Sequence[float], patience: int) -> tuple[int, int]:
+    """How many evaluations are made, and the place of the one that is kept."""
+    kept = 0
+    for place, loss in enumerate(losses):
+        kept = place if loss < losses[kept] else kept
+        if place - kept >= patience:
+            return place + 1, kept
+    return len(losses), kept

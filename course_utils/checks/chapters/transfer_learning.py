@@ -33,7 +33,8 @@ if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are
 
 LESSONS = "lessons/08_transfer_learning/"
 START, DOMAIN = LESSONS + "01_a_start_worth_labels.ipynb", LESSONS + "02_on_to_the_domain.ipynb"
-DISTIL = LESSONS + "03_distil_and_finish.ipynb"
+DISTIL, FINISH = LESSONS + "03_distil.ipynb", LESSONS + "04_sentiment_with_the_trainer.ipynb"
+FEW = LESSONS + "05_a_start_for_few_labels.ipynb"
 
 exercise = Exercise(
     "08_transfer_learning",
@@ -602,7 +603,7 @@ BATCHES, SIZES, APART = 100, (1, 2, 3), 0.001
     points=2,
     difficulty=2,
     needs=("towards", "reptile"),
-    lesson=START + "#Can a start be trained?",
+    lesson=FEW + "#Can a start be trained?",
     hints=(
         "The start is not replaced by what one task made of it. How far does it go? And from where does each "
         "copy of a batch set out?",
@@ -887,7 +888,7 @@ def _two_teachers(case: dict, classes: int) -> tuple[Any, Any]:
 
 # q9: a finished model
 
-BASE, REVIEWS = "course/distilbert-twin", "course/saltmarsh-reviews"
+BASE, REVIEWS = "course/mini-distilbert", "course/reviews"
 TRAINED_ON, TOLD, FRESH_REVIEWS = 6000, 1000, 2000
 # 400 steps at 5e-4 are too few on one draw of nine: 0.59 of the reviews without a colour, learned last.
 # `course bench twists` has what 600 reach. Weights that know other colours have half of these right.
@@ -903,7 +904,7 @@ _ENDS = re.compile(r"\[\s*([01]?\.\d{1,6})\s*,\s*([01]?\.\d{1,6})\s*\]")
     points=5,
     difficulty=2,
     needs=("finish",),
-    lesson=DISTIL + "#Finish: one task, one model, one card",
+    lesson=FINISH + "#Where it fails",
     hints=(
         "Train, measure, save, write: in this order. Which numbers of the card come out of a variable, and "
         "which did you type?",

@@ -515,3 +515,82 @@ def test_the_card():
     assert exercise.points == 30
     assert len([question for question in exercise.questions.values() if not question.manual]) >= 6
     assert all(len(question.hints) == 3 for question in exercise.questions.values())
+
+
+SHARE = """
+def share_exact(predictions, labels, tokenizer):
+    def texts(rows):
+        return tokenizer.batch_decode([[max(token, 0) for token in row] for row in rows], skip_special_tokens=True)
+    return sum(map(str.__eq__, texts(predictions), texts(labels))) / len(labels)
+"""
+WATCH = """
+def watch(losses, patience):
+    best, kept, waited = float("inf"), 0, 0
+    for place, loss in enumerate(losses):
+        if loss < best:
+            best, kept, waited = loss, place, 0
+        else:
+            waited += 1
+        if waited == patience:
+            return {"evaluations": place + 1, "kept": kept}
+    return {"evaluations": len(losses), "kept": kept}
+"""
+
+
+def test_look_after(course):
+    judged_well(
+        EXERCISE,
+        "q9",
+        course=course,
+        wrong={
+            SHARE.replace("max(token, 0) for token in row", "token for token in row") + WATCH: "OverflowError",
+            SHARE.replace(", skip_special_tokens=True", "") + WATCH: "share_exact of",
+            SHARE.replace(" / len(labels)", "") + WATCH: "share_exact of",
+            SHARE + WATCH.replace("loss < best", "loss <= best"): "watch(",
+            SHARE + WATCH.replace("best, kept, waited = loss, place, 0", "best, kept, waited = loss, place, waited"): "watch(",
+            SHARE + WATCH.replace("place + 1", "place"): '["evaluations"]',
+            SHARE + WATCH.replace('"kept": kept}\n    return', '"kept": place}\n    return'): '["kept"]',
+            SHARE + WATCH.replace('"evaluations"', '"stopped"'): "'evaluations'",
+        },
+        right=[
+            SHARE + WATCH,
+            """
+def share_exact(predictions, labels, tokenizer):
+    right = 0
+    for written, wanted in zip(predictions, labels):
+        both = [tokenizer.decode([t for t in row if t != -100], skip_special_tokens=True) for row in (written, wanted)]
+        right += both[0] == both[1]
+    return right / len(predictions)
+
+def watch(losses, patience):
+    for made in range(1, len(losses) + 1):
+        seen = losses[:made]
+        kept = seen.index(min(seen))
+        if made - 1 - kept >= patience:
+            break
+    return dict(kept=kept, evaluations=made)
+""",
+        ],
+    )  # fmt: skip
+
+
+def test_the_watch_is_the_trainers_own(tmp_path):
+    """The rule in the check is held against the callback that is installed."""
+    from transformers import EarlyStoppingCallback, TrainerControl, TrainerState, TrainingArguments
+
+    arguments = TrainingArguments(
+        str(tmp_path), eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1, use_cpu=True,
+        load_best_model_at_end=True, metric_for_best_model="loss", greater_is_better=False,
+    )  # fmt: skip
+    dice = random.Random(0)
+    for patience in (1, 2, 3):
+        losses = [round(dice.uniform(0.5, 1), 1) for _ in range(9)]
+        callback, state, control, made = EarlyStoppingCallback(patience), TrainerState(), TrainerControl(), 0
+        for loss in losses:
+            callback.on_evaluate(arguments, state, control, {"eval_loss": loss})
+            if state.best_metric is None or loss < state.best_metric:
+                state.best_metric = loss
+            made += 1
+            if control.should_training_stop:
+                break
+        assert full_fine_tuning._watched(losses, patience)[0] == made

@@ -475,13 +475,13 @@ def test_words_are_hidden_in_a_judging_process_as_here(monkeypatch):
 BY_HAND = """---
 license: mit
 base_model:
-- course/distilbert-twin
-datasets: course/saltmarsh-reviews
+- course/mini-distilbert
+datasets: course/reviews
 model-index:
 - name: mood
   results:
   - task: {{type: text-classification}}
-    dataset: {{type: course/saltmarsh-reviews, name: Reviews}}
+    dataset: {{type: course/reviews, name: Reviews}}
     metrics: [{{type: accuracy, value: {value:.2f}}}]
 ---
 # Mood
@@ -626,7 +626,7 @@ def test_a_finished_model(course, held, finished, tmp_path):
             "trained on the test split": (handing_in(lambda _, test: finished(test, test)), "compared with 2000 reviews that are in no split"),
             "trained elsewhere": ({"finish": told_of_the_friends}, "fresh reviews with a colour"),
             "in per cent": (changed(README__md=stating(lambda value: round(100 * value, 1))), "as a share from 0 to 1"),
-            "a word for a number": (changed(README__md=stating(lambda _: "high")), "one accuracy on course/saltmarsh-reviews"),
+            "a word for a number": (changed(README__md=stating(lambda _: "high")), "one accuracy on course/reviews"),
             "no metadata": (changed(README__md=lambda card, _: card.split("---\n")[-1]), "model-index"),
             "no interval": (text_without("[", "("), "its 95 % interval"),
             "no n": (text_without("n=1000"), "rests on 1000 reviews"),
