@@ -35,7 +35,7 @@ BEST = LESSONS + "03_the_best_checkpoint.ipynb"
 exercise = Exercise(
     "04_evaluation",
     title="Evaluation",
-    minutes=75,
+    minutes=90,
     difficulty="medium",
     cost="half a minute on two cores",
 )
@@ -736,8 +736,104 @@ def _kept(found: Any, values: Sequence[float]) -> dict[str, int | None]:
     return {"evaluation": loaded, "evaluations": len(weights), "checkpoints": checkpoints}
 
 
-exercise.manual(
+# q9: names and letters
+
+CHARACTERS = "#Translations: BLEU and chrF"
+KINDS = ("PER", "LOC", "ORG")
+
+
+@exercise.question(
     "q9",
+    title="Names, and letters",
+    points=3,
+    difficulty=2,
+    needs=("entity_f1", "chrf"),
+    lesson=METRICS + CHARACTERS,
+    hints=(
+        "For the names, first write a function that turns the tags of one sentence into a set of names. What "
+        "must a name hold so that two of them are equal only if kind, beginning and end are?",
+        "A set of (sentence, kind, start, end): & of two sets keeps what both have. For chrF, a Counter of "
+        "text[start : start + size] for every start.",
+        "Bookings of rooms, each (room, first night, last night); those in both books:\n"
+        "mine, yours = {(7, 1, 3), (8, 2, 2)}, {(7, 1, 3), (8, 2, 4)}\n"
+        "2 * len(mine & yours) / (len(mine) + len(yours))          # 0.5",
+    ),
+)
+def other_scores(answer: Answer, draw: Draw) -> None:
+    with part("entity F1", points=2):
+        for predictions, references in _tagged(draw):
+            what = f"entity_f1({predictions}, {references})"
+            found = answer.call("entity_f1", predictions, references)
+            expect.close(found, entity_f1(predictions, references), what, tolerance=1e-6)
+    with part("chrF", points=1):
+        for pair in _spelt(draw):
+            expect.close(answer.call("chrf", *pair), chrf(*pair), f"chrf{pair}", tolerance=1e-6)
+
+
+def entity_f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
+    """The micro F1 of names (Tjong Kim Sang and De Meulder 2003); 1 where there is none."""
+    written, wanted = _names(predictions), _names(references)
+    total = written.total() + wanted.total()
+    return 2 * (written & wanted).total() / total if total else 1.0
+
+
+def _names(sentences: Sequence[Sequence[str]]) -> Counter:
+    found: Counter = Counter()
+    for number, tags in enumerate(sentences):
+        # a letter a tag: B begins, I goes on, anything else is outside
+        for name in re.finditer("BI*", "".join(tag[0] for tag in tags)):
+            found[number, tags[name.start()], name.start(), name.end()] += 1
+    return found
+
+
+def chrf(prediction: str, reference: str) -> float:
+    """chrF2 of one pair (Popović 2015), as NLTK and sacrebleu have it for texts of six letters or more."""
+    import numpy as np
+
+    one, other = prediction.replace(" ", ""), reference.replace(" ", "")
+    scores = []
+    for size in range(1, 7):
+        runs = [[text[at:][:size] for at in range(len(text) + 1 - size)] for text in (one, other)]
+        shared = sum(min(runs[0].count(run), runs[1].count(run)) for run in set(runs[0]))
+        precision, recall = shared / len(runs[0]), shared / len(runs[1])
+        scores.append(5 * precision * recall / (4 * precision + recall) if shared else 0.0)
+    return float(np.mean(scores))
+
+
+def _tagged(draw: Draw) -> Iterator[tuple[list[list[str]], list[list[str]]]]:
+    """Sentences of tags: right, another kind, too long, too short, missed, invented, side by side, none."""
+    kind, other = draw.sample(KINDS, 2)
+    name, longer = [f"B-{kind}", f"I-{kind}"], [f"B-{kind}", f"I-{kind}", f"I-{kind}"]
+    yield [[*name, "O", f"B-{other}"]], [[*name, "O", f"B-{other}"]]
+    yield [[f"B-{other}", f"I-{other}", "O"]], [[*name, "O"]]
+    yield [longer, [*name, "O"]], [[*name, "O"], longer]
+    yield [["O", f"B-{kind}", f"B-{kind}"], ["O"]], [["O", *name], [f"B-{other}"]]
+    yield [[f"B-{kind}", "O", f"B-{kind}", "O"], ["O", "O"], name], [[*name, *name], ["O", "O"], name]
+    yield [["O", "O"], ["O"]], [["O", "O"], ["O"]]
+    sentences = []
+    for _ in range(2):
+        drawn = [draw.random.choice((["O"], name, [f"B-{other}"], ["O", "O"])) for _ in range(12)]
+        sentences.append(
+            [[tag for piece in drawn[start : start + 4] for tag in piece] for start in (0, 4, 8)]
+        )
+    widths = [max(map(len, pair)) for pair in zip(*sentences, strict=True)]
+    first, second = (
+        [[*tags, *["O"] * (width - len(tags))] for tags, width in zip(side, widths, strict=True)]
+        for side in sentences
+    )
+    yield first, second
+
+
+def _spelt(draw: Draw) -> list[tuple[str, str]]:
+    """Pairs of texts of six letters or more: near, far, longer, shorter, with runs that come twice."""
+    texts = [row["summary"] for row in draw.rows("dialogues", 4)]
+    pairs = [(text[: len(text) // 2], text) for text in texts[:1]] + [(texts[0], texts[0].upper())]
+    pairs += [(texts[1], texts[2]), (texts[3] + " " + texts[3], texts[3])]
+    return [*pairs, ("banana banana", "bananas"), ("xyxyxyxy", "mmmmmmmm"), ("the ferries", "the ferry")]
+
+
+exercise.manual(
+    "q10",
     title="Which one do you ship?",
     points=3,
     difficulty=2,

@@ -452,6 +452,52 @@ def test_best_checkpoint():
     assert result.wrong[-1].points == 0, "nothing is earned by saying so"
 
 
+OTHERS = """
+def entity_f1(predictions, references):
+    def names(tags):
+        found, start = [], None
+        for place, tag in enumerate([*tags, "O"]):
+            if start is not None and not tag.startswith("I-"):
+                found.append((tags[start][2:], start, place))
+                start = None
+            if tag.startswith("B-"):
+                start = place
+        return found
+    right = total = 0
+    for mine, theirs in zip(predictions, references):
+        one, two = names(mine), names(theirs)
+        right += len([name for name in one if name in two])
+        total += len(one) + len(two)
+    return 2 * right / total if total else 1.0
+
+def chrf(prediction, reference):
+    from nltk.translate.chrf_score import sentence_chrf
+    return sentence_chrf(reference, prediction, beta=2)
+"""
+
+
+def test_other_scores():
+    result = judged(
+        "q9",
+        wrong={
+            OTHERS.replace("(tags[start][2:], start, place)", "(start, place)"): "entity_f1(",
+            OTHERS.replace("(tags[start][2:], start, place)", "(tags[start][2:], start)"): "entity_f1(",
+            OTHERS.replace("if total else 1.0", "if total else 0.0"): "entity_f1(",
+            OTHERS.replace(" if total else 1.0", ""): "ZeroDivisionError",
+            OTHERS.replace("sentence_chrf(reference, prediction, beta=2)", "sentence_chrf(prediction, reference, beta=2)"): "chrf(",
+            OTHERS.replace("beta=2", "beta=1"): "chrf(",
+            OTHERS.replace("beta=2", "beta=2, ignore_whitespace=False"): "chrf(",
+            OTHERS.replace("beta=2", "beta=2, max_len=4"): "chrf(",
+        },
+        right=[
+            OTHERS,
+            answer_source(EXERCISE, "q9").replace("total / 6", "np.float64(total / 6)"),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:2]] == [1, 1]
+    assert result.wrong[-1].points == 2
+
+
 @pytest.mark.slow
 def test_the_check_trains_as_the_notebook_does():
     made = namespace(IMPORTS, given("def kept("), ARGUMENTS)
