@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are
 
 LESSONS = "lessons/10_lora_and_peft/"
 BY_HAND, SETTINGS = LESSONS + "01_lora_by_hand.ipynb", LESSONS + "02_settings_and_relatives.ipynb"
+CHAT = LESSONS + "05_a_chat_model.ipynb"
 FOUR_BITS, TABLE = LESSONS + "03_four_bits.ipynb", LESSONS + "04_many_adapters_one_table.ipynb"
 
 exercise = Exercise(
@@ -293,7 +294,7 @@ ADDED = (".lora_", ".ia3_", "prompt_encoder.", ".modules_to_save.")
     points=3,
     difficulty=2,
     needs=("adapt",),
-    lesson=SETTINGS + "#With the Trainer, and from a checkpoint",
+    lesson=CHAT + "#With the Trainer",
     hints=(
         "Print model.print_trainable_parameters() before you train. The head counts, too.",
         'LoraConfig(task_type="SEQ_CLS", r=…, lora_alpha=…, target_modules=["query", "value"]). A small '
@@ -1015,3 +1016,56 @@ def _same_gradients(found: dict[str, Any], wanted: list[Any]) -> bool:
 
 def _near(one: Any, other: Any) -> bool:
     return one.shape == other.shape and bool((one - other).norm() <= TOLERANCE * other.norm())
+
+
+# q12: a soft prompt
+
+
+@exercise.question(
+    "q12",
+    title="A prompt in front of every row",
+    points=3,
+    difficulty=2,
+    needs=("with_prompt",),
+    lesson=SETTINGS + "#A prompt, trained live",
+    hints=(
+        "Three tensors grow by the same number of places at their beginning. What stands there in each?",
+        "prompt.expand(rows, -1, -1) repeats the prompt for every row; torch.cat(…, dim=1)"
+        " puts things side by side. new_ones and new_full make tensors of the same type.",
+        "A column of zeros in front of a table:\ntorch.cat([table.new_zeros(len(table), 1), table], dim=1)",
+    ),
+)
+def soft_prompt(answer: Answer, draw: Draw) -> None:
+    import torch
+
+    generator = draw.numpy()
+    rows, tokens, size, count = draw.random.choice(((2, 5, 4, 3), (4, 6, 3, 2), (3, 4, 6, 5)))
+    prompt = torch.tensor(generator.normal(size=(count, size)), dtype=torch.float32)
+    embeddings = torch.tensor(generator.normal(size=(rows, tokens, size)), dtype=torch.float32)
+    mask = torch.ones(rows, tokens, dtype=torch.long)
+    mask[0, -2:] = 0
+    labels = torch.tensor(generator.integers(1, 50, size=(rows, tokens)))
+    labels[mask == 0] = -100
+    what = f"with_prompt(…) of {rows} rows of {tokens} tokens and a prompt of {count}"
+    found = answer.call("with_prompt", prompt, embeddings, mask, labels)
+    expect.type_of(found, dict, what)
+    expect.keys(found, ("inputs_embeds", "attention_mask", "labels"), what)
+    with part("the prompt in front of each row's vectors", points=1):
+        vectors = expect.tensor(
+            found["inputs_embeds"], f"{what}: inputs_embeds", (rows, count + tokens, size)
+        )
+        expect.true(
+            not torch.allclose(vectors[:, -count:].double(), prompt.double().expand(rows, -1, -1)),
+            f"{what} to put the prompt before the text, where all tokens of the text can look at it",
+            "the prompt behind it",
+        )
+        wanted = torch.stack([torch.cat([prompt, row]) for row in embeddings])
+        expect.all_close(vectors, wanted, f"{what}: inputs_embeds")
+    with part("the mask lets the model see it", points=1):
+        seen = expect.tensor(found["attention_mask"], f"{what}: attention_mask", (rows, count + tokens))
+        wanted = torch.stack([torch.cat([torch.ones(count), row.float()]) for row in mask])
+        expect.all_close(seen, wanted, f"{what}: attention_mask, 1 for the prompt")
+    with part("the loss leaves it out", points=1):
+        counted = expect.tensor(found["labels"], f"{what}: labels", (rows, count + tokens))
+        wanted = torch.stack([torch.cat([torch.full((count,), -100.0), row.float()]) for row in labels])
+        expect.all_close(counted, wanted, f"{what}: labels, -100 for the prompt")

@@ -1,5 +1,5 @@
-"""The questions of chapter 12: preferences, a counterfactual test, the ELBO, the
-map of ideas, and a check-list.
+"""The questions of chapter 12: preferences, rewards, a counterfactual test, the ELBO,
+the map of ideas, and a check-list.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 LESSONS = "lessons/12_where_next/"
 PREFERENCES = LESSONS + "01_learning_from_preferences.ipynb"
-HARMED = LESSONS + "02_who_is_harmed.ipynb"
-IDEAS = LESSONS + "03_from_autoencoders_to_today.ipynb"
-SHIP = LESSONS + "04_before_you_ship.ipynb"
+REWARDS = LESSONS + "02_a_reward_to_climb.ipynb"
+HARMED = LESSONS + "03_who_is_harmed.ipynb"
+IDEAS = LESSONS + "04_from_autoencoders_to_today.ipynb"
+SHIP = LESSONS + "05_before_you_ship.ipynb"
 
 exercise = Exercise(
     "12_where_next",
@@ -563,3 +564,69 @@ exercise.manual(
         "A waiter who always smiles and never brings the soup wins every comparison of smiles.",
     ),
 )
+
+
+# q10: rewards
+
+
+@exercise.question(
+    "q10",
+    title="A judge, and a group to climb in",
+    points=4,
+    difficulty=2,
+    needs=("reward_loss", "advantages"),
+    lesson=REWARDS + "#A reward model",
+    hints=(
+        "Both are one line each. What should the loss be when the judge cannot tell the two replies apart?",
+        "The loss is q2's, with no reference and no beta. For the advantages, mean(1, keepdim=True)"
+        " and std(1, keepdim=True) are one number for each prompt; a group without any difference has a "
+        "deviation of 0.",
+        "How far each runner is before their own race's mean, in seconds:\n"
+        "ahead = times.mean(1, keepdim=True) - times  # times: (races, runners)",
+    ),
+)
+def rewards(answer: Answer, draw: Draw) -> None:
+    import numpy as np
+    import torch
+
+    generator = draw.numpy()
+    chosen, rejected = torch.tensor(generator.normal(0, 3, size=(2, 7)))
+    what = "reward_loss(chosen, rejected)"
+    with part("the reward model's loss", points=1):
+        truth = float(np.logaddexp(0, (rejected - chosen).numpy()).mean())
+        expect.close(_number(answer.call("reward_loss", chosen, rejected), what), truth, what, tolerance=1e-5)
+    with part("rewards that lie thousands apart stay finite", points=1):
+        far = torch.tensor([[-3000.0, 2000.0], [3000.0, -2000.0]])
+        truth = 3000.0  # a loss of 6000 and one of 0
+        found = answer.call("reward_loss", *far)
+        expect.close(
+            _number(found, what), truth, f"{what} with differences of -6000 and 4000", tolerance=1e-2
+        )
+    prompts, replies = draw.random.choice(((3, 5), (4, 6), (5, 4)))
+    # each prompt has a level and a spread of its own
+    levels, spreads = (
+        generator.uniform(-4, 4, size=(prompts, 1)),
+        generator.uniform(0.5, 3, size=(prompts, 1)),
+    )
+    scores = torch.tensor(generator.normal(levels, spreads, size=(prompts, replies)))
+    what = f"advantages(rewards) of {prompts} prompts with {replies} replies each"
+    with part("each reward against its own group", points=1):
+        found = expect.tensor(answer.call("advantages", scores), what, (prompts, replies))
+        truth = (scores - scores.mean(1, keepdim=True)) / scores.std(1, keepdim=True)
+        over_all = (scores - scores.mean()) / scores.std()
+        expect.true(
+            not torch.allclose(found.double(), over_all, atol=1e-2),
+            f"{what} to compare each reply with the replies to the same prompt",
+            "what comes of the mean and deviation over all prompts together",
+        )
+        expect.all_close(found, truth, what, tolerance=2e-3)
+    with part("a group without a difference", points=1):
+        scores[0] = draw.random.choice((0.0, 1.0))
+        what = "advantages(rewards) with a first prompt whose replies all have the same reward"
+        found = expect.tensor(answer.call("advantages", scores), what, (prompts, replies))
+        expect.true(
+            bool(torch.isfinite(found).all()),
+            f"{what} to hold numbers only",
+            "a value that is no number (0 / 0)",
+        )
+        expect.all_close(found[0], torch.zeros(replies), f"{what}: its row", tolerance=1e-6)

@@ -25,8 +25,8 @@ TORCH = "import torch"
 
 
 def test_the_card():
-    assert exercise.points == 30
-    assert len([question for question in exercise.questions.values() if not question.manual]) == 10
+    assert exercise.points == 33
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 11
 
 
 # q1
@@ -774,3 +774,48 @@ def test_looks_of_the_notebooks_own_are_not_believed(course):
     )
     says += "\ndef add_adapters(model, width, parallel=False): return model.requires_grad_(False)"
     assert judge_source(EXERCISE, "q11", says, before=TORCH, course=course).points == 0
+
+
+SOFT_PROMPT = """
+def with_prompt(prompt, embeddings, mask, labels):
+    rows, count = len(embeddings), len(prompt)
+    return {
+        "inputs_embeds": torch.cat([prompt.expand(rows, -1, -1), embeddings], dim=1),
+        "attention_mask": torch.cat([mask.new_ones(rows, count), mask], dim=1),
+        "labels": torch.cat([labels.new_full((rows, count), -100), labels], dim=1),
+    }
+"""
+
+
+def test_a_prompt_in_front():
+    result = judged_well(
+        EXERCISE,
+        "q12",
+        before=TORCH,
+        wrong={
+            SOFT_PROMPT.replace(
+                "[prompt.expand(rows, -1, -1), embeddings]", "[embeddings, prompt.expand(rows, -1, -1)]"
+            ): "the prompt behind it",
+            SOFT_PROMPT.replace("mask.new_ones", "mask.new_zeros"): "attention_mask, 1 for the prompt",
+            SOFT_PROMPT.replace("(rows, count), -100", "(rows, count), 0"): "labels, -100 for the prompt",
+            SOFT_PROMPT.replace("prompt.expand(rows, -1, -1)", "prompt[:1].expand(rows, count, -1)"): (
+                "the prompt in front of each row's vectors"
+            ),
+            SOFT_PROMPT.replace(
+                "torch.cat([mask.new_ones(rows, count), mask], dim=1)", "mask"
+            ): "attention_mask",
+            SOFT_PROMPT.replace('"labels"', '"targets"'): "labels",
+        },
+        right=[
+            SOFT_PROMPT,
+            SOFT_PROMPT.replace(
+                "prompt.expand(rows, -1, -1)", "prompt.unsqueeze(0).repeat(rows, 1, 1)"
+            ).replace("mask.new_ones(rows, count)", "torch.ones(rows, count, dtype=mask.dtype)"),
+            "def with_prompt(prompt, embeddings, mask, labels):\n"
+            "    pad = torch.nn.functional.pad\n"
+            "    front = torch.stack([torch.cat([prompt, row]) for row in embeddings])\n"
+            "    return dict(inputs_embeds=front, attention_mask=pad(mask, (len(prompt), 0), value=1),\n"
+            "                labels=pad(labels, (len(prompt), 0), value=-100))",
+        ],
+    )
+    assert [report.points for report in result.wrong[:3]] == [2, 2, 2]

@@ -266,7 +266,46 @@ def test_faults():
     assert [report.points for report in result.wrong[1:4]] == [3, 3, 3]
 
 
-@pytest.mark.parametrize("question", [f"q{number}" for number in range(1, 9)])
+REWARDS = """
+def reward_loss(chosen, rejected):
+    return functional.softplus(rejected - chosen).mean()
+
+def advantages(rewards):
+    middle = rewards - rewards.mean(1, keepdim=True)
+    return middle / (rewards.std(1, keepdim=True) + 1e-6)
+"""
+
+
+def test_rewards():
+    result = judged(
+        "q10",
+        wrong={
+            REWARDS.replace("rejected - chosen", "chosen - rejected"): "the reward model's loss",
+            REWARDS.replace("functional.softplus(rejected - chosen).mean()", "(rejected - chosen).mean()"): (
+                "the reward model's loss"
+            ),
+            REWARDS.replace(
+                "functional.softplus(rejected - chosen)", "-torch.log(torch.sigmoid(chosen - rejected))"
+            ): "thousands apart",
+            REWARDS.replace("1, keepdim=True", ""): "the replies to the same prompt",
+            REWARDS.replace(
+                ".mean(1, keepdim=True)", ".mean(0, keepdim=True)"
+            ): "each reward against its own",
+            REWARDS.replace(" / (rewards.std(1, keepdim=True) + 1e-6)", ""): "each reward against its own",
+            REWARDS.replace(" + 1e-6", ""): "0 / 0",
+        },
+        right=[
+            REWARDS,
+            REWARDS.replace(
+                "middle / (rewards.std(1, keepdim=True) + 1e-6)",
+                "torch.nan_to_num(middle / rewards.std(1, keepdim=True))",
+            ).replace("functional.softplus(rejected - chosen)", "-functional.logsigmoid(chosen - rejected)"),
+        ],
+    )
+    assert result.wrong[6].points == 3
+
+
+@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q10"])
 def test_the_solution_is_right_on_many_draws(question):
     for number in range(12):
         report = judge_source(
