@@ -46,6 +46,10 @@ VERBS = {
         "course_utils.grading.desk.report:main",
         "what a class made of its exercises, question by question, and who is missing",
     ),
+    "report similarity": (
+        "course_utils.grading.desk.similarity:main",
+        "which submissions have answers that are nearly the same: a hint, no mark",
+    ),
     "submit": ("course_utils.grading.desk.submit:main", "pack an exercise to hand it in, with a receipt"),
     "collect": (
         "course_utils.grading.desk.collect:main",

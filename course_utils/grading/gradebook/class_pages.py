@@ -29,27 +29,27 @@ NOTHING = "handed in nothing"
 
 def exercise_page(exercise: ExerciseFigures, made: str) -> str:
     """The page of one exercise; `made` says of what time it is."""
-    page = _templates().get_template("exercise.html")
+    page = templates().get_template("exercise.html")
     title = f"{exercise.name}: the class"
     return page.render(title=title, exercise=exercise, made=made, limit=TEACH_AGAIN, names=SHOWN_NAMES)
 
 
 def term_page(exercises: Sequence[ExerciseFigures], students: int, roster: bool, made: str) -> str:
     """The page of all exercises; `students` is how many there are, `roster` whether that is from one."""
-    page = _templates().get_template("term.html")
+    page = templates().get_template("term.html")
     return page.render(title="The term", exercises=exercises, students=students, roster=roster, made=made)
 
 
 def questions_csv(exercises: Iterable[ExerciseFigures]) -> str:
     """One line a question; shares are numbers from 0 to 1."""
-    return _csv(
+    return as_csv(
         QUESTION_COLUMNS, (_question_row(one.name, each) for one in exercises for each in one.questions)
     )
 
 
 def learners_csv(exercises: Iterable[ExerciseFigures]) -> str:
     """One line a learner and exercise, with those who handed in nothing."""
-    return _csv(LEARNER_COLUMNS, (row for one in exercises for row in _learner_rows(one)))
+    return as_csv(LEARNER_COLUMNS, (row for one in exercises for row in _learner_rows(one)))
 
 
 def _question_row(exercise: str, question: QuestionFigures) -> dict[str, object]:
@@ -92,7 +92,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """A table in which no cell is a formula to a spreadsheet."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
     writer.writeheader()
@@ -110,7 +111,8 @@ def _percent(score: Score) -> str:
 
 
 @cache
-def _templates() -> Any:
+def templates() -> Any:
+    """The environment of the teacher's pages."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -122,6 +124,7 @@ def _templates() -> Any:
     )
     environment.filters |= {
         "percent": _percent,
+        "share": lambda value: f"{100 * value:.0f} %",
         "points": lambda value: f"{value:g}",
         "shown": lambda text: printable(text, SHOWN_CHARACTERS),
     }
