@@ -140,7 +140,7 @@ def test_a_class_of_many_holds_one_pair():
     def own(number):
         return "\n".join(
             f"x{number} = {random_draw.choice(['min', 'max', 'len', 'sum'])}(y) {random_draw.choice('+-*/')} "
-            f"z.{random_draw.choice(['a', 'b', 'c', 'd'])}[{random_draw.choice(['i', '0', 'i + 1', 'j(k)'])}]"
+            f"z.a{random_draw.randrange(50)}[{random_draw.choice(['i', '0', 'i + 1', 'j(k)'])}].b{random_draw.randrange(50)}"
             for _ in range(40)
         )
 
