@@ -31,6 +31,6 @@ def test_the_whole_way(tmp_path, solutions, released, released_path, capsys):
     capsys.readouterr()
     assert export.main([str(out), "--to", "moodle"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
-        'ann,6,"q1 4 of 4, q2 2 of 2"',
-        'bob,2,"q1 0 of 4, q2 2 of 2"',
+        'ann,6,"q1 4 of 4, q2 2 of 2, q3 0 of 5"',
+        'bob,2,"q1 0 of 4, q2 2 of 2, q3 0 of 5"',
     ]

@@ -26,12 +26,14 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                with (
+                    receiver.there
+                ):  # before the answer, after which the next call may come in another thread
+                    receiver.got.append((json.loads(body), self.headers, self.path))
+                    receiver.there.notify_all()
                 self.send_response(status)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
-                with receiver.there:
-                    receiver.got.append((json.loads(body), self.headers, self.path))
-                    receiver.there.notify_all()
 
             def log_message(self, *_):
                 pass

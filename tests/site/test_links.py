@@ -5,7 +5,15 @@ import pytest
 from course_utils.site import links
 from tests.site import built
 
-ELSEWHERE = ("https://www.sphinx-doc.org/", "https://pradyunsg.me", "https://github.com/pradyunsg/furo")
+ELSEWHERE = (
+    "https://www.sphinx-doc.org/",
+    "https://pradyunsg.me",
+    "https://github.com/pradyunsg/furo",
+    "https://docs.vllm.ai/en/latest/features/lora.html",
+    "https://docs.sglang.io/advanced_features/lora.html",
+    "https://discuss.huggingface.co",
+    "https://huggingface.co/docs/trackio",
+)
 ABOUT_NOTEBOOKS = (
     f"https://github.com/{built.ORIGIN.name}/",
     "https://colab.research.google.com/github/",

@@ -512,7 +512,7 @@ def test_a_resampled_interval_always_passes(number):
 
 def test_the_card():
     exercise = full_fine_tuning.exercise
-    assert exercise.points == 30
+    assert exercise.points == 34
     assert len([question for question in exercise.questions.values() if not question.manual]) >= 6
     assert all(len(question.hints) == 3 for question in exercise.questions.values())
 
