@@ -16,6 +16,7 @@ from course_utils.files import write_whole
 from course_utils.grading.desk.report import FOLDER, ReportError
 from course_utils.grading.gradebook import similarity_pages
 from course_utils.grading.gradebook.similarity import Answers, Pair, pairs, read_answers
+from course_utils.grading.run.placing import is_answer
 
 AT_LEAST = 0.5
 MOST_PAIRS = 200
@@ -61,7 +62,7 @@ def _answers(path: Path, student: str) -> Answers:
         {
             cell.metadata["nbgrader"]["grade_id"]: (cell.source, cell.cell_type == "code")
             for cell in notebook.cells
-            if cell.metadata.get("nbgrader", {}).get("solution")
+            if is_answer(cell)
         },
     )
 

@@ -139,17 +139,14 @@ def pairs(submissions: list[Answers], background: Iterable[Answers], at_least: f
 
     `background`: what every submission may have, such as the released notebook and the expected answer.
     """
-    known = {each for answers in background for each in answers.prints}
     holders = Counter(each for answers in submissions for each in answers.prints)
     most = min(max(COMMON_SHARE * len(submissions), COMMON_LEAST), COMMON_MOST)
-    rare = {each for each, count in holders.items() if 1 < count <= most and each not in known}
-    left = [
-        _without(answers, known | {each for each, count in holders.items() if count > most})
-        for answers in submissions
-    ]
+    common = {each for answers in background for each in answers.prints}
+    common |= {each for each, count in holders.items() if count > most}
+    left = [_without(answers, common) for answers in submissions]
     index: dict[int, list[int]] = defaultdict(list)
     for number, answers in enumerate(left):
-        for each in rare.intersection(answers.prints):
+        for each in answers.prints:
             index[each].append(number)
     together: dict[tuple[int, int], set[int]] = defaultdict(set)
     for each, numbers in index.items():
