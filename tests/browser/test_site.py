@@ -8,7 +8,7 @@ from tests.browser.conftest import require_chromium
 from tests.site import built
 
 CHAPTER = built.CHAPTERS[0]
-LESSON = f"lessons/{CHAPTER}/02_settings_and_relatives.html"  # plots, wide tables, formulas
+LESSON = f"lessons/{CHAPTER}/02_settings_of_lora.html"  # plots, wide tables, formulas
 KINDS = (
     "index.html",
     f"lessons/{CHAPTER}/index.html",

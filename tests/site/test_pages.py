@@ -47,7 +47,7 @@ def shown(cell):
 
 
 def test_a_picture_has_words(site):
-    page = (site.folder / f"lessons/{built.CHAPTERS[0]}/02_settings_and_relatives.html").read_text()
+    page = (site.folder / f"lessons/{built.CHAPTERS[0]}/02_settings_of_lora.html").read_text()
     alternatives = re.findall(r'<img alt="([^"]*)"', page)
     assert alternatives and all(re.match("picture: .{5,}", each) for each in alternatives)
 

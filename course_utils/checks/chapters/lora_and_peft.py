@@ -29,9 +29,9 @@ if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are
     fake_quant: Any = None
 
 LESSONS = "lessons/10_lora_and_peft/"
-BY_HAND, SETTINGS = LESSONS + "01_lora_by_hand.ipynb", LESSONS + "02_settings_and_relatives.ipynb"
-CHAT = LESSONS + "05_a_chat_model.ipynb"
-FOUR_BITS, TABLE = LESSONS + "03_four_bits.ipynb", LESSONS + "04_many_adapters_one_table.ipynb"
+BY_HAND, SETTINGS = LESSONS + "01_lora_by_hand.ipynb", LESSONS + "02_settings_of_lora.ipynb"
+PLACES, FOUR_BITS = LESSONS + "03_adapters_and_prompts.ipynb", LESSONS + "04_four_bits.ipynb"
+TABLE, CHAT = LESSONS + "05_many_adapters_one_table.ipynb", LESSONS + "06_a_chat_model.ipynb"
 
 exercise = Exercise(
     "10_lora_and_peft",
@@ -119,7 +119,7 @@ def forward_and_merge(answer: Answer, draw: Draw) -> None:
     points=2,
     difficulty=1,
     needs=("trainable", "largest_rank"),
-    lesson=SETTINGS + "#Knobs 2 and 3: rank and alpha",
+    lesson=SETTINGS + "#Rank and alpha",
     hints=(
         "How many numbers has A, how many has B? Neither is as large as the layer.",
         "A layer of shape (out, in) costs r * (out + in). All layers have the same rank, so the cost of "
@@ -767,7 +767,7 @@ NO_ADAPTERS = (
     points=4,
     difficulty=3,
     needs=("bottleneck", "add_adapters"),
-    lesson=SETTINGS + "#Another place: between the layers",
+    lesson=PLACES + "#Behind a block",
     hints=(
         "Which of the two matrices may be zero at first, so that nothing changes and yet both can learn? "
         "And where does a hook get what went into the layer?",
@@ -1027,7 +1027,7 @@ def _near(one: Any, other: Any) -> bool:
     points=3,
     difficulty=2,
     needs=("with_prompt",),
-    lesson=SETTINGS + "#A prompt, trained live",
+    lesson=PLACES + "#A prompt, trained live",
     hints=(
         "Three tensors grow by the same number of places at their beginning. What stands there in each?",
         "prompt.expand(rows, -1, -1) repeats the prompt for every row; torch.cat(…, dim=1)"

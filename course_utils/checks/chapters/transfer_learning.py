@@ -32,9 +32,10 @@ if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are
     towards: Any = None
 
 LESSONS = "lessons/08_transfer_learning/"
-START, DOMAIN = LESSONS + "01_a_start_worth_labels.ipynb", LESSONS + "02_on_to_the_domain.ipynb"
-DISTIL, FINISH = LESSONS + "03_distil.ipynb", LESSONS + "04_sentiment_with_the_trainer.ipynb"
-FEW = LESSONS + "05_a_start_for_few_labels.ipynb"
+START, FREEZING = LESSONS + "01_a_start_worth_labels.ipynb", LESSONS + "02_freezing_layers.ipynb"
+DOMAIN, DISTIL = LESSONS + "03_on_to_the_domain.ipynb", LESSONS + "04_distil.ipynb"
+FINISH = LESSONS + "05_sentiment_with_the_trainer.ipynb"
+FEW = LESSONS + "06_a_start_for_few_labels.ipynb"
 
 exercise = Exercise(
     "08_transfer_learning",
@@ -55,7 +56,7 @@ exercise = Exercise(
     points=2,
     difficulty=1,
     needs=("freeze",),
-    lesson=START + "#Freezing",
+    lesson=FREEZING + "#Freezing",
     hints=(
         "A weight learns when its requires_grad is True. List the parts of the model from below; how many "
         "of them are to be frozen?",
