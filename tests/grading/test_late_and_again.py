@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from course_utils.grading.desk import export
+from course_utils.grading.desk import export, feedback
+from course_utils.grading.gradebook import policy
+from course_utils.grading.run import batch
 from tests.grading import toy
 from tests.grading.desk.test_autograde import Class
 
@@ -60,6 +62,37 @@ def test_a_late_penalty_is_taken_off_and_goes_with_a_new_hand_in(group, capsys):
     hand_in(group, "bob", 10, **work)
     group.grade()
     assert group.grades()["bob"]["late_penalty"] == "0"
+
+
+def test_a_mark_given_afterwards_is_penalised_like_one_given_before(group):
+    """With a penalty of everything, a late learner's answer that a person marks brings nothing, whenever."""
+    (group.out / policy.NAME).write_text("[late]\ndeduct_percent = 100\n")
+    hand_in(group, "ann", 13, **toy.ANSWERS)
+    group.grade()
+    with group.book() as book:
+        grade = book.find_grade("q3", toy.NAME, toy.NAME, "ann")
+        grade.manual_score, grade.needs_manual_grade = 3, False
+        book.db.commit()
+    assert export.read_marks(group.out, toy.NAME).scores == {"ann": 0}
+    assert group.grades()["ann"] | {"message": ""} == {
+        "student": "ann", "exercise": toy.NAME, "score": "9", "max_score": "11", "late_penalty": "9",
+        "status": "graded", "message": "",
+    }  # fmt: skip
+    feedback.main([str(group.out)])
+    page = (group.out / "feedback" / "ann" / toy.NAME / "report.html").read_text()
+    assert "9 of 11 points, less 9 for handing in late" in page
+
+
+def test_a_due_date_set_afterwards_needs_no_new_run(group, monkeypatch):
+    hand_in(group, "ann", 13, q1=toy.ANSWERS["q1"])
+    group.grade()
+    assert group.grades()["ann"]["late_penalty"] != "0"
+    monkeypatch.setattr(batch.Grader, "grade", None)  # nothing is run again
+    (group.out / policy.NAME).write_text(f"[due]\n{toy.NAME} = 2026-11-20T14:00:00+00:00\n")
+    assert group.grade("--resume") == 0
+    assert group.grades()["ann"]["late_penalty"] == "0"
+    (group.out / policy.NAME).write_text("[due]\nnothing = 3\n")
+    assert group.grade("--resume") == 1
 
 
 def test_settings_of_the_class_are_kept_when_it_is_graded_again(group):

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook import reports
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
+from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.release import ReleaseError, exercise_names
 from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, handed_in, only_writer
 from course_utils.grading.run import batch, executor
@@ -222,6 +223,7 @@ def grade_class(
     submissions = _wanted(submitted, exercise, exercise_names(solutions))
     names = sorted({submission.exercise.name for submission in submissions})
     with only_writer(out):
+        read_policy(out)  # what is wrong in it is said before anything is graded
         secret_file = (secret_file or out / SECRET_FILE).resolve()
         secret = read_secret(secret_file)
         try:
@@ -276,7 +278,7 @@ def _grade(grading: Grading, submissions: list[Submission], jobs: int, resume: b
     except SandboxError as error:
         raise GradeError(str(error)) from error
     rows = reports.write_results(out / "results.jsonl", grading.results())
-    reports.write_grades(out / "grades.csv", grading.writer.database, rows)
+    reports.write_grades(out, grading.writer.database, rows)
     if grading.missing:
         raise GradeError("\n  ".join(["not everything could be written:", *grading.missing, AGAIN]))
     return rows
@@ -320,7 +322,7 @@ def main(argv: list[str] | None = None) -> int:
             sandbox=options.sandbox,
             resume=options.resume,
         )
-    except (GradeError, Busy, ValueError) as error:
+    except (GradeError, PolicyError, Busy, ValueError) as error:
         print(f"course grade: {error}", file=sys.stderr)
         return 1
     except (OSError, SQLAlchemyError) as error:

@@ -1,8 +1,9 @@
 """`course export DIR --to canvas`: a class's marks as a file that a learning platform imports.
 
-The marks are read from the gradebook as it is now, late penalties taken off. Only those that
-are final are exported: a submission that is ungraded or waits for a person is left out and
-named, because an empty cell would be read as "no grade" and a provisional one as final.
+The marks are read from the gradebook as it is now, late penalties of the class's policy taken
+off. Only those that are final are exported: a submission that is ungraded or waits for a person
+is left out and named, because an empty cell would be read as "no grade" and a provisional one
+as final.
 Each platform's form is in a file of `exporters/`.
 """
 
@@ -13,10 +14,15 @@ import csv
 import sys
 from pathlib import Path
 
+from nbgrader.api import Gradebook
+
 from course_utils.grading.desk.exporters import exporters
 from course_utils.grading.desk.exporters.base import ExportError, Marks
-from course_utils.grading.gradebook.class_figures import read_marks as read_marks_of_questions
+from course_utils.grading.gradebook.marks import read_marks as read_marks_of_class
+from course_utils.grading.gradebook.marks import worth
+from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.reports import read_results, write_grades
+from course_utils.grading.gradebook.writer import Busy, only_writer
 
 
 def read_marks(folder: Path, exercise: str | None) -> Marks:
@@ -25,7 +31,8 @@ def read_marks(folder: Path, exercise: str | None) -> Marks:
         raise ExportError(f"there is no gradebook in {folder}; run `course grade … --out {folder}` first")
     results = read_results(folder / "results.jsonl")
     database = f"sqlite:///{(folder / 'gradebook.db').resolve()}"
-    rows = write_grades(folder / "grades.csv", database, results)
+    with only_writer(folder):
+        rows = write_grades(folder, database, results)
     names = sorted({row["exercise"] for row in rows})
     if exercise is None and len(names) != 1:
         raise ExportError(f"say which one with --exercise: {', '.join(names) or 'nothing is graded yet'}")
@@ -33,14 +40,16 @@ def read_marks(folder: Path, exercise: str | None) -> Marks:
         raise ExportError(f"nothing is graded of {exercise!r}; there are {', '.join(names)}")
     chosen = [row for row in rows if row["exercise"] == (exercise or names[0])]
     final = {row["student"]: row for row in chosen if row["status"] == "graded"}
-    marks = read_marks_of_questions(database)
-    worth = {(one["exercise"], one["question"]): one["max"] for one in results}
+    void = read_policy(folder).void(chosen[0]["exercise"])
+    with Gradebook(database) as book:
+        marks, possible = read_marks_of_class(book), worth(book)[chosen[0]["exercise"]]
+    counted = {name: points for name, points in possible.items() if name not in void}
     return Marks(
         chosen[0]["exercise"],
         float(chosen[0]["max_score"]),
         {student: _after_penalty(row) for student, row in final.items()},
         {
-            student: _feedback(row, marks[student, row["exercise"]].points, worth)
+            student: _feedback(row, marks[student, row["exercise"]].points, counted)
             for student, row in final.items()
         },
         {row["student"]: row["message"] or row["status"] for row in chosen if row["student"] not in final},
@@ -52,12 +61,12 @@ def _after_penalty(row: dict) -> float:
     return max(0.0, float(row["score"]) - float(row["late_penalty"]))
 
 
-def _feedback(row: dict, points: dict[str, float], worth: dict[tuple[str, str], float]) -> str:
+def _feedback(row: dict, points: dict[str, float], possible: dict[str, float]) -> str:
     """Each question's points as the gradebook has them now, with those that a person gave or changed."""
     parts = [
-        f"{question} {score:g} of {worth[row['exercise'], question]:g}"
+        f"{question} {score:g} of {possible[question]:g}"
         for question, score in sorted(points.items(), key=lambda pair: _number(pair[0]))
-        if (row["exercise"], question) in worth
+        if question in possible
     ]
     if float(row["late_penalty"]):
         parts.append(f"late: -{float(row['late_penalty']):g}")
@@ -91,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
             options.out.write_text(made.text, encoding="utf-8")
         else:
             print(made.text, end="")
-    except (ExportError, OSError, UnicodeDecodeError, csv.Error) as error:
+    except (ExportError, PolicyError, Busy, OSError, UnicodeDecodeError, csv.Error) as error:
         print(f"course export: {error}", file=sys.stderr)
         return 1
     for student in made.unknown:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from course_utils.grading.gradebook import reports
+from course_utils.grading.gradebook.policy import PolicyError
 from course_utils.grading.gradebook.writer import Busy, Writer, only_writer
 from course_utils.grading.run.journal import Entry, Journal
 
@@ -39,6 +40,7 @@ def write_pages(out: Path, exercise: str | None = None) -> tuple[list[Entry], li
         raise FeedbackError(f"nothing is graded of {exercise or 'any exercise'}; there is {known}")
     writer, failed = Writer(out), []
     with only_writer(out), writer.open():
+        writer.follow_policy()
         for entry in tqdm(wanted, desc="pages", unit="page", disable=None):
             try:
                 writer.write_feedback(entry)
@@ -58,12 +60,12 @@ def main(argv: list[str] | None = None) -> int:
     out = options.out.resolve()
     try:
         written, failed = write_pages(out, options.exercise)
-    except (FeedbackError, Busy) as error:
+    except (FeedbackError, PolicyError, Busy) as error:
         print(f"course feedback: {error}", file=sys.stderr)
         return 1
     database, results = f"sqlite:///{out / 'gradebook.db'}", reports.read_results(out / "results.jsonl")
     of_interest = {(entry.student, entry.exercise) for entry in written}
-    for row in reports.write_grades(out / "grades.csv", database, results):
+    for row in reports.write_grades(out, database, results):
         if row["status"] == "needs a person" and (row["student"], row["exercise"]) in of_interest:
             print(f"waits for a person: {row['student']} {row['exercise']}")
     for line in failed:

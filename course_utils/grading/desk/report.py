@@ -16,6 +16,7 @@ from course_utils.files import write_whole
 from course_utils.grading.desk.collect import Refused, read_roster
 from course_utils.grading.gradebook import class_figures, class_pages
 from course_utils.grading.gradebook.class_figures import ExerciseFigures
+from course_utils.grading.gradebook.policy import PolicyError, read_policy
 
 FOLDER = "report"
 
@@ -61,7 +62,11 @@ def _figures(out: Path, roster: set[str] | None) -> list[ExerciseFigures]:
     if not submissions:
         raise ReportError(f"nothing is graded in {out} yet")
     known = {one.student for each in submissions.values() for one in each} | (roster or set())
-    return [class_figures.figures(load_exercise(name), each, known) for name, each in submissions.items()]
+    policy = read_policy(out)
+    return [
+        class_figures.figures(load_exercise(name), each, known, policy.void(name))
+        for name, each in submissions.items()
+    ]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         roster = set(read_roster(options.roster).values()) if options.roster else None
         written = class_report(options.out.resolve(), options.exercise, roster)
-    except (ReportError, Refused, OSError) as error:
+    except (ReportError, Refused, PolicyError, OSError) as error:
         print(f"course report class: {error}", file=sys.stderr)
         return 1
     print(f"{len(written)} files; begin with {written[0]}")

@@ -10,15 +10,15 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader import api
-from sqlalchemy import select
 
 from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
 from course_utils.checks.report import unmarked_as
-from course_utils.grading.run.executor import CHECK_SUFFIX
+from course_utils.grading.gradebook.marks import SubmittedMarks, read_marks
+from course_utils.grading.gradebook.policy import read_policy
 from course_utils.grading.run.journal import Entry, Journal
 from course_utils.measure.scores import NORMAL_975, Score, bootstrap
 
@@ -36,19 +36,11 @@ _DRAWN = re.compile(r"'[^']*'|\"[^\"]*\"|-?\b\d[\d.,]*(?:e-?\d+)?\b")
 
 
 @dataclass(frozen=True)
-class MarksOfOne:
-    """What the gradebook holds of a submission: points by question, and the questions without a mark."""
-
-    points: dict[str, float] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
 class GradedSubmission:
     """A submission as the figures need it.
 
     points: by question; `None` while it has no mark. status: "graded", "needs a person" or "ungraded".
-    seconds: the whole notebook's, in grading.
+    seconds: the whole notebook's, in grading. void: questions that count for nobody.
     """
 
     student: str
@@ -57,11 +49,13 @@ class GradedSubmission:
     status: str
     why: str
     seconds: float
+    void: frozenset[str] = frozenset()
 
     @property
     def total(self) -> float:
-        """The points so far."""
-        return sum(points for points in self.points.values() if points is not None)
+        """The points so far, of the questions that count."""
+        counted = (points for name, points in self.points.items() if name not in self.void)
+        return sum(points for points in counted if points is not None)
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,7 @@ class QuestionFigures:
     share: the mean share of the points of those that have a mark, `None` where nobody has. spread: its
     standard deviation. full, untouched: shares of the submissions. discrimination: the correlation of its
     points with the sum of the others'. messages: what the check said most often, with how many submissions
-    got it.
+    got it. void: it counts for nobody.
     """
 
     name: str
@@ -98,6 +92,7 @@ class QuestionFigures:
     untouched: float
     discrimination: Correlation | None
     messages: tuple[tuple[str, int], ...]
+    void: bool = False
 
     @property
     def teach_again(self) -> bool:
@@ -153,75 +148,55 @@ class ExerciseFigures:
         return (times[len(times) // 2], times[-1]) if times else (0.0, 0.0)
 
 
-def read_marks(database: str) -> dict[tuple[str, str], MarksOfOne]:
-    """{(student, exercise): what the gradebook holds}, in one query."""
-    wanted = (
-        select(
-            api.Student.id,
-            api.Assignment.name,
-            api.BaseCell.name,
-            api.Grade.score,
-            api.Grade.auto_score,
-            api.Grade.manual_score,
-            api.Grade.needs_manual_grade,
-        )
-        .select_from(api.Grade)
-        .join(api.BaseCell, api.Grade.cell_id == api.BaseCell.id)
-        .join(api.SubmittedNotebook, api.Grade.notebook_id == api.SubmittedNotebook.id)
-        .join(api.SubmittedAssignment, api.SubmittedNotebook.assignment_id == api.SubmittedAssignment.id)
-        .join(api.Assignment, api.SubmittedAssignment.assignment_id == api.Assignment.id)
-        .join(api.Student, api.SubmittedAssignment.student_id == api.Student.id)
-    )
-    found: dict[tuple[str, str], MarksOfOne] = defaultdict(MarksOfOne)
-    with api.Gradebook(database) as gradebook:
-        for student, exercise, cell, score, auto, manual, waits in gradebook.db.execute(wanted):
-            marks, question = found[student, exercise], cell.removesuffix(CHECK_SUFFIX)
-            if waits:
-                marks.waiting.add(question)
-            elif auto is not None or manual is not None:
-                marks.points[question] = score
-    return dict(found)
-
-
 def read_class(out: Path) -> dict[str, list[GradedSubmission]]:
     """{exercise: its submissions} of a class's folder, by name."""
-    marks, found = read_marks(f"sqlite:///{out / 'gradebook.db'}"), defaultdict(list)
+    policy, found = read_policy(out), defaultdict(list)
+    with api.Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+        marks = read_marks(book)
     for entry in Journal(out / "journal"):
-        known = marks.get((entry.student, entry.exercise), MarksOfOne())
-        found[entry.exercise].append(_submission(entry, known))
+        known = marks.get((entry.student, entry.exercise))
+        found[entry.exercise].append(_submission(entry, known, policy.void(entry.exercise)))
     return dict(sorted(found.items()))
 
 
-def _submission(entry: Entry, marks: MarksOfOne) -> GradedSubmission:
+def _submission(entry: Entry, marks: SubmittedMarks | None, void: frozenset[str]) -> GradedSubmission:
+    waiting = marks.waiting if marks else set()
     points: dict[str, float | None] = {name: report.points for name, report in entry.reports.items()}
-    points |= dict.fromkeys(marks.waiting) | marks.points
+    points |= (marks.points if marks else {}) | dict.fromkeys(waiting)
+    waiting = waiting - void
     if entry.why:
         status = unmarked_as(entry.reports.values())
-    elif any(
-        entry.reports[name].rung == Rung.UNGRADED.value for name in marks.waiting & entry.reports.keys()
-    ):
+    elif any(entry.reports[name].rung == Rung.UNGRADED.value for name in waiting & entry.reports.keys()):
         status = Rung.UNGRADED.value
     else:
-        status = Rung.PERSON.value if marks.waiting else "graded"
-    return GradedSubmission(entry.student, points, entry.reports, status, entry.why, entry.seconds)
+        status = Rung.PERSON.value if waiting else "graded"
+    return GradedSubmission(entry.student, points, entry.reports, status, entry.why, entry.seconds, void)
 
 
 def figures(
-    exercise: Exercise, submissions: Sequence[GradedSubmission], known: Iterable[str]
+    exercise: Exercise,
+    submissions: Sequence[GradedSubmission],
+    known: Iterable[str],
+    void: frozenset[str] = frozenset(),
 ) -> ExerciseFigures:
-    """The figures of an exercise; `known` are the students who could have handed it in."""
+    """The figures of an exercise; `known` are the students who could have handed it in, `void` the
+    questions that count for nobody.
+    """
     came = {one.student for one in submissions}
     return ExerciseFigures(
         exercise.name,
         exercise.title,
-        exercise.points,
+        sum(one.points for one in exercise.questions.values() if one.name not in void),
         tuple(sorted(submissions, key=lambda one: one.student)),
-        tuple(_question(question, submissions) for question in exercise.questions.values()),
+        tuple(
+            _question(question, submissions, question.name in void)
+            for question in exercise.questions.values()
+        ),
         tuple(sorted(set(known) - came)),
     )
 
 
-def _question(question: Question, submissions: Sequence[GradedSubmission]) -> QuestionFigures:
+def _question(question: Question, submissions: Sequence[GradedSubmission], void: bool) -> QuestionFigures:
     marked = [one for one in submissions if one.points.get(question.name) is not None]
     earned = [one.points[question.name] or 0.0 for one in marked]
     share = bootstrap([points / question.points for points in earned]) if earned else None
@@ -236,9 +211,16 @@ def _question(question: Question, submissions: Sequence[GradedSubmission]) -> Qu
         _spread(share.values) if share else 0.0,
         sum(points >= question.points for points in earned) / max(len(submissions), 1),
         untouched / max(len(submissions), 1),
-        correlation(earned, [one.total - (one.points[question.name] or 0.0) for one in marked]),
+        correlation(earned, [_rest(one, question) for one in marked]),
         tuple(_messages(question, submissions).most_common(SHOWN_MESSAGES)),
+        void,
     )
+
+
+def _rest(submission: GradedSubmission, question: Question) -> float:
+    """The points of the other questions that count."""
+    own = 0.0 if question.name in submission.void else submission.points[question.name] or 0.0
+    return submission.total - own
 
 
 def _rung(submission: GradedSubmission, question: Question) -> str:

@@ -53,12 +53,13 @@ class Mark:
     """What the gradebook holds of a question.
 
     `points`: `None` while nobody has given any. `comment`: an instructor's.
-    `blank`: left as it was released.
+    `blank`: left as it was released. `void`: it counts for nobody.
     """
 
     points: float | None = None
     comment: str = ""
     blank: bool = False
+    void: bool = False
 
 
 def page(
@@ -107,7 +108,11 @@ _Answered = tuple[Question, Report | None, Mark]
 
 def _earned(answered: list[_Answered]) -> tuple[float, float]:
     """The points so far, and the most that they could be."""
-    marked = [(mark.points, question.points) for question, _, mark in answered if mark.points is not None]
+    marked = [
+        (mark.points, question.points)
+        for question, _, mark in answered
+        if mark.points is not None and not mark.void
+    ]
     return sum(points for points, _ in marked), sum(most for _, most in marked)
 
 
@@ -117,7 +122,9 @@ def _total(answered: list[_Answered], late_penalty: float) -> str:
     if late_penalty:
         text += f", less {late_penalty:g} for handing in late"
     by_hand = sum(
-        question.points for question, _, mark in answered if mark.points is None and question.manual
+        question.points
+        for question, _, mark in answered
+        if mark.points is None and question.manual and not mark.void
     )
     return text + (f", and {by_hand:g} that an instructor gives" if by_hand else "")
 
@@ -140,6 +147,8 @@ def _card(question: Question, report: Report | None, mark: Mark) -> str:
 
 
 def _tone_and_points(question: Question, report: Report | None, mark: Mark) -> tuple[str, str]:
+    if mark.void:
+        return "waiting", "does not count"
     if mark.points is None:
         return "waiting", f"{question.points:g} points, not marked yet"
     points = f"{mark.points:g} of {question.points:g} points"
@@ -170,6 +179,8 @@ def _expected_and_got(part: PartResult) -> str:
 def _lines(question: Question, report: Report | None, mark: Mark) -> list[str]:
     """What stands below: remarks, and where to read on."""
     lines = [] if report is None else _remarks(report)
+    if mark.void:
+        lines.append("Your instructor has taken this question out: it counts for nobody.")
     if question.manual and mark.blank:
         lines.append("Nothing is written here.")
     elif question.manual and mark.points is None:

@@ -17,11 +17,12 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
-from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, LimitOutput, NbGraderPreprocessor
+from nbgrader.preprocessors import CheckCellMetadata, LimitOutput, NbGraderPreprocessor
 from traitlets import Unicode
 from traitlets.config import Config
 
 from course_utils.checks.framework import Report, load_exercise
+from course_utils.grading.gradebook.final_marks import follow_policy
 from course_utils.grading.gradebook.release import PREPROCESSORS
 from course_utils.grading.run import batch, executor
 from course_utils.grading.run.executor import Clocks, Graded
@@ -144,8 +145,20 @@ def _within(report: Report | None, most: float) -> float | None:
     return float(report.points)
 
 
+class FollowPolicy(NbGraderPreprocessor):
+    """Takes off what being late costs by the class's policy, in place of AssignLatePenalties."""
+
+    class_folder = Unicode(".", help="Where policy.toml and nbgrader_config.py are.").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        place = resources["nbgrader"]
+        with Gradebook(place["db_url"]) as gradebook:
+            follow_policy(Path(self.class_folder), gradebook, (place["student"], place["assignment"]))
+        return nb, resources
+
+
 #: In place of nbgrader's default, which executes the notebook in a kernel beside the gradebook.
-AUTOGRADE_PREPROCESSORS = [LimitOutput, SaveReports, AssignLatePenalties, CheckCellMetadata]
+AUTOGRADE_PREPROCESSORS = [LimitOutput, SaveReports, FollowPolicy, CheckCellMetadata]
 
 
 def forget_marks(database: str, assignment: str, student: str) -> None:
@@ -182,6 +195,7 @@ def configure(config: Config, root: Path, *, source: str = "source", release: st
     config.Autograde.autograde_preprocessors = [GradeOutside, *AUTOGRADE_PREPROCESSORS]
     config.Autograde.pre_convert_hook = _ForgetFirst(f"sqlite:///{root / 'gradebook.db'}")
     config.GradeOutside.release_directory = str(root / release)
+    config.FollowPolicy.class_folder = str(root)
     config.GradeOutside.secret_file = str(root / SECRET_FILE)
 
 

@@ -1,4 +1,4 @@
-"""What an instructor reads after grading: grades.csv and results.jsonl."""
+"""What an instructor reads after grading: grades.csv, totals.csv and results.jsonl."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import csv
 import io
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Assignment, Gradebook, SubmittedAssignment
+from nbgrader.api import Gradebook
 
 from course_utils.checks import render
 from course_utils.checks.framework import Report, Rung
 from course_utils.files import write_whole
-from course_utils.grading.run.executor import CHECK_SUFFIX
+from course_utils.grading.gradebook.final_marks import (
+    TOTAL_COLUMNS,
+    FinalMark,
+    final_mark,
+    follow_policy,
+    totals,
+)
+from course_utils.grading.gradebook.marks import SubmittedMarks, read_marks, worth
 
 GRADES_COLUMNS = ("student", "exercise", "score", "max_score", "late_penalty", "status", "message")
 
@@ -75,38 +83,51 @@ def write_results(path: Path, new: list[QuestionResult]) -> list[dict]:
     return rows
 
 
-def write_grades(path: Path, database: str, results: list[dict]) -> list[dict]:
-    """Write grades.csv, one line a submission, from nbgrader's gradebook; returns its rows."""
-    rows = grades_rows(database, results)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, GRADES_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: spreadsheet_text(value) for name, value in row.items()} for row in rows)
-    write_whole(path, text.getvalue())
+def write_grades(out: Path, database: str, results: list[dict]) -> list[dict]:
+    """Write grades.csv, one line a submission, and totals.csv, one line a learner, of a class's folder, from
+    nbgrader's gradebook and the class's policy; returns the rows of grades.csv.
+
+    The gradebook's due dates and penalties are brought up to the policy first.
+    """
+    with Gradebook(database) as book:
+        policy = follow_policy(out, book)
+        marks, possible = read_marks(book), worth(book)
+    final = {key: final_mark(one, possible, policy) for key, one in marks.items()}
+    rows = grades_rows(marks, final, results)
+    write_whole(out / "grades.csv", _as_csv(GRADES_COLUMNS, rows))
+    in_all = totals(final.values(), policy.drop_lowest)
+    write_whole(out / "totals.csv", _as_csv(list(in_all[0]) if in_all else TOTAL_COLUMNS, in_all))
     return rows
 
 
-def grades_rows(database: str, results: list[dict]) -> list[dict]:
+def _as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: spreadsheet_text(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def grades_rows(
+    marks: Mapping[tuple[str, str], SubmittedMarks],
+    final: Mapping[tuple[str, str], FinalMark],
+    results: Iterable[Mapping[str, Any]],
+) -> list[dict]:
     """One row a submission, as the gradebook has it now: a person may have marked since the grading.
 
     `status` is "graded", "needs a person" (a hand-marked question waits, or work that could not be
     placed) or "ungraded".
     """
-    by_submission: dict[tuple[str, str], list[dict]] = defaultdict(list)
+    by_submission: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in results:
         by_submission[row["student"], row["exercise"]].append(row)
-    with Gradebook(database) as gradebook:
-        return [
-            _grades_row(assignment, submission, by_submission[submission.student.id, assignment.name])
-            for assignment in sorted(gradebook.assignments, key=lambda one: one.name)
-            for submission in sorted(assignment.submissions, key=lambda one: one.student.id)
-        ]
+    ordered = sorted(marks, key=lambda key: (key[1], key[0]))
+    return [_grades_row(marks[key], final[key], by_submission[key]) for key in ordered]
 
 
-def _grades_row(assignment: Assignment, submission: SubmittedAssignment, mine: list[dict]) -> dict:
+def _grades_row(marks: SubmittedMarks, final: FinalMark, mine: list[Mapping[str, Any]]) -> dict:
     """The row of a submission; `mine` are its own lines of results.jsonl."""
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    waiting = {grade.name.removesuffix(CHECK_SUFFIX) for grade in grades if grade.needs_manual_grade}
+    waiting = marks.waiting - final.void
     unmarked = ("ungraded", Rung.PERSON.value)
     missed = [row for row in mine if row["status"] in unmarked and row["question"] in waiting]
     whole = not any(row["status"] == "graded" for row in mine)
@@ -116,11 +137,11 @@ def _grades_row(assignment: Assignment, submission: SubmittedAssignment, mine: l
         sorted({row["message"] if whole else f"{row['question']}: {row['message']}" for row in missed})
     )
     return {
-        "student": submission.student.id,
-        "exercise": assignment.name,
-        "score": "" if missed and whole else f"{submission.score:g}",
-        "max_score": f"{submission.max_score:g}",
-        "late_penalty": f"{submission.late_submission_penalty or 0:g}",
+        "student": marks.student,
+        "exercise": marks.exercise,
+        "score": "" if missed and whole else f"{final.points:g}",
+        "max_score": f"{final.max_points:g}",
+        "late_penalty": f"{final.late_penalty:g}",
         "status": status,
         "message": message,
     }

@@ -19,20 +19,20 @@ from pathlib import Path
 import nbformat
 from nbconvert.writers import FilesWriter
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.files import write_whole
-from course_utils.grading.gradebook import learners_page
+from course_utils.grading.gradebook import learners_page, policy
+from course_utils.grading.gradebook.final_marks import follow_policy
 from course_utils.grading.gradebook.learners_page import Mark
 from course_utils.grading.gradebook.nbgrader_steps import CONFIG_FILE, configure, put_marks, take_back_marks
+from course_utils.grading.gradebook.policy import Policy
 from course_utils.grading.gradebook.release import LITTER, copy_source, generate, graded_cell, quiet_log
 from course_utils.grading.gradebook.times import read_time
 from course_utils.grading.run.journal import Entry
@@ -68,6 +68,7 @@ class Writer:
         self.database = f"sqlite:///{out / 'gradebook.db'}"
         self._feedback: _Feedback | None = None
         self._opened: Gradebook | None = None
+        self._policy = Policy()
 
     def prepare(self, solutions: Path, names: list[str]) -> None:
         """Release the exercises into the class's folder and its gradebook."""
@@ -77,8 +78,10 @@ class Writer:
             copy_source(solutions, self.out, name)
             generate(name, self.out, database=True)
         settings = self.out / "nbgrader_config.py"
-        if not settings.exists():  # an instructor may have added a late penalty
+        if not settings.exists():  # an instructor may have changed it
             write_whole(settings, CONFIG_FILE.format(places=""))
+        if not (self.out / policy.NAME).exists():
+            write_whole(self.out / policy.NAME, policy.TEMPLATE)
 
     def _make_gradebook(self) -> None:
         """An empty gradebook where there is none, whole or not at all."""
@@ -131,8 +134,8 @@ class Writer:
                 take_back_marks(notebook)
             else:
                 put_marks(notebook, graded, entry.reports)
-                self._penalise(submission, notebook)
-        self._book.db.commit()
+        self._book.db.flush()
+        self._policy = follow_policy(self.out, self._book, (entry.student, entry.exercise))
 
     def _take_back(self, entry: Entry) -> None:
         for notebook in self._submission(entry).notebooks:
@@ -143,29 +146,9 @@ class Writer:
         self._book.update_or_create_student(entry.student)
         return self._book.update_or_create_submission(entry.exercise, entry.student)
 
-    def _penalise(self, submission: SubmittedAssignment, notebook: SubmittedNotebook) -> None:
-        """The late penalty that the class's nbgrader_config.py asks for, by nbgrader's own rules."""
-        notebook.late_submission_penalty = None
-        if submission.total_seconds_late <= 0:
-            return
-        self._book.db.flush()
-        self._book.db.expire(notebook)
-        step = AssignLatePenalties(config=self._config())
-        step.init_plugin()
-        late = step.plugin_inst.late_submission_penalty(
-            submission.student_id, notebook.score, submission.total_seconds_late
-        )
-        if late is not None:
-            notebook.late_submission_penalty = step._check_late_penalty(notebook, late)
-
-    def _config(self) -> Config:
-        """The class's own settings for nbgrader."""
-        path = self.out / "nbgrader_config.py"
-        if path.exists():
-            return PyFileConfigLoader(path.name, path=str(self.out)).load_config()
-        config = Config()
-        configure(config, self.out)
-        return config
+    def follow_policy(self) -> None:
+        """Bring due dates and penalties up to the class's policy."""
+        self._policy = follow_policy(self.out, self._book)
 
     # --- the notebooks -----------------------------------------------------------------------------
 
@@ -222,14 +205,14 @@ class Writer:
             entry.student,
             exercise,
             list(entry.reports.values()),
-            {} if entry.why else _marks(exercise, submission),
+            {} if entry.why else _marks(exercise, submission, self._policy.void(entry.exercise)),
             why=entry.why,
             late_penalty=submission.late_submission_penalty or 0.0,
         )
         write_whole(self._pages(entry) / "report.html", text)
 
 
-def _marks(exercise: Exercise, submission: SubmittedAssignment) -> dict[str, Mark]:
+def _marks(exercise: Exercise, submission: SubmittedAssignment, void: frozenset[str]) -> dict[str, Mark]:
     """What stands in the gradebook for each question: what a person gave counts before what a check did."""
     grades = {grade.name: grade for notebook in submission.notebooks for grade in notebook.grades}
     comments = {comment.name: comment for notebook in submission.notebooks for comment in notebook.comments}
@@ -244,6 +227,7 @@ def _marks(exercise: Exercise, submission: SubmittedAssignment) -> dict[str, Mar
             (comment.manual_comment or "") if comment else "",
             blank=question.manual
             and grade.auto_score is not None,  # nbgrader marks by itself only what was left untouched
+            void=question.name in void,
         )
     return marks
 

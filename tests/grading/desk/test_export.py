@@ -4,12 +4,16 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
+from datetime import datetime
 
 import pytest
 from nbgrader.api import Gradebook
 
 from course_utils.grading.desk import exporters
 from course_utils.grading.desk.export import main
+from course_utils.grading.gradebook import policy
 from tests.grading import toy
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of nbgrader's own queries
@@ -24,7 +28,7 @@ def folder(prepared, tmp_path):
     with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
         for student, (points, by_hand, late) in STUDENTS.items():
             submission = submitted(book, student, points, by_hand)
-            submission.notebooks[0].late_submission_penalty = late
+            submission.timestamp = datetime(2026, 11, 20, 12, 30 if late else 0)
             lines += [
                 line(student, "q1", points),
                 line(student, "q2", 0),
@@ -32,11 +36,18 @@ def folder(prepared, tmp_path):
             ]
         book.db.commit()
     (out / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (out / policy.NAME).write_text(POLICY)
     return out
 
 
-# points for q1 (None: ungraded), for q3 by hand (None: waits), late penalty
-STUDENTS = {"ann": (4, 5, None), "bob": (1, 2, 2), "cy": (None, 5, None), "dan": (4, None, None)}
+# points for q1 (None: ungraded), for q3 by hand (None: waits), whether late
+STUDENTS = {"ann": (4, 5, False), "bob": (1, 2, True), "cy": (None, 5, False), "dan": (4, None, False)}
+POLICY = f"""
+[due]
+{toy.NAME} = 2026-11-20T12:00:00Z
+[late]
+deduct_percent = {100 * 2 / 11}  # two of the toy's points
+"""
 
 
 def submitted(book, student, points, by_hand):
@@ -67,8 +78,8 @@ def test_moodle(folder, capsys):
     out, err = capsys.readouterr()
     assert rows(out) == [
         ["Email address", toy.NAME, f"{toy.NAME} (feedback)"],
-        ["ann", "9", "q1 4 of 4, q2 0 of 4, q3 5 of 3"],
-        ["bob", "1", "q1 1 of 4, q2 0 of 4, q3 2 of 3, late: -2"],
+        ["ann", "9", "q1 4 of 4, q2 0 of 2, q3 5 of 5"],
+        ["bob", "1", "q1 1 of 4, q2 0 of 2, q3 2 of 5, late: -2"],
     ]
     assert "left out: cy (q1: why)" in err
     assert "left out: dan (needs a person)" in err
@@ -164,7 +175,7 @@ def test_a_mark_that_a_person_changed_is_in_the_line_of_feedback(folder, capsys)
         book.find_grade("q1-check", toy.NAME, toy.NAME, "bob").manual_score = 3
         book.db.commit()
     export(folder, "--to", "moodle")
-    assert ["bob", "3", "q1 3 of 4, q2 0 of 4, q3 2 of 3, late: -2"] in rows(capsys.readouterr().out)
+    assert ["bob", "3", "q1 3 of 4, q2 0 of 2, q3 2 of 5, late: -2"] in rows(capsys.readouterr().out)
 
 
 def test_marks_given_by_hand_since_the_grading_are_exported(folder, capsys):
@@ -214,3 +225,45 @@ def test_a_platform_is_one_file(folder, tmp_path, monkeypatch, capsys):
     assert out == "ann=9;bob=1;"
     assert "not in the template: nobody" in err and "1 marks exported" in err
     assert list(exporters.exporters()) == sorted({*before, "slate"})
+
+
+def test_a_policy_that_was_changed_since_is_followed(folder, capsys):
+    (folder / policy.NAME).write_text(POLICY.replace("12:00", "13:00") + f'[void]\n{toy.NAME} = ["q3"]\n')
+    export(folder, "--to", "moodle")
+    out, _ = capsys.readouterr()
+    rows = {row[0]: row for row in csv.reader(io.StringIO(out))}
+    assert (rows["ann"][1], rows["bob"][1], rows["dan"][1]) == ("4", "1", "4"), (
+        "nobody is late, q3 counts for nobody"
+    )
+    assert "q3" not in rows["ann"][2]
+    assert "q1 4 of 4, q2 0 of 2" in rows["ann"][2]
+    totals = (folder / "totals.csv").read_text().splitlines()
+    assert totals[1] == "ann,4,6,66.7,,,4"
+
+
+def test_a_policy_with_a_fault_exports_nothing(folder, capsys):
+    (folder / policy.NAME).write_text("[lat]\n")
+    assert export(folder, "--to", "moodle") == 1
+    out, err = capsys.readouterr()
+    assert not out
+    assert "did you mean 'late'" in err
+
+
+def test_nothing_is_exported_while_a_class_is_graded(folder, capsys):
+    busy = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    busy.stdout.readline()
+    assert export(folder, "--to", "moodle") == 1
+    busy.communicate(b"\n")
+    assert "wait for it to end" in capsys.readouterr().err
+    assert export(folder, "--to", "moodle") == 0
+
+
+HOLD = """
+import fcntl, sys
+lock = open(sys.argv[1] + "/.lock", "w")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.readline()
+"""

@@ -1,0 +1,211 @@
+"""`class/policy.toml`: when work is due, what being late costs, and what counts at the end.
+
+It is read whenever marks are written, exported or shown; so a change of it asks for no new run of
+anybody's code.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from course_utils.checks.framework import load_exercise
+from course_utils.grading.gradebook.times import EXAMPLES, read_time
+
+NAME = "policy.toml"
+SECONDS = {"day": 86_400, "hour": 3_600}
+
+TEMPLATE = """\
+# What counts in this class. Take away a "#" to use a line; `course export` and `course feedback` then
+# follow it, and nothing is graded again. Moments have a time zone: 2026-11-20T18:00:00+01:00.
+
+# drop_lowest = 1                 # leave so many exercises out of each learner's total, the lowest first
+
+# [due]
+# 06_full_fine_tuning = 2026-11-20T18:00:00+01:00
+
+# [extensions.06_full_fine_tuning]  # a learner's own due date
+# ann = 2026-11-27T18:00:00+01:00
+
+# [late]                          # without it, the late plugin of nbgrader_config.py counts
+# deduct_percent = 10             # of the points possible, for every day that has begun
+# every = "day"                   # or "hour"
+# lowest_percent = 0              # the deduction takes no mark below this share of the points possible
+# grace_minutes = 10              # so much later is not late; beyond it, the due date counts
+
+# [void]                          # questions that count for nobody
+# 06_full_fine_tuning = ["q3"]
+"""
+
+
+class PolicyError(Exception):
+    """policy.toml cannot be followed; the message names the place and says what to write."""
+
+
+@dataclass(frozen=True)
+class LatePolicy:
+    """What being late costs.
+
+    deduct_percent: of the points possible, for each begun `every`. lowest_percent: a share of the points
+    possible below which nothing is deducted. grace_seconds: a delay that is forgiven; a longer one counts
+    from the due date.
+    """
+
+    deduct_percent: float
+    every: str = "day"
+    lowest_percent: float = 0.0
+    grace_seconds: float = 0.0
+
+    def penalty(self, points: float, max_points: float, seconds_late: float) -> float:
+        """The points taken off, from 0 to `points`, in hundredths."""
+        if seconds_late <= self.grace_seconds:
+            return 0.0
+        begun = math.ceil(seconds_late / SECONDS[self.every])
+        deducted = begun * self.deduct_percent / 100 * max_points
+        return round(max(min(deducted, points - self.lowest_percent / 100 * max_points), 0.0), 2)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What counts.
+
+    due and extensions: moments in UTC, by exercise, and by exercise and student. voided: questions by
+    exercise.
+    """
+
+    due: Mapping[str, datetime] = field(default_factory=dict)
+    extensions: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)
+    late: LatePolicy | None = None
+    voided: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    drop_lowest: int = 0
+
+    def void(self, exercise: str) -> frozenset[str]:
+        """The questions of an exercise that count for nobody."""
+        return self.voided.get(exercise, frozenset())
+
+
+def read_policy(out: Path) -> Policy:
+    """The policy of a class's folder; one that asks for nothing where there is no file.
+
+    Raises `PolicyError` for what cannot be followed.
+    """
+    path = out / NAME
+    try:
+        text = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return _policy(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"{path} is no TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{path} is not UTF-8; save it as such") from None
+    except PolicyError as error:
+        raise PolicyError(f"{path}: {error}") from None
+
+
+def _policy(text: dict[str, Any]) -> Policy:
+    _known(text, ("drop_lowest", "due", "extensions", "late", "void"), "")
+    policy = Policy(
+        {name: _moment(value, f"due.{name}") for name, value in _exercises(text, "due")},
+        {
+            name: {
+                student: _moment(value, f"extensions.{name}.{student}")
+                for student, value in _items(each, name)
+            }
+            for name, each in _exercises(text, "extensions")
+        },
+        _late(_table(text, "late")) if "late" in text else None,
+        {name: _questions(name, value) for name, value in _exercises(text, "void")},
+        _number(text, "drop_lowest", 0, whole=True),
+    )
+    if undue := sorted(policy.extensions.keys() - policy.due.keys()):
+        raise PolicyError(f"extensions for {undue[0]}, which has no due date; give it one in [due]")
+    return policy
+
+
+def _known(table: Collection[str], names: Collection[str], where: str) -> None:
+    for name in table:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(names))}"
+            raise PolicyError(f"{where}{name!r} is not known; {hint}")
+
+
+def _table(text: dict[str, Any], key: str) -> dict[str, Any]:
+    found = text.get(key, {})
+    if not isinstance(found, dict):
+        raise PolicyError(f"{key!r} is a table: write [{key}] above its lines")
+    return found
+
+
+def _items(value: Any, name: str) -> list[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        raise PolicyError(f"write [extensions.{name}], and below it a line for each student")
+    return list(value.items())
+
+
+def _exercises(text: dict[str, Any], key: str) -> list[tuple[str, Any]]:
+    """The entries of a table whose keys are exercises."""
+    found = _table(text, key)
+    for name in found:
+        try:
+            load_exercise(name)
+        except LookupError as error:
+            raise PolicyError(f"[{key}] names no exercise with {name!r}; {error}") from None
+    return list(found.items())
+
+
+def _moment(value: Any, where: str) -> datetime:
+    """A date and time with its zone: TOML's own, or text."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if isinstance(value, str):
+        try:
+            return read_time(value)
+        except ValueError as error:
+            raise PolicyError(f"{where}: {error}") from None
+    raise PolicyError(f"{where} = {value} does not say in which time zone; write {EXAMPLES.split(' or ')[0]}")
+
+
+def _late(table: dict[str, Any]) -> LatePolicy:
+    _known(table, ("deduct_percent", "every", "lowest_percent", "grace_minutes"), "late.")
+    if "deduct_percent" not in table:
+        raise PolicyError(
+            "[late] needs deduct_percent: how many percent of the points possible a day late costs"
+        )
+    every = table.get("every", "day")
+    if every not in SECONDS:
+        raise PolicyError(f"late.every = {every!r} is not {' or '.join(map(repr, SECONDS))}")
+    return LatePolicy(
+        _number(table, "deduct_percent", 0, most=100),
+        every,
+        _number(table, "lowest_percent", 0, most=100),
+        60 * _number(table, "grace_minutes", 0),
+    )
+
+
+def _number(
+    table: dict[str, Any], key: str, missing: int, most: float = math.inf, *, whole: bool = False
+) -> Any:
+    value = table.get(key, missing)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int if whole else int | float)
+        or not 0 <= value <= most
+    ):
+        kind = "a whole number" if whole else "a number"
+        raise PolicyError(
+            f"{key} = {value!r} is not {kind} from 0" + ("" if most == math.inf else f" to {most:g}")
+        )
+    return value
+
+
+def _questions(exercise: str, value: Any) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise PolicyError(f'void.{exercise} is a list of questions: ["q3"]')
+    _known(value, load_exercise(exercise).questions.keys(), f"void.{exercise}: ")
+    return frozenset(value)
