@@ -89,7 +89,7 @@ def encode(answer: Answer, draw: Draw) -> None:
         _same_tokens(_unpadded(found["input_ids"]), prompts, "input_ids")
         for tokens, mask in zip(found["input_ids"], found["attention_mask"], strict=True):
             expect.equal(mask, [int(token != 0) for token in tokens], "the attention_mask of a prompt")
-    with part("the labels are the summary and its end mark", points=1):
+    with part("the labels are the summary and its end token", points=1):
         _same_tokens(_unpadded(found["labels"]), targets, "labels")
     with part("nothing is padded yet", points=1):
         for name in ("input_ids", "labels"):
@@ -111,7 +111,7 @@ def encode(answer: Answer, draw: Draw) -> None:
             ended = all(row[-1] == _tokenizer().eos_token_id for row in cut[name])
             expect.true(
                 ended,
-                f"the last token of each row of {name} to be the end mark, cut or not",
+                f"the last token of each row of {name} to be the end-of-sequence token, cut or not",
                 "a row without it",
             )
             kept = [row if len(row) <= most else [*row[: most - 1], row[-1]] for row in whole]
@@ -164,7 +164,7 @@ def _readable(tokens: Iterable[int]) -> str:
     hints=(
         "Count how many labels of the batch are padding. What does the model learn from them?",
         "Cross-entropy skips the label -100. The inputs stay padded with tokenizer.pad_token_id; only "
-        "what was added to the labels has to change, and the end mark was not added.",
+        "what was added to the labels has to change, and the end token was not added.",
         "Times of runners who did not finish, made equally long with None:\n"
         "longest = max(map(len, laps))\n"
         "table = [row + [None] * (longest - len(row)) for row in laps]",
@@ -176,7 +176,7 @@ def collate(answer: Answer, draw: Draw) -> None:
     prompts = [tokenizer(instructions.prompt("summary", row))["input_ids"] for row in rows]
     # topics and summaries by turns: the shortest labels must be padded a lot
     targets = [row["summary"] if number % 2 else row["topic"] for number, row in enumerate(rows)]
-    targets[0] = draw.random.choice(("bill", "repair"))  # a token and the end mark
+    targets[0] = draw.random.choice(("bill", "repair"))  # a token and the end token
     labels = [tokenizer(text_target=target)["input_ids"] for target in targets]
     examples = [{"input_ids": mine, "labels": theirs} for mine, theirs in zip(prompts, labels, strict=True)]
     batch = answer.call("collate", examples, Asset("flan-t5", "tokenizer"))
@@ -197,7 +197,7 @@ def collate(answer: Answer, draw: Draw) -> None:
         expect.true(
             not wrong, f"-100 at all {len(pads)} places where labels were padded", f"{wrong} other values"
         )
-    with part("every real label is kept, the end mark too", points=1):
+    with part("every real label is kept, the end token too", points=1):
         for row, real in zip(found["labels"], labels, strict=True):
             expect.equal(row[: len(real)], real, "the labels of an example before its padding")
     with part("the inputs are padded and masked as before", points=1):
@@ -293,11 +293,11 @@ def _plan(
 
 @exercise.question(
     "q4",
-    title="New words without breaking the head",
+    title="New tokens without breaking the head",
     points=3,
     difficulty=2,
     needs=("add_tokens",),
-    lesson=MEET + "#Adding words without breaking the head",
+    lesson=MEET + "#Adding tokens without breaking the head",
     hints=(
         "Compare model.lm_head.weight with model.shared.weight before and after your function.",
         "resize_token_embeddings ties head and embedding again if model.config.tie_word_embeddings is "

@@ -70,11 +70,11 @@ def _twin(name: str, kind: str = "AutoModel") -> Any:
     points=2,
     difficulty=1,
     needs=("parameters_of",),
-    lesson=MODELS + "#Where the numbers sit",
+    lesson=MODELS + "#Where the parameters are",
     hints=(
         "Three parts: the embeddings once, a layer as often as there are layers, the head once.",
-        "The lesson's formula of a layer holds here too: four square matrices, two for the inner part, "
-        "two normalisations. DistilBERT has no segments; its head is a square matrix and one of dim by "
+        "The lesson's formula of a layer holds here too: four square matrices, two for the feed-forward "
+        "part, two normalisations. DistilBERT has no segments; its head is a square matrix and one of dim by "
         "labels, each with its bias.",
         "A tower of 3 equal floors on a cellar of 40 bricks, 100 bricks a floor and a roof of 25:\n"
         "bricks = 40 + 3 * 100 + 25",
@@ -368,7 +368,7 @@ def _plain_logits(weights: dict, tokens: Any, mask: Any) -> Any:
     needs=("train_wordpiece",),
     lesson=TOKENS + "#Train one yourself",
     hints=(
-        "Five stations: normaliser, pre-tokenizer, model, post-processor, decoder. Which of them "
+        "Five components: normaliser, pre-tokenizer, model, post-processor, decoder. Which of them "
         "have you set?",
         "The trainer gets the special tokens, or they have no number. The template needs the numbers of "
         "[CLS] and [SEP], so it comes after the training; the decoder is decoders.WordPiece().",
@@ -641,7 +641,7 @@ def _names(tokens: Iterable[Mapping[str, Any]]) -> list[list]:
     points=3,
     difficulty=3,
     needs=("zero_shot", "best_answer"),
-    lesson=TASKS + "#Answers from a text: two numbers a token",
+    lesson=TASKS + "#Extractive question answering: two logits a token",
     hints=(
         "Zero-shot: over what does softmax run, over the labels or within one label? Answers: not every "
         "pair of a start and an end is legal.",
@@ -768,7 +768,7 @@ def _best(windows: Iterable[Mapping[str, list]], longest: int) -> tuple[float, t
     points=3,
     difficulty=2,
     needs=("embed", "nearest"),
-    lesson=TASKS + "#Features: texts as points",
+    lesson=TASKS + "#Feature extraction: texts as vectors",
     hints=(
         "Embed the shortest text alone and then together with a long one. Why do the vectors differ?",
         "Two things go wrong with padding: the model is not told of it, and the mean counts it. And in "
@@ -866,7 +866,7 @@ def _vectors(texts: list[str]) -> Any:
         "the padding of a text that goes on?",
         "Top-k counts tokens, top-p adds up shares of what top-k left. In write, either pad on the left "
         "and give the mask to generate, or do one prompt after the other; cut the prompt off and stop at "
-        "the end mark.",
+        "the end-of-sequence token.",
         "Keep the largest numbers until they reach half of the sum:\n"
         "kept = [x for x, before in zip(ordered, [0, *accumulate(ordered)]) if before < sum(ordered) / 2]",
     ),
@@ -939,8 +939,8 @@ def _greedy(prompt: str, most: int) -> str:
         "Four methods: the options sorted, text to tensors, tensors to tokens, tokens to the answer. "
         "_sanitize_parameters is called with the options of one call only: put in no defaults there, or a "
         "later call undoes what the first was told.",
-        "The tokens of T5 begin with a start mark and, in a batch, end in padding; both are special, and "
-        "the end mark is too. Count what is none of tokenizer.all_special_ids.",
+        "The tokens of T5 begin with a start token and, in a batch, end in padding; both are special, and "
+        "the end token is too. Count what is none of tokenizer.all_special_ids.",
         "How many real words are in a row that is filled up?\n"
         'sum(word not in ("<start>", "<fill>") for word in row)',
     ),

@@ -63,9 +63,9 @@ def _twin() -> PreTrainedModel:
     points=4,
     difficulty=1,
     needs=("examine",),
-    lesson=HERE + "#Three switches of the libraries",
+    lesson=HERE + "#Three environment variables",
     hints=(
-        "environment is a dict like os.environ: what is not in it has its default.",
+        "environment is a dict like os.environ: use the default for what is not in it.",
         'environment.get("HF_HUB_OFFLINE", "") is a text. Compare it in upper case with the four words; '
         '"0" is a text '
         "too, and a true one.",
