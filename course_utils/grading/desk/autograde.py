@@ -10,9 +10,11 @@ same command with `--resume` goes on.
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -21,6 +23,7 @@ from tqdm import tqdm
 
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook import reports
+from course_utils.grading.gradebook.changes import Change, changes, listed, only
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.release import ReleaseError, exercise_names
@@ -65,11 +68,13 @@ def find_submissions(
 class Grading:
     """One run over a class: who is graded, what is written, what is left to do."""
 
-    def __init__(self, out: Path, grader: Grader) -> None:
+    def __init__(self, out: Path, grader: Grader, questions: frozenset[str] = frozenset()) -> None:
         self.writer = Writer(out)
         self.journal = Journal(out / "journal")
         self.grader = grader
+        self.questions = questions  # the only ones that are marked anew; all, where there are none
         self.done: list[Entry] = []
+        self.changes: list[Change] = []
         self.missing: list[str] = []  # what could not be written, and why
 
     def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
@@ -78,7 +83,7 @@ class Grading:
         """
         if not resume:
             for submission in submissions:
-                self.journal.forget(submission.student, submission.exercise.name)
+                self.journal.grade_anew(submission.student, submission.exercise.name)
         kept, wanted = self._sorted_out(submissions)
         with self.writer.open(), self._bar(len(submissions), len(kept)) as bar:
             for entry in kept:
@@ -99,7 +104,7 @@ class Grading:
         kept, wanted = [], []
         for submission in submissions:
             entry = self.journal.find(submission.student, submission.exercise.name)
-            if entry is None or entry.again or entry.stamp != self.grader.stamp(submission):
+            if entry is None or entry.again or entry.oldest != self.grader.stamp(submission):
                 wanted.append(submission)
             else:
                 kept.append(entry)
@@ -107,6 +112,7 @@ class Grading:
 
     def _entered(self, outcome: Outcome) -> Entry:
         submission, graded = outcome.submission, outcome.graded
+        before = self.journal.find(submission.student, submission.exercise.name)
         entry = Entry(
             student=submission.student,
             exercise=submission.exercise.name,
@@ -122,7 +128,14 @@ class Grading:
             handed_in=handed_in(submission.folder),
             why=outcome.why,
             again=outcome.again,
+            unchanged=before is not None and before.stamp.submission == outcome.stamp.submission,
         )
+        entry = only(self.questions, before, entry)
+        self.changes += changes(before, entry)
+        if outcome.why and not entry.why:
+            tqdm.write(
+                f"{submission} was not marked anew, and keeps its marks: {outcome.why}", file=sys.stderr
+            )
         try:
             self.journal.put(entry)
         except OSError as error:  # its marks are written all the same; `--resume` grades it once more
@@ -212,15 +225,19 @@ def grade_class(
     solutions: Path = ROOT / "solutions",
     sandbox: str = "auto",
     resume: bool = False,
+    students: Collection[str] = (),
+    questions: Collection[str] = (),
 ) -> list[dict]:
-    """Grade every submission under `submitted` into `out`; returns all results as plain rows.
+    """Grade every submission under `submitted` into `out`, those of `students` only if there are any; returns
+    all results as plain rows. With `questions`, only these are marked anew.
 
     Raises `GradeError` when there is nothing to grade, the exercises cannot be
     released, no sandbox of the kind asked for holds, or not everything could be written (it
     names what), and `Busy` while another run writes there.
     """
     submitted, out, solutions = submitted.resolve(), out.resolve(), solutions.resolve()
-    submissions = _wanted(submitted, exercise, exercise_names(solutions))
+    submissions = _of(students, _wanted(submitted, exercise, exercise_names(solutions)))
+    _known_questions(questions, submissions)
     names = sorted({submission.exercise.name for submission in submissions})
     with only_writer(out):
         read_policy(out)  # what is wrong in it is said before anything is graded
@@ -247,7 +264,7 @@ def grade_class(
             Caps(memory=batch.fair_memory(jobs)),
         )
         with forked_often():
-            return _grade(Grading(out, grader), submissions, jobs, resume)
+            return _grade(Grading(out, grader, frozenset(questions)), submissions, jobs, resume)
 
 
 def _wanted(submitted: Path, exercise: str | None, known: list[str]) -> list[Submission]:
@@ -266,6 +283,28 @@ def _wanted(submitted: Path, exercise: str | None, known: list[str]) -> list[Sub
     return submissions
 
 
+def _of(students: Collection[str], submissions: list[Submission]) -> list[Submission]:
+    """The submissions of some students; all, where none are named."""
+    known = {submission.student for submission in submissions}
+    if unknown := [student for student in students if student not in known]:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        raise GradeError(
+            f"{unknown[0]!r} has handed in nothing here" + (f"; did you mean {near[0]!r}?" if near else "")
+        )
+    return [submission for submission in submissions if not students or submission.student in students]
+
+
+def _known_questions(questions: Collection[str], submissions: list[Submission]) -> None:
+    exercises = {submission.exercise.name: submission.exercise for submission in submissions}
+    if questions and len(exercises) != 1:
+        raise GradeError(f"--question needs to know of which: --exercise {' or '.join(sorted(exercises))}")
+    for question in questions:
+        try:
+            next(iter(exercises.values())).find(question)
+        except KeyError as error:
+            raise GradeError(error.args[0]) from error
+
+
 def _imports(release: Path, names: list[str]) -> tuple[str, ...]:
     notebooks = [executor.read_released(release / name / f"{name}.ipynb") for name in names]
     return tuple(dict.fromkeys(line for notebook in notebooks for line in batch.imports_of(notebook)))
@@ -277,8 +316,11 @@ def _grade(grading: Grading, submissions: list[Submission], jobs: int, resume: b
         grading.grade(submissions, jobs, resume)
     except SandboxError as error:
         raise GradeError(str(error)) from error
-    rows = reports.write_results(out / "results.jsonl", grading.results())
+    rows = reports.write_results(out / "results.jsonl", grading.results(), grading.questions)
     reports.write_grades(out, grading.writer.database, rows)
+    reports.write_changes(out / "changes.csv", grading.changes)
+    for line in listed(grading.changes):
+        print(line, file=sys.stderr)
     if grading.missing:
         raise GradeError("\n  ".join(["not everything could be written:", *grading.missing, AGAIN]))
     return rows
@@ -294,6 +336,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("submitted", type=Path, help="submitted/<student>/<exercise>/<exercise>.ipynb")
     parser.add_argument("--out", type=Path, required=True, help="the class's folder; made if it is not there")
     parser.add_argument("--exercise", metavar="NAME", help="only this exercise")
+    parser.add_argument(
+        "--student", metavar="NAME", action="append", default=[], help="only this student's; may be repeated"
+    )
+    parser.add_argument(
+        "--question",
+        metavar="q1",
+        action="append",
+        default=[],
+        help="mark only this question anew, and leave the other marks as they are; may be repeated",
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at a time (1)")
     parser.add_argument(
         "--seed-file", type=Path, help=f"the grader's secret (DIR/{SECRET_FILE}, made on first use)"
@@ -321,6 +373,8 @@ def main(argv: list[str] | None = None) -> int:
             solutions=options.solutions,
             sandbox=options.sandbox,
             resume=options.resume,
+            students=options.student,
+            questions=options.question,
         )
     except (GradeError, PolicyError, Busy, ValueError) as error:
         print(f"course grade: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Container
 from functools import lru_cache
 from pathlib import Path
 
@@ -102,11 +103,16 @@ class SaveReports(NbGraderPreprocessor):
         return nb, resources
 
 
-def put_marks(submitted: SubmittedNotebook, notebook: NotebookNode, reports: dict[str, Report]) -> None:
+def put_marks(
+    submitted: SubmittedNotebook,
+    notebook: NotebookNode,
+    reports: dict[str, Report],
+    unchanged: Container[str] = (),
+) -> None:
     """Put the marks of a graded notebook into the gradebook's entry of it, in place of all earlier ones.
 
-    A mark that an instructor gave by hand stays, and is shown for another look. Nothing is
-    committed here.
+    A mark that an instructor gave by hand stays: as it is for the cells `unchanged`, whose answers are
+    those that were marked; else it is shown for another look. Nothing is committed here.
     """
     grades = {grade.name: grade for grade in submitted.grades}
     comments = {comment.name: comment for comment in submitted.comments}
@@ -118,17 +124,25 @@ def put_marks(submitted: SubmittedNotebook, notebook: NotebookNode, reports: dic
                 grade.auto_score, _ = utils.determine_grade(cell)
             else:
                 grade.auto_score = _within(reports.get(question), float(cell.metadata.nbgrader["points"]))
-            _show_for_another_look(grade, keep=question is None or grade.auto_score is not None)
+            if not (name in unchanged and _by_hand(grade)):
+                _show_for_another_look(grade, keep=question is None or grade.auto_score is not None)
         if utils.is_solution(cell):
             untouched = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
             comments[name].auto_comment = "No response." if untouched else None
 
 
-def take_back_marks(submitted: SubmittedNotebook) -> None:
-    """Take back every automatic mark, so that a failure leaves none behind. Nothing is committed here."""
+def take_back_marks(submitted: SubmittedNotebook, unchanged: Container[str] = ()) -> None:
+    """Take back every automatic mark, so that a failure leaves none behind. What a person gave for the cells
+    `unchanged` stays as it is. Nothing is committed here.
+    """
     for grade in submitted.grades:
         grade.auto_score = None
-        _show_for_another_look(grade, keep=not grade.name.endswith(executor.CHECK_SUFFIX))
+        if not (grade.name in unchanged and _by_hand(grade)):
+            _show_for_another_look(grade, keep=not grade.name.endswith(executor.CHECK_SUFFIX))
+
+
+def _by_hand(grade: Grade) -> bool:
+    return grade.manual_score is not None
 
 
 def _show_for_another_look(grade: Grade, *, keep: bool) -> None:

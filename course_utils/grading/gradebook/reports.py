@@ -16,6 +16,7 @@ from nbgrader.api import Gradebook
 from course_utils.checks import render
 from course_utils.checks.framework import Report, Rung
 from course_utils.files import write_whole
+from course_utils.grading.gradebook.changes import CHANGE_COLUMNS, Change
 from course_utils.grading.gradebook.final_marks import (
     TOTAL_COLUMNS,
     FinalMark,
@@ -69,15 +70,23 @@ def result_of(student: str, report: Report, seconds: float, **record: Any) -> Qu
     )
 
 
-def write_results(path: Path, new: list[QuestionResult]) -> list[dict]:
-    """Put new results into results.jsonl in place of the old ones of the same submissions; returns all.
+def write_results(
+    path: Path, new: list[QuestionResult], questions: frozenset[str] = frozenset()
+) -> list[dict]:
+    """Put new results into results.jsonl in place of the old ones of the same submissions; returns all. With
+    `questions`, the old ones of other questions stay where there are some.
 
     The file is replaced as a whole, so a reader never sees half of it.
     """
     renewed = {(result.student, result.exercise) for result in new}
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [line for line in map(json.loads, lines) if (line["student"], line["exercise"]) not in renewed]
-    rows = kept + [dict(vars(result)) for result in new]
+    kept, stays = [], set()
+    for line in map(json.loads, lines):
+        of, question = (line["student"], line["exercise"]), line["question"]
+        if of not in renewed or (questions and question not in questions):
+            kept.append(line)
+            stays.add((*of, question))
+    rows = kept + [dict(vars(one)) for one in new if (one.student, one.exercise, one.question) not in stays]
     rows.sort(key=lambda row: (row["exercise"], row["student"], row["question"]))
     write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
     return rows
@@ -98,6 +107,11 @@ def write_grades(out: Path, database: str, results: list[dict]) -> list[dict]:
     in_all = totals(final.values(), policy.drop_lowest)
     write_whole(out / "totals.csv", _as_csv(list(in_all[0]) if in_all else TOTAL_COLUMNS, in_all))
     return rows
+
+
+def write_changes(path: Path, found: Iterable[Change]) -> None:
+    """Write changes.csv: what the last grading changed, one line a question."""
+    write_whole(path, _as_csv(CHANGE_COLUMNS, [change.row() for change in found]))
 
 
 def _as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:

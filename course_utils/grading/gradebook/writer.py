@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import parse_utc
+from nbgrader.utils import is_grade, parse_utc
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
@@ -35,6 +35,7 @@ from course_utils.grading.gradebook.nbgrader_steps import CONFIG_FILE, configure
 from course_utils.grading.gradebook.policy import Policy
 from course_utils.grading.gradebook.release import LITTER, copy_source, generate, graded_cell, quiet_log
 from course_utils.grading.gradebook.times import read_time
+from course_utils.grading.run.executor import question_of
 from course_utils.grading.run.journal import Entry
 
 
@@ -118,22 +119,48 @@ class Writer:
         try:
             if entry.notebook is None:  # the journal keeps it only until it is in its places
                 raise ValueError("the notebook that was graded is no longer kept")
+            unchanged = self._unchanged(entry, entry.notebook)
             self._lay_down(entry, entry.notebook)
-            self._write_marks(entry, entry.notebook)
+            self._write_marks(entry, entry.notebook, unchanged)
         except Exception as error:
             self._book.db.rollback()
             with contextlib.suppress(Exception):
                 self._take_back(entry)
             raise WriteError(str(error)[:300]) from error
 
-    def _write_marks(self, entry: Entry, graded: NotebookNode) -> None:
+    def _unchanged(self, entry: Entry, graded: NotebookNode) -> frozenset[str]:
+        """The graded cells whose answers are those that were graded before: a check's where all code is the
+        same, a text that a person marks where it is the same itself.
+        """
+        marked = [cell for cell in graded.cells if is_grade(cell)]
+        if entry.unchanged:
+            return frozenset(cell.metadata.nbgrader.grade_id for cell in marked)
+        before = self._graded_before(entry)
+        if entry.why or before is None:
+            return frozenset()
+        same_code = _code(before) == _code(graded)
+        texts = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in before.cells}
+        return frozenset(
+            cell.metadata.nbgrader.grade_id
+            for cell in marked
+            if (same_code if question_of(cell) else texts.get(cell.metadata.nbgrader.grade_id) == cell.source)
+        )
+
+    def _graded_before(self, entry: Entry) -> NotebookNode | None:
+        path = self.out / "autograded" / entry.student / entry.exercise / f"{entry.exercise}.ipynb"
+        try:
+            return nbformat.read(path, as_version=4)
+        except (OSError, ValueError):
+            return None
+
+    def _write_marks(self, entry: Entry, graded: NotebookNode, unchanged: frozenset[str]) -> None:
         submission = self._submission(entry)
         submission.timestamp = parse_utc(entry.handed_in) if entry.handed_in else None
         for notebook in submission.notebooks:
             if entry.why:
-                take_back_marks(notebook)
+                take_back_marks(notebook, unchanged)
             else:
-                put_marks(notebook, graded, entry.reports)
+                put_marks(notebook, graded, entry.reports, unchanged)
         self._book.db.flush()
         self._policy = follow_policy(self.out, self._book, (entry.student, entry.exercise))
 
@@ -210,6 +237,11 @@ class Writer:
             late_penalty=submission.late_submission_penalty or 0.0,
         )
         write_whole(self._pages(entry) / "report.html", text)
+
+
+def _code(notebook: NotebookNode) -> list[str]:
+    """The sources of the cells that run."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code" and not question_of(cell)]
 
 
 def _marks(exercise: Exercise, submission: SubmittedAssignment, void: frozenset[str]) -> dict[str, Mark]:

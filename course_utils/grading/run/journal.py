@@ -136,7 +136,9 @@ class Entry:
     `notebook` is `None` once everything is written. `handed_in` is the time stamp, `seconds` are the
     whole notebook's and `cells` the learner's cells' of these; `learner` and `own` are processor
     seconds, of the learner's processes and of grading and writing; `memory` in bytes, `why` says why it
-    is ungraded or needs a person (`again`: by no fault of its own).
+    is ungraded or needs a person (`again`: by no fault of its own, or it is to be graded anew).
+    `unchanged`: the same was handed in when it was graded before. `kept`: what the marks of the other
+    questions were made from, where only some were graded anew.
     """
 
     student: str
@@ -153,6 +155,13 @@ class Entry:
     handed_in: str | None = None
     why: str = ""
     again: bool = False
+    unchanged: bool = False
+    kept: Stamp | None = None
+
+    @property
+    def oldest(self) -> Stamp:
+        """What the oldest of its marks was made from."""
+        return self.kept or self.stamp
 
     @property
     def unmarked(self) -> list[str]:
@@ -177,6 +186,7 @@ class Journal:
         text = {one.name: getattr(entry, one.name) for one in fields(entry)}
         text |= {
             "stamp": asdict(entry.stamp),
+            "kept": None if entry.kept is None else asdict(entry.kept),
             "reports": [report.to_dict() for report in entry.reports.values()],
             "notebook": None if entry.notebook is None else nbformat.writes(entry.notebook),
         }
@@ -186,9 +196,13 @@ class Journal:
         """Note that all of an entry is in its place."""
         self.put(replace(entry, notebook=None))
 
-    def forget(self, student: str, exercise: str) -> None:
-        """Remove a submission's entry, if there is one."""
-        self._path(student, exercise).unlink(missing_ok=True)
+    def grade_anew(self, student: str, exercise: str) -> None:
+        """Note that a submission's entry, if there is one, is to be replaced; `--resume` knows it then."""
+        entry = self.find(student, exercise)
+        if entry is None:
+            self._path(student, exercise).unlink(missing_ok=True)  # nothing that can be read
+        elif not entry.again:
+            self.put(replace(entry, again=True))
 
     def _path(self, student: str, exercise: str) -> Path:
         return self.folder / exercise / f"{student}.json"
@@ -214,6 +228,7 @@ def _entry(text: dict) -> Entry:
     notebook = text["notebook"]
     read = {
         "stamp": Stamp(**text["stamp"]),
+        "kept": Stamp(**text["kept"]) if text.get("kept") else None,
         "reports": {each["question"]: _report(each) for each in text["reports"]},
         "notebook": None if notebook is None else nbformat.reads(notebook, as_version=4),
     }

@@ -135,8 +135,8 @@ def test_a_fault_of_the_writer_leaves_no_old_mark(group, monkeypatch):
     group.grade()
     put_marks = writer.put_marks
 
-    def fails_for_ann(submitted, notebook, reports):
-        put_marks(submitted, notebook, reports)
+    def fails_for_ann(submitted, notebook, reports, *more):
+        put_marks(submitted, notebook, reports, *more)
         if submitted.student.id == "ann":
             raise OSError("disk full")
 
