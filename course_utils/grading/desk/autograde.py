@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook import reports
-from course_utils.grading.gradebook.changes import Change, changes, listed, only
+from course_utils.grading.gradebook.changes import MarkChange, changes, listed, only
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.release import ReleaseError, exercise_names
@@ -74,7 +74,7 @@ class Grading:
         self.grader = grader
         self.questions = questions  # the only ones that are marked anew; all, where there are none
         self.done: list[Entry] = []
-        self.changes: list[Change] = []
+        self.changes: list[MarkChange] = []
         self.missing: list[str] = []  # what could not be written, and why
 
     def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:

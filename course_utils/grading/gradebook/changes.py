@@ -16,7 +16,7 @@ CHANGE_COLUMNS = ("student", "exercise", "question", "before", "after", "why")
 
 
 @dataclass(frozen=True)
-class Change:
+class MarkChange:
     """One question's points of the checks before and after; `None` is no mark."""
 
     student: str
@@ -38,14 +38,14 @@ class Change:
         }
 
 
-def changes(before: Entry | None, after: Entry) -> Iterator[Change]:
+def changes(before: Entry | None, after: Entry) -> Iterator[MarkChange]:
     """The questions whose points are others than before; none where nothing was graded before."""
     if before is None:
         return
     for name in dict.fromkeys([*before.reports, *after.reports]):
         old, new = _points(before.reports.get(name)), _points(after.reports.get(name))
         if old != new:
-            yield Change(after.student, after.exercise, name, old, new, _why(before, after, name))
+            yield MarkChange(after.student, after.exercise, name, old, new, _why(before, after, name))
 
 
 def _points(report: Report | None) -> float | None:
@@ -111,7 +111,7 @@ def _with_outputs(notebook: NotebookNode, reports: dict[str, Report]) -> Noteboo
     return notebook
 
 
-def listed(found: Iterable[Change], most: int = 20) -> Iterator[str]:
+def listed(found: Iterable[MarkChange], most: int = 20) -> Iterator[str]:
     """The changes as lines to print, `most` of them."""
     found = list(found)
     if found:

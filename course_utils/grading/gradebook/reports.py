@@ -16,7 +16,7 @@ from nbgrader.api import Gradebook
 from course_utils.checks import render
 from course_utils.checks.framework import Report, Rung
 from course_utils.files import write_whole
-from course_utils.grading.gradebook.changes import CHANGE_COLUMNS, Change
+from course_utils.grading.gradebook.changes import CHANGE_COLUMNS, MarkChange
 from course_utils.grading.gradebook.final_marks import (
     TOTAL_COLUMNS,
     FinalMark,
@@ -109,7 +109,7 @@ def write_grades(out: Path, database: str, results: list[dict]) -> list[dict]:
     return rows
 
 
-def write_changes(path: Path, found: Iterable[Change]) -> None:
+def write_changes(path: Path, found: Iterable[MarkChange]) -> None:
     """Write changes.csv: what the last grading changed, one line a question."""
     write_whole(path, _as_csv(CHANGE_COLUMNS, [change.row() for change in found]))
 

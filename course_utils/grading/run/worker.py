@@ -32,39 +32,56 @@ if TYPE_CHECKING:
 REQUEST_BYTES = 64 * 2**20
 OUTPUT_CHARACTERS = 100_000
 MOST_OUTPUTS = 100
+ENDLESS_CHARACTERS = 5_000_000  # a cell that has written so much is in a loop without an end
 _IMAGES = ("image/png", "image/jpeg")
 
 
-class Outputs:
-    """The outputs of one cell, as plain dicts in nbformat's words, bounded."""
+class TooMuchOutput(BaseException):
+    """Ends a cell that writes without end. It is no `Exception`: a loop that goes on after every error would
+    never end either.
+    """
 
-    def __init__(self) -> None:
+
+class Outputs:
+    """The outputs of one cell, as plain dicts in nbformat's words, bounded.
+
+    `written`: the characters that the cell has written before, when it cleared what it showed.
+    """
+
+    def __init__(self, written: int = 0) -> None:
         self.items: list[dict] = []
+        self.written = written
         self._left = OUTPUT_CHARACTERS
 
     def text(self, name: str, text: str) -> None:
         """Add text of a stream; a carriage return starts its line again, as on a terminal."""
+        self._count(len(text))
         if self._left <= 0:
             return
         text = text[: self._left]
         self._left -= len(text)
         last = self.items[-1] if self.items else {}
-        if last.get("output_type") == "stream" and last["name"] == name:
-            text = last["text"] + text
-        else:
-            last = {"output_type": "stream", "name": name}
+        if last.get("output_type") != "stream" or last["name"] != name:
+            last = {"output_type": "stream", "name": name, "text": ""}
             self._add(last)
-        last["text"] = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+        whole = last["text"].rfind("\n") + 1  # up to here nothing changes any more
+        lines = (last["text"][whole:] + text).split("\n")
+        last["text"] = last["text"][:whole] + "\n".join(
+            line.rstrip("\r").rpartition("\r")[2] for line in lines
+        )
 
     def data(self, kind: str, bundle: dict) -> None:
         """Add a displayed or returned value: its text and, if it has one, its picture."""
         kept = {name: bundle[name] for name in _IMAGES if isinstance(bundle.get(name), str)}
-        kept["text/plain"] = str(bundle.get("text/plain", ""))[: max(self._left, 0)]
+        shown = str(bundle.get("text/plain", ""))
+        self._count(sum(map(len, kept.values())) + len(shown) + 100)
+        kept["text/plain"] = shown[: max(self._left, 0)]
         self._left -= len(kept["text/plain"])
         self._add({"output_type": kind, "data": kept})
 
     def error(self, kind: str, message: str, lines: list[str]) -> None:
-        """Add a traceback."""
+        """Add a traceback, in place of the last output where there are many."""
+        del self.items[MOST_OUTPUTS - 1 :]
         self._add(
             {
                 "output_type": "error",
@@ -73,6 +90,14 @@ class Outputs:
                 "traceback": [line[:4000] for line in lines[:50]],
             }
         )
+
+    def _count(self, characters: int) -> None:
+        self.written += characters
+        if self.written > ENDLESS_CHARACTERS:
+            raise TooMuchOutput(
+                f"the cell has written more than {ENDLESS_CHARACTERS:,} characters and was stopped; "
+                "look for a loop that never ends"
+            )
 
     def _add(self, item: dict) -> None:
         if len(self.items) < MOST_OUTPUTS:
@@ -158,7 +183,7 @@ def make_shell() -> InteractiveShell:
                 self.shell.outputs.data("display_data", data)
 
         def clear_output(self, wait: bool = False) -> None:
-            self.shell.outputs = Outputs()
+            self.shell.outputs = Outputs(self.shell.outputs.written)
 
     class Shell(InteractiveShell):
         outputs = AnyTrait()
@@ -213,16 +238,18 @@ def serve(shell: Any, pipe: Pipe) -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             reply = _answer(shell, kind, payload)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, TooMuchOutput) as error:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            why = str(error) or "stopped"
             reply = codec.encode(
-                {"status": "crashed", "kind": "KeyboardInterrupt", "message": "stopped", "line": ""}
+                {"status": "crashed", "kind": type(error).__name__, "message": why, "line": ""}
             )
         pipe.send(number, kind, reply)
 
 
 def _answer(shell: Any, kind: int, payload: bytes) -> bytes:
     if kind != RUN:
+        shell.outputs = Outputs()  # what an answer writes when it is called is shown nowhere, and counted
         return respond(payload, shell.user_ns, _load_asset)
     try:
         return codec.encode(run_cell(shell, codec.decode(payload)))

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from course_utils.grading.run.executor import Clocks, Notebook
-from course_utils.grading.run.worker import MOST_OUTPUTS, OUTPUT_CHARACTERS, Outputs
+from course_utils.grading.run.worker import ENDLESS_CHARACTERS, MOST_OUTPUTS, OUTPUT_CHARACTERS, Outputs
 from course_utils.grading.sandbox import places
 from course_utils.install import ROOT
 
@@ -76,7 +76,7 @@ def test_carriage_returns_start_the_line_again():
 
 
 def test_output_is_bounded(child):
-    outputs = child.run("for n in range(10**5): print('x' * 100)")
+    outputs = child.run("for n in range(4 * 10**4): print('x' * 100)")
     assert sum(len(output["text"]) for output in outputs) <= OUTPUT_CHARACTERS
     many = child.run(f"for n in range({2 * MOST_OUTPUTS}): display(n)")
     assert len(many) == MOST_OUTPUTS
@@ -147,3 +147,27 @@ def test_a_child_starts_soon():
     with Notebook(Clocks()):
         pass
     assert time.monotonic() - started < 120  # 0.3 s on a free core; the bound is for a busy machine
+
+
+ENDLESS = {
+    "prints": "while True:\n    print('still here')",
+    "prints whatever happens": "while True:\n    try:\n        print('still here')\n    except Exception:\n        pass",
+    "displays": "while True:\n    display('still here')",
+    "clears what it shows": "from IPython.display import clear_output\nwhile True:\n    print('x' * 9999)\n    clear_output()",
+    "has a program print": "!yes",
+}
+
+
+@pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS)
+def test_a_cell_that_writes_without_end_is_stopped_long_before_its_time(child, source):
+    begun = time.process_time()
+    error = only(child.run(source), "error")[0]  # its clock allows 120 s
+    assert error["ename"] == "TooMuchOutput"
+    assert f"more than {ENDLESS_CHARACTERS:,} characters" in error["evalue"]
+    assert time.process_time() - begun < 60, "the grader itself has next to nothing to do"
+    assert child.run("print('the next cell')")[0]["text"] == "the next cell\n"
+
+
+def test_much_output_is_not_endless(child):
+    outputs = child.run("for _ in range(40_000):\n    print('x' * 99)\n'and on'")
+    assert not only(outputs, "error")
