@@ -19,13 +19,13 @@ from course_utils.wire.answer import Answer
 
 if TYPE_CHECKING:
     # what the learner writes: the functions below that are sent along call it by its name
-    train: Any
-    groups: Any
-    one_step: Any
-    arguments_for: Any
-    find_rate: Any
-    save_checkpoint: Any
-    load_checkpoint: Any
+    train: Any = None
+    groups: Any = None
+    one_step: Any = None
+    arguments_for: Any = None
+    find_rate: Any = None
+    save_checkpoint: Any = None
+    load_checkpoint: Any = None
 
 LESSONS = "lessons/13_the_trainer/"
 LOOP, STEP = LESSONS + "01_the_loop_and_the_trainer.ipynb", LESSONS + "02_one_step.ipynb"
@@ -83,10 +83,12 @@ def _generator(draw: Draw) -> Any:
     needs=("train",),
     lesson=LOOP + "#The loop by hand",
     hints=(
-        "Say the seven things that happen with a batch, in their order, before you write them. What has to be "
+        "Say the seven things that happen with a batch, in their order, before you write them. "
+        "What has to be "
         "made once, before the first batch?",
         "AdamW takes a list of two dicts, each with its own weight_decay. A LambdaLR with the share of the "
-        "rate as its function is moved after the optimizer's step. The gradient is cut between backward() and "
+        "rate as its function is moved after the optimizer's step. The gradient is cut between "
+        "backward() and "
         "step(), and emptied before the next batch; the model has to be in training mode.",
         "A loop that fits a straight line, with plain gradient descent and without any of the extras:\n"
         "for x, y in pairs:\n"
@@ -234,7 +236,9 @@ def _by_hand(
     return losses, {name: weight.detach() for name, weight in model.state_dict().items()}
 
 
-def _weights_by_hand(state: dict, batches: Sequence, settings: Mapping[str, Any], mistake: str) -> dict[str, Any]:
+def _weights_by_hand(
+    state: dict, batches: Sequence, settings: Mapping[str, Any], mistake: str
+) -> dict[str, Any]:
     return _by_hand(state, batches, settings, mistake)[1]
 
 
@@ -254,7 +258,8 @@ def _linear(step: int, steps: int, warmup: int) -> float:
     lesson=STEP + "#Which weights are decayed",
     hints=(
         "Names tell you nothing here. What can you ask of a weight, and of the layer that it belongs to?",
-        "Go through model.modules() and collect the weights of the norms (isinstance); of the others, those of "
+        "Go through model.modules() and collect the weights of the norms (isinstance); of the "
+        "others, those of "
         "two dimensions or more are decayed. A weight that two layers share comes once, and one with "
         "requires_grad=False not at all: model.named_parameters() already gives shared ones once.",
         "Sorting tools by the box that they lie in, each tool once:\n"
@@ -472,7 +477,8 @@ def _pieces(draw: Draw, number: int, labelled: Sequence[int]) -> list[tuple[Any,
     hints=(
         "For each: where does it begin, where is its top, where does it end? Write these three down first.",
         "Linear and cosine climb in a straight line and then use p, the share of the rest that is done. "
-        "OneCycle is two cosines end to end; PyTorch counts its top from step 0, so it is at climb × steps − 1, "
+        "OneCycle is two cosines end to end; PyTorch counts its top from step 0, so it is at climb "
+        "× steps − 1, "
         "and the last step is steps − 1.",
         "A cosine from one height to another, for done from 0 to 1:\n"
         "height = end + (start - end) * (1 + math.cos(math.pi * done)) / 2",
@@ -531,7 +537,8 @@ def _wave(start: float, end: float, done: float) -> float:
     hints=(
         "Go through the loop line by line, and look at the default of each argument that you would not "
         "have written.",
-        "Three defaults bite here: max_grad_norm is 1.0 (and 0 means: do not cut), the rows are shuffled, and "
+        "Three defaults bite here: max_grad_norm is 1.0 (and 0 means: do not cut), the rows are "
+        "shuffled, and "
         "lr_scheduler_type='constant' knows no warm-up, while 'constant_with_warmup' does.",
         "The loop of another library and its settings, with a default that has to be switched off:\n"
         "Oven(temperature=180, minutes=loop['minutes'], fan=False)  # the fan is on unless you say so",
@@ -539,15 +546,16 @@ def _wave(start: float, end: float, done: float) -> float:
     seconds=120,
 )
 def as_arguments(answer: Answer, draw: Draw) -> None:
-    base = {
+    base: dict[str, Any] = {
         "batch_size": 4, "accumulation": 1, "steps": 10, "rate": 0.02, "betas": (0.9, 0.999), "eps": 1e-8,
         "decay": 0.0, "longest": None, "schedule": "linear", "warmup": 0, "seed": draw.random.randrange(100),
     }  # fmt: skip
-    cases = {
+    cases: dict[str, dict[str, Any]] = {
         "the rate, without a cut": {"schedule": "cosine", "warmup": draw.random.randrange(2, 5)},
         "decay and cut": {"decay": draw.random.uniform(0.5, 1.5), "longest": 0.05},
         "accumulation, betas, eps": {
-            "batch_size": 2, "accumulation": draw.random.choice((2, 4)), "betas": (0.8, 0.95), "eps": 1e-2, "steps": 8,
+            "batch_size": 2, "accumulation": draw.random.choice((2, 4)), "steps": 8,
+            "betas": (0.8, 0.95), "eps": 1e-2,
         },
         "a constant rate with a warm-up": {"schedule": "constant", "warmup": draw.random.randrange(2, 5)},
     }  # fmt: skip
@@ -561,21 +569,25 @@ def as_arguments(answer: Answer, draw: Draw) -> None:
             expect.equal(made["steps"], settings["steps"], "the number of steps of your run")
             wrong = {
                 words: partial(_as_loop, state, rows, settings | other)
-                for words, other in {
-                    "a cut at 1.0, the default": {"longest": 1.0},
-                    "no warm-up": {"warmup": 0},
-                    "no decay": {"decay": 0.0},
-                    "no cut": {"longest": None},
-                    "the default betas and eps": {"betas": (0.9, 0.999), "eps": 1e-8},
-                    "the default eps": {"eps": 1e-8},
-                    "the default betas": {"betas": (0.9, 0.999)},
-                    "no accumulation": {"accumulation": 1},
-                    "a linear schedule, the default": {"schedule": "linear"},
-                }.items()
+                for words, other in OTHER_ARGUMENTS.items()
             }
             shown = {key: value for key, value in settings.items() if base[key] != value}
             what = f"the weights of a run with your arguments ({expect.show(shown)})"
             _same_weights(made["weights"], _as_loop(state, rows, settings), what, wrong)
+
+
+#: what was done instead -> the settings that come to the same
+OTHER_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "a cut at 1.0, the default": {"longest": 1.0},
+    "no warm-up": {"warmup": 0},
+    "no decay": {"decay": 0.0},
+    "no cut": {"longest": None},
+    "the default betas and eps": {"betas": (0.9, 0.999), "eps": 1e-8},
+    "the default eps": {"eps": 1e-8},
+    "the default betas": {"betas": (0.9, 0.999)},
+    "no accumulation": {"accumulation": 1},
+    "a linear schedule, the default": {"schedule": "linear"},
+}
 
 
 def regression(state: dict) -> Any:
@@ -608,7 +620,9 @@ def with_trainer(state: dict, rows: list, settings: dict) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         arguments = arguments_for(settings, folder)
         if not isinstance(arguments, TrainingArguments):
-            raise TypeError(f"`arguments_for` has to return TrainingArguments, not {type(arguments).__name__}")
+            raise TypeError(
+                f"`arguments_for` has to return TrainingArguments, not {type(arguments).__name__}"
+            )
         arguments.disable_tqdm, arguments.save_strategy = True, type(arguments.save_strategy)("no")
         examples = [{"x": x, "labels": y} for x, y in rows]
         trainer = Trainer(model, arguments, train_dataset=examples)
@@ -750,7 +764,8 @@ def searched(start: list, batches: list, low: float, high: float) -> dict:
 
 
 def _linear_task(draw: Draw, number: int, scale: float) -> dict[str, Any]:
-    """Rows of a linear law whose inputs have a size that is drawn, and what the best of many rates reaches."""
+    """Rows of a linear law whose inputs have a size that is drawn, and what the best of many "
+    "rates reaches."""
     import torch
 
     generator = torch.Generator().manual_seed(draw.seed + 400 + number)
@@ -765,7 +780,9 @@ def _linear_task(draw: Draw, number: int, scale: float) -> dict[str, Any]:
     task["before"] = _after(task, 0.0)
     grid = [LOWEST * (HIGHEST / LOWEST) ** (place / 40) for place in range(41)]
     reached = {rate: _after(task, rate) for rate in grid}
-    task["best_rate"] = min(grid, key=lambda rate: reached[rate] if math.isfinite(reached[rate]) else math.inf)
+    task["best_rate"] = min(
+        grid, key=lambda rate: reached[rate] if math.isfinite(reached[rate]) else math.inf
+    )
     task["best"] = reached[task["best_rate"]]
     return task
 
@@ -798,9 +815,11 @@ FOUND = {
     needs=("predictions",),
     lesson=STEP + "#Who divides?",
     hints=(
-        "For each statement: is the factor of four in the gradient at all, and what does the optimizer do with "
+        "For each statement: is the factor of four in the gradient at all, and what does the "
+        "optimizer do with "
         "a gradient that is four times as long?",
-        "Plain gradient descent steps in proportion to the gradient. AdamW's first step is the gradient divided "
+        "Plain gradient descent steps in proportion to the gradient. AdamW's first step is the "
+        "gradient divided "
         "by its own size. A cut makes all long gradients equally long. And which model uses the count?",
         "Twice as much salt in a soup is twice as salty; but in a sea, or where the cook takes out all above "
         "one spoon, nobody notices.",
@@ -823,9 +842,11 @@ def predict(answer: Answer, draw: Draw) -> None:
     hints=(
         "List everything that changes while a loop runs. Whatever is not in your file begins anew.",
         "Four objects have a state_dict (or, for the step, a number), and there are three sources of random "
-        "numbers: torch.get_rng_state(), random.getstate(), numpy.random.get_state(). Put the states back *last*, "
+        "numbers: torch.get_rng_state(), random.getstate(), numpy.random.get_state(). Put the "
+        "states back *last*, "
         "since loading may draw numbers itself. torch.load with weights_only=False reads your own file.",
-        "Leaving a game of cards for the night: write down the hands, the pack *in its order*, whose turn it is.",
+        "Leaving a game of cards for the night: write down the hands, the pack *in its order*, "
+        "whose turn it is.",
     ),
     seconds=60,
 )
@@ -856,8 +877,14 @@ def resumable(answer: Answer, draw: Draw) -> None:
     with part("bit for bit, with dropout and random batches", points=2):
         drawn = mine.call("interrupted", state, data, stop, total, True)
         off = _distance(
-            {name: expect.tensor(weight, f"{name} of the resumed run") for name, weight in drawn["resumed"].items()},
-            {name: expect.tensor(weight, f"{name} of the whole run") for name, weight in drawn["whole"].items()},
+            {
+                name: expect.tensor(weight, f"{name} of the resumed run")
+                for name, weight in drawn["resumed"].items()
+            },
+            {
+                name: expect.tensor(weight, f"{name} of the whole run")
+                for name, weight in drawn["whole"].items()
+            },
         )
         expect.true(
             off == 0,
@@ -875,7 +902,7 @@ def interrupted(state: dict, data: Any, stop: int, total: int, drawn: bool) -> d
     import numpy
     import torch
 
-    def begun(weights: dict) -> tuple:
+    def begun(weights: dict) -> tuple[Any, Any, Any]:
         model = small_net(weights)
         model.train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
@@ -958,8 +985,10 @@ exercise.manual(
     difficulty=2,
     lesson=RATE + "#Was it worth it?",
     hints=(
-        "For each sentence of the report ask: could the same sentence be written if the schedules were equal?",
-        "How many seeds, whose learning rate, which rows chose, and what is the interval of the difference? Then "
+        "For each sentence of the report ask: could the same sentence be written if the schedules "
+        "were equal?",
+        "How many seeds, whose learning rate, which rows chose, and what is the interval of the "
+        "difference? Then "
         "count what twelve runs can pay for.",
         "Two running shoes, one runner, one race each, the second on a day without wind: what would you ask "
         "for before you buy?",
