@@ -33,6 +33,7 @@ def train(model, batches, loss_of, rate, decay, longest, warmup):
 """
 
 
+@pytest.mark.slow
 def test_the_loop():
     result = judged_well(
         EXERCISE,
