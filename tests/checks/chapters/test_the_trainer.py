@@ -341,7 +341,9 @@ def test_predict():
 
 @pytest.mark.slow
 def test_what_is_predicted_is_measured(course):
-    measured = namespace(given("imports"), given("q7-answer", "q7-step", "q7-rows", "q7-measure"), course=course)["measure"]()
+    measured = namespace(
+        given("imports"), given("q7-answer", "q7-step", "q7-rows", "q7-measure"), course=course
+    )["measure"]()
     assert measured == the_trainer.FOUND
 
 
