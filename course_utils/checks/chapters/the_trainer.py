@@ -273,6 +273,8 @@ def decay_groups(answer: Answer, draw: Draw) -> None:
     found = answer.given(odd_model, grouped).call("grouped", names, decay)
     expect.each_of(found, dict, "groups(model, decay)")
     expect.length(found, 2, "groups(model, decay)")
+    for group in found:
+        expect.number(group["decay"], "a group's weight_decay")
     sizes = sorted(((group["decay"], sorted(group["names"])) for group in found), key=lambda pair: -pair[0])
     (most, decayed), (least, spared) = sizes
     expect.equal([most, least], [decay, 0.0], "the weight_decay of the two groups")
