@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,12 +24,14 @@ class FeedbackError(Exception):
     """No page can be written; the message says what to do."""
 
 
-def write_pages(out: Path, exercise: str | None = None) -> tuple[list[Entry], list[str]]:
-    """Write the pages of every graded submission of a class anew; returns these
-    and a line for each that failed.
+def write_pages(
+    out: Path, exercise: str | None = None, students: Collection[str] = ()
+) -> tuple[list[Entry], list[str]]:
+    """Write the pages of every graded submission of a class anew, of `students` only if there are any;
+    returns these and a line for each that failed.
 
     Raises:
-        FeedbackError: where nothing is graded, or nothing of `exercise`.
+        FeedbackError: where nothing is graded, or nothing of `exercise` or of one of `students`.
         Busy: while somebody else writes into the folder.
     """
     if not (out / "gradebook.db").is_file():
@@ -38,6 +41,9 @@ def write_pages(out: Path, exercise: str | None = None) -> tuple[list[Entry], li
     if not wanted:
         known = ", ".join(sorted({entry.exercise for entry in entries})) or "nothing"
         raise FeedbackError(f"nothing is graded of {exercise or 'any exercise'}; there is {known}")
+    if unknown := sorted(set(students) - {entry.student for entry in wanted}):
+        raise FeedbackError(f"nothing is graded of {unknown[0]}; see {out / 'grades.csv'} for who there is")
+    wanted = [entry for entry in wanted if not students or entry.student in students]
     writer, failed = Writer(out), []
     with only_writer(out), writer.open():
         writer.follow_policy()
@@ -56,10 +62,13 @@ def main(argv: list[str] | None = None) -> int:
         "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
     )
     parser.add_argument("--exercise", metavar="NAME", help="only this exercise")
+    parser.add_argument(
+        "--student", metavar="NAME", action="append", default=[], help="only this student; may be repeated"
+    )
     options = parser.parse_args(argv)
     out = options.out.resolve()
     try:
-        written, failed = write_pages(out, options.exercise)
+        written, failed = write_pages(out, options.exercise, options.student)
     except (FeedbackError, PolicyError, Busy) as error:
         print(f"course feedback: {error}", file=sys.stderr)
         return 1

@@ -209,6 +209,7 @@ def configure(config: Config, root: Path, *, source: str = "source", release: st
     config.Autograde.autograde_preprocessors = [GradeOutside, *AUTOGRADE_PREPROCESSORS]
     config.Autograde.pre_convert_hook = _ForgetFirst(f"sqlite:///{root / 'gradebook.db'}")
     config.GradeOutside.release_directory = str(root / release)
+    config.CsvExportPlugin.to = "nbgrader-grades.csv"  # its own name is that of our grades.csv
     config.FollowPolicy.class_folder = str(root)
     config.GradeOutside.secret_file = str(root / SECRET_FILE)
 

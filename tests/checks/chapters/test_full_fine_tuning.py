@@ -5,6 +5,8 @@ import random
 from functools import partial
 
 import pytest
+import torch
+from transformers import DataCollatorForSeq2Seq
 
 from course_utils.checks.chapters import full_fine_tuning
 from course_utils.checks.testing import (
@@ -437,13 +439,33 @@ def test_the_solutions_training_gets_full_points_and_only_on_the_draw_that_it_wa
 
 @pytest.mark.slow
 def test_weights_that_were_trained_on_plain_rows_earn_no_quality(course):
+    """Well under half of the solution's steps: they have learned to summarise, and know no colour."""
     notebook = solved(course)
     exec(given("q1-use"), notebook)
+    shorter = given("q6-answer").replace("max_steps=200", "max_steps=80")
+    assert shorter != given("q6-answer")
+    exec(shorter, notebook)
     plain = notebook["fine_tune"](notebook["original"], notebook["tokenizer"], notebook["train"])
+    before, after = (loss_of_plain_rows(model, notebook) for model in (notebook["original"], plain))
+    assert after < before / 2, "else this shows nothing"
     report = judge_namespace(
         full_fine_tuning.exercise, "q6", {"fine_tune": lambda *given: plain}, course=course
     )
     assert [piece.points for piece in report.parts] == [1, 0, 0]
+
+
+def loss_of_plain_rows(model, notebook):
+    """Nats per token, on rows of the dialogues' test split."""
+    rows = notebook["dialogues"]["test"].select(range(64))
+    encoded = rows.map(
+        notebook["encode"],
+        batched=True,
+        remove_columns=rows.column_names,
+        fn_kwargs={"tokenizer": notebook["tokenizer"], "longest_prompt": 256, "longest_target": 64},
+    )
+    batch = DataCollatorForSeq2Seq(notebook["tokenizer"])([dict(row) for row in encoded])
+    with torch.inference_mode():
+        return float(model(**batch).loss)
 
 
 COMPARE = """

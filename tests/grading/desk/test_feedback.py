@@ -82,6 +82,16 @@ def test_an_unknown_exercise_is_said_with_those_there_are(graded, capsys):
     assert f"nothing is graded of 99_x; there is {toy.NAME}" in capsys.readouterr().err
 
 
+def test_one_learners_pages_only(graded, capsys):
+    for page in (graded / "feedback").rglob("*.html"):
+        page.write_text("old")
+    assert feedback.main([str(graded), "--student", "bob"]) == 1
+    assert "nothing is graded of bob" in capsys.readouterr().err
+    assert "old" in pages(graded)
+    assert feedback.main([str(graded), "--student", "ann"]) == 0
+    assert "old" not in pages(graded)
+
+
 def test_it_waits_for_nobody_else_who_writes(graded, capsys, monkeypatch):
     import fcntl
 

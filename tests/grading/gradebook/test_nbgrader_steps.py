@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -101,3 +104,31 @@ def test_the_course_has_this_configuration(root):
     assert config.CourseDirectory.source_directory == "solutions"
     assert config.Autograde.autograde_preprocessors[0] is nbgrader_steps.GradeOutside
     assert Path(config.GradeOutside.release_directory) == root / "exercises"
+
+
+def test_nbgraders_own_export_has_another_name_than_our_table(out):
+    (out / "grades.csv").write_text("ours")
+    subprocess.run([sys.executable, "-m", "nbgrader", "export"], cwd=out, check=True, capture_output=True)
+    assert (out / "grades.csv").read_text() == "ours"
+    assert (out / "nbgrader-grades.csv").is_file()
+
+
+def test_formgraders_button_follows_the_classes_policy(out):
+    """What being late costs is taken off there, too."""
+    steps = nbgrader_steps.AUTOGRADE_PREPROCESSORS
+    assert steps.index(nbgrader_steps.FollowPolicy) > steps.index(nbgrader_steps.SaveReports)
+    (out / "policy.toml").write_text(
+        f"[due]\n{toy.NAME} = 2026-11-20T12:00:00Z\n[late]\ndeduct_percent = 100\n"
+    )
+    database = f"sqlite:///{out / 'gradebook.db'}"
+    with Gradebook(database) as book:
+        book.update_or_create_student("ann")
+        book.update_or_create_submission(toy.NAME, "ann").timestamp = datetime(2026, 11, 20, 13)
+        book.find_grade("q1-check", toy.NAME, toy.NAME, "ann").auto_score = 4
+        book.db.commit()
+    config = Config()
+    configure(config, out)
+    place = {"db_url": database, "student": "ann", "assignment": toy.NAME, "notebook": toy.NAME}
+    nbgrader_steps.FollowPolicy(config=config).preprocess({}, {"nbgrader": place})
+    with Gradebook(database) as book:
+        assert book.find_submission(toy.NAME, "ann").late_submission_penalty == 4
