@@ -95,6 +95,14 @@ def test_a_due_date_set_afterwards_needs_no_new_run(group, monkeypatch):
     assert group.grade("--resume") == 1
 
 
+def test_a_time_that_nobody_can_read_penalises_nobody_and_is_said(group, capsys):
+    group.hand_in("ann", q1=toy.ANSWERS["q1"])
+    group.hand_in_file("ann", "yesterday", name="timestamp.txt")
+    assert group.grade() == 0
+    assert group.grades()["ann"]["late_penalty"] == "0"
+    assert "nobody knows when it came, so it is not late: 'yesterday'" in capsys.readouterr().err
+
+
 def test_settings_of_the_class_are_kept_when_it_is_graded_again(group):
     hand_in(group, "ann", 11, **toy.ANSWERS)
     group.grade()

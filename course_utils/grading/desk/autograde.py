@@ -125,7 +125,7 @@ class Grading:
             own=round(graded.own, 2),
             memory=graded.used.memory,
             sandbox=graded.sandbox or self.grader.sandbox,
-            handed_in=handed_in(submission.folder),
+            handed_in=_handed_in(submission),
             why=outcome.why,
             again=outcome.again,
             unchanged=before is not None and before.stamp.submission == outcome.stamp.submission,
@@ -189,6 +189,15 @@ class Grading:
     def results(self) -> list[reports.QuestionResult]:
         """One result a question, of everything this run has brought to its place."""
         return [result for entry in self.done for result in _results(entry)]
+
+
+def _handed_in(submission: Submission) -> str | None:
+    """When a submission came; a time that nobody can read penalises nobody, and is said."""
+    try:
+        return handed_in(submission.folder)
+    except ValueError as error:
+        tqdm.write(f"{submission}: nobody knows when it came, so it is not late: {error}", file=sys.stderr)
+        return None
 
 
 def _results(entry: Entry) -> list[reports.QuestionResult]:

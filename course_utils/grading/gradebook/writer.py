@@ -293,13 +293,20 @@ class _Feedback:
 
 
 def handed_in(folder: Path) -> str | None:
-    """A submission's time stamp as nbgrader writes it, if there is one that can be read."""
+    """A submission's time stamp as nbgrader writes it, if there is one.
+
+    Raises `ValueError`, for whoever put it there, where it cannot be read.
+    """
     path = folder / "timestamp.txt"
+    if not path.exists() and not path.is_symlink():
+        return None
     try:
         if path.is_symlink() or not path.is_file():
-            return None
+            raise ValueError("timestamp.txt is no file of its own")
         with open(path, encoding="utf-8") as file:
             text = file.read(100).strip()
         return f"{read_time(text).replace(tzinfo=None).isoformat(' ')} UTC" if text else None
-    except (ValueError, OSError):
-        return None
+    except UnicodeDecodeError:
+        raise ValueError("timestamp.txt is not UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"timestamp.txt cannot be read ({error.strerror or error})") from None

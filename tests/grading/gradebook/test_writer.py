@@ -132,25 +132,35 @@ def test_files_that_belong_to_the_exercise_lie_beside_the_notebook(out, entry):
     assert (out / "autograded" / "ann" / toy.NAME / "picture.png").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("2026-11-20 10:00:00 UTC", True),
-        ("yesterday", False),
-        ("", False),
-        ("\x00", False),
-        ("9" * 10**6, False),
-    ],
-)
-def test_time_stamps(tmp_path, text, found):
+def test_a_time_stamp(tmp_path):
+    (tmp_path / "timestamp.txt").write_text("2026-11-20 11:00:00 +01:00")
+    assert handed_in(tmp_path) == "2026-11-20 10:00:00 UTC"
+
+
+@pytest.mark.parametrize("text", ["yesterday", "\x00", "9" * 10**6, "05.11.2026 10:00 UTC"])
+def test_a_time_stamp_that_nobody_can_read_is_refused(tmp_path, text):
     (tmp_path / "timestamp.txt").write_text(text)
-    assert bool(handed_in(tmp_path)) == found
+    with pytest.raises(ValueError, match="ISO 8601|time zone"):
+        handed_in(tmp_path)
 
 
-def test_a_time_stamp_that_is_a_link_is_none(tmp_path):
+def test_no_time_stamp_or_an_empty_one_is_none(tmp_path):
+    assert handed_in(tmp_path) is None
+    (tmp_path / "timestamp.txt").write_text(" \n")
+    assert handed_in(tmp_path) is None
+
+
+def test_a_time_stamp_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "x").write_text("2026-11-20 10:00:00 UTC")
     (tmp_path / "timestamp.txt").symlink_to(tmp_path / "x")
-    assert handed_in(tmp_path) is None
+    with pytest.raises(ValueError, match="no file of its own"):
+        handed_in(tmp_path)
+
+
+def test_a_time_stamp_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "timestamp.txt").write_bytes("2026-11-20 10:00 Z\u00fcrich".encode("latin-1"))
+    with pytest.raises(ValueError, match="not UTF-8"):
+        handed_in(tmp_path)
 
 
 def test_the_releases_points_are_the_gradebooks(out):
