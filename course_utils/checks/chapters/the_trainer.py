@@ -325,12 +325,14 @@ def odd_model(names: list) -> Any:
     return model
 
 
-def grouped(names: list, decay: float) -> list:
+def grouped(names: list, decay: float) -> Any:
     """The learner's groups, with the names of the weights in them."""
     import torch
 
     model = odd_model(names)
     made = groups(model, decay)
+    if not isinstance(made, (list, tuple)) or not all(isinstance(group, dict) for group in made):
+        return made  # the check says what it should be
     name_of = {id(weight): name for name, weight in model.named_parameters()}
     torch.optim.AdamW(made, lr=0.1)  # an optimizer has to take them
     for group in made:

@@ -112,7 +112,8 @@ def test_groups():
             GROUPS.replace("return [", "return [][:0] or [").replace('"weight_decay": decay', '"weight_decay": 0.01'): "the weight_decay of the two groups",
             GROUPS.replace(" or weight.ndim < 2", ""): "of one dimension",
             "def groups(model, decay): return [{'params': list(model.parameters()), 'weight_decay': decay}]": "to hold 2 items",
-            "def groups(model, decay): return list(model.parameters())": "",
+            "def groups(model, decay): return list(model.parameters())": "to be a dict",
+            "def groups(model, decay): print(decay)": "to be a list",
         },
         right=[
             GROUPS,
