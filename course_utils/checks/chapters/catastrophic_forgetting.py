@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from course_utils import instructions
@@ -23,12 +24,17 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    importance: Any = None
+    spring: Any = None
+    stage_by_stage: Any = None
+
 LESSONS = "lessons/07_catastrophic_forgetting/"
 
 exercise = Exercise(
     "07_catastrophic_forgetting",
     title="Catastrophic forgetting",
-    minutes=75,
+    minutes=95,
     difficulty="medium",
     cost="about 90 seconds of computing on two cores",
 )
@@ -690,3 +696,279 @@ exercise.manual(
         "bread.'",
     ),
 )
+
+
+# Question 7: a matrix of several stages
+
+STAGES = LESSONS + "04_stage_after_stage.ipynb"
+
+
+@exercise.question(
+    "q7",
+    title="Stage after stage",
+    points=3,
+    difficulty=2,
+    needs=("stage_by_stage", "thief"),
+    lesson=STAGES + "#Three stages, one matrix",
+    hints=(
+        "How many rows has the matrix of three stages in the lesson, and what does its first row hold? And "
+        "with which model does the second stage begin?",
+        "Score all tasks before the loop, and at the end of each turn of it; model = train(model, rows) "
+        "hands the model on. For thief, look at two neighbouring rows of one column at a time, "
+        "from the row in which the task was learned.",
+        "In which month a jar lost most, from what was in it at the end of each: "
+        '`level = {"May": 9, "June": 7, "July": 3}`; `months = list(level)`; '
+        "`max(months[1:], key=lambda month: level[months[months.index(month) - 1]] - level[month])`.",
+    ),
+)
+def stages(answer: Answer, draw: Draw) -> None:
+    names = draw.sample(TASK_NAMES, 4)
+    generator = draw.numpy()
+    start = generator.normal(size=3).round(3).tolist()
+    tasks = {name: generator.normal(0, 2, size=(2, 3)).round(3).tolist() for name in names}
+    call = f"stage_by_stage(model, tasks, train, score) with the tasks {', '.join(names)}"
+    found = {
+        in_place: answer.given(staged).call("staged", start, tasks, in_place) for in_place in (False, True)
+    }
+    with part("a row for each stage and one before, a column for each task", points=1):
+        for matrix in found.values():
+            expect.type_of(matrix, dict, call)
+            expect.equal(list(matrix), ["before", *names], f"the stages of {call}")
+            for stage, row in matrix.items():
+                expect.type_of(row, dict, f"{stage!r} of {call}")
+                expect.equal(sorted(map(str, row)), sorted(names), f"the tasks of stage {stage!r} of {call}")
+    with part("each stage goes on from the one before", points=1):
+        for in_place, matrix in found.items():
+            how = "which changes the model that it gets" if in_place else "which returns another model"
+            truth = _staged(start, tasks)
+            expect.keys(matrix, truth, call)
+            for stage, row in truth.items():
+                expect.keys(matrix[stage], row, f"{stage!r} of {call}")
+                for task, value in row.items():
+                    what = f"the score of {task!r} after {stage!r}, by a train {how}"
+                    expect.close(matrix[stage][task], value, what, tolerance=1e-5)
+    with part("which stage took most", points=1):
+        for _ in range(2):
+            matrix = _thieves(draw)
+            what = f"thief({matrix})"
+            taken = answer.call("thief", matrix)
+            expect.type_of(taken, dict, what)
+            expect.equal(sorted(map(str, taken)), sorted(list(matrix)[1:-1]), f"the tasks of {what}")
+            for task, stage in _thief(matrix).items():
+                expect.equal(taken[task], stage, f"who took most from {task!r} in {what}")
+
+
+TASK_NAMES = ("names", "moods", "desks", "colours", "weather", "prices", "boats")
+
+
+def staged(start: list, tasks: dict, in_place: bool) -> object:
+    """The matrix that the learner's loop makes of a model of three numbers, which each stage moves."""
+    import torch
+
+    def train(model: Any, rows: list) -> Any:
+        moved = 0.4 * model + torch.tensor(rows).mean(0)
+        if not in_place:
+            return moved
+        model.copy_(moved)
+        return model
+
+    def score(model: Any, name: str) -> float:
+        return float(1 / (1 + (model - torch.tensor(tasks[name]).mean(0)).square().sum()))
+
+    return stage_by_stage(torch.tensor(start), tasks, train, score)
+
+
+def _staged(start: Sequence[float], tasks: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    import numpy as np
+
+    centres = {name: np.mean(rows, axis=0) for name, rows in tasks.items()}
+    model, matrix = np.array(start), {}
+    for stage in ("before", *tasks):
+        model = model if stage == "before" else 0.4 * model + centres[stage]
+        matrix[stage] = {
+            name: float(1 / (1 + ((model - centre) ** 2).sum())) for name, centre in centres.items()
+        }
+    return matrix
+
+
+def _falls(matrix: Mapping[str, Mapping[str, float]], task: str) -> dict[str, float]:
+    """{stage: how much the task lost in it}, for every stage but the first."""
+    order = list(matrix)
+    return {stage: matrix[last][task] - matrix[stage][task] for last, stage in pairwise(order)}
+
+
+def _thief(matrix: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    names = list(matrix)[1:]
+    found = {}
+    for place, task in enumerate(names[:-1]):
+        falls = _falls(matrix, task)
+        found[task] = max(names[place + 1 :], key=falls.__getitem__)
+    return found
+
+
+def _thieves(draw: Draw) -> dict[str, dict[str, float]]:
+    """A matrix of five stages and the one before in which short cuts name another stage than the right one.
+
+    Such a short cut is the stage after which the score is lowest, the largest fall anywhere in the column,
+    the next stage, and the last one.
+    """
+    names = draw.sample(TASK_NAMES, 5)
+    while True:
+        matrix = {
+            stage: {task: draw.random.randrange(5, 100) / 100 for task in names}
+            for stage in ("before", *names)
+        }
+        truth, lowest, anywhere, clear = _thief(matrix), {}, {}, True
+        for place, task in enumerate(names[:-1]):
+            later, falls = names[place + 1 :], _falls(matrix, task)
+            scores = {stage: row[task] for stage, row in matrix.items()}
+            lowest[task], anywhere[task] = (
+                min(later, key=scores.__getitem__),
+                max(falls, key=falls.__getitem__),
+            )
+            best, *rest = sorted((falls[stage] for stage in later), reverse=True)
+            clear = clear and not (rest and best - rest[0] < 0.02)
+        following = dict(pairwise(names))
+        last = dict.fromkeys(names[:-1], names[-1])
+        if clear and truth not in (lowest, anywhere, following, last):
+            return matrix
+
+
+# Question 8: penalties, what they rest on, and mixup
+
+
+@exercise.question(
+    "q8",
+    title="Springs, what they hang on, and mixup",
+    points=4,
+    difficulty=2,
+    needs=("spring", "importance", "mixed"),
+    lesson=STAGES + "#L2-SP and EWC: springs in the loss",
+    hints=(
+        "Each of the three is a few lines of the lesson, taken out of its class. In which does a single row "
+        "have to go backward by itself?",
+        "Keep to tensors in spring, without item() or detach(), or no gradient comes through. For "
+        "importance: zero_grad, the loss of one row, backward, and then weight.grad**2, before the next row. "
+        "In mixed, rows[order] are the partners.",
+        "How uneven a walk is: the mean of the squared steps, not the square of the mean step. "
+        "`steps = [3, -3, 3, -3]`; `sum(step**2 for step in steps) / 4` is 9, "
+        "and `(sum(steps) / 4) ** 2` is 0.",
+    ),
+)
+def springs(answer: Answer, draw: Draw) -> None:
+    import torch
+
+    generator = draw.numpy()
+    shapes = {"layer.weight": (3, 2), "layer.bias": (3,), "head.weight": (1, 3)}
+
+    def tensors(low: float, high: float) -> dict[str, torch.Tensor]:
+        return {
+            name: torch.tensor(generator.uniform(low, high, size=shape)) for name, shape in shapes.items()
+        }
+
+    weights, start, stiff = tensors(-2, 2), tensors(-2, 2), tensors(0.1, 5)
+    alpha = round(draw.random.uniform(0.2, 3), 2)
+    for title, stiffness, hard, what in (
+        (
+            "L2-SP: one stiffness for all",
+            alpha,
+            dict.fromkeys(shapes, alpha),
+            f"spring(weights, start, {alpha})",
+        ),
+        ("EWC: each weight its own", stiff, stiff, "spring(weights, start, stiffness), a dict of tensors"),
+    ):
+        with part(title, points=1):
+            found = answer.given(pulled).call("pulled", weights, start, stiffness)
+            moves = {name: weights[name] - start[name] for name in shapes}
+            value = sum(float((hard[name] * moves[name] ** 2).sum()) for name in shapes) / 2
+            expect.close(_one_number(found["value"], what), value, what, tolerance=1e-3)
+            expect.true(
+                found["gradients"] is not None,
+                f"{what} to be a tensor that the gradient flows through",
+                "a value without a gradient: a plain number, or a tensor that was detached",
+            )
+            for name, gradient in found["gradients"].items():
+                expect.all_close(
+                    gradient, hard[name] * moves[name], f"the gradient of {what} for {name}", tolerance=1e-3
+                )
+    with part("the importance: squared row by row", points=1):
+        _importance(answer, draw)
+    with part("mixup: inputs and labels alike", points=1):
+        inputs = torch.tensor(generator.normal(size=(5, 3)))
+        labels = torch.eye(3, dtype=torch.float64)[[0, 1, 2, 1, 0]]
+        order, share = torch.tensor(draw.derangement(5)), round(draw.random.uniform(0.6, 0.9), 2)
+        what = f"mixed(inputs, labels, {share}, {order.tolist()})"
+        both = answer.call("mixed", inputs, labels, share, order)
+        expect.type_of(both, (tuple, list), what)
+        expect.length(both, 2, f"{what}: inputs and labels")
+        for name, came, rows in zip(("inputs", "labels"), both, (inputs, labels), strict=True):
+            truth = share * rows + (1 - share) * rows[order]
+            got = expect.tensor(came, f"the {name} of {what}", tuple(rows.shape))
+            expect.all_close(got, truth, f"the {name} of {what}", tolerance=1e-5)
+
+
+def _one_number(found: Any, what: str) -> float:
+    """A number, or a tensor that holds a single one."""
+    if hasattr(found, "numel") and found.numel() == 1:
+        found = float(found)
+    expect.number(found, what)
+    return found
+
+
+def pulled(weights: dict, start: dict, stiffness: object) -> dict:
+    """What the learner's spring says, and its gradients for the weights (None where there are none)."""
+    import torch
+
+    weights = {name: weight.clone().requires_grad_() for name, weight in weights.items()}
+    value = spring(weights, start, stiffness)
+    if not (isinstance(value, torch.Tensor) and value.requires_grad):
+        return {"value": value, "gradients": None}
+    gradients = torch.autograd.grad(value.sum(), list(weights.values()), allow_unused=True)
+    zeros = [torch.zeros_like(weight) for weight in weights.values()]
+    found = [zero if gradient is None else gradient for gradient, zero in zip(gradients, zeros, strict=True)]
+    return {"value": value.detach(), "gradients": dict(zip(weights, found, strict=True))}
+
+
+def _importance(answer: Answer, draw: Draw) -> None:
+    """A linear model and half its squared error: the gradient of a row is its error times its inputs."""
+    import numpy as np
+
+    generator = draw.numpy()
+    weight, bias = generator.normal(size=3).round(3), round(draw.random.uniform(-1, 1), 3)
+    inputs = generator.normal(size=(6, 3)).round(3)
+    targets = (inputs @ weight + bias + np.array([1, -1, 2, -2, 1.5, -1.5])).round(3)  # errors of both signs
+    errors = inputs @ weight + bias - targets
+    truth = {
+        "weight": (errors[:, None] ** 2 * inputs**2).mean(0)[None],
+        "bias": np.array([(errors**2).mean()]),
+    }
+    of_mean = {"weight": ((errors[:, None] * inputs).mean(0) ** 2)[None]}
+    what = "importance(model, rows, loss) of a linear model and 6 rows"
+    found = answer.given(weighed).call("weighed", weight.tolist(), bias, inputs.tolist(), targets.tolist())
+    expect.keys(found, truth, what)
+    for name, values in truth.items():
+        came = expect.tensor(found[name], f"{name!r} of {what}", values.shape)
+        if name == "weight":
+            expect.true(
+                not np.allclose(came.numpy(), of_mean[name], atol=1e-4),
+                f"{name!r} of {what} to be the mean of the rows' squared gradients",
+                "the square of the mean gradient, in which rows of opposite sign cancel",
+            )
+        expect.all_close(came, values, f"{name!r} of {what}", tolerance=1e-3)
+
+
+def weighed(weight: list, bias: float, inputs: list, targets: list) -> object:
+    """What the learner's importance says of a linear model and half its squared error."""
+    import torch
+
+    model = torch.nn.Linear(len(weight), 1).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([weight]))
+        model.bias.fill_(bias)
+    rows = [
+        (torch.tensor(row, dtype=torch.float64), target) for row, target in zip(inputs, targets, strict=True)
+    ]
+    found = importance(model, rows, lambda model, row: (model(row[0]) - row[1]).square().sum() / 2)
+    if not isinstance(found, dict):
+        return found
+    return {name: value.detach() if hasattr(value, "detach") else value for name, value in found.items()}

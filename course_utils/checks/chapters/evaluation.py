@@ -35,7 +35,7 @@ BEST = LESSONS + "03_the_best_checkpoint.ipynb"
 exercise = Exercise(
     "04_evaluation",
     title="Evaluation",
-    minutes=90,
+    minutes=105,
     difficulty="medium",
     cost="half a minute on two cores",
 )
@@ -845,3 +845,123 @@ exercise.manual(
         "five hours late. Which one you want depends on what it wakes you for.",
     ),
 )
+
+
+# q11: runs of words, numbers, and where the mistakes are
+
+
+@exercise.question(
+    "q11",
+    title="Translations, minutes and desks",
+    points=3,
+    difficulty=2,
+    needs=("bleu", "regression_scores", "confusion"),
+    lesson=METRICS + CHARACTERS,
+    hints=(
+        "Each of the three is worth a point of its own. BLEU is one number for the whole set: what has to be "
+        "added up before anything is divided?",
+        "zip(words, words[1:], words[2:]) gives the runs of three words, a Counter counts them, and & keeps "
+        "what both have. scikit-learn has r2_score(references, predictions) (the truth comes first) and "
+        "confusion_matrix with labels=; SciPy has spearmanr(…).statistic.",
+        "A share over several bags is that of all their apples together, not the mean of the bags' shares:\n"
+        "good, all_of_them = sum(bag.good for bag in bags), sum(bag.size for bag in bags)\n"
+        "good / all_of_them",
+    ),
+)
+def task_scores(answer: Answer, draw: Draw) -> None:
+    with part("BLEU", points=1):
+        for texts, wanted_texts in _translations(draw):
+            what = f"bleu({texts}, {wanted_texts})"
+            found = answer.call("bleu", texts, wanted_texts)
+            expect.close(found, corpus_bleu(texts, wanted_texts), what, tolerance=1e-6)
+    with part("R² and Spearman", points=1):
+        for numbers, truths in _quantities(draw):
+            what = f"regression_scores({numbers}, {truths})"
+            found = answer.call("regression_scores", numbers, truths)
+            expect.keys(found, ("r2", "spearman"), what)
+            for name, truth in regression_scores_of(numbers, truths).items():
+                expect.close(found[name], truth, f"{name!r} of {what}", tolerance=1e-6)
+    with part("the confusion matrix", points=1):
+        for predictions, references, classes in _named_classes(draw):
+            what = f"confusion({predictions}, {references}, {classes})"
+            found = answer.call("confusion", predictions, references, classes)
+            table = expect.tensor(found, what, (classes, classes)).tolist()
+            wanted = [
+                [
+                    sum(pair == (said, true) for pair in zip(predictions, references))
+                    for said in range(classes)
+                ]
+                for true in range(classes)
+            ]
+            for true, (row, right) in enumerate(zip(table, wanted, strict=True)):
+                expect.equal(row, right, f"row {true} (rows of class {true}) of {what}")
+
+
+def corpus_bleu(predictions: Sequence[str], references: Sequence[str]) -> float:
+    """BLEU of a test set with one reference each (Papineni et al. 2002), words as `split` gives them."""
+    texts = [(one.split(), other.split()) for one, other in zip(predictions, references, strict=True)]
+    product = 1.0
+    for size in range(1, 5):
+        shared = written = 0
+        for pair in texts:
+            mine, theirs = (
+                [tuple(words[at : at + size]) for at in range(len(words) + 1 - size)] for words in pair
+            )
+            written += len(mine)
+            shared += sum(min(mine.count(run), theirs.count(run)) for run in set(mine))
+        product *= shared / written if shared else 0.0
+    words, wanted = (sum(len(pair[side]) for pair in texts) for side in (0, 1))
+    return product**0.25 * min(1.0, math.exp(1 - wanted / words)) if words else 0.0
+
+
+def regression_scores_of(predictions: Sequence[float], references: Sequence[float]) -> dict[str, float]:
+    """R², and Spearman's correlation with the mean rank for equal values."""
+    middle = math.fsum(references) / len(references)
+    errors = math.fsum((one - other) ** 2 for one, other in zip(predictions, references, strict=True))
+    r2 = 1 - errors / math.fsum((value - middle) ** 2 for value in references)
+    one, other = (
+        [2 * sum(each < value for each in side) + sum(each == value for each in side) for value in side]
+        for side in (predictions, references)
+    )
+    first, second = ([rank - sum(ranks) / len(ranks) for rank in ranks] for ranks in (one, other))
+    spread = math.sqrt(math.fsum(rank**2 for rank in first) * math.fsum(rank**2 for rank in second))
+    return {"r2": r2, "spearman": math.fsum(a * b for a, b in zip(first, second, strict=True)) / spread}
+
+
+def _translations(draw: Draw) -> Iterator[tuple[list[str], list[str]]]:
+    """Sets of texts: changed here and there, cut short, too long, a run twice, and none that shares four."""
+    texts = [row["summary"] for row in draw.rows("dialogues", 4)]
+    words = [text.split() for text in texts]
+    place = draw.random.randrange(2, 4)
+    spoilt = [" ".join([*each[:place], "indeed", *each[place:]]) for each in words]
+    yield spoilt, texts
+    yield [" ".join(words[0][:-2]), texts[1]], texts[:2]
+    yield [f"{texts[0]} {texts[0]}", " ".join(words[1][:-1])], texts[:2]
+    # in the second pair alone no run of four is shared: over both together there is one
+    yield [texts[2], "the ferry was late"], [texts[2], "the boat was late"]
+    yield ["so so so so so it is", "well"], ["so it is said here", "well then"]
+    yield ["a boat left"], ["a boat left"]  # no run of four words at all
+
+
+def _quantities(draw: Draw) -> Iterator[tuple[list[float], list[float]]]:
+    """Predictions and truths: near, in the right order but far too high, with equal values, turned round."""
+    truth = [float(value) for value in draw.sample(range(5, 90), 7)]
+    noise = draw.numpy().normal(0, 8, size=7).tolist()
+    yield [round(value + error, 2) for value, error in zip(truth, noise, strict=True)], truth
+    yield [round(value**2 / 20 + 30, 2) for value in truth], truth
+    tied = [float(draw.random.choice((10, 20))) for _ in range(5)] + [10.0, 20.0, 35.0]
+    yield tied, draw.sample([10.0, 10.0, 25.0, 25.0, 25.0, 40.0, 41.0, 60.0], 8)
+    yield [100 - value for value in truth], truth
+
+
+def _named_classes(draw: Draw) -> Iterator[tuple[list[int], list[int], int]]:
+    """Labels with a class that is never said, one that never is, and one that is neither."""
+    classes = draw.random.choice((5, 6))
+    silent, absent, neither = draw.sample(range(classes), 3)
+    common = [label for label in range(classes) if label not in (silent, absent, neither)]
+    pairs = [
+        (draw.random.choice([*common, absent]), draw.random.choice([*common, silent])) for _ in range(12)
+    ]
+    pairs += [(absent, common[0])] * 2 + [(common[1], silent)] * 3
+    yield [said for said, _ in pairs], [true for _, true in pairs], classes
+    yield [1, 1, 0], [0, 1, 0], 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from course_utils.checks import expect
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     import torch
 
+if TYPE_CHECKING:  # what a learner's notebook holds, for the function that is sent there
+    template: Any = None
+
 LESSONS = "lessons/05_train_or_not/"
 ASK = LESSONS + "01_ask_before_you_train.ipynb"
 COST = LESSONS + "02_what_a_run_costs.ipynb"
@@ -27,7 +31,7 @@ DATA = LESSONS + "03_how_much_data_is_enough.ipynb"
 exercise = Exercise(
     "05_train_or_not",
     title="Should you train at all?",
-    minutes=75,
+    minutes=95,
     difficulty="medium",
     cost="half a minute on two cores; nothing is trained",
 )
@@ -637,3 +641,220 @@ exercise.manual(
         "of rides at which it turns.",
     ),
 )
+
+
+# q9: messages, and the template that makes a text of them
+
+
+@exercise.question(
+    "q9",
+    title="The same prompt for a chat model",
+    points=3,
+    difficulty=2,
+    needs=("as_messages", "template"),
+    lesson=ASK + "#Few-shot: show some examples",
+    hints=(
+        "Write down by hand what two messages should become, and compare it with what the template of the "
+        "lesson makes of them. In what do they differ?",
+        "Before the loop: if messages[0] is the system's, keep its content and '\\n\\n' in a name that was "
+        "set to '' above the if, and set messages to messages[1:]. In the loop: "
+        "{{ system if loop.first else '' }}. After it: {% if add_generation_prompt %}.",
+        "Jinja for a list of guests, the first with a crown, and a free chair if one is wanted:\n"
+        "{% for guest in guests %}{{ '*' if loop.first else '' }}{{ guest['name'] }}\n"
+        "{% endfor %}{% if one_more %}___{% endif %}",
+    ),
+)
+def chat(answer: Answer, draw: Draw) -> None:
+    texts = [row["text"] for row in draw.rows("topics", 8)]
+    labels = draw.sample(("sport", "business", "weather", "food"), 3)
+    examples = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=False)]
+    instruction = f"Answer with one of: {', '.join(labels)}."
+    with part("the messages", points=1):
+        for count in (3, 0):
+            call = f"as_messages(instruction, examples, text) with {count} examples"
+            found = answer.call("as_messages", instruction, examples[:count], texts[4])
+            truth = _messages(instruction, examples[:count], texts[4])
+            expect.each_of(found, dict, call)
+            expect.equal(
+                [one.get("role") for one in found], [one["role"] for one in truth], f"the roles of {call}"
+            )
+            expect.equal(list(found), truth, call)
+    talk = [
+        {"role": "user", "content": texts[5]},
+        {"role": "assistant", "content": labels[0]},
+        {"role": "user", "content": texts[6]},
+    ]
+    with_system = _messages(instruction, examples, texts[4])
+    render = answer.given(rendered)
+    with part("the template: marks, roles, and where the instruction stands", points=1):
+        for messages, what in ((talk, "without a system message"), (with_system, "with a system message")):
+            _as_wanted(render.call("rendered", messages, False), messages, False, f"a conversation {what}")
+    with part("the model's turn is opened where that is asked for", points=1):
+        for messages, opened in ((talk[:1], True), (talk, False), (with_system, True)):
+            what = f"a conversation with add_generation_prompt={opened}"
+            _as_wanted(render.call("rendered", messages, opened), messages, opened, what)
+
+
+def _messages(instruction: str, examples: Sequence[Mapping[str, str]], text: str) -> list[dict[str, str]]:
+    turns = [("system", instruction)]
+    for example in examples:
+        turns += [("user", example["text"]), ("assistant", example["label"])]
+    return [{"role": role, "content": content} for role, content in [*turns, ("user", text)]]
+
+
+def _as_wanted(found: Any, messages: Sequence[Mapping[str, str]], opened: bool, what: str) -> None:
+    """The text is the family's; where it is not, the first line that differs is shown."""
+    expect.type_of(found, str, f"what template() makes of {what}")
+    system = "".join(f"{one['content']}\n\n" for one in messages if one["role"] == "system")
+    truth = ""
+    for place, one in enumerate([one for one in messages if one["role"] != "system"]):
+        role = "model" if one["role"] == "assistant" else "user"
+        truth += f"<turn>{role}\n{system if place == 0 else ''}{one['content']}<end>\n"
+    truth += "<turn>model\n" if opened else ""
+    lines, wanted = found.splitlines(keepends=True), truth.splitlines(keepends=True)
+    for number, line in enumerate(wanted):
+        came = repr(lines[number]) if number < len(lines) else "the end of the text"
+        expect.true(came == repr(line), f"line {number + 1} of {what} to be {line!r}", came)
+    more = "".join(lines[len(wanted) :])
+    expect.true(not more, f"the text of {what} to end after line {len(wanted)}", repr(more))
+
+
+def rendered(messages: list, opened: bool) -> str:
+    """The text that the learner's template makes of messages, in an environment like that of Transformers."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    return environment.from_string(template()).render(messages=messages, add_generation_prompt=opened)
+
+
+# q10: the same job at several sellers
+
+
+@exercise.question(
+    "q10",
+    title="The same job at several sellers",
+    points=3,
+    difficulty=2,
+    needs=("offers", "clear_winner"),
+    lesson=COST + "#The same card, other sellers",
+    hints=(
+        "What is compared: an hour, or the whole job? And what do two prices tell you whose ranges overlap?",
+        "csv.DictReader(io.StringIO(table)) gives a dict of texts for each line: float() makes numbers of "
+        "them. A month is 12 * year + month, and the difference of two is their distance. For the winner "
+        "compare the first offer's high with the lows of all others, not of the second alone.",
+        "Which baker is surely the cheapest, from what twelve rolls may cost at each:\n"
+        "first, *others = sorted(bakers, key=lambda baker: baker.most)\n"
+        "surely = all(first.most < other.least for other in others)",
+    ),
+)
+def sellers(answer: Answer, draw: Draw) -> None:
+    lines, hours, today, oldest = _prices(draw)
+    table = "\n".join([",".join(lines[0]), *(",".join(map(str, line.values())) for line in lines)]) + "\n"
+    truth = _offers(lines, hours, today, oldest)
+    call = f"offers(table, {hours}, {today!r}, {oldest})"
+    found = answer.call("offers", table, hours, today, oldest)
+    expect.each_of(found, dict, call)
+    for offer in found:
+        expect.keys(offer, ("card", "provider", "low", "high"), f"each offer of {call}")
+    mine = {(offer["card"], offer["provider"]): offer for offer in found}
+    with part("dollars for the job", points=1):
+        for offer in truth:
+            key = (offer["card"], offer["provider"])
+            expect.true(key in mine, f"an offer for {key} in {call}", f"offers for {expect.show(list(mine))}")
+            for name in ("low", "high"):
+                what = f"the {name!r} of {key} in {call}"
+                expect.close(mine[key][name], offer[name], what, tolerance=1e-6)
+    with part("what is too old or too small is left out, the rest is in order", points=1):
+        expect.equal(
+            [(offer["card"], offer["provider"]) for offer in found],
+            [(offer["card"], offer["provider"]) for offer in truth],
+            f"the offers of {call}, the lowest 'high' first",
+        )
+    with part("a winner only where no range overlaps", points=1):
+        for ranges, wins in _rivals(draw):
+            listed = [
+                {"card": "H200", "provider": name, "low": low, "high": high}
+                for name, (low, high) in zip(draw.sample(SELLERS, len(ranges)), ranges, strict=True)
+            ]
+            shown = ", ".join(f"{one['provider']} {one['low']} to {one['high']}" for one in listed)
+            winner = listed[0]["provider"] if wins else None
+            came = answer.call("clear_winner", listed)
+            expect.true(
+                type(came) is type(winner) and came == winner,
+                f"clear_winner(offers) of [{shown}] to be {winner!r}",
+                expect.show(came),
+            )
+
+
+SELLERS = ("hyperscaler", "specialised cloud", "marketplace", "Northcloud", "Rent-a-rack", "Tin Shed")
+
+
+def _offers(
+    lines: Sequence[Mapping[str, Any]], hours: Mapping[str, float], today: str, oldest: int
+) -> list[dict]:
+    found = [
+        {name: line[name] for name in ("card", "provider")}
+        | {name: line[name] * hours[line["card"]] for name in ("low", "high")}
+        for line in lines
+        if line["card"] in hours and _months(line["seen"], today) <= oldest
+    ]
+    return sorted(found, key=lambda offer: offer["high"])
+
+
+def _months(seen: str, today: str) -> int:
+    (year, month), (other_year, other_month) = (map(int, text.split("-")) for text in (seen, today))
+    return 12 * (other_year - year) + other_month - month
+
+
+def _prices(draw: Draw) -> tuple[list[dict[str, Any]], dict[str, float], str, int]:
+    """(lines of a price table, hours of each card, today, how many months a line may be old).
+
+    The cheapest line is too old, a smaller card is cheaper still, and the cheapest hour is no cheapest job;
+    the orders by low, by high, by the hour's price and by name are all different.
+    """
+    oldest = draw.random.randrange(3, 6)
+    while True:
+        slow, fast, small = draw.sample(("Amber", "Basalt", "Coral", "Dune", "Ember"), 3)
+        hours = {slow: draw.random.randrange(60, 90) / 10, fast: draw.random.randrange(15, 30) / 10}
+        lines = []
+        for card, price in ((slow, 1.2), (fast, 3.0), (small, 0.2)):
+            for name in draw.sample(SELLERS, 3):
+                low = round(price * draw.random.uniform(0.7, 1.3), 2)
+                high = round(low * draw.random.uniform(1.05, 1.8), 2)
+                line = {"card": card, "provider": name, "low": low, "high": high, "seen": "2026-01"}
+                lines.append(line | {"source": "example.org"})
+        edge = f"2025-{13 - oldest + 1:02}"  # as old as a line may be, on the other side of New Year
+        lines[0]["seen"] = edge
+        lines[4] |= {"seen": f"2025-{13 - oldest:02}", "low": 0.5, "high": 0.6}
+        draw.random.shuffle(lines)
+        kept = _offers(lines, hours, "2026-02", oldest)
+        orders = [
+            kept,
+            sorted(kept, key=lambda offer: offer["low"]),
+            sorted(kept, key=lambda offer: offer["high"] / hours[offer["card"]]),
+            sorted(kept, key=lambda offer: (offer["card"], offer["provider"])),
+            [
+                one
+                for line in lines
+                for one in kept
+                if (one["card"], one["provider"]) == (line["card"], line["provider"])
+            ],
+        ]
+        names = {tuple((offer["card"], offer["provider"]) for offer in order) for order in orders}
+        if len(names) == len(orders) and all(a["high"] < b["high"] - 1e-3 for a, b in pairwise(kept)):
+            return lines, hours, "2026-02", oldest
+
+
+def _rivals(draw: Draw) -> list[tuple[list[tuple[float, float]], bool]]:
+    """Ranges in the order of their high ends, and whether the first is a clear winner."""
+    low = draw.random.randrange(20, 60) / 10
+    return [
+        ([(low, low + 1), (low + 1.5, low + 2), (low + 1.2, low + 4)], True),
+        ([(low, low + 1), (low + 0.5, low + 2)], False),
+        ([(low, low + 1), (low + 1.5, low + 2), (low + 0.9, low + 4)], False),  # the third may be cheaper
+        ([(low, low + 1), (low + 1, low + 2)], False),  # as cheap is not cheaper
+        ([(low, low + 1)], True),
+        ([], False),
+    ]

@@ -9,6 +9,7 @@ from course_utils.checks import render
 from course_utils.checks.chapters import catastrophic_forgetting
 from course_utils.checks.chapters.catastrophic_forgetting import _backward_transfer, _forgetting, exercise
 from course_utils.checks.testing import (
+    answer_source,
     given_cells,
     judge_namespace,
     judge_source,
@@ -22,7 +23,7 @@ cells = partial(given_cells, EXERCISE)
 
 
 def test_the_points_are_few_enough_for_an_afternoon():
-    assert 15 <= exercise.points <= 25
+    assert 15 <= exercise.points <= 32
     assert len([question for question in exercise.questions.values() if not question.manual]) >= 4
 
 
@@ -454,3 +455,152 @@ def test_training_on_summaries_alone(course):
     }
     reports = judged_objects_well(EXERCISE, "q5", wrong=wrong, course=course)
     assert reports["no replay"].points == 2
+
+
+# Questions 7 and 8
+
+STAGED = """
+def stage_by_stage(model, tasks, train, score):
+    matrix, names = {}, list(tasks)
+    for stage in ["before"] + names:
+        if stage != "before":
+            model = train(model, tasks[stage])
+        matrix[stage] = {name: score(model, name) for name in names}
+    return matrix
+
+def thief(matrix):
+    rows, names = list(matrix.values()), list(matrix)[1:]
+    found = {}
+    for place in range(len(names) - 1):
+        task, worst = names[place], None
+        for later in range(place + 1, len(names)):
+            fall = rows[later][task] - rows[later + 1][task]
+            if worst is None or fall > worst:
+                worst, found[task] = fall, names[later]
+    return found
+"""
+
+
+def test_stages():
+    result = judged_well(
+        EXERCISE,
+        "q7",
+        before="import copy, random, torch",
+        wrong={
+            # every stage begins with the same model
+            STAGED.replace("model = train(model, tasks[stage])", "trained = train(model, tasks[stage])").replace(
+                "score(model, name) for", "score(model if stage == 'before' else trained, name) for"
+            ): "which returns another model",
+            STAGED.replace("model = train(", "train("): "which returns another model",
+            STAGED.replace('["before"] + names', "names"): "the stages of stage_by_stage",
+            STAGED.replace('if stage != "before":', "if stage == names[0]:"): "the score of",
+            STAGED.replace("for name in names}", "for name in names[: len(matrix)]}"): "the tasks of stage",
+            STAGED.replace('matrix[stage] = {name: score(model, name) for name in names}', "matrix[stage] = [score(model, name) for name in names]"): "to be a dict",
+            STAGED.replace("fall = rows[later][task]", "fall = rows[place + 1][task]"): "who took most from",
+            STAGED.replace("rows[later][task] - rows[later + 1][task]", "-rows[later + 1][task]"): "who took most from",
+            STAGED.replace("fall > worst", "fall < worst"): "who took most from",
+            STAGED.replace("range(place + 1, len(names))", "range(0, len(names))"): "who took most from",
+            STAGED.replace("range(place + 1, len(names))", "range(place + 1, place + 2)"): "who took most from",
+            STAGED.replace("range(len(names) - 1)", "range(1, len(names) - 1)"): "the tasks of thief",
+        },
+        right=[
+            STAGED,
+            STAGED.replace("score(model, name) for", "np.float32(score(model, name)) for").replace("def stage", "import numpy as np\ndef stage"),
+            STAGED.replace("score(model, name) for", "torch.tensor(score(model, name)) for"),
+            """
+def stage_by_stage(model, tasks, train, score):
+    def row():
+        return {task: score(model, task) for task in tasks}
+    found = dict(before=row())
+    for task in tasks:
+        model = train(model, tasks[task])
+        found |= {task: row()}
+    return found
+
+def thief(matrix):
+    import numpy as np
+    stages = list(matrix)
+    table = np.array([[row[task] for task in stages[1:]] for row in matrix.values()])
+    falls = -np.diff(table, axis=0)
+    return {task: stages[1:][place + 1 + int(falls[place + 1:, place].argmax())] for place, task in enumerate(stages[1:-1])}
+""",
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:2]] == [2, 2]
+    assert [report.points for report in result.wrong[6:]] == [2] * 6
+
+
+SPRINGS = """
+def spring(weights, start, stiffness):
+    total = torch.zeros(())
+    for name in weights:
+        strength = stiffness[name] if type(stiffness) is dict else stiffness
+        total = total + 0.5 * torch.sum(strength * (weights[name] - start[name]).square())
+    return total
+
+def importance(model, rows, loss):
+    names = [name for name, _ in model.named_parameters()]
+    squares = dict.fromkeys(names, 0)
+    for row in rows:
+        gradients = torch.autograd.grad(loss(model, row), list(model.parameters()))
+        for name, gradient in zip(names, gradients):
+            squares[name] = squares[name] + gradient ** 2
+    return {name: square / len(rows) for name, square in squares.items()}
+
+def mixed(inputs, labels, share, order):
+    return [share * inputs + (1 - share) * inputs[order], share * labels + (1 - share) * labels[order]]
+"""
+SQUARED_MEAN = SPRINGS.replace("+ gradient ** 2", "+ gradient").replace(
+    "square / len(rows)", "(square / len(rows)) ** 2"
+)
+
+
+def test_springs():
+    result = judged_well(
+        EXERCISE,
+        "q8",
+        before="import copy, random, torch",
+        wrong={
+            SPRINGS.replace("0.5 * ", ""): "spring(weights, start, ",
+            SPRINGS.replace(" - start[name]", ""): "spring(weights, start, ",
+            SPRINGS.replace(".square())", ".abs())"): "spring(weights, start, ",
+            SPRINGS.replace("return total\n", "return total.item()\n"): "that the gradient flows through",
+            SPRINGS.replace("return total\n", "return total.detach()\n"): "that the gradient flows through",
+            SPRINGS.replace("(weights[name] - start[name])", "(weights[name].detach() - start[name])"): "flows through",
+            # the sum of all stiffness times the sum of all moves
+            SPRINGS.replace("torch.sum(strength * (", "torch.as_tensor(strength).sum() * torch.sum(("): "EWC",
+            SPRINGS.replace("stiffness[name] if type(stiffness) is dict else stiffness", "stiffness"): "EWC",
+            SQUARED_MEAN: "in which rows of opposite sign cancel",
+            SPRINGS.replace("square / len(rows)", "square"): "'weight' of importance",
+            SPRINGS.replace("+ gradient ** 2", "+ gradient.abs()"): "'weight' of importance",
+            answer_source(EXERCISE, "q8").replace("        model.zero_grad()\n", ""): "'weight' of importance",
+            SPRINGS.replace("for name, square in squares.items()}", "for name, square in squares.items()}.values()"): "importance",
+            SPRINGS.replace("share * labels + (1 - share) * labels[order]", "labels"): "the labels of mixed",
+            SPRINGS.replace("share * inputs + (1 - share) * inputs[order]", "(1 - share) * inputs + share * inputs[order]"): "the inputs of mixed",
+            SPRINGS.replace("[order]", "[order.argsort()]"): "the inputs of mixed",
+            SPRINGS.replace("[order]", ".flip(0)"): "the inputs of mixed",
+        },
+        right=[
+            SPRINGS,
+            SPRINGS.replace("total = torch.zeros(())", "total = 0").replace(
+                "return [share * inputs + (1 - share) * inputs[order], share * labels + (1 - share) * labels[order]]",
+                "return torch.lerp(inputs[order], inputs, share), torch.lerp(labels[order], labels, share)",
+            ),
+            answer_source(EXERCISE, "q8").replace("return pull / 2", "return (pull / 2).reshape(1)").replace("found[name] += weight.grad**2 / len(rows)", "found[name] += weight.grad.detach().clone() ** 2 / len(rows)"),
+            SPRINGS.replace("gradient ** 2", "gradient.numpy() ** 2"),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[6:]] == [3] * 11
+
+
+@pytest.mark.parametrize("question", ["q7", "q8"])
+def test_the_solution_is_right_on_many_draws(question):
+    for number in range(12):
+        report = judge_source(
+            EXERCISE,
+            question,
+            answer_source(EXERCISE, question),
+            before="import torch",
+            secret=b"%d" % number,
+        )
+        assert report.points == report.max_points, render.report_text(report)

@@ -498,6 +498,80 @@ def test_other_scores():
     assert result.wrong[-1].points == 2
 
 
+TASKS = """
+def bleu(predictions, references):
+    runs = lambda words, size: [tuple(words[at:at + size]) for at in range(len(words) - size + 1)]
+    product, sides = 1.0, [[text.split() for text in side] for side in (predictions, references)]
+    for size in (1, 2, 3, 4):
+        hits = total = 0
+        for mine, theirs in zip(*sides):
+            left = runs(theirs, size)
+            for run in runs(mine, size):
+                total += 1
+                if run in left:
+                    left.remove(run)
+                    hits += 1
+        product *= hits / total if total else 0
+    short, long = (sum(map(len, side)) for side in sides)
+    return product ** (1 / 4) * (np.exp(1 - long / short) if short < long else 1)
+
+def regression_scores(predictions, references):
+    p, r = np.array(predictions), np.array(references)
+    def ranks(values):
+        return np.array([(values < value).sum() + ((values == value).sum() - 1) / 2 for value in values])
+    return {"r2": 1 - ((p - r) ** 2).sum() / ((r - r.mean()) ** 2).sum(),
+            "spearman": np.corrcoef(ranks(p), ranks(r))[0, 1]}
+
+def confusion(predictions, references, classes):
+    return [[sum(p == column and r == row for p, r in zip(predictions, references)) for column in range(classes)]
+            for row in range(classes)]
+"""
+
+
+def test_task_scores():
+    result = judged(
+        "q11",
+        wrong={
+            # one pair at a time, and then the mean
+            TASKS.replace("def bleu(", "def of_all(") + "\ndef bleu(predictions, references):\n    return float(np.mean([of_all([p], [r]) for p, r in zip(predictions, references)]))\n": "bleu(",
+            TASKS.replace("left.remove(run)\n                    ", ""): "bleu(",
+            TASKS.replace("(np.exp(1 - long / short) if short < long else 1)", "1"): "bleu(",
+            TASKS.replace("if short < long else 1)", ")"): "bleu(",
+            TASKS.replace("(1, 2, 3, 4)", "(1, 2)").replace("1 / 4", "1 / 2"): "bleu(",
+            TASKS.replace("hits / total if total else 0", "hits / total"): "ZeroDivisionError",
+            TASKS.replace("1 - ((p - r) ** 2).sum() / ((r - r.mean()) ** 2).sum()", "np.corrcoef(p, r)[0, 1] ** 2"): "'r2' of",
+            TASKS.replace("((r - r.mean()) ** 2)", "((p - p.mean()) ** 2)"): "'r2' of",
+            TASKS.replace("np.corrcoef(ranks(p), ranks(r))", "np.corrcoef(p, r)"): "'spearman' of",
+            TASKS.replace(" + ((values == value).sum() - 1) / 2", ""): "'spearman' of",
+            TASKS.replace('"spearman": ', '"rho": '): "the key 'spearman'",
+            TASKS.replace("p == column and r == row", "p == row and r == column"): "row ",
+            TASKS.replace("range(classes)", "sorted({*predictions, *references})"): "to have the shape",
+            TASKS.replace("for row in range(classes)]", "for row in range(classes)][0]"): "to have the shape",
+        },
+        right=[
+            TASKS,
+            TASKS.replace("return [[sum(", "return np.array([[sum(").replace("for row in range(classes)]\n", "for row in range(classes)])\n"),
+            answer_source(EXERCISE, "q11")
+            + """
+def confusion(predictions, references, classes):
+    from sklearn.metrics import confusion_matrix
+    return tuple(map(tuple, confusion_matrix(references, predictions, labels=list(range(classes)))))
+""",
+            answer_source(EXERCISE, "q11")
+            + """
+def bleu(predictions, references):
+    import warnings
+    from nltk.translate.bleu_score import corpus_bleu
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        score = corpus_bleu([[text.split()] for text in references], [text.split() for text in predictions])
+    return 0.0 if score < 1e-50 else score
+""",
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong] == [2] * 14, "each score is a point of its own"
+
+
 @pytest.mark.slow
 def test_the_check_trains_as_the_notebook_does():
     made = namespace(IMPORTS, given("def kept("), ARGUMENTS)
@@ -518,7 +592,7 @@ def test_the_examples_say_what_comes(capsys):
     assert "0.6 (three" in said
 
 
-@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q5", "q6", "q7"])
+@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q5", "q6", "q7", "q11"])
 def test_the_solution_is_right_on_many_draws(question):
     """Thresholds leave room: twelve more draws, and every one must give full points."""
     before = IMPORTS + "\n".join(answer_source(EXERCISE, name) for name in ("q1", "q6"))

@@ -330,7 +330,7 @@ def test_decide():
     assert costs == [3] * 5, "what a bill leaves out costs one point"
 
 
-@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q4", "q5", "q7"])
+@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q4", "q5", "q7", "q9", "q10"])
 def test_the_solution_is_right_on_many_draws(question):
     for number in range(10):
         report = judge_source(
@@ -351,3 +351,104 @@ def test_a_real_curve_is_forecast_on_many_draws():
             EXERCISE, "q6", answer_source(EXERCISE, "q6"), before=IMPORTS, secret=b"%d" % number
         )
         assert report.points == report.max_points, render.report_text(report)
+
+
+CHAT = '''
+def as_messages(instruction, examples, text):
+    turns = [("system", instruction)]
+    for row in examples:
+        turns += [("user", row["text"]), ("assistant", row["label"])]
+    turns.append(("user", text))
+    return [dict(role=role, content=content) for role, content in turns]
+
+def template():
+    return """
+{%- set first = messages[0] -%}
+{%- for message in messages -%}
+{%- if message.role != "system" -%}
+<turn>{% if message.role == "assistant" %}model{% else %}user{% endif %}{{ "\\n" }}
+{%- if first.role == "system" and loop.index == 2 %}{{ first.content + "\\n\\n" }}{% endif %}
+{{- message.content }}<end>{{ "\\n" }}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}<turn>model{{ "\\n" }}{%- endif -%}"""
+'''
+
+
+def test_chat():
+    solution = answer_source(EXERCISE, "q9")
+    result = judged(
+        "q9",
+        wrong={
+            CHAT.replace('turns = [("system", instruction)]', "turns = []"): "the roles of as_messages",
+            CHAT.replace('("assistant", row["label"])', '("user", row["label"])'): "the roles of as_messages",
+            CHAT.replace("for row in examples:", "for row in examples[::-1]:"): "as_messages(instruction",
+            CHAT.replace("return [dict(role=role, content=content) for role, content in turns]", "return turns"): "to be a dict",
+            # the lesson's template
+            solution.replace("<turn>{{ 'model' if message['role'] == 'assistant' else 'user' }}", "<turn>{{ message['role'] }}"): "to be '<turn>model",
+            solution.replace("{% set messages = messages[1:] %}", ""): "a conversation with a system message",
+            solution.replace("{{ system if loop.first else '' }}", "{{ system }}"): "a conversation with a system message",
+            solution.replace("+ '\\n\\n'", "+ '\\n'"): "a conversation with a system message",
+            solution.replace("<end>", ""): "a conversation without a system message",
+            solution.replace("{% if add_generation_prompt %}<turn>model\\n{% endif %}", ""): "add_generation_prompt=True",
+            solution.replace("{% if add_generation_prompt %}<turn>model\\n{% endif %}", "<turn>model\\n"): "to end after line",
+            solution.replace("<turn>model\\n{% endif %}", "<turn>model{% endif %}"): "add_generation_prompt=True",
+            solution.replace("{% endfor %}", ""): "TemplateSyntaxError",
+        },
+        right=[
+            CHAT,
+            solution.replace("return [*messages, ", "return (*messages, ").replace("text}]", "text})"),
+            solution.replace("messages[0]['role']", "messages[0].role").replace("message['content']", "message.content"),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:4]] == [2] * 4
+    assert result.wrong[9].points == 2
+
+
+OFFERS = """
+def offers(table, hours, today, oldest):
+    import io
+    import pandas
+    rows = pandas.read_csv(io.StringIO(table))
+    age = pandas.Period(today).ordinal - rows["seen"].map(lambda month: pandas.Period(month).ordinal)
+    rows = rows[rows["card"].isin(hours) & (age <= oldest)].copy()
+    for name in ("low", "high"):
+        rows[name] *= rows["card"].map(hours)
+    rows = rows.sort_values("high")
+    return rows[["card", "provider", "low", "high"]].to_dict("records")
+
+def clear_winner(offers):
+    if len(offers) == 1:
+        return offers[0]["provider"]
+    if offers and offers[0]["high"] < min(other["low"] for other in offers[1:]):
+        return offers[0]["provider"]
+"""
+
+
+def test_sellers():
+    solution = answer_source(EXERCISE, "q10")
+    result = judged(
+        "q10",
+        wrong={
+            OFFERS.replace('        rows[name] *= rows["card"].map(hours)', "        pass"): "the 'low' of",
+            solution.replace('* hours[line["card"]]', '/ hours[line["card"]]'): "the 'low' of",
+            OFFERS.replace(' & (age <= oldest)', ""): "the lowest 'high' first",
+            OFFERS.replace("age <= oldest", "age < oldest"): "an offer for",
+            solution.replace('line["card"] in hours and ', "").replace('hours[line["card"]]', 'hours.get(line["card"], 1)'): "the lowest 'high' first",
+            OFFERS.replace('sort_values("high")', 'sort_values("low")'): "the lowest 'high' first",
+            OFFERS.replace('    rows = rows.sort_values("high")\n', ""): "the lowest 'high' first",
+            solution.replace("12 * int(text[:4]) + int(text[5:7])", "int(text[5:7])"): "the lowest 'high' first",
+            solution.replace('float(line[name]) * hours[line["card"]]', "line[name]"): "to be a whole number or a number",
+            solution.replace("*others = offers", "*others = offers[:2]"): "clear_winner(offers) of",
+            solution.replace('first["high"] < other["low"]', 'first["high"] <= other["low"]'): "clear_winner(offers) of",
+            solution.replace('first["high"] < other["low"]', 'first["high"] < other["high"]'): "clear_winner(offers) of",
+            solution.replace('return first["provider"] if', "return first if"): "clear_winner(offers) of",
+            solution.replace("    if not offers:\n        return None\n", ""): "ValueError",
+        },
+        right=[
+            OFFERS,
+            solution.replace("float(line[name]) * hours", "np.float64(line[name]) * hours").replace("return sorted(", "return tuple(sorted(").replace('offer["high"])', 'offer["high"]))'),
+            solution.replace("month(today) - month(", "np.int64(month(today)) - month(").replace("float(line[name])", "torch.tensor(float(line[name]), dtype=torch.float64)"),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[9:]] == [2] * 5
