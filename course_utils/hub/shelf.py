@@ -4,7 +4,7 @@ of others, and others at work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,17 @@ def stock(hub: LocalHub, repositories: Iterable[dict]) -> None:
     """Put repositories of other people on a `LocalHub`: a list of what `LocalHub.seed` takes, as dicts."""
     for repository in repositories:
         hub.seed(**repository)
+
+
+def attention(hub: LocalHub, models: Mapping[str, Sequence[int]]) -> None:
+    """Give models of a `LocalHub` likes and downloads as if others had come: {id: (likes, downloads)}."""
+    for identifier, (likes, downloads) in models.items():
+        repository = hub._store.find("model", identifier)
+        if repository is None:
+            raise LookupError(f"there is no model {identifier} on this Hub")
+        with repository.amended() as settings:
+            settings.likes = [f"guest-{number}" for number in range(likes)]
+        repository.downloads = downloads
 
 
 class Colleague:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
     chunks: Any = None
+    measured_gain: Any = None
     read: Any = None
     scratch: Any = None
     split: Any = None
@@ -44,9 +45,9 @@ LABELS = ("negative", "positive")
 exercise = Exercise(
     "02_datasets",
     title="Datasets",
-    minutes=100,
+    minutes=115,
     difficulty="medium",
-    cost="about 15 seconds of computing on two cores",
+    cost="about half a minute of computing on two cores",
 )
 
 
@@ -1146,3 +1147,146 @@ exercise.manual(
         ),
     ),
 )
+
+
+# q11: an augmentation against its control
+
+
+@exercise.question(
+    "q11",
+    title="Does it help?",
+    points=3,
+    difficulty=2,
+    needs=("measured_gain",),
+    lesson=TRUST + "#Does it help? Measure it",
+    hints=(
+        "Two models are compared. In what may they differ, and in what must they not? And how many "
+        "independent rows are there, if three seeds answer the same hundred?",
+        "larger = train + augment(train, seed); the control is [train[place % len(train)] for place in "
+        "range(len(larger))]. Keep a table of differences, one line a seed and one column a test row; the "
+        "mean down each column first, then mean and deviation over the columns.",
+        "Does the new bread rise higher? Three bakers, ten ovens, old and new in each oven:\n"
+        "oven = [mean(new[b][o] - old[b][o] for b in range(3)) for o in range(10)]   # ten numbers\n"
+        "half = 1.96 * stdev(oven) / 10 ** 0.5",
+    ),
+)
+def gain_over_a_control(answer: Answer, draw: Draw) -> None:
+    train, test, seeds, copies = _trial(draw)
+    measure = answer.given(simulated, gained)
+    found, truths = {}, {}
+    for kind in AUGMENTATIONS:
+        found[kind] = measure.call("gained", kind, copies, train, test, seeds)
+        truths[kind] = _gain(kind, copies, train, test, seeds)
+        expect.keys(found[kind], ("gain", "low", "high", "helps"), "measured_gain(…)")
+    with part("the gain over the control", points=1):
+        for kind, truth in truths.items():
+            what = f"the 'gain' of an augmentation {AUGMENTATIONS[kind]}"
+            expect.number(found[kind]["gain"], what)
+            unfair = _gain(kind, 0, train, test, seeds, copies)["gain"]
+            expect.true(
+                abs(unfair - truth["gain"]) < 1e-6 or abs(found[kind]["gain"] - unfair) > 1e-6,
+                f"{what} to be {truth['gain']:.4g}, against a control of as many rows",
+                f"{found[kind]['gain']:.4g}, what comes of comparing with the {len(train)} rows as they are",
+            )
+            expect.close(found[kind]["gain"], truth["gain"], what, tolerance=1e-6)
+    with part("the interval over the test rows", points=1):
+        for kind, truth in truths.items():
+            for name in ("low", "high"):
+                what = f"the {name!r} of an augmentation {AUGMENTATIONS[kind]}, n = {len(test)} rows"
+                expect.close(found[kind][name], truth[name], what, tolerance=1e-6)
+    with part("it helps only if the whole interval says so", points=1):
+        for kind in truths:
+            what = f"the 'helps' of an augmentation {AUGMENTATIONS[kind]}"
+            expect.type_of(found[kind]["helps"], bool, what)
+            low, high = found[kind]["low"], found[kind]["high"]
+            for name, end in (("low", low), ("high", high)):
+                expect.number(end, f"the {name!r} beside {what}")
+            whole = f"{what}, with the interval [{low:.3f}, {high:.3f}] that you give it,"
+            expect.equal(found[kind]["helps"], low > 0, whole)
+
+
+AUGMENTATIONS = {
+    "new": "whose new texts teach something",
+    "more": "whose rows help no more than the same rows again",
+    "harm": "that does harm",
+}
+
+
+def _trial(draw: Draw) -> tuple[list[dict], list[dict], list[int], int]:
+    """(training rows, test rows, seeds, copies of a row) for which one augmentation helps and one does harm,
+    and one has a gain above 0 whose interval reaches below it.
+    """
+    labels = draw.sample(("sport", "weather", "food", "traffic"), 2)
+    while True:
+        count, copies = draw.random.randrange(11, 15), draw.random.choice((2, 3))
+        seeds, first = draw.sample(range(1000), 3), draw.random.randrange(10**6)
+        texts = [
+            [f"{split} {first + number} {draw.random.choice(labels)}" for number in range(rows)]
+            for split, rows in (("notice", count), ("asked", 160))
+        ]
+        train, test = ([{"text": text, "label": text.split()[-1]} for text in split] for split in texts)
+        new, more, harm = (_gain(kind, copies, train, test, seeds) for kind in AUGMENTATIONS)
+        # above 0 by a third of the interval at most, so that no other way to count n takes it for sure
+        unsure = 0.002 < more["gain"] < 0.35 * (more["gain"] - more["low"])
+        if new["helps"] and unsure and harm["high"] < 0:
+            return train, test, seeds, copies
+
+
+def simulated(kind: str, copies: int) -> tuple:
+    """An augmentation, and a fit whose models know a part of the labels.
+
+    How large a part depends on how many rows a model has seen, on how many of them were different, and on
+    the seed; which of the labels, on the text alone.
+    """
+    import hashlib
+
+    def augment(rows: list, seed: object) -> list:
+        return [dict(row, text=f"{seed}.{copy} {row['text']}") for row in rows for copy in range(copies)]
+
+    def fit(rows: list, seed: object) -> object:
+        different = len({row["text"] for row in rows})
+        repeated = len(rows) / different
+        new = sum(row["text"].startswith(f"{seed}.") for row in rows) / len(rows)
+        share = 0.4 + 0.1 * min(len(rows), 40) / 40 + {"new": 0.3, "more": 0.0, "harm": -0.25}[kind] * new
+        if kind == "more":  # rows that are repeated help as much
+            share += 0.3 if len(rows) > 20 else 0.0
+
+        def says(text: str) -> str:
+            # which texts a model knows differs a little with what it was trained on
+            drawn = (
+                hashlib.sha256(f"{text}/{seed}/{len(rows)}/{round(repeated, 3)}".encode()).digest()[0] / 256
+            )
+            common = hashlib.sha256(text.encode()).digest()[0] / 256
+            return text.split()[-1] if 0.7 * common + 0.3 * drawn < share else "none"
+
+        return says
+
+    return augment, fit
+
+
+def gained(kind: str, copies: int, train: list, test: list, seeds: list) -> object:
+    """What the learner's function finds of a simulated augmentation."""
+    return measured_gain(train, test, *simulated(kind, copies), seeds)
+
+
+def _gain(
+    kind: str, copies: int, train: list[dict], test: list[dict], seeds: list[int], more: int = 0
+) -> dict[str, Any]:
+    """The same by the check; with `copies` 0 and `more`, against the rows as they are: no control."""
+    import numpy as np
+
+    augment, fit = simulated(kind, copies or more)
+    gains = []
+    for seed in seeds:
+        larger = train + augment(train, seed)
+        control = (train * (1 + copies))[: len(larger)]
+        new, old = fit(larger, seed), fit(control, seed)
+        gains.append(
+            [
+                float(new(row["text"]) == row["label"]) - float(old(row["text"]) == row["label"])
+                for row in test
+            ]
+        )
+    rows = np.mean(gains, axis=0)
+    mean, half = float(rows.mean()), float(1.96 * rows.std(ddof=1) / math.sqrt(len(rows)))
+    return {"gain": mean, "low": mean - half, "high": mean + half, "helps": mean - half > 0}

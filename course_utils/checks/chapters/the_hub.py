@@ -22,7 +22,7 @@ from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.report import Failed, Rung
-from course_utils.hub.shelf import stock
+from course_utils.hub.shelf import attention, stock
 from course_utils.hub.store.errors import StoreError
 from course_utils.hub.store.snapshot import open_store
 from course_utils.wire import Asset, Rows, Variable
@@ -58,7 +58,7 @@ INDEX = "model.safetensors.index.json"
 exercise = Exercise(
     "01_the_hub",
     title="The Hub",
-    minutes=100,
+    minutes=115,
     difficulty="medium",
     cost="about half a minute on two cores",
 )
@@ -927,3 +927,125 @@ exercise.manual(
         ),
     ),
 )
+
+
+# q10: what is popular, and what is rising
+
+ORDERS = ("likes", "downloads")
+
+
+@exercise.question(
+    "q10",
+    title="Popular, and rising",
+    points=3,
+    difficulty=2,
+    needs=("hub", "first_models", "rising"),
+    lesson=READ + "#Searching and choosing",
+    hints=(
+        "What may the Hub do for you, and what is left? And when is it time to stop after `count` models?",
+        "The Hub filters by one task and sorts, but it cannot say *one of these licences*: "
+        "list_models(filter=task, sort=order, full=True) without a limit, then look at tags "
+        '("license:mit") and gated, and cut last. '
+        "For rising: before.get(name, 0).",
+        "The two tallest who may ride, of equally tall ones the first by name:\n"
+        "fit = [guest for guest in guests if guest.age >= 10]\n"
+        "sorted(fit, key=lambda guest: (-guest.height, guest.name))[:2]",
+    ),
+)
+def popular(answer: Answer, draw: Draw) -> None:
+    models, task, licences = _admired(draw)
+    shelf = [_as_repository(model | {"accuracy": None, "bytes": 8}) for model in models]
+    seen = {model["id"]: [model["likes"], model["downloads"]] for model in models}
+    answer.given(stock, attention, shelved).call("shelved", Variable("hub"), shelf, seen)
+    with part("sorted as asked, without what one may not use", points=1):
+        for order in ORDERS:
+            _same_models(answer, models, (task, licences, order, len(models)))
+        _same_models(answer, models, (task, licences[:1], "likes", len(models)))
+    with part("count is what is left after that", points=1):
+        for order in ORDERS:
+            _same_models(answer, models, (task, licences, order, 2))
+    with part("what gained most between two looks", points=1):
+        before, now = _looks(draw)
+        for count in (3, len(now)):
+            gains = {name: value - before.get(name, 0) for name, value in now.items()}
+            truth = sorted((name for name in gains if gains[name] > 0), key=lambda name: (-gains[name], name))
+            what = f"rising({before}, {now}, {count})"
+            expect.equal(answer.call("rising", before, now, count), truth[:count], what)
+
+
+def shelved(hub: Any, repositories: list, seen: dict) -> None:
+    """Put repositories on the learner's Hub, with the attention that they have found."""
+    stock(hub, repositories)
+    attention(hub, seen)
+
+
+def _same_models(answer: Answer, models: Sequence[Mapping[str, Any]], settings: tuple) -> None:
+    """The learner's list is that of the models which fit, in order."""
+    _, licences, order, count = settings
+    fit = [model for model in models if model["licence"] in licences and not model["gated"]]
+    truth = [model["id"] for model in sorted(fit, key=lambda model: (-model[order], model["id"]))][:count]
+    found = answer.call("first_models", *settings)
+    call = f"first_models{settings}"
+    expect.each_of(found, str, call)
+    if list(found) != truth:
+        told = ", ".join(
+            f"{model['id']}: {model[order]} {order}, {model['licence']}{', gated' if model['gated'] else ''}"
+            for model in models
+        )
+        raise Failed(Rung.WRONG_VALUE, f"{call} to be {truth}", f"{list(found)}; there were {told}")
+
+
+def _admired(draw: Draw) -> tuple[list[dict[str, Any]], str, list[str]]:
+    """(models, task, licences): the two that stand first in either order may not be used, two are equal.
+
+    Neither the order of the names nor the other order is the right one.
+    """
+    task = f"tide-forecasting-{draw.random.randrange(10**6)}"
+    licences = list(LICENCES[:2])
+    likes, downloads = draw.sample(range(3, 14), 6), draw.sample(range(10, 90), 6)
+    downloads[1] = downloads[0]
+    likes[3] = likes[2]
+    models = [
+        {
+            "id": f"{owner}/{task}",
+            "task": task,
+            "licence": licences[number % 2],
+            "gated": False,
+            "likes": number_of_likes,
+            "downloads": number_of_downloads,
+        }
+        for number, (owner, number_of_likes, number_of_downloads) in enumerate(
+            zip(draw.sample(_OWNERS[:6], 6), likes, downloads, strict=True)
+        )
+    ]
+    models.append(
+        models[0] | {"id": f"{_OWNERS[6]}/{task}", "licence": "other", "likes": 20, "downloads": 200}
+    )
+    models.append(models[0] | {"id": f"{_OWNERS[7]}/{task}", "gated": "auto", "likes": 19, "downloads": 199})
+    usable = models[:6]
+    orders = {
+        tuple(model["id"] for model in sorted(usable, key=lambda model: (-model.get(order, 0), model["id"])))
+        for order in (*ORDERS, "name")
+    }
+    if len(orders) < 3:
+        return _admired(draw)
+    draw.random.shuffle(models)
+    return models, task, licences
+
+
+def _looks(draw: Draw) -> tuple[dict[str, int], dict[str, int]]:
+    """Downloads at two times: a giant that gained a little, a new one, one gone, one that lost, two alike."""
+    giant, new, gone, fallen, one, other, still = (
+        f"{owner}/{word}" for owner, word in zip(draw.sample(_OWNERS, 7), draw.sample(WORDS, 7), strict=True)
+    )
+    one, other = sorted((one, other))  # equal gains, and the second had fewer before
+    gain = draw.random.randrange(40, 60)
+    before = {giant: 9000, gone: 500, fallen: 300, one: 120, other: 70, still: 40}
+    now = {giant: 9002 + gain, new: gain + 5, fallen: 280, one: 120 + gain, other: 70 + gain, still: 40}
+    order = draw.sample(now, len(now))
+    if order.index(one) < order.index(other):
+        order.reverse()
+    return before, {name: now[name] for name in order}
+
+
+WORDS = ("tides", "gulls", "ropes", "lamps", "piers", "nets", "bells", "kettles")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ FEW = LESSONS + "06_a_start_for_few_labels.ipynb"
 exercise = Exercise(
     "08_transfer_learning",
     title="Transfer learning",
-    minutes=100,
+    minutes=110,
     difficulty="medium",
     cost="about a minute on two cores",
     cell_seconds=300,
@@ -1091,3 +1092,126 @@ exercise.manual(
         "the engine.'",
     ),
 )
+
+
+# q11: few labels
+
+
+@exercise.question(
+    "q11",
+    title="Five labels a kind",
+    points=3,
+    difficulty=2,
+    needs=("episode", "nearest_prototype"),
+    lesson=FEW + "#And on texts?",
+    hints=(
+        "Nothing is trained. For an episode, ask of each row that you draw: has it a part in this already?",
+        "random.Random(seed).sample(places, shots + asked) gives different places; the first `shots` are "
+        "shown, the others asked. For the prototypes: a mean for each different label, "
+        "torch.cdist(asked, means), and argmin(1) is the place of the nearest.",
+        "Where does a lost sheep belong, if each herd is known by a few of its sheep?\n"
+        "middle = {herd: torch.stack(places).mean(0) for herd, places in seen.items()}\n"
+        "min(middle, key=lambda herd: (sheep - middle[herd]).norm())",
+    ),
+)
+def few_labels(answer: Answer, draw: Draw) -> None:
+    with part("the nearest mean", points=1):
+        for names in (("sport", "food", "weather", "traffic"), (3, 0, 7, 12)):
+            shown, labels, asked, truth = _herds(draw, draw.sample(names, 3))
+            what = f"nearest_prototype(vectors, {labels}, asked) for {len(asked)} rows"
+            found = answer.call("nearest_prototype", shown, labels, asked)
+            expect.equal(found, truth, what)
+    labels, ways, shots, asked = _rows_of_labels(draw)
+    call = f"episode(labels, ways={ways}, shots={shots}, asked={asked}, seed)"
+    seeds = draw.sample(range(10**6), 8)
+    episodes = [_episode(answer, labels, (ways, shots, asked, seed), call) for seed in seeds]
+    with part("the same number of each label, and no row both shown and asked", points=1):
+        for shown, rest in episodes:
+            counts = [Counter(labels[place] for place in places) for places in (shown, rest)]
+            for name, count, wanted in zip(("shown", "asked"), counts, (shots, asked), strict=True):
+                expect.length(count, ways, f"the labels of the {name} rows of {call}")
+                expect.equal(
+                    sorted(count.values()), [wanted] * ways, f"the {name} rows of each label in {call}"
+                )
+            expect.equal(sorted(counts[1]), sorted(counts[0]), f"the labels of the asked rows of {call}")
+            twice = set(shown) & set(rest)
+            expect.true(
+                not twice and len(set(shown)) == len(shown) and len(set(rest)) == len(rest),
+                f"the rows of {call} to be different ones",
+                f"{len(twice)} rows that are shown and asked, or a row that comes twice",
+            )
+    with part("drawn anew for each seed, and again for the same", points=1):
+        again = _episode(answer, labels, (ways, shots, asked, seeds[0]), call)
+        expect.equal(
+            [sorted(again[0]), sorted(again[1])], [sorted(side) for side in episodes[0]], f"{call}, again"
+        )
+        kinds = {frozenset(labels[place] for place in shown) for shown, _ in episodes}
+        expect.at_least(len(kinds), 3, f"the number of different sets of labels in {call}, for 8 seeds")
+        drawn: dict[str, set] = {}
+        for shown, _ in episodes:
+            for kind in {labels[place] for place in shown}:
+                drawn.setdefault(kind, set()).add(frozenset(at for at in shown if labels[at] == kind))
+        expect.true(
+            any(len(sets) > 1 for sets in drawn.values()),
+            f"the rows of a label to be others for another seed in {call}",
+            "the same rows of a label each time that it is drawn, for 8 seeds",
+        )
+
+
+def _episode(answer: Answer, labels: list, settings: tuple, call: str) -> tuple[list[int], list[int]]:
+    """The two lists of places that the learner's function draws."""
+    found = answer.call("episode", labels, *settings)
+    expect.type_of(found, (tuple, list), call)
+    expect.length(found, 2, f"{call}: the shown and the asked")
+    ways, shots, asked, _ = settings
+    sides = []
+    for name, places, count in zip(("shown", "asked"), found, (ways * shots, ways * asked), strict=True):
+        what = f"the {name} places of {call}"
+        each = expect.tensor(places, what, (count,)).tolist()
+        for place in each:
+            inside = type(place) is int and 0 <= place < len(labels)
+            expect.true(inside, f"{what} to be places in labels, 0 to {len(labels) - 1}", f"{place}")
+        sides.append(each)
+    return sides[0], sides[1]
+
+
+def _rows_of_labels(draw: Draw) -> tuple[list[str], int, int, int]:
+    """Labels in no order, of which one has no row to spare; ways, shots, asked."""
+    ways, shots, asked = draw.random.choice(((3, 2, 4), (2, 3, 5), (3, 3, 6)))
+    labels = []
+    for number, name in enumerate(
+        draw.sample(("sport", "food", "weather", "traffic", "culture", "business"), 6)
+    ):
+        labels += [name] * (shots + asked + 6 * (number > 0) * draw.random.randrange(2, 5))
+    draw.random.shuffle(labels)
+    return labels, ways, shots, asked
+
+
+def _herds(draw: Draw, names: list) -> tuple[Any, list, Any, list]:
+    """(vectors, labels, asked, right labels) for which other rules than the nearest mean say otherwise.
+
+    These are the nearest single row, the mean of all but the length (a cosine), and a sum in place of a mean.
+    """
+    import numpy as np
+    import torch
+
+    generator = draw.numpy()
+    while True:
+        labels = draw.sample([names[0]] * 6 + [names[1]] * 2 + [names[2]] * 3, 11)
+        centres = {name: generator.normal(0, 2, size=4) for name in names}
+        shown = np.array([centres[label] + generator.normal(0, 1.5, size=4) for label in labels])
+        asked = generator.normal(0, 2.5, size=(12, 4))
+        rows = {name: shown[[label == name for label in labels]] for name in names}
+        means = np.array([rows[name].mean(0) for name in names])
+        far = np.linalg.norm(asked[:, None] - means, axis=2)
+        right = far.argmin(1)
+        single = np.array(
+            [names.index(labels[np.linalg.norm(shown - row, axis=1).argmin()]) for row in asked]
+        )
+        sums = np.array([rows[name].sum(0) for name in names])
+        summed = np.linalg.norm(asked[:, None] - sums, axis=2).argmin(1)
+        cosine = (asked @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T).argmax(1)
+        near = np.sort(far, axis=1)
+        others = [(rule != right).any() for rule in (single, summed, cosine)]
+        if (near[:, 1] - near[:, 0] > 0.01).all() and len(set(right)) == 3 and all(others):
+            return torch.tensor(shown), labels, torch.tensor(asked), [names[place] for place in right]

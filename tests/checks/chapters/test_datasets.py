@@ -628,3 +628,80 @@ def test_the_given_notebook_shows_the_colleagues_bugs(course):
     """The reader loses row 6, and two epochs of the typo have the same errors."""
     held = namespace(given("q3-colleague", "q3-stream", "q3-show"), course=course)
     assert [row["number"] for row in held["monday"] + held["tuesday"]] == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
+
+
+GAIN = """
+def measured_gain(train, test, augment, fit, seeds):
+    table = []
+    for seed in seeds:
+        more = list(train) + list(augment(train, seed))
+        same = [row for _ in range(len(more)) for row in train][: len(more)]
+        right = [[model(row["text"]) == row["label"] for row in test] for model in (fit(same, seed), fit(more, seed))]
+        table.append(np.subtract(*(np.array(side, dtype=float) for side in right[::-1])))
+    n = len(test)
+    gains = np.mean(table, axis=0)
+    mean = sum(gains) / n
+    half = 1.96 * (sum((gain - mean) ** 2 for gain in gains) / (n - 1) / n) ** 0.5
+    return dict(gain=mean, low=mean - half, high=mean + half, helps=mean - half > 0)
+"""
+
+
+def test_gain():
+    result = judged_well(
+        EXERCISE,
+        "q11",
+        before=given(),
+        wrong={
+            GAIN.replace("same = [row for _ in range(len(more)) for row in train][: len(more)]", "same = list(train)"): "rows as they are",
+            GAIN.replace("for row in train][: len(more)]", "for row in train][: len(more) - len(train)]"): "the 'gain' of",
+            # the test rows are changed, too
+            GAIN.replace("for row in test]", "for row in augment(test, seed)[: len(test)]]"): "the 'gain' of",
+            GAIN.replace("more = list(train) + list(augment(train, seed))", "more = list(augment(train, seed))"): "the 'gain' of",
+            GAIN.replace("augment(train, seed)", "augment(train, 0)"): "the 'gain' of",
+            GAIN.replace("right[::-1]", "right"): "the 'gain' of",
+            # a gain of one seed only
+            GAIN.replace("np.mean(table, axis=0)", "table[0]"): "the 'gain' of",
+            # seeds times rows taken for independent rows
+            GAIN.replace("gains = np.mean(table, axis=0)", "gains = np.concatenate(table)").replace("n = len(test)", "n = len(test) * len(seeds)"): "the 'low' of",
+            GAIN.replace("/ (n - 1)", "/ n"): "the 'low' of",
+            GAIN.replace("/ (n - 1) / n)", "/ (n - 1))"): "the 'low' of",
+            GAIN.replace("helps=mean - half > 0", "helps=mean > 0"): "the 'helps' of",
+            GAIN.replace("helps=mean - half > 0", "helps=not mean - half <= 0 <= mean + half"): "the 'helps' of",
+            GAIN.replace("helps=mean - half > 0", "helps='yes'"): "to be True or False",
+            GAIN.replace("helps=", "better="): "the key 'helps'",
+        },
+        right=[
+            GAIN,
+            changed_answer(EXERCISE, "q11", ("train[place % len(train)]", "dict(train[place % len(train)])")),
+            """
+def measured_gain(train, test, augment, fit, seeds):
+    import statistics
+    models = []
+    for seed in seeds:
+        new = augment(train, seed)
+        times, rest = divmod(len(new), len(train))
+        models.append((fit([*train, *new], seed), fit(train * (1 + times) + train[:rest], seed)))
+    gains = [statistics.mean((a(row["text"]) == row["label"]) - (b(row["text"]) == row["label"]) for a, b in models) for row in test]
+    middle, error = statistics.mean(gains), statistics.stdev(gains) / len(gains) ** 0.5
+    low = np.float64(middle - 1.96 * error)
+    return {"gain": middle, "low": low, "high": middle + 1.96 * error, "helps": low > 0}
+""",
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:7]] == [1] * 7, (
+        "the verdict follows from one's own interval"
+    )
+    assert [report.points for report in result.wrong[7:13]] == [2] * 6
+
+
+def test_gains_are_what_the_check_says_of_them():
+    """On every draw one augmentation helps, one seems to, and one does harm."""
+    for number in range(30):
+        report = judge_source(
+            EXERCISE,
+            "q11",
+            changed_answer(EXERCISE, "q11"),
+            before=given(),
+            secret=b"%d" % number,
+        )
+        assert report.points == report.max_points, render.report_text(report)

@@ -27,7 +27,7 @@ def before(course):
     sys.modules["the_hub_of_this_test"] = types.SimpleNamespace(hub=hub)
     try:
         yield "\n".join([given("setup").split("course = setup")[0], "import json", "api = HfApi()",
-                         "from the_hub_of_this_test import hub", "from course_utils.hub.shelf import Colleague, stock",
+                         "from the_hub_of_this_test import hub", "from course_utils.hub.shelf import Colleague, attention, stock",
                          "colleague = Colleague(hub)", given("q8-parts")])  # fmt: skip
     finally:
         del sys.modules["the_hub_of_this_test"]
@@ -483,3 +483,64 @@ def test_odd_predictions_cost_points_and_not_the_check(before, returned):
     source = changed("q6", ("def predicted", "def unused")) + "\n" + odd
     report = judge_source(EXERCISE, "q6", source, before=before)
     assert report.points == 2, render.report_text(report)
+
+
+def test_popular(before):
+    result = judged_well(
+        EXERCISE,
+        "q10",
+        before=before,
+        wrong={
+            changed("q10", ("sort=order, full=True", "sort=order, full=True, limit=count")): "first_models(",
+            changed("q10", (" sort=order,", ""), ("    fit.sort(key=lambda each: (-getattr(each, order), each.id))\n", "")): "first_models(",
+            changed("q10", ("(-getattr(each, order), each.id)", "(getattr(each, order), each.id)")): "first_models(",
+            changed("q10", ("-getattr(each, order)", "-each.likes")): "'downloads'",
+            changed("q10", ("if not each.gated and any", "if any")): "gated",
+            changed("q10", ("any(f", "all(f")): "first_models(",
+            changed("q10", ("not each.gated and any(f\"license:{licence}\" in each.tags for licence in licences)", "not each.gated")): "other",
+            changed("q10", ("[each.id for each in fit[:count]]", "fit[:count]")): "plain data",
+            changed("q10", ("return [each.id for each in fit[:count]]", "print([each.id for each in fit[:count]])")): "one that prints its result",
+            changed("q10", ("fit[:count]]", "fit]")): "first_models(",
+            changed("q10", ("downloads - before.get(name, 0)", "downloads")): "rising(",
+            changed("q10", ("before.get(name, 0) for name, downloads in now.items()", "before[name] for name, downloads in now.items() if name in before")): "rising(",
+            changed("q10", ("before.get(name, 0)", "before[name]")): "KeyError",
+            changed("q10", (" if gains[name] > 0", "")): "rising(",
+            changed("q10", ("downloads - before.get(name, 0)", "downloads / before.get(name, 1)"), ("gains[name] > 0", "gains[name] > 1")): "rising(",
+            changed("q10", ("(-gains[name], name)", "-gains[name]")): "rising(",
+        },
+        right=[
+            '''
+def first_models(task, licences, order, count):
+    found = {}
+    for licence in licences:
+        for each in api.list_models(pipeline_tag=task, filter=f"license:{licence}", gated=False):
+            info = api.model_info(each.id)
+            found[info.id] = getattr(info, order)
+    return tuple(sorted(sorted(found), key=found.get, reverse=True)[:count])
+
+def rising(before, now, count):
+    import collections
+    gained = collections.Counter(now)
+    gained.subtract({name: number for name, number in before.items() if name in now})
+    return [name for name, number in sorted(gained.items(), key=lambda pair: (-pair[1], pair[0])) if number > 0][:count]
+''',
+            '''
+def first_models(task, licences, order, count):
+    import numpy as np
+    listed = [each for each in api.list_models(filter=task, sort=order, cardData=True, full=True) if each.card_data.license in licences]
+    listed = [each for each in listed if each.gated is False]
+    keys = np.array([-getattr(each, order) for each in listed])
+    names = np.array([each.id for each in listed])
+    return names[np.lexsort((names, keys))][:count].tolist()
+
+def rising(before, now, count):
+    import pandas
+    table = pandas.DataFrame({"before": pandas.Series(before), "now": pandas.Series(now)})
+    table = table[table["now"].notna()].fillna(0).sort_index()
+    gain = (table["now"] - table["before"]).sort_values(ascending=False, kind="stable")
+    return list(gain[gain > 0].index[:count])
+''',
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 2
+    assert [report.points for report in result.wrong[10:]] == [2] * 6

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.checks import colours
+from course_utils.checks import colours, render
 from course_utils.checks.chapters import transfer_learning
 from course_utils.checks.chapters.transfer_learning import exercise
 from course_utils.checks.testing import (
+    answer_source,
     given_cells,
     judge_source,
     judged_objects_well,
@@ -28,8 +29,8 @@ TORCH = "import torch"
 
 
 def test_the_card():
-    assert 20 <= exercise.points <= 30
-    assert len([question for question in exercise.questions.values() if not question.manual]) == 9
+    assert 20 <= exercise.points <= 33
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 10
 
 
 def test_the_notebook_colours_as_many_reviews_as_the_check():
@@ -654,3 +655,85 @@ def test_a_finished_model(course, held, finished, tmp_path):
 def nameless(config, _):
     fields = json.loads(config)
     return json.dumps({name: value for name, value in fields.items() if name not in ("id2label", "label2id")})
+
+
+# q11
+
+FEW = """
+def episode(labels, ways, shots, asked, seed):
+    dice = random.Random(seed)
+    kinds = sorted(set(labels))
+    dice.shuffle(kinds)
+    shown, rest = [], []
+    for kind in kinds[:ways]:
+        rows = [place for place in range(len(labels)) if labels[place] == kind]
+        dice.shuffle(rows)
+        shown.extend(rows[:shots])
+        rest.extend(rows[shots : shots + asked])
+    return shown, rest
+
+def nearest_prototype(vectors, labels, asked):
+    said = []
+    for row in asked:
+        far = {}
+        for kind in set(labels):
+            mine = [vector for vector, label in zip(vectors, labels) if label == kind]
+            far[kind] = float((row - sum(mine) / len(mine)).norm())
+        said.append(min(far, key=far.get))
+    return said
+"""
+
+
+def test_few_labels():
+    result = judged_well(
+        EXERCISE,
+        "q11",
+        before="import random, torch\nimport numpy as np",
+        wrong={
+            FEW.replace("sum(mine) / len(mine)", "sum(mine)"): "nearest_prototype(vectors",
+            FEW.replace("(row - sum(mine) / len(mine)).norm()", "min((row - one).norm() for one in mine)"): "nearest_prototype(vectors",
+            FEW.replace("(row - sum(mine) / len(mine)).norm()", "-torch.cosine_similarity(row, sum(mine) / len(mine), dim=0)"): "nearest_prototype(vectors",
+            FEW.replace("said.append(min(far, key=far.get))", "said.append(sorted(far).index(min(far, key=far.get)))"): "nearest_prototype(vectors",
+            FEW.replace("min(far", "max(far"): "nearest_prototype(vectors",
+            FEW.replace("rows[shots : shots + asked]", "rows[:asked]"): "shown and asked",
+            FEW.replace("for kind in kinds[:ways]", "for kind in kinds"): "to have the shape",
+            # drawn from all rows of these labels, not as many of each
+            FEW.replace("    return shown, rest", "    pool = [place for place, label in enumerate(labels) if label in kinds[:ways]]\n    dice.shuffle(pool)\n    return pool[: ways * shots], pool[ways * shots : ways * (shots + asked)]"): "of each label",
+            FEW.replace("rows[shots : shots + asked]", "dice.choices(rows[shots:], k=asked)"): "a row that comes twice",
+            FEW.replace("random.Random(seed)", "random.Random()"): ", again",
+            FEW.replace("random.Random(seed)", "random.Random(0)"): "the number of different sets of labels",
+            FEW.replace("    dice.shuffle(kinds)\n", ""): "the number of different sets of labels",
+            FEW.replace("        dice.shuffle(rows)\n", ""): "the same rows of a label each time",
+            FEW.replace("return shown, rest", "return [labels[place] for place in shown], [labels[place] for place in rest]"): "to hold numbers only",
+            FEW.replace("return shown, rest", "return shown + rest"): "the shown and the asked",
+        },
+        right=[
+            FEW,
+            FEW.replace("return shown, rest", "return torch.tensor(shown), np.array(rest)").replace("return said", "return tuple(said)"),
+            """
+def episode(labels, ways, shots, asked, seed):
+    dice = np.random.default_rng(seed)
+    labels = np.array(labels)
+    both = [dice.permutation((labels == kind).nonzero()[0])[: shots + asked] for kind in dice.permutation(np.unique(labels))[:ways]]
+    return [int(place) for rows in both for place in rows[:shots]], [place for rows in both for place in rows[shots:]]
+
+def nearest_prototype(vectors, labels, asked):
+    from sklearn.neighbors import NearestCentroid
+    return NearestCentroid().fit(vectors.numpy(), labels).predict(asked.numpy()).tolist()
+""",
+            """
+def nearest_prototype(vectors, labels, asked):
+    return [min(set(labels), key=lambda kind: (row - vectors[[label == kind for label in labels]].mean(0)).square().sum()) for row in asked]
+"""
+            + FEW.partition("def nearest_prototype")[0],
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:5]] == [2] * 5
+    assert [report.points for report in result.wrong[9:13]] == [2] * 4
+
+
+def test_few_labels_on_many_draws():
+    for number in range(12):
+        source = answer_source(EXERCISE, "q11")
+        report = judge_source(EXERCISE, "q11", source, before="import random, torch", secret=b"%d" % number)
+        assert report.points == report.max_points, render.report_text(report)
