@@ -36,7 +36,7 @@ TABLE, CHAT = LESSONS + "05_many_adapters_one_table.ipynb", LESSONS + "06_a_chat
 exercise = Exercise(
     "10_lora_and_peft",
     title="LoRA and PEFT",
-    minutes=105,
+    minutes=115,
     difficulty="medium",
     cost="about half a minute on two cores",
     cell_seconds=300,

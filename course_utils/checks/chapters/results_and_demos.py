@@ -26,7 +26,7 @@ METHODS = ("base", "full", "LoRA", "replay", "prefix", "merged")
 exercise = Exercise(
     "11_results_and_demos",
     title="Results and demos",
-    minutes=65,
+    minutes=75,
     difficulty="medium",
     cost="a few seconds; nothing is trained",
 )
@@ -679,3 +679,138 @@ def _stopped(found: Sequence[Any], name: str, value: str) -> None:
 
 
 exercise.manual("q8", title="Three minutes, one claim", points=4, lesson=RESULTS + "#Three minutes")
+
+
+# q9: a project
+
+LINES = ("baseline", "method", "evidence", "reproducible", "told")
+
+
+@exercise.question(
+    "q9",
+    title="A project held against its rubric",
+    points=4,
+    difficulty=2,
+    needs=("unmet",),
+    lesson=RESULTS + "#What a number needs",
+    hints=(
+        "Take the five lines one by one: which file, or which part of the plan, settles each of them?",
+        'json.loads(files["results.json"])["runs"] is a list of dicts: collect the runs of the two methods, '
+        "average each row over a method's runs with zip(*…), and take the differences row by row. A set of "
+        "the seeds tells how many are different.",
+        "What a ship still lacks before it may sail:\n"
+        "lacks = []\n"
+        'if len(set(crew["captains"])) < 1:\n'
+        '    lacks.append("captain")\n'
+        'if any(part not in hold for part in plan["spares"].split()):\n'
+        '    lacks.append("spares")',
+    ),
+)
+def project(answer: Answer, draw: Draw) -> None:
+    plan, runs, files = _project(draw)
+    new, old = plan["claim"]["method"], plan["claim"]["against"]
+
+    def judge(what: str, truth: Sequence[str], **changes: Any) -> None:
+        """The learner's list for the project with these changes: `runs`, `files`, or keys of the plan."""
+        given = changes.pop("files", files) | {
+            "results.json": json.dumps({"runs": changes.pop("runs", runs)})
+        }
+        found = answer.call("unmet", plan | changes, given)
+        expect.type_of(found, (list, tuple, set), f"unmet(plan, files) of {what}")
+        expect.equal(sorted(map(str, found)), sorted(truth), f"what is unmet in {what}")
+
+    with part("a sound project, and one in which the baseline is missing or has other rows", points=1):
+        judge("a project in which all is well", [])
+        judge("a project whose baseline was never run", ["baseline"], baseline="a coin")
+        short = [
+            run | {"scores": run["scores"][:-3]} if run["method"] == plan["baseline"] else run for run in runs
+        ]
+        judge("a project whose baseline has three rows less", ["baseline"], runs=short)
+    with part("evidence: seeds, and an interval row by row", points=1):
+        for method in (new, old):
+            first = min(run["seed"] for run in runs if run["method"] == method)
+            single = [run for run in runs if run["method"] != method or run["seed"] == first]
+            change = _difference(single, new, old)[0]
+            told = {"claim": plan["claim"] | {"change": round(change, 3)}}
+            judge(f"a project with one seed of {method!r}", ["evidence"], runs=single, **told)
+            twice = [*single, *[run for run in single if run["method"] == method]]
+            what = f"a project in which the one run of {method!r} was copied"
+            judge(what, ["evidence"], runs=twice, **told)
+        other, change = _unsure(draw, runs, new, old)
+        told = {"claim": plan["claim"] | {"change": round(change, 3)}}
+        judge("a project whose difference has an interval around 0", ["evidence"], runs=other, **told)
+        turned = {"claim": {"method": old, "against": new, "change": -plan["claim"]["change"]}}
+        judge("a project that claims a loss, and shows it", [], **turned)
+    with part("what was chosen on test rows, and a command that does not run", points=1):
+        judge("a project whose settings were chosen on the test rows", ["method"], chosen_on="test")
+        script = next(word for word in plan["command"].split() if word.endswith(".py"))
+        fewer = {name: text for name, text in files.items() if name != script}
+        judge(f"a project without {script}", ["reproducible"], files=fewer)
+        judge(
+            "a project without its settings", ["reproducible"], command=f"python {script} --config other.yaml"
+        )
+        judge("a project whose command names no other file", [], command=f"python {script} --rate 3e-3")
+    with part("what is told", points=1):
+        claim = plan["claim"]
+        for change in (0.02, -0.02):
+            wrong = claim | {"change": round(claim["change"] + change, 4)}
+            judge(f"a project whose claim is {change:+} from its results", ["told"], claim=wrong)
+        near = claim | {"change": round(claim["change"] + 0.003, 4)}
+        judge("a project whose claim is rounded, 0.003 from its results", [], claim=near)
+        judge("a talk of 181 seconds", ["told"], seconds=181)
+        nobody = claim | {"method": "a method without runs"}
+        judge("a claim about a method without runs", ["evidence", "told"], claim=nobody)
+        three = ["method", "reproducible", "told"]
+        judge("a project with three faults", three, chosen_on="test", seconds=400, files={})
+
+
+def _difference(runs: Sequence[Mapping[str, Any]], new: str, old: str) -> tuple[float, float, float]:
+    """Mean of the row by row difference of two methods, and its interval's ends."""
+    sides = []
+    for method in (new, old):
+        scores = [run["scores"] for run in runs if run["method"] == method]
+        sides.append([math.fsum(row) / len(row) for row in zip(*scores, strict=True)])
+    mean, low, high = mean_and_interval([one - other for one, other in zip(*sides, strict=True)])
+    assert low is not None and high is not None
+    return mean, low, high
+
+
+def _project(draw: Draw) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, str]]:
+    """(plan, runs, files) of a project in which all is well.
+
+    Rows differ so much from each other that unpaired intervals would see nothing.
+    """
+    new, old, third = draw.sample(METHODS[1:], 3)
+    generator = draw.numpy()
+    rows, gain = draw.random.randrange(60, 90), draw.random.uniform(0.04, 0.07)
+    hard = generator.uniform(0.1, 0.8, size=rows)
+    runs = [{"method": "word counts", "seed": 0, "scores": (hard * 0.8).round(4).tolist()}]
+    for method, more in ((old, 0.0), (new, gain), (third, 0.02)):
+        for seed in draw.sample(range(100), 2):
+            scores = (hard + more + generator.normal(0, 0.05, size=rows)).round(4).tolist()
+            runs.append({"method": method, "seed": seed, "scores": scores})
+    draw.random.shuffle(runs)
+    script, settings = draw.random.choice((("train.py", "best.yaml"), ("main.py", "settings.json")))
+    plan = {
+        "baseline": "word counts",
+        "chosen_on": "validation",
+        "claim": {"method": new, "against": old, "change": round(_difference(runs, new, old)[0], 3)},
+        "command": f"python {script} --config {settings} --seed 0",
+        "seconds": draw.random.randrange(120, 181),
+    }
+    return plan, runs, dict.fromkeys((script, settings, "README.md"), "…")
+
+
+def _unsure(
+    draw: Draw, runs: Sequence[Mapping[str, Any]], new: str, old: str
+) -> tuple[list[dict[str, Any]], float]:
+    """The same runs with a new method whose gain is about a third of its interval's reach, and that gain."""
+    rows = len(runs[0]["scores"])
+    noise = draw.numpy().normal(0, 0.2, size=rows)
+    noise -= noise.mean()
+    lift = 0.6 * float(noise.std(ddof=1)) / rows**0.5
+    scores = [run["scores"] for run in runs if run["method"] == old]
+    other = [math.fsum(row) / len(row) for row in zip(*scores, strict=True)]
+    lifted = [value + each + lift for value, each in zip(other, noise.tolist(), strict=True)]
+    changed = [dict(run, scores=lifted) if run["method"] == new else dict(run) for run in runs]
+    return changed, _difference(changed, new, old)[0]

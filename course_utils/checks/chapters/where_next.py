@@ -28,7 +28,7 @@ SHIP = LESSONS + "05_before_you_ship.ipynb"
 exercise = Exercise(
     "12_where_next",
     title="Where next",
-    minutes=60,
+    minutes=80,
     difficulty="medium",
     cost="half a minute on two cores",
 )
@@ -630,3 +630,77 @@ def rewards(answer: Answer, draw: Draw) -> None:
             "a value that is no number (0 / 0)",
         )
         expect.all_close(found[0], torch.zeros(replies), f"{what}: its row", tolerance=1e-6)
+
+
+# q11: in service
+
+
+@exercise.question(
+    "q11",
+    title="Keep it, or go back?",
+    points=3,
+    difficulty=2,
+    needs=("verdict",),
+    lesson=SHIP + "#When more people come",
+    hints=(
+        "Three heaps come out of the log: the lines of the right version, the marks among them, and their "
+        "times. What does each rule look at?",
+        'A line that nobody has marked holds None, which is not False: line["right"] is not None. The place '
+        "of the percentile in the sorted times is math.ceil(0.95 * n) - 1, counted from 0. "
+        "proportion(marks).high is the upper end of the interval. Ask for *go back* before *mark more*.",
+        "The weight that nine in ten of forty parcels do not exceed:\n"
+        "sorted(weights)[math.ceil(0.9 * len(weights)) - 1]    # the 36th",
+    ),
+)
+def in_service(answer: Answer, draw: Draw) -> None:
+    version, other = draw.sample(("v1", "v2", "2026-10-a", "2026-11-b"), 2)
+    promise = {
+        "version": version,
+        "accuracy": draw.random.randrange(84, 92) / 100,
+        "milliseconds": draw.random.randrange(150, 400),
+        "marks": draw.random.randrange(60, 100),
+    }
+    sound, good, poor = (promise["accuracy"] + more for more in (0.06, -0.02, -0.3))
+
+    def lines(count: int, share: float, unmarked: int = 0, late: int = 0, name: str = version) -> list[dict]:
+        """Lines of a log: `count` are marked, this share right; `late` of all are slower than promised."""
+        marks = [place < round(share * count) for place in range(count)] + [None] * unmarked
+        times = [draw.random.uniform(0.2, 0.9) for _ in marks]
+        for place in draw.sample(range(len(marks)), late):
+            times[place] = draw.random.uniform(1.1, 3)
+        found = [
+            {"version": name, "milliseconds": round(time * promise["milliseconds"], 1), "right": mark}
+            for time, mark in zip(times, marks, strict=True)
+        ]
+        return draw.sample(found, len(found))
+
+    def judge(log: list[dict], truth: str, what: str) -> None:
+        found = answer.call("verdict", log, promise)
+        expect.type_of(found, str, f"verdict(log, {promise}) of {what}")
+        expect.equal(found, truth, f"verdict(log, {promise}) of {what}")
+
+    many, few = 3 * promise["marks"], promise["marks"] - 20
+    with part("a sample against the promise, with its interval", points=1):
+        judge(lines(many, good), "keep", f"{many} marks, a little below the promise but not for sure")
+        judge(lines(many, poor), "go back", f"{many} marks, 30 points below the promise")
+        judge(lines(promise["marks"], good), "keep", f"just as many marks as it takes, {promise['marks']}")
+        judge(lines(many, good, unmarked=2 * many), "keep", "lines of which two in three are not marked")
+        judge(lines(few, poor), "mark more", f"{few} marks, where it takes {promise['marks']}")
+    with part("the 95th percentile of the times", points=1):
+        judge(lines(200, sound, late=10), "keep", "200 lines, of which 10 came later than promised")
+        judge(lines(200, sound, late=11), "go back", "200 lines, of which 11 came later than promised")
+        unmarked = lines(many, sound) + [line | {"right": None} for line in lines(60, 1, late=40)]
+        judge(unmarked, "go back", "a log whose late lines are those that nobody marked")
+        judge(lines(few, sound, late=few // 2), "go back", f"{few} marks, and half of the lines late")
+    with part("this version's lines only", points=1):
+        ours, theirs = lines(many, sound), lines(many, poor, late=many // 3, name=other)
+        judge(
+            draw.sample(ours + theirs, 2 * many),
+            "keep",
+            f"a log with as many poor and late lines of {other!r}",
+        )
+        fine = lines(4 * many, 1.0, name=other)
+        judge(lines(many, poor) + fine, "go back", f"a log with four times as many good lines of {other!r}")
+        judge(lines(few, sound) + fine, "mark more", f"{few} marks, and many of {other!r}")
+        judge(fine, "nothing", f"a log that holds lines of {other!r} alone")
+        judge([], "nothing", "an empty log")

@@ -275,7 +275,7 @@ def test_pooled():
     assert result.wrong[1].points == 1, "n counts for itself"
 
 
-@pytest.mark.parametrize("question", ["q1", "q2", "q4", "q5", "q7"])
+@pytest.mark.parametrize("question", ["q1", "q2", "q4", "q5", "q7", "q9"])
 def test_the_solution_is_right_on_many_draws(question):
     before = IMPORTS + given("def pooled_of_a_colleague")
     for number in range(10):
@@ -388,3 +388,69 @@ def test_files_of_a_space():
     )  # fmt: skip
     assert [report.points for report in result.wrong[:4]] == [2, 2, 2, 2]
     assert result.wrong[8].points == 2
+
+
+UNMET = """
+def unmet(plan, files):
+    import numpy as np
+    runs = json.loads(files["results.json"])["runs"]
+    claim = plan["claim"]
+    rows = {len(run["scores"]) for run in runs}
+    names = [run["method"] for run in runs]
+    seeds = {name: {run["seed"] for run in runs if run["method"] == name} for name in names}
+    wrong = set()
+    if plan["baseline"] not in names or len(rows) != 1:
+        wrong.add("baseline")
+    if plan["chosen_on"] != "validation":
+        wrong.add("method")
+    if claim["method"] not in names or claim["against"] not in names:
+        wrong |= {"evidence", "told"}
+    else:
+        mine, theirs = (np.mean([run["scores"] for run in runs if run["method"] == claim[side]], axis=0) for side in ("method", "against"))
+        gain = mine - theirs
+        half = 1.96 * gain.std(ddof=1) / len(gain) ** 0.5
+        if min(len(seeds[claim["method"]]), len(seeds[claim["against"]])) < 2 or abs(gain.mean()) <= half:
+            wrong.add("evidence")
+        if abs(gain.mean() - claim["change"]) > 0.005:
+            wrong.add("told")
+    for word in plan["command"].split():
+        if word.endswith((".py", ".sh", ".yaml", ".json", ".txt")) and word not in files:
+            wrong.add("reproducible")
+    if plan["seconds"] > 180:
+        wrong.add("told")
+    return wrong
+"""
+
+
+def test_project():
+    result = judged(
+        "q9",
+        wrong={
+            UNMET.replace(" or len(rows) != 1", ""): "three rows less",
+            UNMET.replace('plan["baseline"] not in names or ', ""): "whose baseline was never run",
+            UNMET.replace('!= "validation"', '== "training"'): "chosen on the test rows",
+            UNMET.replace('{run["seed"] for run in runs if run["method"] == name}', '[run["seed"] for run in runs if run["method"] == name]'): "was copied",
+            UNMET.replace('min(len(seeds[claim["method"]]), len(seeds[claim["against"]])) < 2 or ', ""): "with one seed of",
+            # unpaired: the intervals of the two means must not touch
+            UNMET.replace("half = 1.96 * gain.std(ddof=1)", "half = 1.96 * (mine.std(ddof=1) + theirs.std(ddof=1))"): "in which all is well",
+            UNMET.replace("abs(gain.mean()) <= half", "gain.mean() <= 0"): "whose difference has an interval around 0",
+            UNMET.replace("abs(gain.mean()) <= half", "gain.mean() <= half"): "claims a loss, and shows it",
+            UNMET.replace(" and word not in files", ""): "in which all is well",
+            UNMET.replace('".py", ', ""): "a project without",
+            UNMET.replace("> 0.005", "> 0.05"): "from its results",
+            UNMET.replace("> 0.005", "> 0.001"): "what is unmet in",
+            UNMET.replace("abs(gain.mean() - claim[\"change\"]) > 0.005", "gain.mean() - claim[\"change\"] > 0.005"): "+0.02 from its results",
+            UNMET.replace('plan["seconds"] > 180', 'plan["seconds"] > 200'): "181 seconds",
+            UNMET.replace('wrong |= {"evidence", "told"}', "pass"): "a method without runs",
+            UNMET.replace("return wrong", "return not wrong"): "to be a list or a tuple or a set",
+            UNMET.replace("return wrong", "return sorted(wrong)[:1]"): "a method without runs",
+            UNMET.replace('min(len(seeds[claim["method"]]), len(seeds[claim["against"]])) < 2', 'len(seeds[claim["method"]]) < 2'): "with one seed of",
+        },
+        right=[
+            UNMET,
+            UNMET.replace("return wrong", "return tuple(sorted(wrong, reverse=True))"),
+            answer_source(EXERCISE, "q9").replace("return found", "return [str(name) for name in found]"),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:5]] == [3, 3, 2, 3, 3]
+    assert [report.points for report in result.wrong[12:15]] == [3] * 3

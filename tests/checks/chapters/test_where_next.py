@@ -305,7 +305,53 @@ def test_rewards():
     assert result.wrong[6].points == 3
 
 
-@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q10"])
+VERDICT = """
+def verdict(log, promise):
+    import numpy as np
+    ours = [line for line in log if line["version"] == promise["version"]]
+    if len(ours) == 0:
+        return "nothing"
+    times = [line["milliseconds"] for line in ours]
+    if np.percentile(times, 95, method="inverted_cdf") > promise["milliseconds"]:
+        return "go back"
+    marks = [line["right"] for line in ours if line["right"] is not None]
+    if len(marks) < promise["marks"]:
+        return "mark more"
+    share = sum(marks) / len(marks)
+    reach = 1.96 * (share * (1 - share) / len(marks)) ** 0.5
+    return "go back" if share + reach < promise["accuracy"] else "keep"
+"""
+
+
+def test_verdict():
+    result = judged(
+        "q11",
+        wrong={
+            VERDICT.replace("share + reach <", "share <"): "a little below the promise but not for sure",
+            VERDICT.replace("share + reach <", "share - reach <"): "a little below the promise but not for sure",
+            VERDICT.replace(' if line["right"] is not None', ""): "TypeError",
+            VERDICT.replace('line["right"] for line in ours if line["right"] is not None', 'bool(line["right"]) for line in ours'): "not marked",
+            VERDICT.replace('len(marks) < promise["marks"]', 'len(marks) <= promise["marks"]'): "just as many marks as it takes",
+            VERDICT.replace('    if len(marks) < promise["marks"]:\n        return "mark more"\n', ""): "where it takes",
+            VERDICT.replace('np.percentile(times, 95, method="inverted_cdf")', "max(times)"): "10 came later",
+            VERDICT.replace('np.percentile(times, 95, method="inverted_cdf")', "np.mean(times)"): "11 came later",
+            VERDICT.replace('for line in ours]\n', 'for line in ours if line["right"] is not None]\n', 1): "those that nobody marked",
+            VERDICT.replace('[line for line in log if line["version"] == promise["version"]]', "log"): "poor and late lines of",
+            VERDICT.replace('    if len(ours) == 0:\n        return "nothing"\n', ""): "this version's lines only",
+            VERDICT.replace('"nothing"', "None"): "to be a text",
+            # too few marks come before slow answers
+            VERDICT.replace("    times = [", '    if len([line for line in ours if line["right"] is not None]) < promise["marks"]:\n        return "mark more"\n    times = ['): "half of the lines late",
+        },
+        right=[
+            VERDICT,
+            VERDICT.replace('return "nothing"', 'return np.str_("nothing")'),
+            answer_source(EXERCISE, "q11").replace("math.ceil(0.95 * len(times)) - 1", "-(-19 * len(times) // 20) - 1"),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:5]] == [2] * 5
+
+
+@pytest.mark.parametrize("question", ["q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q10", "q11"])
 def test_the_solution_is_right_on_many_draws(question):
     for number in range(12):
         report = judge_source(
