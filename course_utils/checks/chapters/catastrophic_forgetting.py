@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
     importance: Any = None
-    spring: Any = None
+    move_penalty: Any = None
     stage_by_stage: Any = None
 
 LESSONS = "lessons/07_catastrophic_forgetting/"
@@ -839,15 +839,15 @@ def _thieves(draw: Draw) -> dict[str, dict[str, float]]:
 
 @exercise.question(
     "q8",
-    title="Springs, what they hang on, and mixup",
+    title="L2-SP, EWC and mixup",
     points=4,
     difficulty=2,
-    needs=("spring", "importance", "mixed"),
-    lesson=STAGES + "#L2-SP and EWC: springs in the loss",
+    needs=("move_penalty", "importance", "mixed"),
+    lesson=STAGES + "#L2-SP and EWC: penalties in the loss",
     hints=(
         "Each of the three is a few lines of the lesson, taken out of its class. In which does a single row "
         "have to go backward by itself?",
-        "Keep to tensors in spring, without item() or detach(), or no gradient comes through. For "
+        "In move_penalty keep to tensors, without item() or detach(), or no gradient comes through. For "
         "importance: zero_grad, the loss of one row, backward, and then weight.grad**2, before the next row. "
         "In mixed, rows[order] are the partners.",
         "How uneven a walk is: the mean of the squared steps, not the square of the mean step. "
@@ -855,7 +855,7 @@ def _thieves(draw: Draw) -> dict[str, dict[str, float]]:
         "and `(sum(steps) / 4) ** 2` is 0.",
     ),
 )
-def springs(answer: Answer, draw: Draw) -> None:
+def penalties(answer: Answer, draw: Draw) -> None:
     import torch
 
     generator = draw.numpy()
@@ -873,9 +873,14 @@ def springs(answer: Answer, draw: Draw) -> None:
             "L2-SP: one stiffness for all",
             alpha,
             dict.fromkeys(shapes, alpha),
-            f"spring(weights, start, {alpha})",
+            f"move_penalty(weights, start, {alpha})",
         ),
-        ("EWC: each weight its own", stiff, stiff, "spring(weights, start, stiffness), a dict of tensors"),
+        (
+            "EWC: each weight its own",
+            stiff,
+            stiff,
+            "move_penalty(weights, start, stiffness), a dict of tensors",
+        ),
     ):
         with part(title, points=1):
             found = answer.given(pulled).call("pulled", weights, start, stiffness)
@@ -916,11 +921,11 @@ def _one_number(found: Any, what: str) -> float:
 
 
 def pulled(weights: dict, start: dict, stiffness: object) -> dict:
-    """What the learner's spring says, and its gradients for the weights (None where there are none)."""
+    """What the learner's penalty says, and its gradients for the weights (None where there are none)."""
     import torch
 
     weights = {name: weight.clone().requires_grad_() for name, weight in weights.items()}
-    value = spring(weights, start, stiffness)
+    value = move_penalty(weights, start, stiffness)
     if not (isinstance(value, torch.Tensor) and value.requires_grad):
         return {"value": value, "gradients": None}
     gradients = torch.autograd.grad(value.sum(), list(weights.values()), allow_unused=True)

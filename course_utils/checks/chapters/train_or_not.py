@@ -729,16 +729,16 @@ def rendered(messages: list, opened: bool) -> str:
     return environment.from_string(template()).render(messages=messages, add_generation_prompt=opened)
 
 
-# q10: the same job at several sellers
+# q10: the same job at several providers
 
 
 @exercise.question(
     "q10",
-    title="The same job at several sellers",
+    title="The same job at several providers",
     points=3,
     difficulty=2,
     needs=("offers", "clear_winner"),
-    lesson=COST + "#The same card, other sellers",
+    lesson=COST + "#The same card, other providers",
     hints=(
         "What is compared: an hour, or the whole job? And what do two prices tell you whose ranges overlap?",
         "csv.DictReader(io.StringIO(table)) gives a dict of texts for each line: float() makes numbers of "

@@ -641,7 +641,7 @@ def rewards(answer: Answer, draw: Draw) -> None:
     points=3,
     difficulty=2,
     needs=("verdict",),
-    lesson=SHIP + "#When more people come",
+    lesson=SHIP + "#In production",
     hints=(
         "Three heaps come out of the log: the lines of the right version, the marks among them, and their "
         "times. What does each rule look at?",

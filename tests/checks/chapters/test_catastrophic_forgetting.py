@@ -531,7 +531,7 @@ def thief(matrix):
 
 
 SPRINGS = """
-def spring(weights, start, stiffness):
+def move_penalty(weights, start, stiffness):
     total = torch.zeros(())
     for name in weights:
         strength = stiffness[name] if type(stiffness) is dict else stiffness
@@ -561,9 +561,9 @@ def test_springs():
         "q8",
         before="import copy, random, torch",
         wrong={
-            SPRINGS.replace("0.5 * ", ""): "spring(weights, start, ",
-            SPRINGS.replace(" - start[name]", ""): "spring(weights, start, ",
-            SPRINGS.replace(".square())", ".abs())"): "spring(weights, start, ",
+            SPRINGS.replace("0.5 * ", ""): "move_penalty(weights, start, ",
+            SPRINGS.replace(" - start[name]", ""): "move_penalty(weights, start, ",
+            SPRINGS.replace(".square())", ".abs())"): "move_penalty(weights, start, ",
             SPRINGS.replace("return total\n", "return total.item()\n"): "that the gradient flows through",
             SPRINGS.replace("return total\n", "return total.detach()\n"): "that the gradient flows through",
             SPRINGS.replace("(weights[name] - start[name])", "(weights[name].detach() - start[name])"): "flows through",
