@@ -21,7 +21,7 @@ from course_utils.text import printable
 from course_utils.wire import codec
 from course_utils.wire.codec import Bounds, CodecError
 from course_utils.wire.learner import respond
-from course_utils.wire.pipes import ASK, Pipe
+from course_utils.wire.pipes import ASK, Limit, Pipe
 from course_utils.wire.references import Asset, Folder, Record
 
 CALL_SECONDS = 60.0
@@ -115,7 +115,7 @@ class WorkerTransport:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
 
-    def ask(self, request: bytes, seconds: float, bounds: Bounds) -> bytes:
+    def ask(self, request: bytes, seconds: Limit, bounds: Bounds) -> bytes:
         return self._pipe.exchange(ASK, request, seconds, bounds.bytes)
 
 

@@ -10,6 +10,10 @@ import os
 import select
 import struct
 import time
+from collections.abc import Callable
+
+#: How long something may take: seconds, or what tells how many are left, and is asked again after these.
+Limit = float | Callable[[], float]
 
 RUN = 1
 ASK = 2
@@ -28,13 +32,13 @@ class Pipe:
         # A pipe that is written without blocking is one whose writer has a clock.
         os.set_blocking(write_to, False)
 
-    def exchange(self, kind: int, payload: bytes, seconds: float, limit: int) -> bytes:
+    def exchange(self, kind: int, payload: bytes, seconds: Limit, limit: int) -> bytes:
         """Send `payload` and return the reply to it, of at most `limit` bytes.
 
         Raises `TimeoutError` after `seconds` and `ConnectionError` when the
         other side has closed, sends too much, or floods us with stale replies.
         """
-        deadline = time.monotonic() + seconds
+        deadline = seconds if callable(seconds) else time.monotonic() + seconds
         self._number += 1
         self.send(self._number, kind, payload, deadline)
         for _ in range(_STALE_FRAMES):
@@ -43,8 +47,8 @@ class Pipe:
                 return reply
         raise ConnectionError("the other side sends replies that nobody asked for")
 
-    def send(self, number: int, kind: int, payload: bytes, deadline: float | None = None) -> None:
-        """Write one frame; `deadline` is in `time.monotonic()` seconds."""
+    def send(self, number: int, kind: int, payload: bytes, deadline: Limit | None = None) -> None:
+        """Write one frame; `deadline` is in `time.monotonic()` seconds, or tells how many are left."""
         for data in (_HEADER.pack(len(payload), number, kind), payload):
             view = memoryview(data)
             while view:
@@ -56,14 +60,14 @@ class Pipe:
                 except BrokenPipeError:
                     raise ConnectionError("the process has ended") from None
 
-    def receive(self, limit: int, deadline: float | None = None) -> tuple[int, int, bytes]:
+    def receive(self, limit: int, deadline: Limit | None = None) -> tuple[int, int, bytes]:
         """Read one frame and return its number, kind and payload."""
         size, number, kind = _HEADER.unpack(self._read(_HEADER.size, deadline))
         if size > limit:
             raise ConnectionError(f"the other side sends {size:,} bytes; at most {limit:,} are read")
         return number, kind, self._read(size, deadline)
 
-    def _read(self, size: int, deadline: float | None) -> bytes:
+    def _read(self, size: int, deadline: Limit | None) -> bytes:
         parts, missing = [], size
         while missing:
             _wait([self._read_from], [], deadline)
@@ -80,9 +84,16 @@ class Pipe:
             os.close(descriptor)
 
 
-def _wait(readable: list[int], writable: list[int], deadline: float | None) -> None:
-    left = None if deadline is None else deadline - time.monotonic()
-    if left is not None and left <= 0:
-        raise TimeoutError
-    if not any(select.select(readable, writable, [], left)):
-        raise TimeoutError
+def _wait(readable: list[int], writable: list[int], deadline: Limit | None) -> None:
+    while True:
+        left = _left(deadline)
+        if left is not None and left <= 0:
+            raise TimeoutError
+        if any(select.select(readable, writable, [], left)):
+            return
+
+
+def _left(deadline: Limit | None) -> float | None:
+    if callable(deadline):
+        return deadline()
+    return None if deadline is None else deadline - time.monotonic()

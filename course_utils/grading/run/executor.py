@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -27,6 +28,7 @@ from course_utils import session
 from course_utils.checks import render
 from course_utils.checks.framework import Exercise, Question, Report, seed_key
 from course_utils.grading.run.apart import run_apart
+from course_utils.grading.run.fair_clock import FairClock
 from course_utils.grading.run.placing import Placed, makes_one, place
 from course_utils.grading.run.reading import Cell, Ungradable
 from course_utils.grading.run.warm import Child, Nursery, SandboxError, Used, default_nursery
@@ -34,7 +36,7 @@ from course_utils.text import TERMINAL, printable
 from course_utils.wire import codec
 from course_utils.wire.answer import WorkerTransport
 from course_utils.wire.codec import CodecError
-from course_utils.wire.pipes import RUN
+from course_utils.wire.pipes import RUN, Limit
 
 CELL_BYTES = 16 * 2**20  # of one cell's outputs, as they come
 OUTPUT_BYTES = 32 * 2**20  # of all cells of a notebook
@@ -50,8 +52,8 @@ class Unstarted(Ungradable):
 
 @dataclass(frozen=True)
 class Clocks:
-    """How long each may take, in seconds: one cell, the whole notebook, an interrupt to be heeded; and
-    how often a notebook that died is brought back to where it was."""
+    """How long each may take, in seconds of a free machine (see `FairClock`): one cell, the whole notebook, an
+    interrupt to be heeded; and how often a notebook that died is brought back to where it was."""
 
     cell: float = 600.0
     total: float = 1800.0
@@ -170,23 +172,21 @@ class Notebook:
     def ask(self, request: bytes, seconds: float, bounds: codec.Bounds) -> bytes:
         """Carry a check's request (see `Transport`)."""
         return self._guarded(
-            lambda child, left: WorkerTransport(child.pipe).ask(request, min(seconds, left), bounds)
+            seconds, lambda child, limit: WorkerTransport(child.pipe).ask(request, limit, bounds)
         )
 
     def _exchange(self, source: str, seconds: float) -> bytes:
         payload = codec.encode(source)
-        return self._guarded(
-            lambda child, left: child.pipe.exchange(RUN, payload, min(seconds, left), CELL_BYTES)
-        )
+        return self._guarded(seconds, lambda child, limit: _run_in(child, payload, limit))
 
-    def _guarded(self, exchange: Callable[[Child, float], bytes]) -> bytes:
-        """One exchange; whatever goes wrong in it, a usable process stands there
+    def _guarded(self, seconds: float, exchange: Callable[[Child, Limit], bytes]) -> bytes:
+        """One exchange of at most `seconds`; whatever goes wrong in it, a usable process stands there
         afterwards, or the time is up.
         """
         if self._child is None:
             raise TimeoutError
         try:
-            return exchange(self._child, max(self._deadline - time.monotonic(), 0.0))
+            return self._timed(self._child, seconds, partial(exchange, self._child))
         except TimeoutError:
             if self._time_is_up():
                 self._stop()
@@ -196,6 +196,15 @@ class Notebook:
         except ConnectionError:
             self._restart()
             raise
+
+    def _timed(self, child: Child, seconds: float, exchange: Callable[[Limit], bytes]) -> bytes:
+        """An exchange by a clock that stands still while the child waits for a processor; so does the whole's."""
+        left = max(self._deadline - time.monotonic(), 0.0)
+        clock = FairClock(min(seconds, left), child.threads)
+        try:
+            return exchange(clock)
+        finally:
+            self._deadline += clock.stop()
 
     def _time_is_up(self) -> bool:
         return time.monotonic() >= self._deadline
@@ -233,17 +242,19 @@ class Notebook:
             self._ran.clear()  # it dies again and again: what comes next starts from nothing
         self._child = launch(self._nursery)
         for source in self._ran:
-            left = self._deadline - time.monotonic()
+            child, payload = self._child, codec.encode(source)
             try:
-                self._child.pipe.exchange(
-                    RUN, codec.encode(source), min(self._clocks.cell, max(left, 0.0)), CELL_BYTES
-                )
+                self._timed(child, self._clocks.cell, partial(_run_in, child, payload))
             except (TimeoutError, ConnectionError):
                 self._ran.clear()
                 self._stop()
                 if not self._time_is_up():
                     self._child = launch(self._nursery)
                 return
+
+
+def _run_in(child: Child, payload: bytes, limit: Limit) -> bytes:
+    return child.pipe.exchange(RUN, payload, limit, CELL_BYTES)
 
 
 # --- outputs -----------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import catalog, session
+from course_utils.grading.run.fair_clock import Threads, threads_below
 from course_utils.grading.sandbox import bubblewrap, places
 from course_utils.grading.sandbox.canaries import CANARIES
 from course_utils.grading.sandbox.confine import Caps, Confinement
@@ -105,6 +106,10 @@ class Child:
         self._warm = warm
         self.pipe = pipe
 
+    def threads(self) -> Threads:
+        """How long each of its threads has run, and waited for a processor."""
+        return self._warm.threads()
+
     def interrupt(self) -> None:
         """Send it what Ctrl-C sends."""
         self._warm.tell({"do": "interrupt"})
@@ -140,6 +145,10 @@ class Warm:
             said = self._last_words()
             self.close()
             raise SandboxError(f"the process that runs notebooks did not start{said}") from None
+
+    def threads(self) -> Threads:
+        """What the kernel has counted for the threads of all its processes."""
+        return threads_below(self._process.pid)
 
     def _make_confinement(self, caps: Caps) -> Confinement:
         scratch = bubblewrap.SCRATCH if self._home is None else str(self._home)
