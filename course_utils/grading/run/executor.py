@@ -52,8 +52,8 @@ class Unstarted(Ungradable):
 
 @dataclass(frozen=True)
 class Clocks:
-    """How long each may take, in seconds of a free machine (see `FairClock`): one cell, the whole notebook, an
-    interrupt to be heeded; and how often a notebook that died is brought back to where it was."""
+    """How long each may take, in seconds of a free machine (see `FairClock`): one cell, the whole notebook,
+    an interrupt to be heeded; and how often a notebook that died is brought back to where it was."""
 
     cell: float = 600.0
     total: float = 1800.0
@@ -198,7 +198,7 @@ class Notebook:
             raise
 
     def _timed(self, child: Child, seconds: float, exchange: Callable[[Limit], bytes]) -> bytes:
-        """An exchange by a clock that stands still while the child waits for a processor; so does the whole's."""
+        """An exchange by a clock that stands still while the child waits for a processor."""
         left = max(self._deadline - time.monotonic(), 0.0)
         clock = FairClock(min(seconds, left), child.threads)
         try:
