@@ -175,6 +175,7 @@ def test_an_instructors_mark_is_kept_and_looked_at_again(group):
         grade = book.find_grade("q3", toy.NAME, toy.NAME, "ann")
         grade.manual_score, grade.needs_manual_grade = 3, False
         book.db.commit()
+    group.hand_in("ann", **toy.ANSWERS | {"q3": "Because of something else."})
     group.grade()
     assert group.scores() == {"ann": "9"}
     with group.book() as book:
