@@ -66,6 +66,11 @@ def _same_weights(
     expect.true(False, f"{what} to be within {CLOSE:g} of the right ones", f"up to {off:.2g} away{why}")
 
 
+def _listed(found: Any) -> Any:
+    """A list of numbers, where they came as an array or a tensor."""
+    return found.tolist() if hasattr(found, "shape") and hasattr(found, "tolist") else found
+
+
 def _generator(draw: Draw) -> Any:
     import torch
 
@@ -87,7 +92,7 @@ def _generator(draw: Draw) -> Any:
         "What has to be "
         "made once, before the first batch?",
         "AdamW takes a list of two dicts, each with its own weight_decay. A LambdaLR with the share of the "
-        "rate as its function is moved after the optimizer's step. The gradient is cut between "
+        "rate as its function is moved after the optimizer's step. The gradient is clipped between "
         "backward() and "
         "step(), and emptied before the next batch; the model has to be in training mode.",
         "A loop that fits a straight line, with plain gradient descent and without any of the extras:\n"
@@ -102,7 +107,7 @@ def loop(answer: Answer, draw: Draw) -> None:
     mine = answer.given(small_net, loss_of, trained_by)
     cases = {
         "optimizer and schedule": {"rate": 0.02, "decay": 0.0, "longest": NO_CUT, "warmup": 3},
-        "the gradient is cut": {"rate": 0.02, "decay": 0.0, "longest": 0.05, "warmup": 2},
+        "the gradient is clipped": {"rate": 0.02, "decay": 0.0, "longest": 0.05, "warmup": 2},
         "the decay": {"rate": 0.02, "decay": draw.random.uniform(1.0, 2.0), "longest": NO_CUT, "warmup": 0},
     }
     for number, (name, settings) in enumerate(cases.items()):
@@ -112,7 +117,7 @@ def loop(answer: Answer, draw: Draw) -> None:
         what = f"train(…, {', '.join(f'{key}={value:.3g}' for key, value in settings.items())})"
         if number == 0:
             with part("a loss for each batch", points=1):
-                found = made["losses"]
+                found = _listed(made["losses"])
                 expect.each_of(found, float, f"what {what} returns")
                 expect.length(found, len(batches), f"what {what} returns")
                 for place, (loss, right) in enumerate(zip(found, losses, strict=True)):
@@ -127,8 +132,8 @@ def loop(answer: Answer, draw: Draw) -> None:
 
 #: mistake -> what a message says of it
 MISTAKES = {
-    "whole": "a gradient that is not cut",
-    "tensors": "cutting each tensor's gradient by itself",
+    "whole": "a gradient that is not clipped",
+    "tensors": "clipping each tensor's gradient by itself",
     "all": "decaying biases and norms as well",
     "none": "no decay at all",
     "level": "a rate without the warm-up",
@@ -185,7 +190,7 @@ def _drawn_net(draw: Draw, number: int) -> dict[str, Any]:
 
 
 def _drawn_batches(draw: Draw, number: int, count: int = 12) -> list[tuple[Any, Any]]:
-    """Batches whose gradients are of very unequal length, so that it matters which of them are cut."""
+    """Batches whose gradients are of very unequal length, so that it matters which of them are clipped."""
     import torch
 
     generator = torch.Generator().manual_seed(draw.seed + 100 + number)
@@ -354,9 +359,10 @@ def grouped(names: list, decay: float) -> Any:
     needs=("one_step",),
     lesson=STEP + "#A gradient made of pieces",
     hints=(
-        "There are three. Two change the gradient of one step, the third spoils all steps but the first.",
+        "There are at least three. Most of them change the gradient of one step, one spoils all steps but "
+        "the first.",
         "Count the labels of all pieces first. Each piece's loss is a sum (reduction='sum'), divided by that "
-        "count; then the pieces add up, and one without a label adds 0. Cut once, when the last piece is in.",
+        "count; then the pieces add up, and one without a label adds 0. Clip once, after the last piece.",
         "The mean age of people in several rooms, some of them empty:\n"
         "people = sum(len(room) for room in rooms)\n"
         "mean = sum(sum(room) / people for room in rooms)",
@@ -387,8 +393,8 @@ def pieces_into_a_step(answer: Answer, draw: Draw) -> None:
     with part("a piece without a label adds nothing", points=1):
         found, right = judged([_pieces(draw, 1, (3, 0, 4))], NO_CUT, "where one piece has no label")
         expect.number(found[0], "what one_step returns where one piece has no label")
-    with part("cut once a step, all weights as one", points=1):
-        judged([_pieces(draw, 2, (2, 6, 3))], 0.1, "after a step that is cut to 0.1")
+    with part("clip once a step, all weights as one", points=1):
+        judged([_pieces(draw, 2, (2, 6, 3))], 0.1, "after a step that is clipped to 0.1")
     with part("steps one after the other", points=1):
         steps = [_pieces(draw, 3, (2, 6)), _pieces(draw, 4, (5, 1, 3)), _pieces(draw, 5, (4,))]
         judged(steps, NO_CUT, "after three steps of 2, 3 and 1 pieces")
@@ -397,9 +403,9 @@ def pieces_into_a_step(answer: Answer, draw: Draw) -> None:
 WRONG_STEPS = {
     "means": "adding up means: divide by what all pieces hold",
     "mean of means": "a mean of means: a label in a small piece counts for more",
-    "cut": "a cut after each piece",
-    "tensors": "cutting each tensor's gradient by itself",
-    "whole": "no cut",
+    "cut": "clipping after each piece",
+    "tensors": "clipping each tensor's gradient by itself",
+    "whole": "no clipping",
     "kept": "a gradient that is not emptied between steps",
 }
 
@@ -495,7 +501,7 @@ def schedules(answer: Answer, draw: Draw) -> None:
         with part(name, points=1):
             for climb in (warmup, 0) if name != "one_cycle" else (warmup,):
                 what = f"rates({name!r}, {peak}, {steps}, {climb})"
-                found = answer.call("rates", name, peak, steps, climb)
+                found = _listed(answer.call("rates", name, peak, steps, climb))
                 expect.each_of(found, (int, float), what)
                 expect.length(found, steps, what)
                 wanted = _rates(name, peak, steps, climb)
@@ -541,7 +547,7 @@ def _wave(start: float, end: float, done: float) -> float:
     hints=(
         "Go through the loop line by line, and look at the default of each argument that you would not "
         "have written.",
-        "Three defaults bite here: max_grad_norm is 1.0 (and 0 means: do not cut), the rows are "
+        "Three defaults bite here: max_grad_norm is 1.0 (and 0 means: do not clip), the rows are "
         "shuffled, and "
         "lr_scheduler_type='constant' knows no warm-up, while 'constant_with_warmup' does.",
         "The loop of another library and its settings, with a default that has to be switched off:\n"
@@ -552,12 +558,13 @@ def _wave(start: float, end: float, done: float) -> float:
 def as_arguments(answer: Answer, draw: Draw) -> None:
     base: dict[str, Any] = {
         "batch_size": 4, "accumulation": 1, "steps": 10, "rate": 0.02, "betas": (0.9, 0.999), "eps": 1e-8,
-        "decay": 0.0, "longest": None, "schedule": "linear", "warmup": 0, "seed": draw.random.randrange(100),
+        "decay": 0.0, "longest": None, "schedule": "linear", "warmup": 0,
+        "seed": draw.random.randrange(100, 200),  # not the default, 42
     }  # fmt: skip
     cases: dict[str, dict[str, Any]] = {
-        "the rate, without a cut": {"schedule": "cosine", "warmup": draw.random.randrange(2, 5)},
-        "decay and cut": {"decay": draw.random.uniform(0.5, 1.5), "longest": 0.05},
-        "accumulation, betas, eps": {
+        "the rate, without clipping": {"schedule": "cosine", "warmup": draw.random.randrange(2, 5)},
+        "decay and clipping": {"decay": draw.random.uniform(0.5, 1.5), "longest": 0.05},
+        "accumulation, betas, eps, seed": {
             "batch_size": 2, "accumulation": draw.random.choice((2, 4)), "steps": 8,
             "betas": (0.8, 0.95), "eps": 1e-2,
         },
@@ -567,34 +574,45 @@ def as_arguments(answer: Answer, draw: Draw) -> None:
     for number, (name, changed) in enumerate(cases.items()):
         settings = base | changed
         state, rows = _regression_data(draw, number)
+        dropout = DROPPED if "seed" in name else 0.0
         with part(name, points=1):
-            made = mine.call("with_trainer", state, rows, settings)
-            expect.keys(made, ("steps", "weights"), "a run with your arguments")
+            made = mine.call("with_trainer", state, rows, settings, dropout)
+            expect.keys(made, ("steps", "read", "weights"), "a run with your arguments")
             expect.equal(made["steps"], settings["steps"], "the number of steps of your run")
+            read = made["read"]
+            expect.each_of(read, int, "the places of the rows that were read")
+            expect.true(
+                read == list(range(len(read))),
+                "the rows to be read in their order",
+                f"{expect.show(read[:4])} as the first of them: the Trainer shuffles the rows "
+                "unless it is told otherwise",
+            )
             wrong = {
-                words: partial(_as_loop, state, rows, settings | other)
+                words: partial(_as_loop, state, rows, settings | other, dropout)
                 for words, other in OTHER_ARGUMENTS.items()
             }
             shown = {key: value for key, value in settings.items() if base[key] != value}
             what = f"the weights of a run with your arguments ({expect.show(shown)})"
-            _same_weights(made["weights"], _as_loop(state, rows, settings), what, wrong)
+            _same_weights(made["weights"], _as_loop(state, rows, settings, dropout), what, wrong)
 
 
 #: what was done instead -> the settings that come to the same
 OTHER_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "a cut at 1.0, the default": {"longest": 1.0},
+    "clipping at 1.0, the default": {"longest": 1.0},
     "no warm-up": {"warmup": 0},
     "no decay": {"decay": 0.0},
-    "no cut": {"longest": None},
+    "no clipping": {"longest": None},
     "the default betas and eps": {"betas": (0.9, 0.999), "eps": 1e-8},
     "the default eps": {"eps": 1e-8},
     "the default betas": {"betas": (0.9, 0.999)},
     "no accumulation": {"accumulation": 1},
     "a linear schedule, the default": {"schedule": "linear"},
+    "the default seed, 42": {"seed": 42},
 }
+DROPPED = 0.3  # of the numbers in a layer, where the seed is tested
 
 
-def regression(state: dict) -> Any:
+def regression(state: dict, dropout: float = 0.0) -> Any:
     """A net as the Trainer takes it: it gives its loss itself."""
     import torch
 
@@ -606,7 +624,8 @@ def regression(state: dict) -> Any:
             self.outer = torch.nn.Linear(4, 1)
 
         def forward(self, x: Any, labels: Any = None) -> dict:
-            said = self.outer(torch.tanh(self.norm(self.inner(x)))).squeeze(-1)
+            inner = torch.nn.functional.dropout(self.norm(self.inner(x)), dropout, self.training)
+            said = self.outer(torch.tanh(inner)).squeeze(-1)
             return {"loss": ((said - labels) ** 2).mean(), "logits": said}
 
     model = Regression()
@@ -614,13 +633,21 @@ def regression(state: dict) -> Any:
     return model
 
 
-def with_trainer(state: dict, rows: list, settings: dict) -> dict:
+def with_trainer(state: dict, rows: list, settings: dict, dropout: float) -> dict:
     """The weights after a run of the Trainer with the learner's arguments."""
     import tempfile
 
     from transformers import PrinterCallback, ProgressCallback, Trainer, TrainingArguments
 
-    model = regression(state)
+    class Read(list):
+        """The rows, which write down in which order they are read."""
+
+        def __getitem__(self, place: Any) -> Any:
+            read.append(place)
+            return super().__getitem__(place)
+
+    read: list = []
+    model = regression(state, dropout)
     with tempfile.TemporaryDirectory() as folder:
         arguments = arguments_for(settings, folder)
         if not isinstance(arguments, TrainingArguments):
@@ -628,17 +655,23 @@ def with_trainer(state: dict, rows: list, settings: dict) -> dict:
                 f"`arguments_for` has to return TrainingArguments, not {type(arguments).__name__}"
             )
         arguments.disable_tqdm, arguments.save_strategy = True, type(arguments.save_strategy)("no")
-        examples = [{"x": x, "labels": y} for x, y in rows]
-        trainer = Trainer(model, arguments, train_dataset=examples)
-        for noisy in (PrinterCallback, ProgressCallback):
-            trainer.remove_callback(noisy)
-        trainer.train()
+        examples = Read({"x": x, "labels": y} for x, y in rows)
+        try:
+            trainer = Trainer(model, arguments, train_dataset=examples)
+            for noisy in (PrinterCallback, ProgressCallback):
+                trainer.remove_callback(noisy)
+            read.clear()
+            trainer.train()
+        except Exception as error:
+            none = " (max_grad_norm is None there; what is no clipping to the Trainer?)"
+            why = none if arguments.max_grad_norm is None else ""
+            raise RuntimeError(f"with your arguments the Trainer itself raised {error!r}{why}") from error
     weights = {name: weight.detach().cpu() for name, weight in model.state_dict().items()}
-    return {"steps": trainer.state.global_step, "weights": weights}
+    return {"steps": trainer.state.global_step, "read": read, "weights": weights}
 
 
 def _regression_data(draw: Draw, number: int) -> tuple[dict[str, Any], list[tuple[list[float], float]]]:
-    """Weights, and rows whose errors are large, so that a cut at 1.0 would bite."""
+    """Weights, and rows whose errors are large, so that clipping at 1.0 would bite."""
     import torch
 
     generator = torch.Generator().manual_seed(draw.seed + 300 + number)
@@ -650,11 +683,22 @@ def _regression_data(draw: Draw, number: int) -> tuple[dict[str, Any], list[tupl
     return state, list(zip(inputs.tolist(), targets.tolist(), strict=True))
 
 
-def _as_loop(state: dict, rows: Sequence, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _as_loop(
+    state: dict, rows: Sequence, settings: Mapping[str, Any], dropout: float = 0.0
+) -> dict[str, Any]:
     """The weights after the loop that the question shows."""
     import torch
 
-    model = regression(state).train()
+    with torch.random.fork_rng(devices=[]):
+        model = regression(state, dropout).train()
+        torch.manual_seed(settings["seed"])
+        iter(torch.utils.data.DataLoader(list(rows)))  # draws a number, in the loop as in the Trainer
+        return _weights_as_loop(model, rows, settings)
+
+
+def _weights_as_loop(model: Any, rows: Sequence, settings: Mapping[str, Any]) -> dict[str, Any]:
+    import torch
+
     weights = list(model.parameters())
     optimizer = torch.optim.AdamW(
         [
@@ -707,8 +751,8 @@ LOWEST, HIGHEST = 1e-5, 10.0
     needs=("find_rate",),
     lesson=RATE + "#Its height: the range test",
     hints=(
-        "No fixed rate can do: the tasks of the check differ by factors of a hundred in what they bear. What "
-        "does the loss do when the rate is too large, and how early do you see it?",
+        "No fixed rate can do: the largest rate that a task tolerates differs by factors of a hundred from "
+        "task to task. What does the loss do when the rate is too large, and how early do you see it?",
         "A range test costs one pass: the rate grows by a constant factor with each batch, from low to high, "
         "and you stop when the loss is a few times its lowest or no longer finite. Then stay below the turn, "
         "by a factor of three or so. Or give each of a dozen rates a few batches, and the better half more.",
@@ -824,7 +868,7 @@ FOUND = {
         "a gradient that is four times as long?",
         "Plain gradient descent steps in proportion to the gradient. AdamW's first step is the "
         "gradient divided "
-        "by its own size. A cut makes all long gradients equally long. And which model uses the count?",
+        "by its own size. Clipping makes all long gradients equally long. And which model uses the count?",
         "Twice as much salt in a soup is twice as salty; but in a sea, or where the cook takes out all above "
         "one spoon, nobody notices.",
     ),
@@ -842,7 +886,7 @@ def predict(answer: Answer, draw: Draw) -> None:
     points=5,
     difficulty=3,
     needs=("save_checkpoint", "load_checkpoint"),
-    lesson=RESUME + "#What it took",
+    lesson=RESUME + "#By hand",
     hints=(
         "List everything that changes while a loop runs. Whatever is not in your file begins anew.",
         "Four objects have a state_dict (or, for the step, a number), and there are three sources of random "
@@ -862,8 +906,16 @@ def resumable(answer: Answer, draw: Draw) -> None:
     data = torch.randn(40, 5, generator=_generator(draw))
     mine = answer.given(small_net, loss_of, interrupted)
     plain = mine.call("interrupted", state, data, stop, total, False)
+    expect.keys(plain, ("file",), "a run that was stopped and resumed")
+    expect.equal(plain["file"], "a file", "what save_checkpoint leaves at `path`")
     expect.keys(plain, ("whole", "resumed", "step"), "a run that was stopped and resumed")
     with part("the step comes back", points=1):
+        later = (
+            "the step of a checkpoint that was saved later, to another file: read it from the file at `path`"
+        )
+        expect.true(
+            plain["step"] != stop + 1, f"load_checkpoint to return {stop}", f"{plain['step']}, {later}"
+        )
         expect.equal(plain["step"], stop, "what load_checkpoint returns")
     with part("weights, optimizer and schedule come back", points=2):
         wrong = {
@@ -873,6 +925,7 @@ def resumable(answer: Answer, draw: Draw) -> None:
                 "schedule": "a schedule that begins anew",
                 "both": "an optimizer and a schedule that begin anew",
                 "model": "a model that begins anew",
+                "later": "a checkpoint that was saved later, to another file",
             }.items()
         }
         wanted = _resumed_without(state, data, stop, total, "")
@@ -900,6 +953,8 @@ def resumable(answer: Answer, draw: Draw) -> None:
 
 def interrupted(state: dict, data: Any, stop: int, total: int, drawn: bool) -> dict:
     """The weights of a whole run, and of one that is stopped, saved, disturbed and resumed."""
+    import os
+    import pickle
     import random
     import tempfile
 
@@ -939,12 +994,24 @@ def interrupted(state: dict, data: Any, stop: int, total: int, drawn: bool) -> d
         first = begun(state)
         run(*first, 0, stop)
         with tempfile.TemporaryDirectory() as folder:
-            path = folder + "/checkpoint.pt"
+            path, moved = os.path.join(folder, "checkpoint.pt"), os.path.join(folder, "moved.pt")
             save_checkpoint(path, *first, stop)
-            run(*first, stop, stop + 1)  # what was not saved is lost
+            if not os.path.isfile(path) or not os.path.getsize(path):
+                return {"file": "an empty file" if os.path.isfile(path) else "no file"}
+            os.rename(path, moved)  # whatever is not in the file is not there any more
+            run(*first, stop, stop + 1)
+            save_checkpoint(os.path.join(folder, "later.pt"), *first, stop + 1)
             seeded(2)
             again = begun({name: torch.zeros_like(weight) + 0.1 for name, weight in state.items()})
-            step = load_checkpoint(path, *again)
+            try:
+                step = load_checkpoint(moved, *again)
+            except pickle.UnpicklingError as error:
+                if "Weights only load failed" in str(error):  # a page of text, with a terminal's colours
+                    error.args = (
+                        "Weights only load failed: with weights_only=True, the default, torch.load refuses "
+                        "NumPy's state. The file is your own, so weights_only=False may read it.",
+                    )
+                raise
         run(*again, stop, total)
     finally:
         random.setstate(before[0])
@@ -952,6 +1019,7 @@ def interrupted(state: dict, data: Any, stop: int, total: int, drawn: bool) -> d
         torch.set_rng_state(before[2])
     ends = {"whole": whole[0], "resumed": again[0]}
     return {
+        "file": "a file",
         "step": step,
         **{name: {key: w.detach() for key, w in model.state_dict().items()} for name, model in ends.items()},
     }
@@ -963,8 +1031,11 @@ def _resumed_without(state: dict, data: Any, stop: int, total: int, missing: str
 
     model = small_net(state).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
-    for step in range(total):
-        counted = step - stop if missing in ("schedule", "both") and step > stop else step
+    steps = [*range(total)]
+    if missing == "later":  # a checkpoint of one step more
+        steps = [*range(stop + 1), *range(stop, total)]
+    for taken, step in enumerate(steps):
+        counted = step - stop if missing in ("schedule", "both") and step > stop else taken
         if step == stop:
             if missing in ("optimizer", "both"):
                 optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)

@@ -40,11 +40,11 @@ def test_the_loop():
         "q1",
         before=given("imports"),
         wrong={
-            TRAIN.replace("        clip_grad_norm_(model.parameters(), longest)\n", ""): "not cut",
+            TRAIN.replace("        clip_grad_norm_(model.parameters(), longest)\n", ""): "not clipped",
             TRAIN.replace(
                 "clip_grad_norm_(model.parameters(), longest)",
                 "[clip_grad_norm_([weight], longest) for weight in model.parameters()]",
-            ): "cutting each tensor",
+            ): "clipping each tensor",
             TRAIN.replace('"params": others, "weight_decay": 0', '"params": others'): "decaying biases",
             TRAIN.replace("weight_decay=decay", "weight_decay=0"): "no decay at all",
             TRAIN.replace("step / warmup if step < warmup else ", "").replace("(steps - warmup)", "steps"): "warm-up",
@@ -55,9 +55,14 @@ def test_the_loop():
             TRAIN.replace("    return losses", ""): "to be a list",
             TRAIN.replace("loss.item()", "loss.item() / len(batch[1])"): "the loss of batch 0",
             TRAIN.replace("optimizer.step()", "pass"): "away",
+            TRAIN.replace("loss.item()", "str(loss.item())"): "to be a number",
         },
         right=[
             TRAIN,
+            TRAIN.replace("loss.item()", "loss.detach()"),
+            TRAIN.replace("loss.item()", "np.float32(loss.item())"),
+            TRAIN.replace("return losses", "return np.array(losses)"),
+            TRAIN.replace("return losses", "return torch.tensor(losses)"),
             '''
 def train(model, batches, loss_of, rate, decay, longest, warmup):
     named = dict(model.named_parameters())
@@ -159,13 +164,13 @@ def test_a_step_from_pieces():
             given("q3-colleague").replace("one_step_of_a_colleague", "one_step"): "adding up means",
             STEP.replace(', reduction="sum") / count', ") / len(pieces)"): "a mean of means",
             STEP.replace(', reduction="sum") / count', ")"): "adding up means",
-            STEP.replace("    clip_grad_norm_(model.parameters(), longest)\n", ""): "no cut",
+            STEP.replace("    clip_grad_norm_(model.parameters(), longest)\n", ""): "no clipping",
             STEP.replace("    optimizer.zero_grad()\n", ""): "not emptied",
             STEP.replace(
                 "clip_grad_norm_(model.parameters(), longest)",
                 "[clip_grad_norm_(weight, longest) for weight in model.parameters()]",
-            ): "cutting each tensor",
-            STEP.replace("loss.backward()", "loss.backward(); clip_grad_norm_(model.parameters(), longest)"): "after a step that is cut",
+            ): "clipping each tensor",
+            STEP.replace("loss.backward()", "loss.backward(); clip_grad_norm_(model.parameters(), longest)"): "after a step that is clipped",
             STEP.replace("return total", "return total / len(pieces)"): "the loss per label",
             STEP.replace("    return total", ""): "None",
         },
@@ -236,9 +241,17 @@ def test_schedules():
             solution.replace("for step in range(steps)", "for step in range(1, steps + 1)"): "item 0",
             solution.replace("for step in range(steps)", "for step in range(steps + 1)"): "to hold",
             solution.replace("peak * share(step)", "share(step)"): "item",
+            RATES.replace(
+                "return found", "return np.array(found)[:, None]"
+            ): "to be a whole number or a number",
             solution.replace("if step < warmup:", "if step <= warmup:"): "division by zero",
         },
-        right=[RATES],
+        right=[
+            RATES,
+            RATES.replace("return found", "return np.array(found)"),
+            RATES.replace("return found", "return torch.tensor(found)"),
+            RATES.replace("return found", "return list(np.array(found))"),
+        ],
     )
 
 
@@ -266,14 +279,17 @@ def test_arguments():
         "q5",
         before=given("imports"),
         wrong={
-            ARGUMENTS.replace(" max_grad_norm=longest,", ""): "a cut at 1.0, the default",
-            ARGUMENTS.replace(' train_sampling_strategy="sequential",', ""): "away",
+            ARGUMENTS.replace(" max_grad_norm=longest,", ""): "clipping at 1.0, the default",
+            ARGUMENTS.replace(' train_sampling_strategy="sequential",', ""): "the Trainer shuffles the rows",
             ARGUMENTS.replace('and loop["warmup"]', "and False"): "no warm-up",
             ARGUMENTS.replace(' adam_epsilon=loop["eps"],', ""): "the default eps",
             ARGUMENTS.replace('gradient_accumulation_steps=loop["accumulation"], ', ""): "no accumulation",
             ARGUMENTS.replace(" lr_scheduler_type=schedule,", ""): "a linear schedule, the default",
             ARGUMENTS.replace('weight_decay=loop["decay"], ', ""): "no decay",
             ARGUMENTS.replace('warmup_steps=loop["warmup"]', 'warmup_ratio=loop["warmup"] / loop["steps"]'): "warmup_ratio",
+            ARGUMENTS.replace(' seed=loop["seed"],', ""): "the default seed, 42",
+            ARGUMENTS.replace('loop["longest"] or 0', 'loop["longest"]'): "max_grad_norm is None there",
+            ARGUMENTS.replace('max_steps=loop["steps"]', 'max_steps=loop["steps"] // 2'): "the number of steps",
             "def arguments_for(loop, folder): return loop": "has to return TrainingArguments, not dict",
         },
         right=[
@@ -281,6 +297,7 @@ def test_arguments():
         ],
     )  # fmt: skip
     assert result.wrong[2].points == 3
+    assert result.wrong[8].points == 3, "only dropout is another without the seed"
 
 
 RANGE = """
@@ -381,7 +398,15 @@ def test_checkpoint():
             CHECKPOINT.replace('    return back["step"]', ""): "what load_checkpoint returns",
             CHECKPOINT.replace('    schedule.load_state_dict(back["schedule"])\n', ""): "a schedule that begins anew",
             CHECKPOINT.replace("return back", "torch.rand(1)\n    return back"): "to the last bit",
-            CHECKPOINT.replace("weights_only=False", "weights_only=True"): "Weights only load failed",
+            CHECKPOINT.replace("weights_only=False", "weights_only=True"): "weights_only=False may read it",
+            CHECKPOINT.replace("    torch.save(", "    (lambda *_: None)("): "no file",
+            CHECKPOINT.replace("    torch.save(", "    open(path, 'w'), (lambda *_: None)("): "an empty file",
+            CHECKPOINT.replace("torch.save(", "torch.save({}, path), kept.append(").replace(
+                '{"step": step}, path)', '{"step": step})'
+            ).replace("torch.load(path, weights_only=False)", "kept[-1]") + "\nkept = []\n": "a checkpoint that was saved later",
+            CHECKPOINT.replace("torch.save(", "torch.save({}, path), kept.update([(path, ").replace(
+                '{"step": step}, path)', '{"step": step})])'
+            ).replace("torch.load(path, weights_only=False)", "kept[path]") + "\nkept = {}\n": "moved.pt",
         },
         right=[
             CHECKPOINT,
