@@ -639,7 +639,7 @@ def with_trainer(state: dict, rows: list, settings: dict, dropout: float) -> dic
 
     from transformers import PrinterCallback, ProgressCallback, Trainer, TrainingArguments
 
-    class Read(list):
+    class WatchedRows(list):
         """The rows, which write down in which order they are read."""
 
         def __getitem__(self, place: Any) -> Any:
@@ -655,7 +655,7 @@ def with_trainer(state: dict, rows: list, settings: dict, dropout: float) -> dic
                 f"`arguments_for` has to return TrainingArguments, not {type(arguments).__name__}"
             )
         arguments.disable_tqdm, arguments.save_strategy = True, type(arguments.save_strategy)("no")
-        examples = Read({"x": x, "labels": y} for x, y in rows)
+        examples = WatchedRows({"x": x, "labels": y} for x, y in rows)
         try:
             trainer = Trainer(model, arguments, train_dataset=examples)
             for noisy in (PrinterCallback, ProgressCallback):
