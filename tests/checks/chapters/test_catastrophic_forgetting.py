@@ -555,6 +555,18 @@ SQUARED_MEAN = SPRINGS.replace("+ gradient ** 2", "+ gradient").replace(
 )
 
 
+BY_BACKWARD = """
+def importance(model, rows, loss):
+    found = {name: torch.zeros_like(weight) for name, weight in model.named_parameters()}
+    for row in rows:
+        model.zero_grad()
+        loss(model, row).backward()
+        for name, weight in model.named_parameters():
+            found[name] += weight.grad.detach().clone() ** 2 / len(rows)
+    return found
+"""
+
+
 def test_springs():
     result = judged_well(
         EXERCISE,
@@ -573,7 +585,7 @@ def test_springs():
             SQUARED_MEAN: "in which rows of opposite sign cancel",
             SPRINGS.replace("square / len(rows)", "square"): "'weight' of importance",
             SPRINGS.replace("+ gradient ** 2", "+ gradient.abs()"): "'weight' of importance",
-            answer_source(EXERCISE, "q8").replace("        model.zero_grad()\n", ""): "'weight' of importance",
+            SPRINGS + BY_BACKWARD.replace("        model.zero_grad()\n", ""): "'weight' of importance",
             SPRINGS.replace("for name, square in squares.items()}", "for name, square in squares.items()}.values()"): "importance",
             SPRINGS.replace("share * labels + (1 - share) * labels[order]", "labels"): "the labels of mixed",
             SPRINGS.replace("share * inputs + (1 - share) * inputs[order]", "(1 - share) * inputs + share * inputs[order]"): "the inputs of mixed",
@@ -586,7 +598,7 @@ def test_springs():
                 "return [share * inputs + (1 - share) * inputs[order], share * labels + (1 - share) * labels[order]]",
                 "return torch.lerp(inputs[order], inputs, share), torch.lerp(labels[order], labels, share)",
             ),
-            answer_source(EXERCISE, "q8").replace("return pull / 2", "return (pull / 2).reshape(1)").replace("found[name] += weight.grad**2 / len(rows)", "found[name] += weight.grad.detach().clone() ** 2 / len(rows)"),
+            answer_source(EXERCISE, "q8").replace("return sum(", "return torch.ones(1) * sum(") + BY_BACKWARD,
             SPRINGS.replace("gradient ** 2", "gradient.numpy() ** 2"),
         ],
     )  # fmt: skip
