@@ -6,14 +6,12 @@ code put into a message is text here, of bounded length.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 from course_utils.grading.gradebook.class_figures import TEACH_AGAIN, ExerciseFigures, QuestionFigures
-from course_utils.grading.gradebook.reports import spreadsheet_text
+from course_utils.grading.gradebook.reports import as_csv
 from course_utils.measure.scores import Score
 from course_utils.text import printable
 
@@ -42,9 +40,9 @@ def term_page(exercises: Sequence[ExerciseFigures], students: int, roster: bool,
 
 def questions_csv(exercises: Iterable[ExerciseFigures]) -> str:
     """One line a question; shares are numbers from 0 to 1."""
-    return as_csv(
-        QUESTION_COLUMNS, (_question_row(one.name, each) for one in exercises for each in one.questions)
-    )
+    rows = (_question_row(one.name, each) for one in exercises for each in one.questions)
+    below_zero = [name for name in QUESTION_COLUMNS if name.startswith("discrimination")]
+    return as_csv(QUESTION_COLUMNS, rows, numbers=below_zero)
 
 
 def learners_csv(exercises: Iterable[ExerciseFigures]) -> str:
@@ -90,19 +88,6 @@ def _learner_rows(exercise: ExerciseFigures) -> Iterable[dict[str, object]]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
-
-
-def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """A table in which no cell is a formula to a spreadsheet."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
-    writer.writeheader()
-    for row in rows:
-        negative = {name for name in row if name.startswith("discrimination")}  # a minus that is a number
-        writer.writerow(
-            {name: value if name in negative else spreadsheet_text(value) for name, value in row.items()}
-        )
-    return text.getvalue()
 
 
 def _percent(score: Score) -> str:

@@ -70,9 +70,18 @@ def follow_policy(out: Path, book: api.Gradebook, of: tuple[str, str] | None = N
     """
     policy = read_policy(out)
     _set_due_dates(book, policy, of)
-    penalty, possible = _penalty(out, policy), worth(book)
-    changed = []
-    for marks in read_marks(book, of).values():
+    concerned = [one for one in read_marks(book, of).values() if one.seconds_late or one.late_penalty]
+    if concerned:
+        _set_penalties(book, concerned, policy, _penalty(out, policy))
+    book.db.commit()
+    return policy
+
+
+def _set_penalties(
+    book: api.Gradebook, concerned: Iterable[SubmittedMarks], policy: Policy, penalty: Penalty
+) -> None:
+    possible, changed = worth(book), []
+    for marks in concerned:
         mark = final_mark(marks, possible, policy)
         asked = (
             penalty(mark.student, mark.points, mark.max_points, marks.seconds_late)
@@ -85,8 +94,6 @@ def follow_policy(out: Path, book: api.Gradebook, of: tuple[str, str] | None = N
     if changed:
         book.db.execute(update(api.SubmittedNotebook), changed)
         book.db.expire_all()
-    book.db.commit()
-    return policy
 
 
 def _set_due_dates(book: api.Gradebook, policy: Policy, of: tuple[str, str] | None) -> None:

@@ -124,8 +124,8 @@ def put_marks(
                 grade.auto_score, _ = utils.determine_grade(cell)
             else:
                 grade.auto_score = _within(reports.get(question), float(cell.metadata.nbgrader["points"]))
-            if not (name in unchanged and _by_hand(grade)):
-                _show_for_another_look(grade, keep=question is None or grade.auto_score is not None)
+            keep = question is None or grade.auto_score is not None
+            _show_for_another_look(grade, keep=keep, unchanged=name in unchanged)
         if utils.is_solution(cell):
             untouched = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
             comments[name].auto_comment = "No response." if untouched else None
@@ -137,16 +137,16 @@ def take_back_marks(submitted: SubmittedNotebook, unchanged: Container[str] = ()
     """
     for grade in submitted.grades:
         grade.auto_score = None
-        if not (grade.name in unchanged and _by_hand(grade)):
-            _show_for_another_look(grade, keep=not grade.name.endswith(executor.CHECK_SUFFIX))
+        keep = not grade.name.endswith(executor.CHECK_SUFFIX)
+        _show_for_another_look(grade, keep=keep, unchanged=grade.name in unchanged)
 
 
-def _by_hand(grade: Grade) -> bool:
-    return grade.manual_score is not None
-
-
-def _show_for_another_look(grade: Grade, *, keep: bool) -> None:
-    """Whether a person is needed; `keep` keeps the mark a person gave (ungraded is never an old mark)."""
+def _show_for_another_look(grade: Grade, *, keep: bool, unchanged: bool) -> None:
+    """Whether a person is needed; `keep` keeps the mark a person gave (ungraded is never an old mark);
+    one for an `unchanged` answer stays as it is.
+    """
+    if unchanged and grade.manual_score is not None:
+        return
     if not keep:
         grade.manual_score = None
     grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,22 +103,28 @@ def write_grades(out: Path, database: str, results: list[dict]) -> list[dict]:
         marks, possible = read_marks(book), worth(book)
     final = {key: final_mark(one, possible, policy) for key, one in marks.items()}
     rows = grades_rows(marks, final, results)
-    write_whole(out / "grades.csv", _as_csv(GRADES_COLUMNS, rows))
+    write_whole(out / "grades.csv", as_csv(GRADES_COLUMNS, rows))
     in_all = totals(final.values(), policy.drop_lowest)
-    write_whole(out / "totals.csv", _as_csv(list(in_all[0]) if in_all else TOTAL_COLUMNS, in_all))
+    write_whole(out / "totals.csv", as_csv(list(in_all[0]) if in_all else TOTAL_COLUMNS, in_all))
     return rows
 
 
 def write_changes(path: Path, found: Iterable[MarkChange]) -> None:
     """Write changes.csv: what the last grading changed, one line a question."""
-    write_whole(path, _as_csv(CHANGE_COLUMNS, [change.row() for change in found]))
+    write_whole(path, as_csv(CHANGE_COLUMNS, [change.row() for change in found]))
 
 
-def _as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+def as_csv(
+    columns: Sequence[str], rows: Iterable[Mapping[str, object]], numbers: Collection[str] = ()
+) -> str:
+    """A table in which no cell is a formula to a spreadsheet; those of `numbers` are written as they are."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows({name: spreadsheet_text(value) for name, value in row.items()} for row in rows)
+    for row in rows:
+        writer.writerow(
+            {name: value if name in numbers else spreadsheet_text(value) for name, value in row.items()}
+        )
     return text.getvalue()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from course_utils.grading.gradebook.class_pages import as_csv, templates
+from course_utils.grading.gradebook.class_pages import templates
+from course_utils.grading.gradebook.reports import as_csv
 from course_utils.grading.gradebook.similarity import Answers, Pair
 from course_utils.text import printable
 
