@@ -19,7 +19,7 @@ start: install ## open the workbook in JupyterLab, installing first what is miss
 install: ## only install what is missing
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one from python.org," \
 		"or say where it is: make start PYTHON=/path/to/python3.12"; exit 1; }
-	@$(PYTHON) -I course_utils/install.py $(if $(TORCH),--torch $(TORCH))
+	@$(PYTHON) -I course_utils/install.py $(if $(TORCH),--torch $(TORCH)) $(if $(EXTRAS),--extras $(EXTRAS))
 
 help: ## these lines
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -29,6 +29,9 @@ help: ## these lines
 
 # two workers with one torch thread each do more than one worker with two
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests.run -n 2
+
+# the groups that tests need besides what everybody installs
+test test-quick test-all: EXTRAS := dev,ray
 
 .PHONY: test test-quick test-all notebooks site lint constraints
 

@@ -31,6 +31,9 @@ OLDEST_PYTHON = (3, 11)
 CPU_GIGABYTES, CUDA_GIGABYTES = 4, 10
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 LOG = "install-log.txt"
+EVERYBODYS = "dev"  # the group that `make start` installs
+#: In constraints.txt, the line that parts what EVERYBODYS group brings from what others add
+BESIDES = "# What only the other groups of pyproject.toml bring:"
 #: pip's settings -> the variable by which uv takes the same
 UVS_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -46,9 +49,15 @@ class InstallError(Exception):
     """Something the reader can act on: the message says what to do."""
 
 
-def read_constraints(path: str | Path = ROOT / "constraints.txt") -> dict[str, str]:
-    """The resolved versions as a dict from normalised package name to version."""
-    lines = (line.partition("#")[0].strip() for line in Path(path).read_text().splitlines())
+def read_constraints(path: str | Path = ROOT / "constraints.txt", *, groups: bool = True) -> dict[str, str]:
+    """The resolved versions as a dict from normalised package name to version; with `groups=False` without
+    what only the optional groups bring.
+    """
+    text = Path(path).read_text()
+    lines = (
+        line.partition("#")[0].strip()
+        for line in (text if groups else text.partition(BESIDES)[0]).splitlines()
+    )
     pairs = (line.split("==") for line in lines if line)
     return {normalised(name): version for name, version in pairs}
 
@@ -64,6 +73,15 @@ def fingerprint(root: Path, extras: str, torch_build: str) -> str:
     for name in ("pyproject.toml", "constraints.txt"):
         digest.update((root / name).read_bytes())
     return f"{digest.hexdigest()} python {sys.version_info[0]}.{sys.version_info[1]} [{extras}] {torch_build}"
+
+
+def is_installed(stamp: str, wanted: str) -> bool:
+    """Whether an environment with this stamp has what is wanted: the same, or the same with more groups.
+
+    `make test` installs more groups than `make start`, and who does both in turn waits for neither.
+    """
+    (before, had, behind), (start, groups, end) = (re.split(r"[\[\]]", text) for text in (stamp, wanted))
+    return (before, behind) == (start, end) and set(groups.split(",")) <= set(had.split(","))
 
 
 def check_python(version: Sequence = sys.version_info) -> None:
@@ -216,7 +234,7 @@ def run_installer(python: Path, environment: Path, arguments: Sequence[str], roo
     raise InstallError(f"{last}\n\n{explain(said[-20_000:])}\nThe whole log is {log}")
 
 
-def install(root: Path = ROOT, extras: str = "dev", torch_build: str = "") -> bool:
+def install(root: Path = ROOT, extras: str = EVERYBODYS, torch_build: str = "") -> bool:
     """Bring `.venv` to what pyproject.toml and constraints.txt say; return True if there was anything to do.
 
     `torch_build` names a folder of PyTorch's own package index ("cpu", "cu126", "cu130", "cu132");
@@ -225,7 +243,7 @@ def install(root: Path = ROOT, extras: str = "dev", torch_build: str = "") -> bo
     check_python()
     environment = root / ".venv"
     stamp, wanted = environment / "installed.txt", fingerprint(root, extras, torch_build)
-    if stamp.exists() and stamp.read_text() == wanted:
+    if stamp.exists() and is_installed(stamp.read_text(), wanted):
         return False
     versions = read_constraints(root / "constraints.txt")
     check_disk(root, CUDA_GIGABYTES if torch_build.startswith("cu") else CPU_GIGABYTES)
@@ -264,14 +282,43 @@ def resolve(root: Path = ROOT) -> None:
     ours = {project["name"], "pip", "setuptools", "wheel"}
     versions = {each["name"]: each["version"].partition("+")[0] for each in found if each["name"] not in ours}
     path = root / "constraints.txt"
-    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    header = [line for line in path.read_text().partition(BESIDES)[0].splitlines() if line.startswith("#")]
     entries = sorted((f"{name}=={version}" for name, version in versions.items()), key=str.lower)
-    path.write_text("\n".join([*header, *entries]) + "\n")
+    ours = brought_by(project["name"], EVERYBODYS)
+    first = [line for line in entries if normalised(line.partition("==")[0]) in ours]
+    besides = [line for line in entries if line not in first]
+    path.write_text("\n".join([*header, *first, BESIDES, *besides]) + "\n")
+
+
+def brought_by(name: str, *groups: str) -> set[str]:
+    """The normalised names of all packages that one brings with some of its groups, itself among them, as
+    what is installed here declares it.
+    """
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    waiting, seen = [(normalised(name), frozenset(groups))], set()
+    while waiting:
+        package, extras = each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        try:
+            asked = [Requirement(line) for line in metadata.requires(package) or []]
+        except metadata.PackageNotFoundError:  # another system's, or not installed
+            continue
+        for one in asked:
+            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+                waiting.append((normalised(one.name), frozenset(one.extras)))
+    return {package for package, _ in seen}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--extras", default="dev", help="optional groups of pyproject.toml, comma-separated")
+    parser.add_argument(
+        "--extras", default=EVERYBODYS, help="optional groups of pyproject.toml, comma-separated"
+    )
     parser.add_argument(
         "--torch", default="", help="build of torch: cpu, cu126, cu130, cu132; empty: pip's choice"
     )

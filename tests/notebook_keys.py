@@ -9,7 +9,8 @@ What counts, rather too much than too little:
 - the models with their weights and the metrics that it names. They are looked up by name, so one counts where its name
   stands in a string of the notebook or of a module that it reaches, and all count where the list of them is used;
 - the checks of its exercise, and no other chapter's;
-- files beside the notebook, the pinned versions, and what makes up a run (`RUNNER`).
+- files beside the notebook, the pinned versions of what everybody installs (a group on top may add packages: what a
+  notebook says without it is what is run), and what makes up a run (`RUNNER`).
 
 A folder whose modules are found by looking into it (datasets, the world's grammar) counts as a whole: one more dataset
 runs most notebooks again.
@@ -30,11 +31,11 @@ import nbformat.v4
 
 from course_utils import closure
 from course_utils.cells import as_python
+from course_utils.install import read_constraints
 
 PACKAGE = "course_utils"
 COMPARED = "NBVAL_CHECK_OUTPUT"
 RUNNER = (
-    "constraints.txt",
     "tests/nbval.cfg",
     "tests/guard/*.py",
     "tests/isolation.py",
@@ -143,8 +144,13 @@ class Tree:
     def key(self, notebook: Path) -> str:
         """The notebook's key: 16 hexadecimal digits."""
         own = json.dumps(own_part(read_notebook(notebook)), sort_keys=True)
-        whole = own + closure.digest(self.files(notebook), root=self.root)
+        whole = own + json.dumps(self.versions) + closure.digest(self.files(notebook), root=self.root)
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """{package: its pinned version} of what everybody installs."""
+        return read_constraints(self.root / "constraints.txt", groups=False)
 
     def files(self, notebook: Path) -> set[Path]:
         """Every file that the notebook's run depends on, itself aside."""

@@ -10,12 +10,10 @@ import pytest
 import yaml
 
 from course_utils.cli import GRADING_PACKAGES
-from course_utils.install import normalised, read_constraints
+from course_utils.install import BESIDES, EVERYBODYS, brought_by, normalised, read_constraints
 
 OURS = {"course_utils", "tests", "sitecustomize", "__main__"}
 FUZZING = {"atheris"}  # tests/wire/fuzz_codec.py, which pytest does not run, says how to get it
-# optional groups that `make start` leaves out; their versions are fixed too
-EXTRAS_ON_TOP = {"quant", "export", "serve", "rl"}
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +71,24 @@ def test_a_verb_without_what_grading_needs_says_how_to_get_it(project):
 
 
 def test_constraints_hold_versions_and_nothing_else(root):
-    lines = (root / "constraints.txt").read_text().splitlines()
-    entries = [line for line in lines if not line.startswith("#")]
+    parts = [
+        [line for line in part.strip().splitlines() if not line.startswith("#")]
+        for part in (root / "constraints.txt").read_text().split(BESIDES)
+    ]
+    entries = [line for part in parts for line in part]
     assert all(re.fullmatch(r"[\w.-]+==[\w.!]+", line) for line in entries), "no paths, hosts, build suffixes"
-    assert entries == sorted(entries, key=str.lower), "`make constraints` sorts them"
+    assert len(parts) == 2
+    assert all(part == sorted(part, key=str.lower) for part in parts), "`make constraints` sorts them"
     assert len(read_constraints()) == len(entries), "a package stands twice"
+
+
+def test_what_everybody_installs_stands_above_what_only_the_other_groups_bring(project):
+    """A notebook's key counts the upper part alone, so one more optional package runs no notebook again."""
+    everybodys = brought_by(project["name"], EVERYBODYS)
+    above, all_of_them = read_constraints(groups=False), read_constraints()
+    assert above.keys() == all_of_them.keys() & everybodys
+    assert {"torch", "nbgrader", "pytest"} <= above.keys()
+    assert {"ray", "onnxruntime"} <= all_of_them.keys() - above.keys()
 
 
 def test_conda_adds_no_list_of_its_own(root, project):

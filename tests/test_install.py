@@ -70,6 +70,16 @@ def test_nothing_is_installed_twice(checkout, pip):
     assert len(pip.calls) == 2
 
 
+def test_more_groups_are_installed_once_and_fewer_are_there_already(checkout, pip):
+    assert install.install(checkout)
+    assert install.install(checkout, extras="dev,ray")
+    assert pip.calls[-1][-1] == ".[dev,ray]"
+    assert not install.install(checkout)
+    assert not install.install(checkout, extras="ray,dev")
+    assert install.install(checkout, extras="dev,rl")
+    assert install.install(checkout, torch_build="cpu")
+
+
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
 def test_a_changed_list_is_installed(checkout, pip, name):
     install.install(checkout)
@@ -182,8 +192,11 @@ def test_constraints_are_what_is_installed_and_what_the_groups_would_add(tmp_pat
         return subprocess.CompletedProcess(command, 0, stdout=answers[command[3]])
 
     monkeypatch.setattr(subprocess, "run", run)
-    install.resolve(tmp_path)
-    assert (tmp_path / "constraints.txt").read_text() == "# why\nB==3\ntorch==2.13.0\n"
+    monkeypatch.setattr(install, "brought_by", lambda name, group: {name, "torch"})
+    written = f"# why\ntorch==2.13.0\n{install.BESIDES}\nB==3\n"
+    for _ in range(2):  # also where it was written before
+        install.resolve(tmp_path)
+        assert (tmp_path / "constraints.txt").read_text() == written
 
 
 def test_an_index_that_does_not_answer_is_named_as_the_cause(tmp_path):

@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from course_utils.install import BESIDES
 from tests import notebook_choice
 from tests.notebook_choice import DRAWN, Choice, Passed, changed, drawn, due, read_record, write_record
 from tests.notebook_keys import Tree
@@ -106,7 +107,6 @@ def runs_again(root, *edits):
         ("course_utils/measure/prices.csv", [PLOTS]),
         ("course_utils/session.py", list(NOTEBOOKS)),
         ("course_utils/course.py", list(NOTEBOOKS)),
-        ("constraints.txt", list(NOTEBOOKS)),
         ("tests/nbval.cfg", list(NOTEBOOKS)),
         ("tests/guard/sitecustomize.py", list(NOTEBOOKS)),
         ("course_utils/models/assets/bert/weights", [NAMED, HUB]),
@@ -132,6 +132,12 @@ def test_a_change_runs_the_notebooks_that_reach_it(file, again, small):
     if file.endswith("models/new.py"):  # a recipe counts with its weights
         (small / "course_utils/models/assets/new").mkdir()
     assert runs_again(small, (file, "\n")) == again
+
+
+def test_a_version_runs_all_again_unless_only_an_optional_group_brings_it(small):
+    assert runs_again(small, ("constraints.txt", f"\n{BESIDES}\nray==2")) == []
+    (small / "constraints.txt").write_text("torch==2")
+    assert runs_again(small, ("constraints.txt", "\nnumpy==2")) == list(NOTEBOOKS)
 
 
 def test_prose_and_outputs_do_not_count_but_code_and_compared_outputs_do(small):
@@ -240,9 +246,7 @@ def test_a_lesson_has_no_checks_unless_it_imports_them(reached):
     assert len([name for name in framework if name.startswith("lessons/")]) < 5
 
 
-@pytest.mark.parametrize(
-    "file", ["course_utils/session.py", "course_utils/course.py", "constraints.txt", "tests/isolation.py"]
-)
+@pytest.mark.parametrize("file", ["course_utils/session.py", "course_utils/course.py", "tests/isolation.py"])
 def test_what_all_stand_on_runs_all(file, reached):
     assert those_that_reach(reached, file) == set(reached)
 
