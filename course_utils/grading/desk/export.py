@@ -12,10 +12,13 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from nbgrader.api import Gradebook
 
+from course_utils.grading.desk.channels.base import Refused
+from course_utils.grading.desk.collect import read_roster
 from course_utils.grading.desk.exporters import exporters
 from course_utils.grading.desk.exporters.base import ExportError, Marks
 from course_utils.grading.gradebook.marks import read_marks as read_marks_of_class
@@ -82,35 +85,49 @@ def _number(question: str) -> tuple[int, str]:
 def main(argv: list[str] | None = None) -> int:
     """The `course export` command."""
     known = exporters()
-    titles = " or ".join(exporter.title for exporter in known.values())
-    parser = argparse.ArgumentParser(
-        prog="course export", description=f"Marks as a file that {titles} imports."
-    )
+    titles = ", ".join(exporter.title for exporter in known.values())
+    parser = argparse.ArgumentParser(prog="course export", description=f"Marks as a file for {titles}.")
     parser.add_argument("folder", type=Path, metavar="DIR", help="what `course grade` wrote into")
     parser.add_argument("--to", choices=tuple(known), required=True)
     parser.add_argument("--exercise", metavar="NAME", help="which one, if there are several")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
+    parser.add_argument(
+        "--template", type=Path, metavar="CSV", help="the platform's own export, to be filled in"
+    )
+    parser.add_argument(
+        "--column", metavar="NAME", help="what the marks' column is called there (as the exercise)"
+    )
+    parser.add_argument(
+        "--id-column", metavar="NAME", help="the column with the learners' names or numbers (where most are)"
+    )
+    parser.add_argument(
+        "--roster", type=Path, metavar="CSV", help="id, student: the class's name for each of the platform's"
+    )
     for exporter in known.values():
         exporter.add_options(parser)
     options = parser.parse_args(argv)
     try:
         marks = read_marks(options.folder, options.exercise)
+        if options.roster:
+            marks = replace(marks, roster=read_roster(options.roster))
         made = known[options.to].export(marks, options)
         if options.out:
             options.out.write_text(made.text, encoding="utf-8")
         else:
             print(made.text, end="")
-    except (ExportError, PolicyError, Busy, OSError, UnicodeDecodeError, csv.Error) as error:
+    except (ExportError, PolicyError, Refused, Busy, OSError, UnicodeDecodeError, csv.Error) as error:
         print(f"course export: {error}", file=sys.stderr)
         return 1
     for student in made.unknown:
         print(f"not in the template: {student}", file=sys.stderr)
-    for student in made.excused:
-        print(f"excused there, and left so: {student}", file=sys.stderr)
+    for student, why in made.kept.items():
+        print(f"{why}, and left so: {student}", file=sys.stderr)
     for student, why in marks.left_out.items():
         print(f"left out: {student} ({why})", file=sys.stderr)
+    for note in made.notes:
+        print(note, file=sys.stderr)
     print(
-        f"{len(marks.scores) - len(made.unknown) - len(made.excused)} marks exported, "
+        f"{len(marks.scores) - len(made.unknown) - len(made.kept)} marks exported, "
         f"{len(marks.left_out)} left out",
         file=sys.stderr,
     )

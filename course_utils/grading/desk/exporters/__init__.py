@@ -13,4 +13,4 @@ from course_utils.grading.desk.exporters.base import Exporter
 def exporters() -> dict[str, Exporter]:
     """Every exporter by its name, which `course export --to` takes, in alphabetical order."""
     modules = (found.name for found in pkgutil.iter_modules(__path__))
-    return entries(__name__, modules, "EXPORTER", apart={"base"})
+    return entries(__name__, modules, "EXPORTER", apart={"base", "sheet"})

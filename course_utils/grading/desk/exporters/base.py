@@ -6,8 +6,8 @@ import argparse
 import csv
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from course_utils.grading.gradebook.reports import spreadsheet_text
 
@@ -20,7 +20,8 @@ class ExportError(Exception):
 class Marks:
     """One exercise's final marks: `scores` and short `feedback` by student; `left_out` says why not.
 
-    `exercise` is its name, which a platform's gradebook has as an assignment's.
+    `exercise` is its name, which a platform's gradebook has as an assignment's; `roster` the class's name for
+    each id that a platform knows its learners by.
     """
 
     exercise: str
@@ -28,15 +29,19 @@ class Marks:
     scores: dict[str, float]
     feedback: dict[str, str]
     left_out: dict[str, str]
+    roster: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The text of the file, the students for whom the platform has no place, and those whom it excuses."""
+    """The text of the file, the students for whom the platform has no place, those whose entry there is left
+    as it is, with the reason, and what whoever imports it should know.
+    """
 
     text: str
     unknown: tuple[str, ...] = ()
-    excused: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Exporter(ABC):
@@ -59,5 +64,5 @@ def table(rows: Iterable[Iterable[object]], separator: str = ",") -> str:
     """Rows as CSV, in which no cell is a formula to a spreadsheet."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator, lineterminator="\n")
-    writer.writerows([spreadsheet_text(cell) for cell in row] for row in rows)
+    writer.writerows([cell if cell == "-" else spreadsheet_text(cell) for cell in row] for row in rows)
     return text.getvalue()
