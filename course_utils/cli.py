@@ -50,6 +50,11 @@ VERBS = {
         "course_utils.grading.desk.similarity:main",
         "which submissions have answers that are nearly the same: a hint, no mark",
     ),
+    "class rename": (
+        "course_utils.grading.desk.students:rename_main",
+        "a learner who is called otherwise, with the same work, marks and draws",
+    ),
+    "class remove": ("course_utils.grading.desk.students:remove_main", "take a learner out of a class"),
     "submit": ("course_utils.grading.desk.submit:main", "pack an exercise to hand it in, with a receipt"),
     "collect": (
         "course_utils.grading.desk.collect:main",

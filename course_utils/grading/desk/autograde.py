@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import re
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from nbformat import NotebookNode
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +27,7 @@ from course_utils.grading.gradebook.changes import MarkChange, changes, listed, 
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.release import ReleaseError, exercise_names
+from course_utils.grading.gradebook.students import STUDENT, read_draws_as
 from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, handed_in, only_writer
 from course_utils.grading.run import batch, executor
 from course_utils.grading.run.apart import import_ahead
@@ -39,7 +40,6 @@ from course_utils.grading.sandbox.confine import Caps
 from course_utils.install import ROOT
 
 AGAIN = "make room, if the disk is full, and go on with the same command and --resume"
-_STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}\Z")
 
 
 class GradeError(Exception):
@@ -47,12 +47,14 @@ class GradeError(Exception):
 
 
 def find_submissions(
-    submitted: Path, wanted: str | None, known: list[str]
+    submitted: Path, wanted: str | None, known: list[str], names: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[list[Submission], list[str]]:
-    """All submissions in nbgrader's layout, and a line for each folder that is none."""
+    """All submissions in nbgrader's layout, and a line for each folder that is none. `names`: what a
+    student's draws hang on, where it is another name (see `students`).
+    """
     found, skipped = [], []
     for student in sorted(path for path in submitted.iterdir() if not path.name.startswith(".")):
-        if student.is_symlink() or not student.is_dir() or not _STUDENT.match(student.name):
+        if student.is_symlink() or not student.is_dir() or not STUDENT.match(student.name):
             skipped.append(f"{student.name!r}: not a student's folder")
             continue
         for folder in sorted(path for path in student.iterdir() if not path.name.startswith(".")):
@@ -61,7 +63,8 @@ def find_submissions(
             if folder.is_symlink() or not folder.is_dir() or folder.name not in known:
                 skipped.append(f"{student.name}/{folder.name!r}: no exercise of that name")
             else:
-                found.append(Submission(student.name, load_exercise(folder.name), folder))
+                drawn = names.get(student.name, student.name)
+                found.append(Submission(student.name, load_exercise(folder.name), folder, drawn))
     return found, skipped
 
 
@@ -245,7 +248,7 @@ def grade_class(
     names what), and `Busy` while another run writes there.
     """
     submitted, out, solutions = submitted.resolve(), out.resolve(), solutions.resolve()
-    submissions = _of(students, _wanted(submitted, exercise, exercise_names(solutions)))
+    submissions = _of(students, _wanted(submitted, exercise, exercise_names(solutions), read_draws_as(out)))
     _known_questions(questions, submissions)
     names = sorted({submission.exercise.name for submission in submissions})
     with only_writer(out):
@@ -276,13 +279,15 @@ def grade_class(
             return _grade(Grading(out, grader, frozenset(questions)), submissions, jobs, resume)
 
 
-def _wanted(submitted: Path, exercise: str | None, known: list[str]) -> list[Submission]:
+def _wanted(
+    submitted: Path, exercise: str | None, known: list[str], names: Mapping[str, str]
+) -> list[Submission]:
     if not submitted.is_dir():
         raise GradeError(f"there is no folder {submitted}")
     if exercise is not None and exercise not in known:
         raise GradeError(f"there is no exercise {exercise!r}; there are {', '.join(known)}")
     try:
-        submissions, skipped = find_submissions(submitted, exercise, known)
+        submissions, skipped = find_submissions(submitted, exercise, known, names)
     except LookupError as error:
         raise GradeError(f"an exercise has no checks: {error}") from error
     for line in skipped:

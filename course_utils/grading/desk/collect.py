@@ -20,7 +20,6 @@ import argparse
 import csv
 import hashlib
 import io
-import re
 import sys
 import zipfile
 import zlib
@@ -45,6 +44,7 @@ from course_utils.grading.desk.channels.base import (
 )
 from course_utils.grading.gradebook.release import exercise_names
 from course_utils.grading.gradebook.reports import spreadsheet_text
+from course_utils.grading.gradebook.students import STUDENT
 from course_utils.grading.gradebook.times import read_time, written
 from course_utils.grading.run.reading import SUBMISSION_BYTES
 from course_utils.install import ROOT
@@ -52,7 +52,6 @@ from course_utils.install import ROOT
 PACKAGE_BYTES = SUBMISSION_BYTES + 2**20
 MOST_MEMBERS = 50
 MOST_NAMES = 40  # of learners in one line
-STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}\Z")
 RECORD_COLUMNS = ("student", "exercise", "status", "reason", "handed_in", "late", "sha256", "bytes", "file")
 STATUSES = ("taken", "superseded", "refused", "ignored")
 _LONG_AGO = datetime.fromtimestamp(0, UTC)

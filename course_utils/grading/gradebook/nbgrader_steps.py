@@ -25,6 +25,7 @@ from traitlets.config import Config
 from course_utils.checks.framework import Report, load_exercise
 from course_utils.grading.gradebook.final_marks import follow_policy
 from course_utils.grading.gradebook.release import PREPROCESSORS
+from course_utils.grading.gradebook.students import draws_as
 from course_utils.grading.run import batch, executor
 from course_utils.grading.run.executor import Clocks, Graded
 from course_utils.grading.run.reading import NeedsAPerson, Ungradable, cells_of
@@ -70,7 +71,7 @@ class GradeOutside(NbGraderPreprocessor):
         released = executor.read_released(Path(self.release_directory) / name / f"{name}.ipynb")
         exercise = load_exercise(name)
         secret_file = Path(self.secret_file)
-        keys = executor.secret_keys(read_secret(secret_file), student)
+        keys = executor.secret_keys(read_secret(secret_file), draws_as(secret_file.parent, student))
         secrets_ = (str(secret_file), str(secret_file.parent / "gradebook.db"))
         cells, clocks = cells_of(nb.cells), Clocks(cell=exercise.cell_seconds)
         nursery = _nursery(self.sandbox, secrets_, batch.imports_of(released))

@@ -217,6 +217,22 @@ class Journal:
         except (OSError, ValueError, KeyError, TypeError):
             return None  # not ours, or of another version: graded again
 
+    def of(self, student: str) -> list[Path]:
+        """The files that hold a student's entries, also those that cannot be read."""
+        return sorted(self.folder.glob(f"*/{student}.json"))
+
+    def rename(self, old: str, new: str) -> None:
+        """Put a student's entries under another name."""
+        for path in self.of(old):
+            if (entry := self.find(old, path.parent.name)) is not None:
+                self.put(replace(entry, student=new))
+            path.unlink()
+
+    def remove(self, student: str) -> None:
+        """Forget a student's entries."""
+        for path in self.of(student):
+            path.unlink()
+
     def __iter__(self) -> Iterator[Entry]:
         for path in sorted(self.folder.glob("*/*.json")):
             entry = self.find(path.stem, path.parent.name)
