@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import inspect
 import os
 import resource
 import signal
 import sys
 from functools import cache
 from multiprocessing import connection, get_context
+from pathlib import Path
 
 import psutil
 
+from course_utils import closure
 from course_utils.checks.framework import Question
 from course_utils.checks.report import PartResult, Report
 from course_utils.grading.sandbox.confine import die_with_parent
@@ -28,6 +29,8 @@ from course_utils.wire.codec import Bounds
 
 MEMORY = 4 * 2**30  # bytes that grading one question may take, beyond what it began with
 SECONDS = 600  # of the processor
+#: What a check's modules reach for learners' eyes only
+_NOT_ASKED = ("course_utils.checks.learner", "course_utils.hub", "course_utils.apps", "course_utils.plots")
 STACK = 8 * 2**20  # bytes: where the stack has no limit, endless recursion would fill the memory
 
 
@@ -123,15 +126,23 @@ def _limit(kind: int, most: int) -> None:
 
 
 def import_ahead(question: Question) -> None:
-    """Import here, once, what the checks of its module import when they run: every fork then has it."""
+    """Import here, once, what the checks of its module import when they run, and what that imports then:
+    every fork has it.
+    """
     if question.check is not None:
         _import_ahead(question.check.__module__)
 
 
 @cache
 def _import_ahead(module: str) -> None:
-    with contextlib.suppress(OSError, TypeError):  # no source
-        for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
+    for path in {*_file_of(module), *closure.reached([module], without=_NOT_ASKED)}:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 with contextlib.suppress(Exception):  # the check itself will say so
                     exec(ast.unparse(node), {})
+
+
+def _file_of(module: str) -> list[Path]:
+    """Where a module's source lies; its checks need not be the course's own."""
+    path = getattr(sys.modules[module], "__file__", None)
+    return [Path(path)] if path and Path(path).suffix == ".py" else []

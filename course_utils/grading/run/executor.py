@@ -31,6 +31,7 @@ from course_utils.grading.run.apart import run_apart
 from course_utils.grading.run.fair_clock import FairClock
 from course_utils.grading.run.placing import Placed, makes_one, place
 from course_utils.grading.run.reading import Cell, Ungradable
+from course_utils.grading.run.untouched import report_of
 from course_utils.grading.run.warm import Child, Nursery, SandboxError, Used, default_nursery
 from course_utils.text import TERMINAL, printable
 from course_utils.wire import codec
@@ -405,7 +406,7 @@ def grade(
     what is not this exercise's.
     """
     settle()
-    started, own = time.monotonic(), time.process_time()
+    started, own = time.monotonic(), _processor_seconds()
     steps = place(released, submitted, exercise)
     nursery = nursery or default_nursery()
     with Notebook(clocks, nursery) as running:
@@ -418,8 +419,13 @@ def grade(
         running.used,
         nursery.level,
         grading.cells,
-        time.process_time() - own,
+        _processor_seconds() - own,
     )
+
+
+def _processor_seconds() -> float:
+    """What this process has used, and the processes in which it graded, which have ended."""
+    return sum(os.times()[:4])
 
 
 @dataclass
@@ -529,7 +535,8 @@ class _Grading:
 
     def _grade(self, asked: _Asked, question: Question) -> None:
         asked.times += 1
-        self._note(asked, run_apart(question, self._running, self._key_of(question)))
+        ask = partial(run_apart, question, self._running, self._key_of(question))
+        self._note(asked, report_of(question, asked.above, ask))
 
     def _note(self, asked: _Asked, report: Report) -> None:
         """Keep a report, unless there is a better one."""
