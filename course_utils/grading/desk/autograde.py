@@ -13,7 +13,8 @@ import argparse
 import difflib
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,6 +24,7 @@ from tqdm import tqdm
 
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook import reports
+from course_utils.grading.gradebook.attempts import Attempt, AttemptStore, Settlement, keep, write_exchanged
 from course_utils.grading.gradebook.changes import MarkChange, changes, listed, only
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
@@ -34,6 +36,7 @@ from course_utils.grading.run.apart import import_ahead
 from course_utils.grading.run.batch import Grader, Outcome, Submission
 from course_utils.grading.run.forking import forked_often, uncollected
 from course_utils.grading.run.journal import Entry, Journal
+from course_utils.grading.run.reading import EARLIER
 from course_utils.grading.run.warm import CHOICES, SandboxError
 from course_utils.grading.run.zygote import warm_up
 from course_utils.grading.sandbox.confine import Caps
@@ -77,7 +80,10 @@ class Grading:
         self.grader = grader
         self.questions = questions  # the only ones that are marked anew; all, where there are none
         self.done: list[Entry] = []
-        self.changes: list[MarkChange] = []
+        self.attempts = AttemptStore(out)
+        self.exchanged: list[Entry] = []  # attempts that count now, and did not before
+        self.first: dict[tuple[str, str], Entry | None] = {}  # what counted before this run
+        self.changed: dict[tuple[str, str], list[MarkChange]] = {}
         self.missing: list[str] = []  # what could not be written, and why
 
     def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
@@ -86,15 +92,37 @@ class Grading:
         """
         if not resume:
             for submission in submissions:
-                self.journal.grade_anew(submission.student, submission.exercise.name)
+                self._grade_anew(submission)
         kept, wanted = self._sorted_out(submissions)
         with self.writer.open(), self._bar(len(submissions), len(kept)) as bar:
             for entry in kept:
                 self._write(entry)
             for outcome in batch.grade_all(wanted, self.grader, jobs, _announce):
                 bar.set_postfix_str(str(outcome.submission), refresh=False)
-                self._write(self._entered(outcome))
+                if (entered := self._entered(outcome)) is not None:
+                    self._write(entered)
                 bar.update()
+            self._settle()
+
+    def _grade_anew(self, submission: Submission) -> None:
+        key = submission.student, submission.exercise.name
+        if not submission.earlier:
+            self.journal.grade_anew(*key)
+        attempt = self.attempts.find(*key, self.grader.stamp(submission).submission)
+        if attempt is not None:
+            self.attempts.put(replace(attempt, entry=replace(attempt.entry, again=True)))
+
+    def _settle(self) -> None:
+        """Let the attempt count that the policy says, where somebody has several."""
+        settlement = Settlement(self.writer, self.journal)
+        for before, after in settlement.settle():
+            key = after.student, after.exercise
+            found = list(changes(self.first.get(key, before), after))
+            if key not in self.first:  # nothing was graded; the policy, or a person's mark, chose
+                found = [replace(one, why="another attempt counts") for one in found]
+            self.changed[key] = found
+            self.exchanged.append(after)
+        self.missing += settlement.failed
 
     def _bar(self, total: int, kept: int) -> tqdm:
         tqdm.monitor_interval = 0  # no thread of its own: grading processes are forked while the bar runs
@@ -107,15 +135,23 @@ class Grading:
         kept, wanted = [], []
         for submission in submissions:
             entry = self.journal.find(submission.student, submission.exercise.name)
-            if entry is None or entry.again or entry.oldest != self.grader.stamp(submission):
-                wanted.append(submission)
-            else:
+            stamp = self.grader.stamp(submission)
+            attempt = self.attempts.find(submission.student, submission.exercise.name, stamp.submission)
+            if entry is not None and not entry.again and entry.oldest == stamp:
                 kept.append(entry)
+            elif attempt is None or attempt.entry.again or attempt.entry.oldest != stamp:
+                wanted.append(submission)
         return kept, wanted
 
-    def _entered(self, outcome: Outcome) -> Entry:
+    def _entered(self, outcome: Outcome) -> Entry | None:
+        """What is to be written of an outcome: nothing of an attempt that another one stands in front of."""
         submission, graded = outcome.submission, outcome.graded
-        before = self.journal.find(submission.student, submission.exercise.name)
+        key = submission.student, submission.exercise.name
+        standing = self.journal.find(*key)
+        self.first.setdefault(key, standing)
+        same = standing is not None and standing.stamp.submission == outcome.stamp.submission
+        attempt = None if same else self.attempts.find(*key, outcome.stamp.submission)
+        before = attempt.entry if attempt else standing
         entry = Entry(
             student=submission.student,
             exercise=submission.exercise.name,
@@ -131,19 +167,35 @@ class Grading:
             handed_in=_handed_in(submission),
             why=outcome.why,
             again=outcome.again,
-            unchanged=before is not None and before.stamp.submission == outcome.stamp.submission,
+            unchanged=same,
+            turn=self._turn(outcome, standing),
         )
         entry = only(self.questions, before, entry)
-        self.changes += changes(before, entry)
+        if attempt and entry.notebook is None:  # its marks are kept: they have no places of their own yet
+            entry.notebook = attempt.entry.notebook
+        if submission.earlier and not same:
+            self.attempts.put(Attempt(entry, attempt.by_hand if attempt else {}))
+            return None
+        self.changed[key] = list(changes(self.first[key], entry))
         if outcome.why and not entry.why:
             tqdm.write(
                 f"{submission} was not marked anew, and keeps its marks: {outcome.why}", file=sys.stderr
             )
         try:
+            if standing is not None and not same:
+                keep(self.attempts, self.writer, standing, entry)
             self.journal.put(entry)
         except OSError as error:  # its marks are written all the same; `--resume` grades it once more
             self._miss(entry, "its line in the journal", error)
         return entry
+
+    def _turn(self, outcome: Outcome, standing: Entry | None) -> int:
+        """The place of an attempt among a learner's: what lies in the learner's folder is the last."""
+        submission = outcome.submission
+        known = [one.entry for one in self.attempts.of(submission.student, submission.exercise.name)]
+        turns = {one.stamp.submission: one.turn for one in [*known, *([standing] if standing else [])]}
+        own = turns.pop(outcome.stamp.submission, 0)
+        return own if submission.earlier else max(own, 1 + max(turns.values(), default=0))
 
     def _miss(self, entry: Entry, what: str, error: object) -> None:
         self.missing.append(f"{entry.student} {entry.exercise}: {what} ({error})")
@@ -177,7 +229,7 @@ class Grading:
     def _feedback(self, entry: Entry) -> bool:
         """Whether the pages could be written."""
         try:
-            self.writer.write_feedback(entry)
+            self.writer.write_feedback(entry, self.attempts.note(entry))
         except Exception as error:
             self._miss(entry, "its pages", error)
             return False
@@ -191,7 +243,12 @@ class Grading:
 
     def results(self) -> list[reports.QuestionResult]:
         """One result a question, of everything this run has brought to its place."""
-        return [result for entry in self.done for result in _results(entry)]
+        return [result for entry in self.done for result in reports.results_of(entry)]
+
+    @property
+    def changes(self) -> list[MarkChange]:
+        """What this run changed, of the attempts that count."""
+        return [change for found in self.changed.values() for change in found]
 
 
 def _handed_in(submission: Submission) -> str | None:
@@ -201,21 +258,6 @@ def _handed_in(submission: Submission) -> str | None:
     except ValueError as error:
         tqdm.write(f"{submission}: nobody knows when it came, so it is not late: {error}", file=sys.stderr)
         return None
-
-
-def _results(entry: Entry) -> list[reports.QuestionResult]:
-    by_hand = [
-        question.run(None) for question in load_exercise(entry.exercise).questions.values() if question.manual
-    ]
-    record = {
-        "memory": entry.memory,
-        "sandbox": entry.sandbox,
-        "submission": entry.stamp.submission,
-        "checks": entry.stamp.checks,
-        "seed": entry.stamp.seed,
-    }
-    found = [*entry.reports.values(), *by_hand]
-    return [reports.result_of(entry.student, report, entry.seconds, **record) for report in found]
 
 
 def _announce(level: str, reached: dict[str, str]) -> None:
@@ -252,7 +294,13 @@ def grade_class(
     _known_questions(questions, submissions)
     names = sorted({submission.exercise.name for submission in submissions})
     with only_writer(out):
-        read_policy(out)  # what is wrong in it is said before anything is graded
+        policy = read_policy(out)  # what is wrong in it is said before anything is graded
+        submissions += [
+            earlier
+            for submission in submissions
+            if policy.best_counts(submission.exercise.name)
+            for earlier in _earlier(submission)
+        ]
         secret_file = (secret_file or out / SECRET_FILE).resolve()
         secret = read_secret(secret_file)
         try:
@@ -297,6 +345,15 @@ def _wanted(
     return submissions
 
 
+def _earlier(submission: Submission) -> Iterator[Submission]:
+    """What a learner handed in before, as `course collect` keeps it beside what came last."""
+    folder = submission.folder / EARLIER
+    if folder.is_dir() and not folder.is_symlink():
+        for place in sorted(folder.iterdir()):
+            if place.is_dir() and not place.is_symlink():
+                yield replace(submission, folder=place, earlier=True)
+
+
 def _of(students: Collection[str], submissions: list[Submission]) -> list[Submission]:
     """The submissions of some students; all, where none are named."""
     known = {submission.student for submission in submissions}
@@ -331,6 +388,8 @@ def _grade(grading: Grading, submissions: list[Submission], jobs: int, resume: b
     except SandboxError as error:
         raise GradeError(str(error)) from error
     rows = reports.write_results(out / "results.jsonl", grading.results(), grading.questions)
+    if grading.exchanged:
+        rows = write_exchanged(out, grading.exchanged)
     reports.write_grades(out, grading.writer.database, rows)
     reports.write_changes(out / "changes.csv", grading.changes)
     for line in listed(grading.changes):

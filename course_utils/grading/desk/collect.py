@@ -46,7 +46,7 @@ from course_utils.grading.gradebook.release import exercise_names
 from course_utils.grading.gradebook.reports import spreadsheet_text
 from course_utils.grading.gradebook.students import STUDENT
 from course_utils.grading.gradebook.times import read_time, written
-from course_utils.grading.run.reading import SUBMISSION_BYTES
+from course_utils.grading.run.reading import EARLIER, SUBMISSION_BYTES
 from course_utils.install import ROOT
 
 PACKAGE_BYTES = SUBMISSION_BYTES + 2**20
@@ -239,7 +239,9 @@ def _take(
         name, notebook, digest = read_package(delivery.path, known, blank.exercise or None)
         read = replace(blank, exercise=name, sha256=digest, bytes=delivery.path.stat().st_size)
         if delivery.time and _is_older(delivery.time, out / student / name / "timestamp.txt"):
+            _keep(out / student / name, name, notebook, stamp)
             return replace(read, status="superseded", reason="a later one was taken in before")
+        _keep_last(out / student / name, name, notebook)
         _lay_down(out / student / name, name, notebook, stamp)
         return replace(read, status="taken")
     except Refused as error:
@@ -292,6 +294,24 @@ def _lay_down(place: Path, name: str, notebook: bytes, stamp: str) -> None:
         write_whole(place / "timestamp.txt", stamp)
     else:
         (place / "timestamp.txt").unlink(missing_ok=True)
+
+
+def _keep(place: Path, name: str, notebook: bytes, stamp: str) -> None:
+    """Keep an attempt that another one comes after, for a class in which the best of them counts."""
+    attempt = place / EARLIER / hashlib.sha256(notebook).hexdigest()[:16]
+    if stamp or not attempt.is_dir():
+        _lay_down(attempt, name, notebook, stamp)
+
+
+def _keep_last(place: Path, name: str, by: bytes) -> None:
+    """Keep what lies there, unless the same comes once more."""
+    try:
+        notebook = (place / f"{name}.ipynb").read_bytes()
+    except OSError:
+        return
+    if notebook != by:
+        stamp = place / "timestamp.txt"
+        _keep(place, name, notebook, stamp.read_text(encoding="utf-8") if stamp.is_file() else "")
 
 
 def write_record(path: Path, records: list[Collected]) -> None:

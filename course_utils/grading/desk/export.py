@@ -21,21 +21,22 @@ from course_utils.grading.desk.channels.base import Refused
 from course_utils.grading.desk.collect import read_roster
 from course_utils.grading.desk.exporters import exporters
 from course_utils.grading.desk.exporters.base import ExportError, Marks
+from course_utils.grading.gradebook.attempts import settle_class
 from course_utils.grading.gradebook.marks import read_marks as read_marks_of_class
 from course_utils.grading.gradebook.marks import worth
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.reports import read_results, write_grades
-from course_utils.grading.gradebook.writer import Busy, only_writer
+from course_utils.grading.gradebook.writer import Busy, WriteError, only_writer
 
 
 def read_marks(folder: Path, exercise: str | None) -> Marks:
     """The final marks of one exercise of a class; the only one there is if none is named."""
     if not (folder / "gradebook.db").is_file():
         raise ExportError(f"there is no gradebook in {folder}; run `course grade … --out {folder}` first")
-    results = read_results(folder / "results.jsonl")
     database = f"sqlite:///{(folder / 'gradebook.db').resolve()}"
     with only_writer(folder):
-        rows = write_grades(folder, database, results)
+        settle_class(folder)
+        rows = write_grades(folder, database, read_results(folder / "results.jsonl"))
     names = sorted({row["exercise"] for row in rows})
     if exercise is None and len(names) != 1:
         raise ExportError(f"say which one with --exercise: {', '.join(names) or 'nothing is graded yet'}")
@@ -115,7 +116,16 @@ def main(argv: list[str] | None = None) -> int:
             options.out.write_text(made.text, encoding="utf-8")
         else:
             print(made.text, end="")
-    except (ExportError, PolicyError, Refused, Busy, OSError, UnicodeDecodeError, csv.Error) as error:
+    except (
+        ExportError,
+        PolicyError,
+        Refused,
+        Busy,
+        WriteError,
+        OSError,
+        UnicodeDecodeError,
+        csv.Error,
+    ) as error:
         print(f"course export: {error}", file=sys.stderr)
         return 1
     for student in made.unknown:

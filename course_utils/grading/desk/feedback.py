@@ -15,8 +15,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from course_utils.grading.gradebook import reports
+from course_utils.grading.gradebook.attempts import AttemptStore, settle_class
 from course_utils.grading.gradebook.policy import PolicyError
-from course_utils.grading.gradebook.writer import Busy, Writer, only_writer
+from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, only_writer
 from course_utils.grading.run.journal import Entry, Journal
 
 
@@ -36,6 +37,8 @@ def write_pages(
     """
     if not (out / "gradebook.db").is_file():
         raise FeedbackError(f"there is no gradebook in {out}; run `course grade … --out {out}` first")
+    with only_writer(out):
+        settle_class(out)
     entries = list(Journal(out / "journal"))
     wanted = [entry for entry in entries if exercise in (None, entry.exercise)]
     if not wanted:
@@ -44,12 +47,12 @@ def write_pages(
     if unknown := sorted(set(students) - {entry.student for entry in wanted}):
         raise FeedbackError(f"nothing is graded of {unknown[0]}; see {out / 'grades.csv'} for who there is")
     wanted = [entry for entry in wanted if not students or entry.student in students]
-    writer, failed = Writer(out), []
+    writer, attempts, failed = Writer(out), AttemptStore(out), []
     with only_writer(out), writer.open():
         writer.follow_policy()
         for entry in tqdm(wanted, desc="pages", unit="page", disable=None):
             try:
-                writer.write_feedback(entry)
+                writer.write_feedback(entry, attempts.note(entry))
             except Exception as error:
                 failed.append(f"{entry.student} {entry.exercise}: {error}")
     return wanted, failed
@@ -69,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     out = options.out.resolve()
     try:
         written, failed = write_pages(out, options.exercise, options.student)
-    except (FeedbackError, PolicyError, Busy) as error:
+    except (FeedbackError, PolicyError, Busy, WriteError) as error:
         print(f"course feedback: {error}", file=sys.stderr)
         return 1
     database, results = f"sqlite:///{out / 'gradebook.db'}", reports.read_results(out / "results.jsonl")

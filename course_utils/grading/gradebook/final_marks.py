@@ -72,7 +72,7 @@ def follow_policy(out: Path, book: api.Gradebook, of: tuple[str, str] | None = N
     _set_due_dates(book, policy, of)
     concerned = [one for one in read_marks(book, of).values() if one.seconds_late or one.late_penalty]
     if concerned:
-        _set_penalties(book, concerned, policy, _penalty(out, policy))
+        _set_penalties(book, concerned, policy, penalty_of(out, policy))
     book.db.commit()
     return policy
 
@@ -114,7 +114,7 @@ def _set_due_dates(book: api.Gradebook, policy: Policy, of: tuple[str, str] | No
     book.db.flush()
 
 
-def _penalty(out: Path, policy: Policy) -> Penalty:
+def penalty_of(out: Path, policy: Policy) -> Penalty:
     """The policy's own, or what the late plugin of the class's nbgrader_config.py asks for."""
     if policy.late is not None:
         late = policy.late

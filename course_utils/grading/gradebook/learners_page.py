@@ -69,11 +69,12 @@ def page(
     marks: dict[str, Mark] | None = None,
     why: str = "",
     late_penalty: float = 0.0,
+    note: str = "",
 ) -> str:
     """A learner's page as HTML.
 
     `reports` are what the checks said, `marks` what the gradebook holds by question; where it is silent,
-    the report's points count. `why` says why nothing could be graded.
+    the report's points count. `why` says why nothing could be graded; `note` stands below the total.
     """
     found = {report.question: report for report in reports}
     marks = {name: Mark(report.points) for name, report in found.items()} | (marks or {})
@@ -95,7 +96,7 @@ def page(
 <body>
 <h1>{escape(exercise.title)}</h1>
 <p class="who">{escape(exercise.name)}, handed in by {escape(student)}</p>
-<p class="total"><strong>{escape(_shown(score))}</strong></p>
+<p class="total"><strong>{escape(_shown(score))}</strong></p>{note and f"<p>{escape(note)}</p>"}
 {_bar(answered)}
 {cards}
 </body>

@@ -19,11 +19,14 @@ from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook.times import EXAMPLES, read_time
 
 NAME = "policy.toml"
+ATTEMPTS = ("last", "best")
 SECONDS = {"day": 86_400, "hour": 3_600}
 
 TEMPLATE = """\
 # What counts in this class. Take away a "#" to use a line; `course export` and `course feedback` then
 # follow it, and nothing is graded again. Moments have a time zone: 2026-11-20T18:00:00+01:00.
+
+# attempts = "best"               # of all that a learner handed in of an exercise; else the "last" counts
 
 # drop_lowest = 1                 # leave so many exercises out of each learner's total, the lowest first
 
@@ -76,7 +79,7 @@ class Policy:
     """What counts.
 
     due and extensions: moments in UTC, by exercise, and by exercise and student. voided: questions by
-    exercise.
+    exercise. attempts: one of ATTEMPTS by exercise, and under "" for those that are not named.
     """
 
     due: Mapping[str, datetime] = field(default_factory=dict)
@@ -84,6 +87,11 @@ class Policy:
     late: LatePolicy | None = None
     voided: Mapping[str, frozenset[str]] = field(default_factory=dict)
     drop_lowest: int = 0
+    attempts: Mapping[str, str] = field(default_factory=dict)
+
+    def best_counts(self, exercise: str) -> bool:
+        """Whether the best of a learner's attempts counts, and not the last."""
+        return self.attempts.get(exercise, self.attempts.get("", ATTEMPTS[0])) == "best"
 
     def void(self, exercise: str) -> frozenset[str]:
         """The questions of an exercise that count for nobody."""
@@ -108,7 +116,7 @@ def read_policy(out: Path) -> Policy:
 
 
 def _policy(text: dict[str, Any]) -> Policy:
-    _known(text, ("drop_lowest", "due", "extensions", "late", "void"), "")
+    _known(text, ("attempts", "drop_lowest", "due", "extensions", "late", "void"), "")
     policy = Policy(
         {name: _moment(value, f"due.{name}") for name, value in _exercises(text, "due")},
         {
@@ -121,6 +129,7 @@ def _policy(text: dict[str, Any]) -> Policy:
         _late(_table(text, "late")) if "late" in text else None,
         {name: _questions(name, value) for name, value in _exercises(text, "void")},
         _number(text, "drop_lowest", 0, whole=True),
+        _attempts(text),
     )
     if undue := sorted(policy.extensions.keys() - policy.due.keys()):
         raise PolicyError(f"extensions for {undue[0]}, which has no due date; give it one in [due]")
@@ -202,6 +211,19 @@ def _number(
             f"{key} = {value!r} is not {kind} from 0" + ("" if most == math.inf else f" to {most:g}")
         )
     return value
+
+
+def _attempts(text: dict[str, Any]) -> dict[str, str]:
+    """One word for all exercises, or a table with one for each."""
+    if "attempts" not in text:
+        return {}
+    found = text["attempts"]
+    words = dict(_exercises(text, "attempts")) if isinstance(found, dict) else {"": found}
+    for name, word in words.items():
+        if word not in ATTEMPTS:
+            where = f"attempts.{name}" if name else "attempts"
+            raise PolicyError(f"{where} = {word!r} is not {' or '.join(map(repr, ATTEMPTS))}")
+    return words
 
 
 def _questions(exercise: str, value: Any) -> frozenset[str]:

@@ -20,6 +20,7 @@ from sqlalchemy import update
 
 from course_utils.files import write_whole
 from course_utils.grading.gradebook import policy, reports
+from course_utils.grading.gradebook.attempts import ATTEMPT_COLUMNS
 from course_utils.grading.gradebook.changes import CHANGE_COLUMNS
 from course_utils.grading.gradebook.students import (
     STUDENT,
@@ -172,13 +173,14 @@ def _in_gradebook(out: Path, old: str, new: str | None) -> None:
 
 
 def _in_tables(out: Path, old: str, new: str | None) -> None:
-    """results.jsonl, changes.csv, extensions, and the tables that are made of the gradebook."""
+    """results.jsonl, changes.csv, attempts.csv, extensions, and the tables that are made of the gradebook."""
     rows = list(_rows(reports.read_results(out / "results.jsonl"), old, new))
     write_whole(out / "results.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    if (out / "changes.csv").exists():
-        with open(out / "changes.csv", newline="", encoding="utf-8") as file:
-            changed = list(_rows(list(csv.DictReader(file)), old, new))
-        write_whole(out / "changes.csv", reports.as_csv(CHANGE_COLUMNS, changed))
+    for name, columns in {"changes.csv": CHANGE_COLUMNS, "attempts.csv": ATTEMPT_COLUMNS}.items():
+        if (out / name).exists():
+            with open(out / name, newline="", encoding="utf-8") as file:
+                kept = list(_rows(list(csv.DictReader(file)), old, new))
+            write_whole(out / name, reports.as_csv(columns, kept))
     if (out / policy.NAME).exists():
         write_whole(out / policy.NAME, _policy_with(out, old, new))
     reports.write_grades(out, _database(out), rows)

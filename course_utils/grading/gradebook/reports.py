@@ -14,7 +14,7 @@ from typing import Any
 from nbgrader.api import Gradebook
 
 from course_utils.checks import render
-from course_utils.checks.framework import Report, Rung
+from course_utils.checks.framework import Report, Rung, load_exercise
 from course_utils.files import write_whole
 from course_utils.grading.gradebook.changes import CHANGE_COLUMNS, MarkChange
 from course_utils.grading.gradebook.final_marks import (
@@ -25,6 +25,7 @@ from course_utils.grading.gradebook.final_marks import (
     totals,
 )
 from course_utils.grading.gradebook.marks import SubmittedMarks, read_marks, worth
+from course_utils.grading.run.journal import Entry
 
 GRADES_COLUMNS = ("student", "exercise", "score", "max_score", "late_penalty", "status", "message")
 
@@ -50,6 +51,22 @@ class QuestionResult:
     submission: str = ""
     checks: str = ""
     seed: str = ""
+
+
+def results_of(entry: Entry) -> list[QuestionResult]:
+    """What came of a submission, a result for each question."""
+    by_hand = [
+        question.run(None) for question in load_exercise(entry.exercise).questions.values() if question.manual
+    ]
+    record = {
+        "memory": entry.memory,
+        "sandbox": entry.sandbox,
+        "submission": entry.stamp.submission,
+        "checks": entry.stamp.checks,
+        "seed": entry.stamp.seed,
+    }
+    found = [*entry.reports.values(), *by_hand]
+    return [result_of(entry.student, report, entry.seconds, **record) for report in found]
 
 
 def result_of(student: str, report: Report, seconds: float, **record: Any) -> QuestionResult:

@@ -29,8 +29,10 @@ from traitlets.config import Config
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.files import write_whole
 from course_utils.grading.gradebook import learners_page, policy
+from course_utils.grading.gradebook.by_hand import ByHand, give_by_hand, read_by_hand
 from course_utils.grading.gradebook.final_marks import follow_policy
 from course_utils.grading.gradebook.learners_page import Mark
+from course_utils.grading.gradebook.marks import SubmittedMarks, read_marks, worth
 from course_utils.grading.gradebook.nbgrader_steps import CONFIG_FILE, configure, put_marks, take_back_marks
 from course_utils.grading.gradebook.policy import Policy
 from course_utils.grading.gradebook.release import LITTER, copy_source, generate, graded_cell, quiet_log
@@ -111,8 +113,9 @@ class Writer:
             raise RuntimeError("the gradebook is written to inside `with writer.open():` only")
         return self._opened
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: Entry, by_hand: ByHand | None = None) -> None:
         """Put one submission's marks, notebook and feedback in their places, instead of what was there.
+        `by_hand`: what a person gave for this one, where another attempt's marks stand there.
 
         Raises `WriteError` when they cannot be written; then there are no marks.
         """
@@ -121,7 +124,7 @@ class Writer:
                 raise ValueError("the notebook that was graded is no longer kept")
             unchanged = self._unchanged(entry, entry.notebook)
             self._lay_down(entry, entry.notebook)
-            self._write_marks(entry, entry.notebook, unchanged)
+            self._write_marks(entry, entry.notebook, unchanged, by_hand)
         except Exception as error:
             self._book.db.rollback()
             with contextlib.suppress(Exception):
@@ -135,7 +138,7 @@ class Writer:
         marked = [cell for cell in graded.cells if is_grade(cell)]
         if entry.unchanged:
             return frozenset(cell.metadata.nbgrader.grade_id for cell in marked)
-        before = self._graded_before(entry)
+        before = self.graded_before(entry)
         if entry.why or before is None:
             return frozenset()
         same_code = _code(before) == _code(graded)
@@ -146,14 +149,37 @@ class Writer:
             if (same_code if question_of(cell) else texts.get(cell.metadata.nbgrader.grade_id) == cell.source)
         )
 
-    def _graded_before(self, entry: Entry) -> NotebookNode | None:
+    def standing(self, student: str, exercise: str) -> SubmittedMarks:
+        """What the gradebook holds of a submission."""
+        return read_marks(self._book, (student, exercise))[student, exercise]
+
+    def by_hand(self, student: str, exercise: str) -> ByHand:
+        """What a person gave for a submission, by the gradebook's cells."""
+        return read_by_hand(self._book, student, exercise)
+
+    def seconds_late(self, entry: Entry) -> float:
+        """How late an attempt came, by the due date and the learner's extension in the gradebook."""
+        submission = self._submission(entry)
+        due = submission.duedate
+        if due is None or not entry.handed_in:
+            return 0.0
+        return max((parse_utc(entry.handed_in) - due).total_seconds(), 0.0)
+
+    def worth(self, exercise: str) -> dict[str, float]:
+        """The points of each question, as it was released to this class."""
+        return worth(self._book).get(exercise, {})
+
+    def graded_before(self, entry: Entry) -> NotebookNode | None:
+        """The notebook of the submission whose marks stand in the gradebook."""
         path = self.out / "autograded" / entry.student / entry.exercise / f"{entry.exercise}.ipynb"
         try:
             return nbformat.read(path, as_version=4)
         except (OSError, ValueError):
             return None
 
-    def _write_marks(self, entry: Entry, graded: NotebookNode, unchanged: frozenset[str]) -> None:
+    def _write_marks(
+        self, entry: Entry, graded: NotebookNode, unchanged: frozenset[str], by_hand: ByHand | None
+    ) -> None:
         submission = self._submission(entry)
         submission.timestamp = parse_utc(entry.handed_in) if entry.handed_in else None
         for notebook in submission.notebooks:
@@ -161,6 +187,8 @@ class Writer:
                 take_back_marks(notebook, unchanged)
             else:
                 put_marks(notebook, graded, entry.reports, unchanged)
+            if by_hand is not None:
+                give_by_hand(notebook, by_hand, unchanged)
         self._book.db.flush()
         self._policy = follow_policy(self.out, self._book, (entry.student, entry.exercise))
 
@@ -173,9 +201,10 @@ class Writer:
         self._book.update_or_create_student(entry.student)
         return self._book.update_or_create_submission(entry.exercise, entry.student)
 
-    def follow_policy(self) -> None:
-        """Bring due dates and penalties up to the class's policy."""
+    def follow_policy(self) -> Policy:
+        """Bring due dates and penalties up to the class's policy, and give it."""
         self._policy = follow_policy(self.out, self._book)
+        return self._policy
 
     # --- the notebooks -----------------------------------------------------------------------------
 
@@ -204,13 +233,13 @@ class Writer:
                 (draft / "timestamp.txt").write_text(entry.handed_in, encoding="utf-8")
             os.replace(draft, place)
 
-    def write_feedback(self, entry: Entry) -> None:
-        """nbgrader's feedback and a page of ours, from the gradebook as it is now.
+    def write_feedback(self, entry: Entry, note: str = "") -> None:
+        """nbgrader's feedback and a page of ours, from the gradebook as it is now, `note` below its total.
 
         Raises an exception with the reason if they can't be made; then none is there, and no half of one.
         """
         try:
-            self._write_pages(entry)
+            self._write_pages(entry, note)
         except BaseException:
             shutil.rmtree(self._pages(entry), ignore_errors=True)
             raise
@@ -218,7 +247,7 @@ class Writer:
     def _pages(self, entry: Entry) -> Path:
         return self.out / "feedback" / entry.student / entry.exercise
 
-    def _write_pages(self, entry: Entry) -> None:
+    def _write_pages(self, entry: Entry, note: str) -> None:
         if self._feedback is None:
             config = Config()
             configure(config, self.out)
@@ -235,6 +264,7 @@ class Writer:
             {} if entry.why else _marks(exercise, submission, self._policy.void(entry.exercise)),
             why=entry.why,
             late_penalty=submission.late_submission_penalty or 0.0,
+            note=note,
         )
         write_whole(self._pages(entry) / "report.html", text)
 
@@ -285,6 +315,7 @@ class _Feedback:
         directory = self._converter.coursedir
         directory.student_id, directory.assignment_id = student, exercise
         self._log.reason = ""
+        self._converter.writer.build_directory = ""  # which it makes only where it is another than before
         try:
             self._converter.init_notebooks()
             self._converter.convert_notebooks()

@@ -41,13 +41,15 @@ _LIGHT = frozenset("copy itertools json math os random re string sys time collec
 class Submission:
     """Who handed in what: `SUBMITTED/<student>/<exercise>/`.
 
-    `draws_as`: the name that the learner's draws hang on, where it is not the student's.
+    `draws_as`: the name that the learner's draws hang on, where it is not the student's. `earlier`: an
+    attempt before the last.
     """
 
     student: str
     exercise: Exercise
     folder: Path
     draws_as: str = ""
+    earlier: bool = False
 
     def __str__(self) -> str:
         return f"{self.student} {self.exercise.name}"

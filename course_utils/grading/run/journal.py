@@ -138,7 +138,7 @@ class Entry:
     seconds, of the learner's processes and of grading and writing; `memory` in bytes, `why` says why it
     is ungraded or needs a person (`again`: by no fault of its own, or it is to be graded anew).
     `unchanged`: the same was handed in when it was graded before. `kept`: what the marks of the other
-    questions were made from, where only some were graded anew.
+    questions were made from, where only some were graded anew. `turn`: a later attempt has a higher one.
     """
 
     student: str
@@ -157,6 +157,7 @@ class Entry:
     again: bool = False
     unchanged: bool = False
     kept: Stamp | None = None
+    turn: int = 1
 
     @property
     def oldest(self) -> Stamp:
@@ -183,14 +184,7 @@ class Journal:
 
     def put(self, entry: Entry) -> None:
         """Write an entry so that a reader finds the whole of it or the one before."""
-        text = {one.name: getattr(entry, one.name) for one in fields(entry)}
-        text |= {
-            "stamp": asdict(entry.stamp),
-            "kept": None if entry.kept is None else asdict(entry.kept),
-            "reports": [report.to_dict() for report in entry.reports.values()],
-            "notebook": None if entry.notebook is None else nbformat.writes(entry.notebook),
-        }
-        write_whole(self._path(entry.student, entry.exercise), json.dumps(text))
+        write_whole(self._path(entry.student, entry.exercise), json.dumps(as_json(entry)))
 
     def written(self, entry: Entry) -> None:
         """Note that all of an entry is in its place."""
@@ -211,7 +205,7 @@ class Journal:
         """The entry of a submission, if there is one that can be read."""
         path = self._path(student, exercise)
         try:
-            return _entry(json.loads(path.read_text(encoding="utf-8")))
+            return from_json(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
@@ -240,7 +234,19 @@ class Journal:
                 yield entry
 
 
-def _entry(text: dict) -> Entry:
+def as_json(entry: Entry) -> dict:
+    """An entry as JSON has it."""
+    text = {one.name: getattr(entry, one.name) for one in fields(entry)}
+    return text | {
+        "stamp": asdict(entry.stamp),
+        "kept": None if entry.kept is None else asdict(entry.kept),
+        "reports": [report.to_dict() for report in entry.reports.values()],
+        "notebook": None if entry.notebook is None else nbformat.writes(entry.notebook),
+    }
+
+
+def from_json(text: dict) -> Entry:
+    """What `as_json` was given. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
     notebook = text["notebook"]
     read = {
         "stamp": Stamp(**text["stamp"]),

@@ -15,6 +15,7 @@ from typing import Any
 
 import nbformat
 
+EARLIER = "attempts"  # the folder, beside a submission's notebook, of what came before it
 SUBMISSION_BYTES = 20 * 2**20
 SOURCE_CHARACTERS = 200_000
 _CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")  # how git begins, parts and ends one

@@ -160,6 +160,21 @@ def test_the_latest_counts_and_an_older_one_does_not_come_back(inbox):
     assert inbox.records()[-1]["status"] == "superseded"
 
 
+def test_what_came_before_is_kept_as_an_attempt(inbox):
+    """With its time, whatever order they are taken in; the same once more is none."""
+    kept = inbox.out / "ann" / toy.NAME / "attempts"
+    for name, text, hour in (("a", b"1", 11), ("b", b"2", 9), ("c", b"1", 12)):
+        inbox.put(f"ann/{name}.zip", submit.pack(toy.NAME, b'{"cells": [%s]}' % text), hour)
+    for _ in range(2):
+        inbox.collect()
+        found = {
+            (place / NAME).read_bytes(): (place / "timestamp.txt").read_text() for place in kept.iterdir()
+        }
+        assert found[b'{"cells": [2]}'] == "2026-11-20 09:00:00 UTC"
+    assert inbox.taken() == {"ann": b'{"cells": [1]}'}
+    assert {row["status"] for row in inbox.records()} == {"taken", "superseded"}
+
+
 def test_a_refused_one_leaves_the_one_before(inbox):
     inbox.put("ann/a.zip", GOOD, hour=10)
     inbox.put("ann/b.zip", b"junk", hour=11)

@@ -4,7 +4,6 @@ import pytest
 from nbgrader.api import Gradebook
 
 from course_utils.grading.desk import feedback
-from course_utils.grading.desk.autograde import _results
 from course_utils.grading.gradebook import reports, writer
 from course_utils.grading.gradebook.writer import Writer, only_writer
 from course_utils.grading.run.journal import Journal
@@ -19,7 +18,7 @@ def graded(out, entry):
         each.write(entry)
         each.write_feedback(entry)
     journal.written(entry)
-    reports.write_results(out / "results.jsonl", _results(entry))
+    reports.write_results(out / "results.jsonl", reports.results_of(entry))
     return out
 
 

@@ -31,6 +31,14 @@ def test_every_line_of_the_template_can_be_used(tmp_path):
     assert found.extensions[name] == {"ann": datetime(2026, 11, 27, 17, tzinfo=UTC)}
     assert found.late == LatePolicy(10, "day", 0, 600)
     assert (found.void(name), found.drop_lowest) == ({"q3"}, 1)
+    assert found.best_counts(name)
+
+
+def test_which_attempt_counts_is_said_for_all_or_for_each(tmp_path):
+    assert not Policy().best_counts(toy.NAME)
+    assert policy(tmp_path, 'attempts = "best"\n').best_counts(toy.NAME)
+    found = policy(tmp_path, f'[attempts]\n{toy.NAME} = "best"\n')
+    assert found.best_counts(toy.NAME) and not found.best_counts("06_full_fine_tuning")
 
 
 def test_a_time_may_be_written_as_text(tmp_path):
@@ -55,6 +63,9 @@ def test_a_time_may_be_written_as_text(tmp_path):
         ("[late]\ndeduct_percent = true\n", "deduct_percent = True is not a number"),
         ("[late]\ndeduct_percent = 10\nevery = 'week'\n", "is not 'day' or 'hour'"),
         ("[late]\ndeduct_percent = 10\ngrace_minute = 3\n", "did you mean 'grace_minutes'?"),
+        ("attempts = 'first'\n", "attempts = 'first' is not 'last' or 'best'"),
+        (f"[attempts]\n{toy.NAME} = 2\n", f"attempts.{toy.NAME} = 2 is not 'last' or 'best'"),
+        ("[attempts]\n97_missing = 'best'\n", "names no exercise with '97_missing'"),
         ("drop_lowest = 1.5\n", "drop_lowest = 1.5 is not a whole number from 0"),
         (f"[void]\n{toy.NAME} = 'q1'\n", "is a list of questions"),
         (f"[void]\n{toy.NAME} = ['q9']\n", "'q9' is not known"),
