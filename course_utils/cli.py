@@ -54,6 +54,10 @@ VERBS = {
         "course_utils.grading.desk.students:rename_main",
         "a learner who is called otherwise, with the same work, marks and draws",
     ),
+    "class questions": (
+        "course_utils.grading.desk.questions:main",
+        "a question added or taken out after the first grading: what would change, and --yes",
+    ),
     "class remove": ("course_utils.grading.desk.students:remove_main", "take a learner out of a class"),
     "submit": ("course_utils.grading.desk.submit:main", "pack an exercise to hand it in, with a receipt"),
     "collect": (

@@ -119,7 +119,7 @@ def put_marks(
     comments = {comment.name: comment for comment in submitted.comments}
     for cell in notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if utils.is_grade(cell):
+        if utils.is_grade(cell) and name in grades:  # an attempt may have a question that was taken out since
             grade, question = grades[name], executor.question_of(cell)
             if question is None:
                 grade.auto_score, _ = utils.determine_grade(cell)
@@ -127,7 +127,7 @@ def put_marks(
                 grade.auto_score = _within(reports.get(question), float(cell.metadata.nbgrader["points"]))
             keep = question is None or grade.auto_score is not None
             _show_for_another_look(grade, keep=keep, unchanged=name in unchanged)
-        if utils.is_solution(cell):
+        if utils.is_solution(cell) and name in comments:
             untouched = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
             comments[name].auto_comment = "No response." if untouched else None
 

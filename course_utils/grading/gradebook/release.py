@@ -157,7 +157,13 @@ def generate(name: str, root: Path, *, database: bool) -> None:
         try:
             converter.start()
         except Exception as error:
-            raise ReleaseError(f"{name}: {log.reason or error}") from error
+            reason = log.reason or str(error)
+            if reason.startswith("Cannot add or remove cells"):
+                reason = (
+                    "its questions are others than those that were handed in; `course class questions` shows "
+                    "what would change in the gradebook"
+                )
+            raise ReleaseError(f"{name}: {reason}") from error
 
 
 class _Reasons(logging.Logger):
