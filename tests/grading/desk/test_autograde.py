@@ -343,7 +343,7 @@ def test_nothing_to_grade(group, capsys, tmp_path):
 def test_an_exercise_without_checks_is_said(tmp_path):
     (tmp_path / "ann" / "97_unchecked").mkdir(parents=True)
     with pytest.raises(autograde.GradeError, match="has no checks: there is no exercise '97_unchecked'"):
-        autograde._wanted(tmp_path, None, ["97_unchecked"])
+        autograde._wanted(tmp_path, None, ["97_unchecked"], {})
 
 
 def test_one_exercise_only(group):
