@@ -37,6 +37,10 @@ VERBS = {
         "course_utils.chapters.derived:main",
         "write the tables and cards that are made from the chapters (--check: only compare)",
     ),
+    "texts": (
+        "course_utils.texts.extract:main",
+        "gather the texts that learners read, for translators (--check: only compare)",
+    ),
     "grade": ("course_utils.grading.desk.autograde:main", "grade submitted/ and write marks and feedback"),
     "feedback": (
         "course_utils.grading.desk.feedback:main",
@@ -98,7 +102,7 @@ VERBS = {
 
 #: What works on the sources of lessons, exercises and tests: no wheel and no learner's edition has those.
 NEED_A_CLONE = {
-    "release", "chapters", "site", "grade", "collect",
+    "release", "chapters", "texts", "site", "grade", "collect",
     "bench attacks", "bench grade", "bench checks", "bench twists",
 }  # fmt: skip
 

@@ -41,6 +41,7 @@ RUNNER = (
     "tests/isolation.py",
     "tests/notebook_run.py",
 )
+TRANSLATED = {".po", ".pot"}  # what is run says what it says in English
 NOT_READ = {"chapter.toml", "README.md"}  # beside a notebook, but for people and for what is made from them
 
 # What a notebook holds: of what its methods import, only that counts whose method is asked for. `check` loads the
@@ -237,7 +238,7 @@ class Tree:
             found |= {
                 path
                 for path in files_of(folder, "*", *(f"{each.name}/**/*" for each in plain))
-                if path.suffix != ".py" and path.name not in NOT_READ
+                if path.suffix not in {".py", *TRANSLATED} and path.name not in NOT_READ
             }
         for start, patterns in READERS.items():
             if any(path.relative_to(self.package).as_posix().startswith(start) for path in modules):

@@ -29,6 +29,7 @@ FLOORS = [
         "surroundings",
         "terminal",
         "text",
+        "texts",
         "wire",
         "workplace",
         "world",

@@ -178,12 +178,18 @@ def _other_items(got: Collection, expected: Collection) -> str:
     if mine == theirs:
         return f"{show(got)}: the right items in another order than {show(expected)}"
     text = show(got)
-    for words, left in (("missing", theirs - mine), ("not expected", mine - theirs)):
-        items = list(left.elements())
-        if items:
-            more = f" and {len(items) - NAMED_ITEMS} more" if len(items) > NAMED_ITEMS else ""
-            text += f"; {words}: {', '.join(items[:NAMED_ITEMS])}{more}"
+    if missing := _some_of(theirs - mine):
+        text = f"{text}; missing: {missing}"
+    if unexpected := _some_of(mine - theirs):
+        text = f"{text}; not expected: {unexpected}"
     return text
+
+
+def _some_of(items: Counter[str]) -> str:
+    """The first few of some items, and how many more there are."""
+    found = list(items.elements())
+    named = ", ".join(found[:NAMED_ITEMS])
+    return named if len(found) <= NAMED_ITEMS else f"{named} and {len(found) - NAMED_ITEMS} more"
 
 
 def _array_difference(got: Any, expected: Any, what: str) -> Failed | None:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from course_utils.checks.framework import Exercise, Question, newcomers_minutes
 from course_utils.checks.report import PartResult, Report, Rung
+from course_utils.texts.catalogue import say
 
 _RIGHT = (Rung.RIGHT.value, Rung.RIGHT_BUT.value)
 _UNMARKED = (Rung.UNGRADED.value, Rung.PERSON.value)
@@ -33,8 +34,8 @@ def _tone(report: Report) -> str:
 
 def _score(report: Report) -> str:
     if report.points is None:
-        return f"{report.max_points:g} points, not marked yet"
-    return f"{report.points:g} of {report.max_points:g} points"
+        return say(f"{report.max_points:g} points, not marked yet")
+    return say(f"{report.points:g} of {report.max_points:g} points")
 
 
 def _sentences(report: Report) -> list[str]:
@@ -43,11 +44,11 @@ def _sentences(report: Report) -> list[str]:
     if report.rung == Rung.MANUAL.value:
         lines.append("An instructor reads and marks this answer.")
     if report.rung == Rung.NOT_STARTED.value:
-        why = f" ({report.not_started})" if report.not_started else ""
+        why = f" ({say(report.not_started)})" if report.not_started else ""
         lines.append(f"Not started yet{why}: write your answer in the cell above, run it, and check again.")
     for note in report.notes:
         lines.append(note if report.rung in _UNMARKED else f"Right, but: {note}")
-    return lines
+    return [say(line) for line in lines]
 
 
 def _to_read(report: Report) -> str:
@@ -66,8 +67,8 @@ def _lesson_html(lesson: str, linked: bool) -> str:
 
 
 def _part_line(part: PartResult) -> str:
-    why = " (not started)" if part.rung == Rung.NOT_STARTED.value else ""
-    return f"{part.title}: {part.points:g} of {part.max_points:g}{why}"
+    why = say(" (not started)") if part.rung == Rung.NOT_STARTED.value else ""
+    return f"{say(part.title)}: {say(f'{part.points:g} of {part.max_points:g}')}{why}"
 
 
 #: What of a message is code: in backticks, a call or what stands in brackets (with brackets in them, three
@@ -92,17 +93,22 @@ def _message_html(message: str) -> str:
 
 def report_text(report: Report) -> str:
     """One report as plain text."""
-    lines = [f"{report.question}  {report.title}: {_score(report)} ({report.rung})"]
+    lines = [f"{report.question}  {say(report.title)}: {_score(report)} ({say(report.rung)})"]
     for part in report.parts:
         mark = "+" if part.rung == Rung.RIGHT.value else "-"
         if len(report.parts) > 1:
             lines.append(f"  {mark} {_part_line(part)}")
         if part.expected and part.rung != Rung.NOT_STARTED.value:
-            lines += [f"      {part.rung}", f"      expected {part.expected}", f"      got      {part.got}"]
+            lines.append(f"      {say(part.rung)}")
+            lines += [f"      {said:<8} {text}" for said, text in _expected_and_got(part)]
     lines += [f"  {line}" for line in _sentences(report)]
     if _to_read(report):
-        lines.append(f"  To read again: {report.lesson}")
+        lines.append(f"  {say('To read again:')} {report.lesson}")
     return "\n".join(lines)
+
+
+def _expected_and_got(part: PartResult) -> list[tuple[str, str]]:
+    return [(say("expected"), say(part.expected)), (say("got"), say(part.got))]
 
 
 def _card(tone: str, head: str, body: list[str]) -> str:
@@ -120,19 +126,18 @@ def _part_html(part: PartResult, alone: bool) -> str:
         mark = "&#10003;" if part.rung == Rung.RIGHT.value else "&#10007;"
         lines.append(f"{mark} {escape(_part_line(part))}")
     if part.expected and part.rung != Rung.NOT_STARTED.value:
-        lines.append(f"<em>{escape(part.rung)}</em>")
-        lines.append(f"expected {_message_html(part.expected)}")
-        lines.append(f"got {_message_html(part.got)}")
+        lines.append(f"<em>{escape(say(part.rung))}</em>")
+        lines += [f"{escape(said)} {_message_html(text)}" for said, text in _expected_and_got(part)]
     return f'<div style="margin:4px 0 4px 8px">{"<br>".join(lines)}</div>' if lines else ""
 
 
 def report_html(report: Report, *, linked: bool = False) -> str:
     """One report as an HTML card; `linked` where it is shown in an exercise, which can reach the lessons."""
-    head = escape(f"{report.question} · {report.title} · {_score(report)}")
+    head = escape(f"{report.question} · {say(report.title)} · {_score(report)}")
     parts = [_part_html(part, len(report.parts) == 1) for part in report.parts]
     lines = [escape(line) for line in _sentences(report)]
     if _to_read(report):
-        lines.append(f"To read again: {_lesson_html(report.lesson, linked)}")
+        lines.append(f"{escape(say('To read again:'))} {_lesson_html(report.lesson, linked)}")
     return _card(_tone(report), head, parts + [f'<div style="margin-top:4px">{line}</div>' for line in lines])
 
 
@@ -140,21 +145,21 @@ def total_text(reports: list[Report], exercise: Exercise) -> str:
     """The sum of some reports in one line."""
     earned = sum(report.points or 0 for report in reports)
     by_hand = sum(question.points for question in exercise.questions.values() if question.manual)
-    rest = f", and {by_hand:g} that an instructor gives" if by_hand else ""
-    return f"{earned:g} of {exercise.points - by_hand:g} points{rest}"
+    rest = say(f", and {by_hand:g} that an instructor gives") if by_hand else ""
+    return say(f"{earned:g} of {exercise.points - by_hand:g} points") + rest
 
 
 def hint_text(question: Question, level: int) -> str:
     """A hint as plain text; raises `ValueError` for a level that does not exist."""
     if not question.hints:
-        return f"{question.name} has no hints; read {question.lesson or 'the lesson'} again."
+        return say(f"{question.name} has no hints; read {question.lesson or 'the lesson'} again.")
     if level not in (1, 2, 3):
         raise ValueError(
             f"hints have the levels 1 ({HINT_NAMES[0]}), 2 ({HINT_NAMES[1]}) and 3 ({HINT_NAMES[2]}), "
             f"not {level!r}"
         )
-    more = f"\nFor {HINT_NAMES[level]}, ask for level {level + 1}." if level < 3 else ""
-    return f"{question.name}, {HINT_NAMES[level - 1]}: {question.hints[level - 1]}{more}"
+    more = "\n" + say(f"For {HINT_NAMES[level]}, ask for level {level + 1}.") if level < 3 else ""
+    return f"{question.name}, {say(HINT_NAMES[level - 1])}: {say(question.hints[level - 1])}{more}"
 
 
 def hint_html(question: Question, level: int) -> str:
@@ -170,16 +175,15 @@ def exercise_text(exercise: Exercise) -> str:
     """An exercise's card as plain text."""
     most = newcomers_minutes(exercise.minutes)
     lines = [
-        f"{exercise.title} ({exercise.name})",
-        f"  {exercise.minutes} to {most:g} minutes · {exercise.difficulty} · {exercise.points:g} points · "
-        f"{exercise.cost}",
+        f"{say(exercise.title)} ({exercise.name})",
+        f"  {say(f'{exercise.minutes} to {most:g} minutes')} · {say(exercise.difficulty)} · "
+        f"{say(f'{exercise.points:g} points')} · {say(exercise.cost)}",
     ]
     for question in exercise.questions.values():
         stars = "*" * question.difficulty
-        by_hand = ", marked by hand" if question.manual else ""
-        lines.append(
-            f"  {question.name:<4} {stars:<3} {question.points:>4g} points  {question.title}{by_hand}"
-        )
+        by_hand = say(", marked by hand") if question.manual else ""
+        points = say(f"{question.points:>4g} points")
+        lines.append(f"  {question.name:<4} {stars:<3} {points}  {say(question.title)}{by_hand}")
     return "\n".join(lines)
 
 

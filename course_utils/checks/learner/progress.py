@@ -21,6 +21,7 @@ from pathlib import Path
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.checks.render import TONES
 from course_utils.checks.report import Report
+from course_utils.texts.catalogue import say
 from course_utils.workplace import workplace
 
 FILE = "progress.jsonl"
@@ -189,12 +190,12 @@ def _closing(standings: list[Standing], entries: Entries) -> list[str]:
             f"{entries.unreadable} damaged lines of the record were left out. If points are missing, run the "
             "checks of that exercise again."
         )
-    return [*lines, f"This record stays on this computer, in {_where()}"]
+    return [say(line) for line in (*lines, f"This record stays on this computer, in {_where()}")]
 
 
 def _points(one: Standing) -> str:
-    by_hand = f" (+{one.by_hand:g} by hand)" if one.by_hand else ""
-    return f"{one.earned:g} of {one.reachable:g} points{by_hand}"
+    by_hand = say(f" (+{one.by_hand:g} by hand)") if one.by_hand else ""
+    return say(f"{one.earned:g} of {one.reachable:g} points") + by_hand
 
 
 def progress_text() -> str:
@@ -219,7 +220,7 @@ def progress_html() -> str:
             f'style="background:{tone};height:100%;width:{share:.0f}%"></div></div>'
         )
         number = one.name.partition("_")[0]
-        cells = (escape(number), escape(one.title), bar, escape(_points(one)))
+        cells = (escape(number), escape(say(one.title)), bar, escape(_points(one)))
         rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
     closing = "".join(f"<div>{escape(line)}</div>" for line in _closing(standings, entries))
     style = (

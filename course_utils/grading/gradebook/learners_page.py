@@ -13,6 +13,7 @@ from html import escape
 from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
 from course_utils.checks.report import unmarked_as
 from course_utils.text import printable
+from course_utils.texts.catalogue import language, say
 
 SHOWN_CHARACTERS = 2_000  # of one text in a message
 _NOT_BEGUN = (Rung.NOT_STARTED.value, Rung.MISSING.value)
@@ -81,22 +82,24 @@ def page(
     answered = [
         (question, found.get(name), marks.get(name, Mark())) for name, question in exercise.questions.items()
     ]
-    score = f"{unmarked_as(reports)}: {why}" if why else _total(answered, late_penalty)
+    score = f"{say(unmarked_as(reports))}: {say(why)}" if why else _total(answered, late_penalty)
+    title = escape(say(exercise.title))
+    who = say(f"{exercise.name}, handed in by {student}")
     cards = "\n".join(_card(*each) for each in answered)
     return f"""<!DOCTYPE html>
-<html lang="en">
+<html lang="{language()}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>{escape(exercise.title)}: {escape(student)}</title>
+<title>{title}: {escape(student)}</title>
 <style>{_STYLE}</style>
 </head>
 <body>
-<h1>{escape(exercise.title)}</h1>
-<p class="who">{escape(exercise.name)}, handed in by {escape(student)}</p>
-<p class="total"><strong>{escape(_shown(score))}</strong></p>{note and f"<p>{escape(note)}</p>"}
+<h1>{title}</h1>
+<p class="who">{escape(who)}</p>
+<p class="total"><strong>{escape(_shown(score))}</strong></p>{note and f"<p>{escape(say(note))}</p>"}
 {_bar(answered)}
 {cards}
 </body>
@@ -119,21 +122,25 @@ def _earned(answered: list[_Answered]) -> tuple[float, float]:
 
 def _total(answered: list[_Answered], late_penalty: float) -> str:
     earned, most = _earned(answered)
-    text = f"{earned:g} of {most:g} points"
+    text = say(f"{earned:g} of {most:g} points")
     if late_penalty:
-        text += f", less {late_penalty:g} for handing in late"
+        text += say(f", less {late_penalty:g} for handing in late")
     by_hand = sum(
         question.points
         for question, _, mark in answered
         if mark.points is None and question.manual and not mark.void
     )
-    return text + (f", and {by_hand:g} that an instructor gives" if by_hand else "")
+    return text + (say(f", and {by_hand:g} that an instructor gives") if by_hand else "")
 
 
 def _bar(answered: list[_Answered]) -> str:
     """How much of what could be marked already was earned, as a bar."""
     earned, most = _earned(answered)
-    return f'<meter min="0" max="{most:g}" value="{earned:g}">{earned:g} of {most:g}</meter>' if most else ""
+    return f'<meter min="0" max="{most:g}" value="{earned:g}">{_of(earned, most)}</meter>' if most else ""
+
+
+def _of(points: float, most: float) -> str:
+    return escape(say(f"{points:g} of {most:g}"))
 
 
 def _card(question: Question, report: Report | None, mark: Mark) -> str:
@@ -141,7 +148,7 @@ def _card(question: Question, report: Report | None, mark: Mark) -> str:
     tone, points = _tone_and_points(question, report, mark)
     parts = "" if report is None else "".join(_part(part, len(report.parts) > 1) for part in report.parts)
     return f"""<section class="{tone}">
-<header><h2>{escape(question.name)} · {escape(question.title)}</h2><span class="points">{escape(points)}</span></header>
+<header><h2>{escape(question.name)} · {escape(say(question.title))}</h2><span class="points">{escape(points)}</span></header>
 {f"<ul>{parts}</ul>" if parts else ""}
 {"".join(f'<p class="more">{line}</p>' for line in _lines(question, report, mark))}
 </section>"""
@@ -149,10 +156,10 @@ def _card(question: Question, report: Report | None, mark: Mark) -> str:
 
 def _tone_and_points(question: Question, report: Report | None, mark: Mark) -> tuple[str, str]:
     if mark.void:
-        return "waiting", "does not count"
+        return "waiting", say("does not count")
     if mark.points is None:
-        return "waiting", f"{question.points:g} points, not marked yet"
-    points = f"{mark.points:g} of {question.points:g} points"
+        return "waiting", say(f"{question.points:g} points, not marked yet")
+    points = say(f"{mark.points:g} of {question.points:g} points")
     if not mark.points and (mark.blank or (report and report.rung in _NOT_BEGUN)):
         return "waiting", points
     if mark.points >= question.points:
@@ -163,7 +170,7 @@ def _tone_and_points(question: Question, report: Report | None, mark: Mark) -> t
 def _part(part: PartResult, named: bool) -> str:
     """What one part earned, and, where it was missed, what was expected and what came."""
     met = part.rung == Rung.RIGHT.value
-    title = f"{escape(part.title)}: {part.points:g} of {part.max_points:g}" if named else ""
+    title = f"{escape(say(part.title))}: {_of(part.points, part.max_points)}" if named else ""
     if not named and (met or part.rung == Rung.NOT_STARTED.value):
         return ""
     why = "" if met or not part.expected or part.rung == Rung.NOT_STARTED.value else _expected_and_got(part)
@@ -172,37 +179,42 @@ def _part(part: PartResult, named: bool) -> str:
 
 
 def _expected_and_got(part: PartResult) -> str:
-    rows = (("expected", part.expected), ("came", part.got))
-    listed = "".join(f"<dt>{name}</dt><dd><code>{escape(_shown(text))}</code></dd>" for name, text in rows)
-    return f"<div>{escape(part.rung)}</div><dl>{listed}</dl>"
+    rows = ((say("expected"), part.expected), (say("came"), part.got))
+    listed = "".join(
+        f"<dt>{escape(name)}</dt><dd><code>{escape(say(_shown(text)))}</code></dd>" for name, text in rows
+    )
+    return f"<div>{escape(say(part.rung))}</div><dl>{listed}</dl>"
 
 
 def _lines(question: Question, report: Report | None, mark: Mark) -> list[str]:
     """What stands below: remarks, and where to read on."""
     lines = [] if report is None else _remarks(report)
     if mark.void:
-        lines.append("Your instructor has taken this question out: it counts for nobody.")
+        lines.append(escape(say("Your instructor has taken this question out: it counts for nobody.")))
     if question.manual and mark.blank:
-        lines.append("Nothing is written here.")
+        lines.append(escape(say("Nothing is written here.")))
     elif question.manual and mark.points is None:
-        lines.append("A person reads and marks this answer.")
+        lines.append(escape(say("A person reads and marks this answer.")))
     if report is not None and mark.points != report.points:
-        lines.append("The points were changed by a person, or it was marked again, after this was written.")
+        lines.append(
+            escape(
+                say("The points were changed by a person, or it was marked again, after this was written.")
+            )
+        )
     if mark.comment:
-        lines.append(f"Your instructor: {escape(_shown(mark.comment))}")
+        lines.append(f"{escape(say('Your instructor:'))} {escape(_shown(mark.comment))}")
     if question.lesson and (mark.points is None or mark.points < question.points) and not question.manual:
-        lines.append(f"To read again: <code>{escape(question.lesson)}</code>")
+        lines.append(f"{escape(say('To read again:'))} <code>{escape(question.lesson)}</code>")
     return lines
 
 
 def _remarks(report: Report) -> list[str]:
     lines = []
     if report.rung == Rung.NOT_STARTED.value:
-        lines.append(
-            "Not started yet" + escape(_shown(f": {report.not_started}" if report.not_started else "")) + "."
-        )
-    before = "Not marked: " if report.points is None else "Right, but: "
-    return lines + [before + escape(_shown(note)) for note in report.notes]
+        why = f": {say(report.not_started)}" if report.not_started else ""
+        lines.append(escape(say("Not started yet") + _shown(why) + "."))
+    before = say("Not marked:") if report.points is None else say("Right, but:")
+    return lines + [f"{escape(before)} {escape(say(_shown(note)))}" for note in report.notes]
 
 
 def _shown(text: str) -> str:

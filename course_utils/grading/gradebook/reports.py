@@ -26,6 +26,7 @@ from course_utils.grading.gradebook.final_marks import (
 )
 from course_utils.grading.gradebook.marks import SubmittedMarks, read_marks, worth
 from course_utils.grading.run.journal import Entry
+from course_utils.texts.catalogue import ENGLISH, speaking
 
 GRADES_COLUMNS = ("student", "exercise", "score", "max_score", "late_penalty", "status", "message")
 
@@ -73,7 +74,8 @@ def result_of(student: str, report: Report, seconds: float, **record: Any) -> Qu
     """A report as a result; `record` is the rest of what is kept with a mark, by field name."""
     unmarked = {Rung.MANUAL.value: "by hand", Rung.PERSON.value: Rung.PERSON.value}
     status = "graded" if report.points is not None else unmarked.get(report.rung, "ungraded")
-    message = "; ".join(report.notes) if report.points is None else render.report_text(report)
+    with speaking(ENGLISH):  # what a learner reads may be in another language; tables and marks are not
+        message = "; ".join(report.notes) if report.points is None else render.report_text(report)
     return QuestionResult(
         student,
         report.exercise,

@@ -1,0 +1,1 @@
+"""What a learner reads, in other languages than English: a catalogue each, `LANGUAGE.po` in this folder."""
