@@ -30,6 +30,7 @@ SOURCES = (
     "checks/learner/progress.py",
     "wire/answer.py",
     "grading/gradebook/learners_page.py",
+    "grading/gradebook/attempts.py",
     "checks/chapters/start_here.py",
 )
 HEADER = "Content-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
