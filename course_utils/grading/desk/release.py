@@ -1,8 +1,12 @@
-"""`course release [--check | --edition ARCHIVE]`: what learners get, built from `solutions/`."""
+"""`course release [--check | --edition ARCHIVE]`: what learners get, built from `solutions/`.
+
+An exercise that could not be graded is not released: see `judging`.
+"""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +30,10 @@ def main(argv: list[str] | None = None) -> int:
         metavar="ARCHIVE",
         help="only pack what a class gets, without solutions, as a zip",
     )
+    parser.add_argument(
+        "--unjudged", action="store_true", help="release without grading the solutions first, while you write"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many to judge at a time (1)")
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
     parser.add_argument("--exercises", type=Path, default=ROOT / "exercises", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -51,10 +59,28 @@ def _chosen(wanted: list[str], there: list[str]) -> list[str]:
 
 
 def _release(options: argparse.Namespace, names: list[str]) -> int:
-    build(options.solutions.resolve(), options.exercises.resolve(), names)
+    solutions, exercises = options.solutions.resolve(), options.exercises.resolve()
+    with tempfile.TemporaryDirectory() as place:
+        made = Path(place)
+        build(solutions, made, names)
+        if not options.unjudged:
+            _judge(solutions, made, names, options.jobs)
+        for name in names:
+            shutil.rmtree(exercises / name, ignore_errors=True)
+            shutil.copytree(made / name, exercises / name)
     for name in names:
-        print(f"released {name}: {load_exercise(name).points:g} points")
+        said = ", not judged: its solution was not graded" if options.unjudged else ""
+        print(f"released {name}: {load_exercise(name).points:g} points{said}")
     return 0
+
+
+def _judge(solutions: Path, made: Path, names: list[str], jobs: int) -> None:
+    """Raise `ReleaseError` unless what is to be released can be graded."""
+    from course_utils.grading.desk.judging import faults  # the whole of grading, which --check does without
+
+    found = faults(solutions, made, names, jobs)
+    if found:
+        raise ReleaseError("\n  ".join(["nothing is released:", *found]))
 
 
 def _edition(archive: Path) -> int:

@@ -72,8 +72,19 @@ class FillPoints(NbGraderPreprocessor):
         )
         for question in exercise.questions.values():
             cell = graded[graded_cell(question)]
+            _no_other_points(question, cell.metadata.nbgrader.get("points"))
             cell.metadata.nbgrader["points"] = _plain(question.points)
         return nb, resources
+
+
+def _no_other_points(question: Question, written: float | None) -> None:
+    """Raise `ReleaseError` where somebody set points in nbgrader's panel: they would count for nothing."""
+    if written and written != question.points:
+        raise ReleaseError(
+            f"{question.exercise}, {graded_cell(question)}: nbgrader's panel says {written:g} points, its "
+            f"check {question.points:g}. Points are set with the check only: change them there, or put 0 or "
+            f"{question.points:g} in the panel"
+        )
 
 
 def _plain(points: float) -> float:

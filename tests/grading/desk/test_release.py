@@ -1,15 +1,27 @@
 """Exercises come from solutions: the same bytes each time, and nothing that should stay behind."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from course_utils.grading.desk import release
+from course_utils.grading.desk import judging, release
 from tests.grading import toy
 
 
 def run(solutions, exercises, *arguments):
     return release.main([*arguments, "--solutions", str(solutions), "--exercises", str(exercises)])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """What was judged once is not judged again in these tests either."""
+    return tmp_path_factory.mktemp("judged")
+
+
+@pytest.fixture(autouse=True)
+def judged(cache, monkeypatch):
+    monkeypatch.setattr(judging, "cache_folder", lambda: cache)
 
 
 @pytest.fixture
@@ -141,3 +153,55 @@ def test_an_unknown_exercise(course, capsys):
 
 def test_one_exercise_can_be_named_by_its_folder(course):
     assert run(*course, f"solutions/{toy.NAME}") == 0
+
+
+# --- an exercise that could not be graded is not released ------------------------------------------------
+
+
+def solution_with(name, source):
+    return cell_with(name, source=f"### BEGIN SOLUTION\n{source}\n### END SOLUTION")
+
+
+def test_what_could_not_be_graded_is_not_released(course, capsys):
+    edit(course[0], solution_with("q1-answer", "double = lambda number: 2 * number if number < 0 else 1"))
+    edit(course[0], cell_with("q2-use", source="counts = {'a': 2, 'b': 1}"))  # given away
+    assert run(*course) == 1
+    said = capsys.readouterr().err
+    assert "nothing is released:" in said
+    assert "98_toy q1: its own solution has 0 of 4 points: " in said
+    assert "98_toy q2: what is released, with nothing answered, has 2 of 2 points" in said
+    assert not course[1].exists()
+
+
+def test_parts_that_do_not_add_up_are_refused(course, capsys, monkeypatch):
+    monkeypatch.setattr(judging, "cache_folder", lambda: course[0].parent / "none")
+    questions = toy.exercise.questions
+    monkeypatch.setitem(questions, "q1", replace(questions["q1"], points=5))
+    assert run(*course) == 1
+    assert "do not add up to its 5 points" in capsys.readouterr().err
+
+
+def test_what_was_judged_is_not_judged_again(course, capsys, monkeypatch):
+    run(*course)
+    monkeypatch.setattr(judging, "grade_class", None)
+    assert run(*course) == 0
+    edit(course[0], cell_with("setup", source="import math"))
+    assert run(*course, "--unjudged") == 0
+    assert "11 points, not judged: its solution was not graded" in capsys.readouterr().out
+    assert run(*course, "--check") == 0, "which judges nothing"
+
+
+def test_points_in_nbgraders_panel_are_taken_or_refused(course, capsys):
+    def points(value):
+        def change(notebook):
+            cell = next(cell for cell in notebook["cells"] if cell["id"] == "q1-check")
+            cell["metadata"]["nbgrader"]["points"] = value
+
+        return change
+
+    edit(course[0], points(4))
+    assert run(*course, "--unjudged") == 0
+    edit(course[0], points(6))
+    capsys.readouterr()
+    assert run(*course, "--unjudged") == 1
+    assert "98_toy, q1-check: nbgrader's panel says 6 points, its check 4." in capsys.readouterr().err
