@@ -56,11 +56,14 @@ def test_what_is_imported_is_asked_for(root, project):
         root / "course_utils" / each for each in ("site", "grading/desk", "grading/gradebook")
     )
     graders = [*desk.rglob("*.py"), *gradebook.rglob("*.py")]
-    assert imported(root / "course_utils", without=[site / "conf.py", *graders]) <= asked
+    cluster = root / "course_utils" / "grading/run/ray_engine.py"  # imported by `--engine ray` only
+    everybodys = imported(root / "course_utils", without=[site / "conf.py", cluster, *graders])
+    assert everybodys <= asked
+    assert imported(cluster.parent) - everybodys <= names(groups["ray"])
     assert imported(site) <= asked | names(groups["site"])  # Sphinx reads its conf.py, and nobody else
     asked |= names(groups["grading"])
     assert imported(desk) | imported(gradebook) <= asked
-    asked |= names(groups["test"]) | names(groups["browser"]) | FUZZING
+    asked |= names(groups["test"]) | names(groups["browser"]) | names(groups["ray"]) | FUZZING
     assert imported(root / "tests") <= asked
 
 

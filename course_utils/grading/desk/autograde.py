@@ -13,8 +13,9 @@ import argparse
 import difflib
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
@@ -32,13 +33,10 @@ from course_utils.grading.gradebook.release import ReleaseError, exercise_names
 from course_utils.grading.gradebook.students import STUDENT, read_draws_as
 from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, handed_in, only_writer
 from course_utils.grading.run import batch, executor
-from course_utils.grading.run.apart import import_ahead
-from course_utils.grading.run.batch import Grader, Outcome, Submission
-from course_utils.grading.run.forking import forked_often, uncollected
+from course_utils.grading.run.batch import Engine, Grader, Outcome, Submission
 from course_utils.grading.run.journal import Entry, Journal
 from course_utils.grading.run.reading import EARLIER
 from course_utils.grading.run.warm import CHOICES, SandboxError
-from course_utils.grading.run.zygote import warm_up
 from course_utils.grading.sandbox.confine import Caps
 from course_utils.install import ROOT
 
@@ -86,7 +84,7 @@ class Grading:
         self.changed: dict[tuple[str, str], list[MarkChange]] = {}
         self.missing: list[str] = []  # what could not be written, and why
 
-    def grade(self, submissions: list[Submission], jobs: int, resume: bool) -> None:
+    def grade(self, submissions: list[Submission], engine: Engine, resume: bool) -> None:
         """Grade and write every submission; with `resume`, what the journal
         holds already is only written.
         """
@@ -94,14 +92,17 @@ class Grading:
             for submission in submissions:
                 self._grade_anew(submission)
         kept, wanted = self._sorted_out(submissions)
+        pace = Pace(len(wanted))
         with self.writer.open(), self._bar(len(submissions), len(kept)) as bar:
             for entry in kept:
                 self._write(entry)
-            for outcome in batch.grade_all(wanted, self.grader, jobs, _announce):
+            for outcome in engine.grade_all(wanted, self.grader, _announce):
                 bar.set_postfix_str(str(outcome.submission), refresh=False)
                 if (entered := self._entered(outcome)) is not None:
                     self._write(entered)
                 bar.update()
+                if bar.disable and (line := pace.another()):
+                    print(line, file=sys.stderr, flush=True)
             self._settle()
 
     def _grade_anew(self, submission: Submission) -> None:
@@ -146,6 +147,7 @@ class Grading:
     def _entered(self, outcome: Outcome) -> Entry | None:
         """What is to be written of an outcome: nothing of an attempt that another one stands in front of."""
         submission, graded = outcome.submission, outcome.graded
+        assert isinstance(submission, Submission), "an engine gives back what it was given"
         key = submission.student, submission.exercise.name
         standing = self.journal.find(*key)
         self.first.setdefault(key, standing)
@@ -251,6 +253,27 @@ class Grading:
         return [change for found in self.changed.values() for change in found]
 
 
+class Pace:
+    """How far a run is, in a line now and then, where nobody sees a bar: in a log, or a cluster's job."""
+
+    def __init__(self, total: int, every: float = 60.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._every, self._now = total, every, now
+        self._done, self._begun, self._last = 0, now(), now()
+
+    def another(self) -> str:
+        """Note that one more is done; the line that is due, with the rate and the time left, or ""."""
+        self._done += 1
+        now = self._now()
+        if self._done == 1:
+            self._begun = now  # what comes before the first is the warm-up
+        if now < self._last + self._every or self._done < 2:
+            return ""
+        self._last = now
+        rate = (self._done - 1) / max(now - self._begun, 1e-9)
+        minutes = (self._total - self._done) / rate / 60
+        return f"{self._done} of {self._total} graded, {60 * rate:.1f} a minute, {minutes:.0f} minutes left"
+
+
 def _handed_in(submission: Submission) -> str | None:
     """When a submission came; a time that nobody can read penalises nobody, and is said."""
     try:
@@ -276,6 +299,7 @@ def grade_class(
     exercise: str | None = None,
     secret_file: Path | None = None,
     jobs: int = 1,
+    engine: Engine | None = None,
     solutions: Path = ROOT / "solutions",
     sandbox: str = "auto",
     resume: bool = False,
@@ -283,7 +307,8 @@ def grade_class(
     questions: Collection[str] = (),
 ) -> list[dict]:
     """Grade every submission under `submitted` into `out`, those of `students` only if there are any; returns
-    all results as plain rows. With `questions`, only these are marked anew.
+    all results as plain rows. With `questions`, only these are marked anew. Without an `engine` it is this
+    machine that grades, `jobs` at a time.
 
     Raises `GradeError` when there is nothing to grade, the exercises cannot be
     released, no sandbox of the kind asked for holds, or not everything could be written (it
@@ -308,12 +333,6 @@ def grade_class(
         except ReleaseError as error:
             raise GradeError(f"the exercises could not be released: {error}") from error
         imports = _imports(out / "release", names)
-        executor.settle()
-        with uncollected():  # the checks need the same; grading processes are forked from here
-            warm_up(list(imports))
-            for name in names:
-                for question in load_exercise(name).questions.values():
-                    import_ahead(question)
         secrets = (submitted, out, secret_file, solutions, ROOT / "course_utils" / "checks" / "framework.py")
         grader = Grader(
             out / "release",
@@ -323,8 +342,9 @@ def grade_class(
             tuple(map(str, secrets)),
             Caps(memory=batch.fair_memory(jobs)),
         )
-        with forked_often():
-            return _grade(Grading(out, grader, frozenset(questions)), submissions, jobs, resume)
+        engine = engine or batch.LocalEngine(jobs)
+        with engine.prepared(imports, names):
+            return _grade(Grading(out, grader, frozenset(questions)), submissions, engine, resume)
 
 
 def _wanted(
@@ -381,10 +401,10 @@ def _imports(release: Path, names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for notebook in notebooks for line in batch.imports_of(notebook)))
 
 
-def _grade(grading: Grading, submissions: list[Submission], jobs: int, resume: bool) -> list[dict]:
+def _grade(grading: Grading, submissions: list[Submission], engine: Engine, resume: bool) -> list[dict]:
     out = grading.writer.out
     try:
-        grading.grade(submissions, jobs, resume)
+        grading.grade(submissions, engine, resume)
     except SandboxError as error:
         raise GradeError(str(error)) from error
     rows = reports.write_results(out / "results.jsonl", grading.results(), grading.questions)
@@ -419,7 +439,23 @@ def main(argv: list[str] | None = None) -> int:
         default=[],
         help="mark only this question anew, and leave the other marks as they are; may be repeated",
     )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at a time (1)")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="how many at a time (1); with --engine ray, on each node (as many as it has processors)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who grades: this machine (local), or a Ray cluster",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="the Ray cluster, as seen from a machine of it (RAY_ADDRESS; else one is started here)",
+    )
     parser.add_argument(
         "--seed-file", type=Path, help=f"the grader's secret (DIR/{SECRET_FILE}, made on first use)"
     )
@@ -434,15 +470,18 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    if options.jobs < 1:
+    if options.jobs is not None and options.jobs < 1:
         parser.error("--jobs takes a whole number from 1")
+    if options.address and options.engine != "ray":
+        parser.error("--address is for --engine ray")
     try:
         grade_class(
             options.submitted,
             options.out,
             exercise=options.exercise,
             secret_file=options.seed_file,
-            jobs=options.jobs,
+            jobs=options.jobs or 1,
+            engine=_on_a_cluster(options.address, options.jobs) if options.engine == "ray" else None,
             solutions=options.solutions,
             sandbox=options.sandbox,
             resume=options.resume,
@@ -459,6 +498,18 @@ def main(argv: list[str] | None = None) -> int:
     print(grades.read_text(encoding="utf-8"), end="")
     print(f"\nwritten: {grades}, {options.out / 'results.jsonl'}, {options.out / 'feedback'}/")
     return 0
+
+
+def _on_a_cluster(address: str | None, jobs: int | None) -> Engine:
+    """The engine that grades on a Ray cluster; raises `GradeError` where its package is not installed."""
+    if find_spec("ray") is None:
+        raise GradeError(
+            "--engine ray needs the package ray, here and on each node: "
+            'pip install -c constraints.txt "course-workbook[grading,ray]"'
+        )
+    from course_utils.grading.run.ray_engine import RayEngine
+
+    return RayEngine(address, jobs, lambda text: tqdm.write(text, file=sys.stderr))
 
 
 def _fault(error: OSError | SQLAlchemyError) -> str:

@@ -12,23 +12,27 @@ import contextlib
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing import connection, get_context
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 from nbformat import NotebookNode
 
-from course_utils.checks.framework import Exercise
+from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.grading.run import executor, journal
+from course_utils.grading.run.apart import import_ahead
 from course_utils.grading.run.executor import Clocks, Graded, Unstarted
 from course_utils.grading.run.fair_clock import MOST
+from course_utils.grading.run.forking import forked_often, uncollected
 from course_utils.grading.run.journal import Stamp
 from course_utils.grading.run.placing import statements
-from course_utils.grading.run.reading import NeedsAPerson, Ungradable, instead_of, read_submission
+from course_utils.grading.run.reading import NeedsAPerson, Ungradable, content_of, instead_of, read_cells
 from course_utils.grading.run.warm import STACK, Nursery, SandboxError
+from course_utils.grading.run.zygote import warm_up
 from course_utils.grading.sandbox.confine import Caps, die_with_parent
 
 TRIES, FALSE_STARTS = 2, 5
@@ -65,14 +69,41 @@ class Submission:
 
 
 @dataclass(frozen=True)
+class Task:
+    """All that grading one submission takes, and nothing more: its notebook's bytes, the keys that this
+    learner's data are drawn from, by question, and what its marks will be made from. No secret, no path.
+    `number`: what it goes by on the way to another machine and back.
+    """
+
+    student: str
+    exercise: Exercise
+    content: bytes
+    keys: dict[str, bytes]
+    stamp: Stamp
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.student} {self.exercise.name}"
+
+    @property
+    def notebook(self) -> Path:
+        """What its notebook is called."""
+        return Path(f"{self.exercise.name}.ipynb")
+
+    def released(self, release: Path) -> Path:
+        """The notebook that its learner began from."""
+        return release / self.exercise.name / self.notebook
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """A submission and what came of it.
+    """A submission, or the task made of it, and what came of it.
 
     `why` says why it is ungraded, or for a person to look at, if it is; `again` that this was
     a fault of ours, which another run may not meet.
     """
 
-    submission: Submission
+    submission: Submission | Task
     graded: Graded
     stamp: Stamp
     why: str = ""
@@ -98,8 +129,10 @@ class Grader:
         """
         return {}
 
-    def stamp(self, submission: Submission) -> Stamp:
+    def stamp(self, submission: Submission | Task) -> Stamp:
         """What a mark of this submission is made from."""
+        if isinstance(submission, Task):
+            return submission.stamp
         name = submission.exercise.name
         if name not in self._checks:
             released = submission.released(self.release)
@@ -110,30 +143,52 @@ class Grader:
             journal.seed_id(self.secret),
         )
 
-    def grade(self, submission: Submission, nursery: Nursery) -> Outcome:
+    def task(self, submission: Submission) -> Task:
+        """What somebody needs who grades this submission without the secret and the class's folder.
+
+        Raises `Ungradable` where there is nothing to send.
+        """
+        key_of = executor.secret_keys(self.secret, submission.draws_as or submission.student)
+        keys = {name: key_of(question) for name, question in submission.exercise.questions.items()}
+        content = content_of(notebook_of(submission))
+        return Task(submission.student, submission.exercise, content, keys, self.stamp(submission))
+
+    def grade(self, submission: Submission | Task, nursery: Nursery) -> Outcome:
         """Run and grade one submission; never raises for what is in it."""
-        exercise, stamp = submission.exercise, self.stamp(submission)
-        released = executor.read_released(submission.released(self.release))
-        again = False
         try:
-            submitted = read_submission(notebook_of(submission))
-            keys = executor.secret_keys(self.secret, submission.draws_as or submission.student)
-            clocks = Clocks(cell=exercise.cell_seconds, total=self.total_seconds)
-            # what can't be placed raises before anything is started
-            graded = executor.grade(released, submitted, exercise, keys, clocks, nursery=nursery)
-            return Outcome(submission, graded, stamp)
-        except NeedsAPerson as error:
-            return self.unable(submission, str(error), person=True)
-        except Unstarted as error:
-            why, again = str(error), True
+            task = submission if isinstance(submission, Task) else self.task(submission)
+            return Outcome(submission, self._graded(task, nursery), task.stamp)
         except Ungradable as error:
-            return self.unable(submission, str(error))
+            return self.not_gradable(submission, error)
         except Exception as error:  # a fault of ours: say so, and go on with the next
-            why, again = f"the grader failed ({type(error).__name__}: {str(error)[:300]})", True
-        return self.unable(submission, why, again)
+            why = f"the grader failed ({type(error).__name__}: {str(error)[:300]})"
+            return self.unable(submission, why, again=True)
+
+    def _graded(self, task: Task, nursery: Nursery) -> Graded:
+        released = executor.read_released(task.released(self.release))
+        submitted = read_cells(task.content, task.notebook.name)
+        clocks = Clocks(cell=task.exercise.cell_seconds, total=self.total_seconds)
+        # what can't be placed raises before anything is started
+        return executor.grade(
+            released,
+            submitted,
+            task.exercise,
+            lambda question: task.keys[question.name],
+            clocks,
+            nursery=nursery,
+        )
+
+    def not_gradable(self, submission: Submission | Task, error: Ungradable) -> Outcome:
+        """What stands in for a submission of which this was said."""
+        return self.unable(
+            submission,
+            str(error),
+            isinstance(error, Unstarted),
+            person=isinstance(error, NeedsAPerson),
+        )
 
     def unable(
-        self, submission: Submission, why: str, again: bool = False, *, person: bool = False
+        self, submission: Submission | Task, why: str, again: bool = False, *, person: bool = False
     ) -> Outcome:
         """What stands in for a submission without marks; `person`: a person can grade it."""
         released = executor.read_released(submission.released(self.release))
@@ -190,10 +245,10 @@ class _GradingProcess:
         self.child = context.Process(target=_serve, args=(theirs, grader), daemon=False)
         self.child.start()
         theirs.close()
-        self.task: tuple[Submission, int] | None = None
+        self.task: tuple[Submission | Task, int] | None = None
         self.deadline = float("inf")
 
-    def give(self, task: tuple[Submission, int], seconds: float) -> None:
+    def give(self, task: tuple[Submission | Task, int], seconds: float) -> None:
         self.task, self.deadline = task, time.monotonic() + seconds
         self.wire.send(task[0])
 
@@ -224,59 +279,159 @@ def _serve(wire: connection.Connection, grader: Grader) -> None:
     nursery.close()
 
 
+class Pool:
+    """Grading processes, `jobs` of them, and the submissions that wait for one.
+
+    `say` is told the sandbox's level and what its canaries reached, as soon as the first sandbox stands.
+    """
+
+    def __init__(self, grader: Grader, jobs: int, say: Callable[[str, dict[str, str]], None]) -> None:
+        self._grader, self._jobs, self._say = grader, jobs, say
+        self._seconds = MOST * grader.total_seconds + GRACE_SECONDS
+        self._waiting: deque[tuple[Submission | Task, int]] = deque()
+        self._processes = [_GradingProcess(grader) for _ in range(jobs)]
+        self._idle: list[_GradingProcess] = []
+        self._said, self._false_starts = False, 0
+
+    def put(self, submission: Submission | Task) -> None:
+        """Have a submission graded when its turn comes."""
+        self._waiting.append((submission, 1))
+        if self._idle:
+            self._idle.pop().give(self._waiting.popleft(), self._seconds)
+        elif len(self._processes) < self._jobs:
+            self._processes.append(_GradingProcess(self._grader))
+
+    @property
+    def at_work(self) -> bool:
+        """Whether something that was put in has not come out."""
+        return bool(self._waiting) or any(process.task for process in self._processes)
+
+    def look(self, *others: connection.Connection) -> Iterator[Outcome]:
+        """What came of submissions since the last look, after a wait for that or for something on `others`.
+
+        Raises `SandboxError` when no sandbox can be had.
+        """
+        for process in _ready(self._processes, others):
+            yield from self._heard(process)
+
+    def _heard(self, process: _GradingProcess) -> Iterator[Outcome]:
+        kind, found, reached = _received(process)
+        if kind == "no sandbox":
+            self._false_starts += 1
+            if not self._said or self._false_starts > FALSE_STARTS:
+                raise SandboxError(found)
+            kind = "died"
+        if kind == "ready" and not self._said:
+            self._said = True
+            self._say(found, reached)
+        if kind == "graded":
+            tries = process.task[1] if process.task else TRIES
+            if found.again and tries < TRIES:
+                self._waiting.append((found.submission, tries + 1))
+            else:
+                yield found
+            process.task = None
+        if kind == "died":
+            self._processes.remove(process)
+            if process in self._idle:
+                self._idle.remove(process)
+            process.end()
+            yield from _again(process.task, self._grader, self._waiting)
+            if self._waiting:
+                self._processes.append(_GradingProcess(self._grader))
+        elif self._waiting:
+            process.give(self._waiting.popleft(), self._seconds)
+        else:
+            self._idle.append(process)
+
+    def close(self) -> None:
+        """End what has nothing to do, in peace, and the rest by force."""
+        for process in self._idle:
+            process.end(PATIENCE_SECONDS)
+            self._processes.remove(process)
+        self._idle.clear()
+        for process in self._processes:
+            process.end()
+        self._processes.clear()
+
+
+@contextlib.contextmanager
+def ready_to_fork(imports: tuple[str, ...], exercises: Sequence[str]) -> Iterator[None]:
+    """Import what the checks of these exercises need, once, before grading processes are forked from here."""
+    executor.settle()
+    with uncollected():
+        warm_up(list(imports))
+        for name in exercises:
+            for question in load_exercise(name).questions.values():
+                import_ahead(question)
+    with forked_often():
+        yield
+
+
+class Engine(Protocol):
+    """Where submissions are graded."""
+
+    def prepared(
+        self, imports: tuple[str, ...], exercises: list[str]
+    ) -> contextlib.AbstractContextManager[None]:
+        """What has to be done in this process before anything is graded."""
+
+    def grade_all(
+        self,
+        submissions: list[Submission],
+        grader: Grader,
+        say: Callable[[str, dict[str, str]], None],
+    ) -> Iterator[Outcome]:
+        """Grade submissions, in whatever order they are done; see `grade_all`."""
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """This machine, `jobs` submissions at a time."""
+
+    jobs: int = 1
+
+    def prepared(
+        self, imports: tuple[str, ...], exercises: list[str]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Import what grading processes, which are forked from this one, need."""
+        return ready_to_fork(imports, exercises)
+
+    def grade_all(
+        self,
+        submissions: list[Submission],
+        grader: Grader,
+        say: Callable[[str, dict[str, str]], None],
+    ) -> Iterator[Outcome]:
+        """Grade submissions on this machine."""
+        return grade_all(submissions, grader, self.jobs, say)
+
+
 def grade_all(
     submissions: list[Submission],
     grader: Grader,
     jobs: int,
     say: Callable[[str, dict[str, str]], None] = lambda level, reached: None,
 ) -> Iterator[Outcome]:
-    """Grade submissions, `jobs` at a time, in whatever order they are done.
+    """Grade submissions on this machine, `jobs` at a time, in whatever order they are done.
 
-    `say` is told the sandbox's level and what its canaries reached, as soon as the first
-    sandbox stands. Raises `SandboxError` when none can.
+    `say`: see `Pool`. Raises `SandboxError` when no sandbox can be had.
     """
-    waiting = deque((submission, 1) for submission in submissions)
-    processes = [_GradingProcess(grader) for _ in range(min(jobs, len(submissions)))]
-    seconds = MOST * grader.total_seconds + GRACE_SECONDS
-    said, false_starts = False, 0
+    pool = Pool(grader, min(jobs, len(submissions)), say)
     try:
-        while processes:
-            for process in _ready(processes):
-                kind, found, reached = _received(process)
-                if kind == "no sandbox":
-                    false_starts += 1
-                    if not said or false_starts > FALSE_STARTS:
-                        raise SandboxError(found)
-                    kind = "died"
-                if kind == "ready" and not said:
-                    said = True
-                    say(found, reached)
-                if kind == "graded":
-                    tries = process.task[1] if process.task else TRIES
-                    if found.again and tries < TRIES:
-                        waiting.append((found.submission, tries + 1))
-                    else:
-                        yield found
-                    process.task = None
-                if kind == "died":
-                    processes.remove(process)
-                    process.end()
-                    yield from _again(process.task, grader, waiting)
-                    if waiting:
-                        processes.append(_GradingProcess(grader))
-                elif waiting:
-                    process.give(waiting.popleft(), seconds)
-                else:
-                    processes.remove(process)
-                    process.end(PATIENCE_SECONDS)
+        for submission in submissions:
+            pool.put(submission)
+        while pool.at_work:
+            yield from pool.look()
     finally:
-        for process in processes:
-            process.end()
+        pool.close()
 
 
-def _ready(processes: list[_GradingProcess]) -> list[_GradingProcess]:
+def _ready(
+    processes: list[_GradingProcess], others: Sequence[connection.Connection] = ()
+) -> list[_GradingProcess]:
     """The processes that have something to say, or whose time is up."""
-    heard = connection.wait([process.wire for process in processes], timeout=5.0)
+    heard = connection.wait([*others, *(process.wire for process in processes)], timeout=5.0)
     late = [
         process for process in processes if process.deadline < time.monotonic() and process.wire not in heard
     ]
@@ -293,7 +448,9 @@ def _received(process: _GradingProcess) -> tuple:
 
 
 def _again(
-    task: tuple[Submission, int] | None, grader: Grader, waiting: deque[tuple[Submission, int]]
+    task: tuple[Submission | Task, int] | None,
+    grader: Grader,
+    waiting: deque[tuple[Submission | Task, int]],
 ) -> Iterator[Outcome]:
     """What to do with the submission of a process that died: once more, and then no more."""
     if task is None:

@@ -91,7 +91,7 @@ def checks_version(exercise: Exercise, released: Path) -> str:
     return _digest(
         closure.digest(files, root=closure.PACKAGE.parent).encode(),
         _content(released),
-        repr(_versions()).encode(),
+        repr(versions()).encode(),
     )
 
 
@@ -112,7 +112,7 @@ def _imported_by(released: Path) -> frozenset[str]:
 
 
 @cache
-def _versions() -> list[tuple[str, str]]:
+def versions() -> list[tuple[str, str]]:
     """The packages that the course asks for, as they are installed here."""
     asked = {
         re.split(r"[^\w.-]", each)[0] for each in requires("course-workbook") or [] if "extra ==" not in each

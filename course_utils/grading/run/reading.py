@@ -55,15 +55,24 @@ def read_submission(path: Path) -> list[Cell]:
     Raises `NeedsAPerson` for what is recognized as something else, and
     `Ungradable` for what cannot be read at all.
     """
+    return read_cells(content_of(path), path.name)
+
+
+def content_of(path: Path) -> bytes:
+    """A submitted file as it is; raises `Ungradable` for what is no file of a notebook's size."""
     try:
         if not path.is_file() or path.is_symlink():
             raise Ungradable(f"{path.name} is not a plain file")
         if path.stat().st_size > SUBMISSION_BYTES:
             raise Ungradable(f"{path.name} is larger than {SUBMISSION_BYTES // 2**20} MB")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise Ungradable(f"{path.name} cannot be read: {error.strerror}") from None
-    return cells_of(_parsed(data, path.name))
+
+
+def read_cells(content: bytes, name: str) -> list[Cell]:
+    """The cells in a notebook's bytes, as `read_submission` has them; `name` is what the file is called."""
+    return cells_of(_parsed(content, name))
 
 
 def instead_of(path: Path) -> str:

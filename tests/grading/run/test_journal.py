@@ -169,9 +169,9 @@ def test_what_a_mark_does_not_depend_on_does_not(copied, changed):
 def test_another_version_of_a_package_changes_the_version(monkeypatch):
     before = journal.checks_version(toy.exercise, Path("none"))
     monkeypatch.setattr(journal, "version", lambda name: "0.0")
-    journal._versions.cache_clear()
+    journal.versions.cache_clear()
     assert journal.checks_version(toy.exercise, Path("none")) != before
-    journal._versions.cache_clear()
+    journal.versions.cache_clear()
 
 
 # --- kill -9 ------------------------------------------------------------------------------------------
