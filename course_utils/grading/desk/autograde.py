@@ -170,7 +170,7 @@ class Grading:
             why=outcome.why,
             again=outcome.again,
             unchanged=same,
-            turn=self._turn(outcome, standing),
+            turn=self._turn(submission, outcome.stamp.submission, standing),
         )
         entry = only(self.questions, before, entry)
         if attempt and entry.notebook is None:  # its marks are kept: they have no places of their own yet
@@ -191,12 +191,11 @@ class Grading:
             self._miss(entry, "its line in the journal", error)
         return entry
 
-    def _turn(self, outcome: Outcome, standing: Entry | None) -> int:
+    def _turn(self, submission: Submission, digest: str, standing: Entry | None) -> int:
         """The place of an attempt among a learner's: what lies in the learner's folder is the last."""
-        submission = outcome.submission
         known = [one.entry for one in self.attempts.of(submission.student, submission.exercise.name)]
         turns = {one.stamp.submission: one.turn for one in [*known, *([standing] if standing else [])]}
-        own = turns.pop(outcome.stamp.submission, 0)
+        own = turns.pop(digest, 0)
         return own if submission.earlier else max(own, 1 + max(turns.values(), default=0))
 
     def _miss(self, entry: Entry, what: str, error: object) -> None:

@@ -125,11 +125,12 @@ def _grade(wire: Connection, pool: Pool) -> None:
     try:
         while True:
             for outcome in pool.look(wire):
-                number = outcome.submission.number
+                task = outcome.submission
+                assert isinstance(task, Task), "nothing else is put in"
                 if room_left() < ROOM and not _has_a_disk_of_its_own(outcome.graded.sandbox):
-                    wire.send(("full", number, room_left()))
+                    wire.send(("full", task.number, room_left()))
                 else:
-                    wire.send(("graded", number, pickle.dumps(outcome)))
+                    wire.send(("graded", task.number, pickle.dumps(outcome)))
             while wire.poll():
                 _answer(wire, pool, wire.recv())
     finally:
