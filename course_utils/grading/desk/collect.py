@@ -35,9 +35,11 @@ from course_utils.grading.desk.channels.base import (
     Channel,
     Delivery,
     Refused,
+    by_id,
     everything_below,
     exercise_in,
     plain_stem,
+    read_list,
     read_times,
     why_ignored,
     with_times,
@@ -80,29 +82,20 @@ class Collected:
 
 def from_manifest(inbox: Path, manifest: Path) -> Iterator[Delivery]:
     """What a CSV says: file (inside the inbox), student, time, and perhaps exercise."""
-    with open(manifest, newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = {"file", "student", "time"} - set(rows.fieldnames or ())
-        if missing:
-            raise Refused(f"{manifest} has no column {sorted(missing)[0]!r}; it needs file, student and time")
-        for row in rows:
-            path, time, why = inbox / (row["file"] or ""), None, ""
-            try:
-                time = read_time(row["time"] or "")
-            except ValueError as error:
-                why = f"its time cannot be read: {error}"
-            if not path.resolve().is_relative_to(inbox.resolve()):
-                why = "it lies outside the inbox"
-            yield Delivery(path, row["student"] or "", time, row.get("exercise") or None, why)
+    for _, row in read_list(manifest, "file", "student", "time"):
+        path, time, why = inbox / row["file"], None, ""
+        try:
+            time = read_time(row["time"])
+        except ValueError as error:
+            why = f"its time cannot be read: {error}"
+        if not path.resolve().is_relative_to(inbox.resolve()):
+            why = "it lies outside the inbox"
+        yield Delivery(path, row["student"], time, row.get("exercise") or None, why)
 
 
 def read_roster(path: Path) -> dict[str, str]:
-    """A CSV with the columns id and student, as a dict."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if not {"id", "student"} <= set(rows.fieldnames or ()):
-            raise Refused(f"{path} needs the columns id and student")
-        return {row["id"].strip(): row["student"].strip() for row in rows}
+    """A CSV with the columns id and student, as a dict. Raises `Refused` where an id stands for two."""
+    return {one: student for _, one, student in by_id(path, "student")}
 
 
 # --- packages ------------------------------------------------------------------------------------------
@@ -228,7 +221,7 @@ def _take(
         handed_in=stamp,
         sha256="",
         bytes=0,
-        file=delivery.path.name,
+        file=_named(delivery.path),
         late="late" if delivery.late else "",
     )
     try:
@@ -256,18 +249,29 @@ def ignored(inbox: Path, deliveries: Sequence[Delivery]) -> list[Collected]:
     seen = {delivery.path for delivery in deliveries}
     left = [path for path in everything_below(inbox) if path not in seen]
     return [
-        Collected("", "", "ignored", why_ignored(path, inbox) or "no list names it", "", "", 0, path.name)
+        Collected("", "", "ignored", why_ignored(path, inbox) or "no list names it", "", "", 0, _named(path))
         for path in left
     ]
 
 
-def nothing_from(records: Sequence[Collected], out: Path, roster: dict[str, str]) -> dict[str, list[str]]:
-    """exercise -> who on the roster has handed in nothing, for each that somebody handed in now."""
-    names = sorted({one.exercise for one in records if one.status in ("taken", "superseded")})
+def nothing_from(
+    records: Sequence[Collected], out: Path, roster: dict[str, str], exercise: str | None = None
+) -> dict[str, list[str]]:
+    """exercise -> who on the roster has handed in nothing, for each that somebody handed in now, or that all
+    of it is said to be.
+    """
+    names = sorted(
+        {one.exercise for one in records if one.status in ("taken", "superseded")} | {exercise or ""} - {""}
+    )
     return {
         name: sorted({student for student in roster.values() if not (out / student / name).is_dir()})
         for name in names
     }
+
+
+def _named(path: Path) -> str:
+    """A file's name, also where another system wrote it in an encoding that nobody can tell."""
+    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _student(delivery: Delivery, roster: dict[str, str] | None) -> str:
@@ -341,8 +345,8 @@ def main(argv: list[str] | None = None) -> int:
             deliveries = list(from_manifest(options.inbox, options.manifest))
         else:
             deliveries = list(ways[options.channel].deliveries(options.inbox, known))
-        if options.times:
-            deliveries = with_times(deliveries, read_times(options.times))
+        times = read_times(options.times) if options.times else {}
+        deliveries = with_times(deliveries, times)
         roster = read_roster(options.roster) if options.roster else None
         records = collect(deliveries, options.out, known, options.exercise, roster)
         records += ignored(options.inbox, deliveries)
@@ -356,14 +360,23 @@ def main(argv: list[str] | None = None) -> int:
         if one.status != "taken":
             owner = f" of {one.student!r}" if one.student else ""
             print(f"{one.status} {one.file!r}{owner}: {one.reason}", file=sys.stderr)
-    for line in _notes(records, options.out, roster):
+    if nobodys := sorted(times.keys() - {delivery.student for delivery in deliveries}):
+        print(f"{options.times} has times of {_some(nobodys)}, from whom nothing came")
+    for line in _notes(records, options.out, roster, options.exercise):
         print(line)
     counted = Counter(one.status for one in records)
     print(", ".join(f"{counted[status]} {status}" for status in STATUSES) + f"; see {record}")
     return 0 if counted["taken"] or counted["superseded"] else 1
 
 
-def _notes(records: Sequence[Collected], out: Path, roster: dict[str, str] | None) -> Iterator[str]:
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def _notes(
+    records: Sequence[Collected], out: Path, roster: dict[str, str] | None, exercise: str | None
+) -> Iterator[str]:
     """What a teacher should know of the whole: who is late by a platform's word, how many came without a
     time, who handed in nothing.
     """
@@ -375,10 +388,9 @@ def _notes(records: Sequence[Collected], out: Path, roster: dict[str, str] | Non
             f"{untimed} of them without a time, as the archive has only the download's: nobody is penalised "
             "for being late. --times CSV (id, time) says when each came"
         )
-    for name, missing in (nothing_from(records, out, roster) if roster else {}).items():
-        more = f" and {len(missing) - MOST_NAMES} more" if len(missing) > MOST_NAMES else ""
-        named = ", ".join(missing[:MOST_NAMES]) + more
-        yield f"{name}: {len(missing)} on the roster handed in nothing{': ' if missing else ''}{named}"
+    for name, missing in (nothing_from(records, out, roster, exercise) if roster else {}).items():
+        colon = ": " if missing else ""
+        yield f"{name}: {len(missing)} on the roster handed in nothing{colon}{_some(missing)}"
 
 
 def _parser(ways: Mapping[str, Channel]) -> argparse.ArgumentParser:

@@ -234,6 +234,8 @@ CANVAS = {  # names as lib/content_zipper.rb of canvas-lms makes them -> (studen
     f"vonderheideeva_55_80_{toy.NAME} (1).ipynb": ("55", "taken"),
     f"{NAME}": ("", "refused"),
     "smithann_123_9876_link.html": ("123", "refused"),
+    "smithann_LATE_123_text.html": ("123", "refused"),
+    "submissions.zip": ("", "refused"),
     ".DS_Store": ("", "ignored"),
     "__MACOSX/x_1_2_y.ipynb": ("", "ignored"),
 }
@@ -361,9 +363,9 @@ def test_what_the_channel_cannot_give(inbox, tmp_path, capsys):
     bad = tmp_path / "bad.csv"
     bad.write_text("who,when\n")
     assert inbox.collect("--manifest", str(bad)) == 1
-    assert "no column 'file'" in capsys.readouterr().err
+    assert "no column 'file'; it needs the columns file and student and time" in capsys.readouterr().err
     assert inbox.collect("--roster", str(bad)) == 1
-    assert "needs the columns id and student" in capsys.readouterr().err
+    assert "no column 'id'; it needs the columns id and student" in capsys.readouterr().err
     assert collect.main([str(tmp_path / "none"), "--out", str(inbox.out)]) == 1
     assert "is no folder" in capsys.readouterr().err
 
@@ -372,3 +374,55 @@ def test_cells_of_the_record_are_no_formulas(inbox):
     inbox.put("=cmd()/work.zip")
     inbox.collect()
     assert inbox.records()[0]["student"] == "'=cmd()"
+
+
+def test_a_name_in_another_systems_encoding_is_taken_and_recorded(inbox):
+    inbox.put(os.fsdecode(b"M\xfcllerann_123_9876_" + NAME.encode()), NOTEBOOK)
+    assert inbox.collect("--from", "canvas") == 0
+    assert inbox.records()[0]["file"] == f"M\\xfcllerann_123_9876_{NAME}"
+    assert inbox.taken() == {"123": NOTEBOOK}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\ufeffID;Student\r\n123;ann\r\n\r\n", "name\tid\t student \nx\t123\tann\n", "id,student\n\n123, ann\n"],
+)
+def test_a_list_as_a_spreadsheet_writes_it(inbox, tmp_path, text):
+    roster = tmp_path / "roster.csv"
+    roster.write_text(text, encoding="utf-8")
+    inbox.put(f"x_123_9876_{NAME}", NOTEBOOK)
+    assert inbox.collect("--from", "canvas", "--roster", str(roster)) == 0
+    assert set(inbox.taken()) == {"ann"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"id,student\n123,ann\n123,bob\n", "line 3: 123 is there twice"),
+        (b"id,student\n123\n", "line 2: 123 has no student"),
+        (b"id,student\n,ann\n", "line 2: it has no id"),
+        ("id,student,name\n123,ann,M\xfcller\n".encode("latin-1"), "roster.csv is not in UTF-8"),
+    ],
+)
+def test_a_list_that_nobody_can_go_by_is_refused(inbox, tmp_path, capsys, text, said):
+    roster = tmp_path / "roster.csv"
+    roster.write_bytes(text)
+    inbox.put(f"x_123_9876_{NAME}", NOTEBOOK)
+    assert inbox.collect("--from", "canvas", "--roster", str(roster)) == 1
+    assert said in capsys.readouterr().err
+    assert not inbox.out.exists()
+
+
+def test_times_of_somebody_from_whom_nothing_came_are_said(inbox, tmp_path, capsys):
+    times = tmp_path / "times.csv"
+    times.write_text("id;time\n123;2026-11-20T10:00Z\n124;2026-11-20T10:00Z\n")
+    inbox.put(f"x_123_9876_{NAME}", NOTEBOOK)
+    assert inbox.collect("--from", "canvas", "--times", str(times)) == 0
+    assert "has times of 124, from whom nothing came" in capsys.readouterr().out
+
+
+def test_who_is_missing_is_said_where_nothing_came_at_all(inbox, tmp_path, capsys):
+    roster = tmp_path / "roster.csv"
+    roster.write_text("id,student\n1,ann\n")
+    assert inbox.collect("--roster", str(roster), "--exercise", toy.NAME) == 1
+    assert f"{toy.NAME}: 1 on the roster handed in nothing: ann\n" in capsys.readouterr().out

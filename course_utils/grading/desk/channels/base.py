@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -88,16 +89,48 @@ def exercise_in(name: str, known: list[str]) -> str | None:
     return next((each for each in known if plain_stem(name).endswith(each.casefold())), None)
 
 
+def read_list(path: Path, *columns: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, cells by column) of a CSV with these columns and perhaps others, as a person or a spreadsheet
+    writes one: commas, semicolons or tabs; capital letters; empty lines. Raises `Refused`, naming the file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(f"{path} is not in UTF-8; save it as CSV UTF-8") from None
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    names = [name.strip().casefold() for name in next(rows, [])]
+    if missing := [name for name in columns if name not in names]:
+        raise Refused(f"{path} has no column {missing[0]!r}; it needs the columns {' and '.join(columns)}")
+    for row in rows:
+        if any(row):
+            yield rows.line_num, dict.fromkeys(names, "") | {k: v.strip() for k, v in zip(names, row)}
+
+
+def by_id(path: Path, column: str) -> Iterator[tuple[int, str, str]]:
+    """(line, id, cell) of a CSV with the columns id and another. Raises `Refused` where an id stands there
+    twice, or a cell is empty: whose it is, nobody could tell.
+    """
+    seen: set[str] = set()
+    for line, row in read_list(path, "id", column):
+        if not row["id"] or not row[column] or row["id"] in seen:
+            what = (
+                "has no id" if not row["id"] else f"has no {column}" if not row[column] else "is there twice"
+            )
+            raise Refused(f"{path}, line {line}: {row['id'] or 'it'} {what}")
+        seen.add(row["id"])
+        yield line, row["id"], row[column]
+
+
 def read_times(path: Path) -> dict[str, datetime]:
     """A CSV with the columns id and time (ISO 8601 with its zone) -> when each handed in. Or `Refused`."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if not {"id", "time"} <= set(rows.fieldnames or ()):
-            raise Refused(f"{path} needs the columns id and time")
+    found = {}
+    for line, one, text in by_id(path, "time"):
         try:
-            return {row["id"].strip(): read_time(row["time"] or "") for row in rows}
+            found[one] = read_time(text)
         except ValueError as error:
-            raise Refused(f"{path}, line {rows.line_num}: {error}") from None
+            raise Refused(f"{path}, line {line}: {error}") from None
+    return found
 
 
 def with_times(deliveries: list[Delivery], times: dict[str, datetime]) -> list[Delivery]:

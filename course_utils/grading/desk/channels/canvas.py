@@ -16,6 +16,8 @@ from course_utils.grading.desk.channels.base import Channel, Delivery, files_bel
 
 _NUMBERS = re.compile(r"_(?P<id>\d+|anon_[^\W_]+)_(?P<attachment>\d+)_(?=[^_])")
 
+_TYPED = re.compile(r"_(?P<id>\d+|anon_[^\W_]+)_(text|link)\.html\Z")
+
 
 class CanvasDownload(Channel):
     """`<name>[_LATE]_<user id>_<attachment id>_<file>`."""
@@ -29,10 +31,19 @@ class CanvasDownload(Channel):
         for path in files_below(inbox):
             read = _read(path.name, known)
             if read is None:
-                yield Delivery(path, "", None, refused="its name is not one that Canvas gives")
+                yield _no_file(path)
                 continue
             student, attachment, late = read
             yield Delivery(path, student, None, late=late, order=attachment)
+
+
+def _no_file(path: Path) -> Delivery:
+    """What is no file of a learner's: a text or an address that was typed in, or another thing."""
+    if typed := _TYPED.search(f"_{path.name}"):
+        late = f"_{path.name}"[: typed.start()].endswith("_LATE")
+        return Delivery(path, typed["id"], None, refused="it was written online, and is no file", late=late)
+    unpack = "; unpack it first" if path.suffix.casefold() == ".zip" else ""
+    return Delivery(path, "", None, refused=f"its name is not one that Canvas gives{unpack}")
 
 
 def _read(name: str, known: list[str]) -> tuple[str, int, bool] | None:

@@ -27,7 +27,8 @@ class MoodleDownload(Channel):
             parts = path.relative_to(inbox).parts
             owner = next((match for part in parts if (match := _OWNER.match(part))), None)
             if owner is None:
-                why = "neither its name nor its folder's is one that Moodle gives"
+                unpack = "; unpack it first" if path.suffix.casefold() == ".zip" else ""
+                why = f"neither its name nor its folder's is one that Moodle gives{unpack}"
             else:
                 why = "it was written online, and is no file" if owner["kind"] == "onlinetext" else ""
             yield Delivery(path, owner["id"] if owner else "", None, refused=why)
