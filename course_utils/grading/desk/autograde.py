@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -40,6 +41,11 @@ from course_utils.grading.run.warm import CHOICES, SandboxError
 from course_utils.grading.sandbox.confine import Caps
 from course_utils.install import ROOT
 
+#: By sandbox, what it cannot do for a user who is not root.
+WITHOUT_ROOT = {
+    "bwrap": "learners' code has your user id, in namespaces of its own that hold nothing else of yours",
+    "container": "learners' code has your user id, and Landlock and seccomp alone keep it from your files",
+}
 AGAIN = "make room, if the disk is full, and go on with the same command and --resume"
 
 
@@ -289,6 +295,8 @@ def _announce(level: str, reached: dict[str, str]) -> None:
     )
     for claim in reached:
         tqdm.write(f"  held: {claim}", file=sys.stderr)
+    if reached and os.getuid():
+        tqdm.write(f"  not root: {WITHOUT_ROOT[level.split()[0]]}", file=sys.stderr)
 
 
 def grade_class(
@@ -314,6 +322,11 @@ def grade_class(
     names what), and `Busy` while another run writes there.
     """
     submitted, out, solutions = submitted.resolve(), out.resolve(), solutions.resolve()
+    if submitted == out / "submitted":
+        raise GradeError(
+            f"{submitted} is where the graded copies go: what was handed in has to lie elsewhere. "
+            "From nbgrader's exchange: nbgrader collect … --CourseDirectory.submitted_directory=collected"
+        )
     submissions = _of(students, _wanted(submitted, exercise, exercise_names(solutions), read_draws_as(out)))
     _known_questions(questions, submissions)
     names = sorted({submission.exercise.name for submission in submissions})

@@ -14,7 +14,10 @@ from pathlib import Path
 from course_utils.grading.gradebook.times import read_time
 
 # What systems and tools leave in a folder, and nobody handed in
-_LITTER = re.compile(r"\..*|__MACOSX|Thumbs\.db|desktop\.ini|.*\.receipt\.json", re.IGNORECASE)
+_LITTER = re.compile(
+    r"\..*|__MACOSX|Thumbs\.db|desktop\.ini|.*\.receipt\.json|submission_secret\.txt|timestamp\.txt",
+    re.IGNORECASE,
+)
 # What platforms and browsers add to a name that is there already: x-1, x (1), x_2
 _NUMBERED = re.compile(r"(-\d{1,3}|[ _]?\(\d{1,3}\))\Z")
 
