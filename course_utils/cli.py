@@ -82,6 +82,7 @@ VERBS = {
     ),
     "bench attacks": ("course_utils.bench.attacks:main", "attack the grader, and print what came of it"),
     "bench grade": ("course_utils.bench.grade:main", "how fast we grade, next to plain nbgrader"),
+    "bench cluster": ("course_utils.bench.cluster:main", "how grading on a Ray cluster grows with its nodes"),
     "bench checks": (
         "course_utils.bench.mutation:main",
         "how many wrong answers the questions catch, how many right ones they accept",
@@ -103,7 +104,7 @@ VERBS = {
 #: What works on the sources of lessons, exercises and tests: no wheel and no learner's edition has those.
 NEED_A_CLONE = {
     "release", "chapters", "texts", "site", "grade", "collect",
-    "bench attacks", "bench grade", "bench checks", "bench twists",
+    "bench attacks", "bench grade", "bench cluster", "bench checks", "bench twists",
 }  # fmt: skip
 
 #: What only the group `grading` of pyproject.toml brings.

@@ -374,3 +374,12 @@ def test_where_no_wall_holds_nothing_is_run(group, capsys, monkeypatch, sandbox)
     assert "no sandbox holds here. bwrap: cannot start here" in said
     assert "--sandbox none" in said
     assert not (group.out / "grades.csv").exists()
+
+
+def test_a_run_in_a_log_says_now_and_then_how_far_it_is():
+    clock = iter(
+        [0, 0, 30, 40, 90, 95]
+    )  # made, and made; the first submission after the warm-up, and three more
+    pace = autograde.Pace(10, every=60, now=lambda: next(clock))
+    lines = [pace.another() for _ in range(4)]
+    assert lines == ["", "", "3 of 10 graded, 2.0 a minute, 4 minutes left", ""]
