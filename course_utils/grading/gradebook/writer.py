@@ -206,6 +206,10 @@ class Writer:
         self._policy = follow_policy(self.out, self._book)
         return self._policy
 
+    def read_policy(self) -> None:
+        """Know the class's policy, which the gradebook follows already."""
+        self._policy = policy.read_policy(self.out)
+
     # --- the notebooks -----------------------------------------------------------------------------
 
     def _lay_down(self, entry: Entry, graded: NotebookNode) -> None:

@@ -1,5 +1,9 @@
 """`course feedback` puts on a learner's pages what a person gave after the grading."""
 
+import os
+import signal
+from dataclasses import replace
+
 import pytest
 from nbgrader.api import Gradebook
 
@@ -103,3 +107,40 @@ def test_it_waits_for_nobody_else_who_writes(graded, capsys, monkeypatch):
     monkeypatch.undo()
     with only_writer(graded):
         pass
+
+
+@pytest.fixture
+def three(graded):
+    """Two learners more, with ann's work; the pages of one cannot be made."""
+    journal = Journal(graded / "journal")
+    with Writer(graded).open() as each:
+        for student in ("bob", "cy"):
+            entry = replace(journal.find("ann", toy.NAME), student=student)
+            entry.notebook = each.graded_before(journal.find("ann", toy.NAME))
+            each.write(entry)
+            journal.written(entry)
+    (graded / "autograded" / "cy" / toy.NAME / f"{toy.NAME}.ipynb").write_text("{broken")
+    return graded
+
+
+def test_pages_are_written_side_by_side_as_in_turn(three, capsys):
+    assert feedback.main([str(three)]) == 1
+    in_turn = {path: path.read_text() for path in (three / "feedback").rglob("*.html")}
+    assert len(in_turn) == 4
+    for path in in_turn:
+        path.write_text("old")
+    capsys.readouterr()
+    assert feedback.main([str(three), "--jobs", "2"]) == 1
+    assert {path: path.read_text() for path in (three / "feedback").rglob("*.html")} == in_turn
+    said = capsys.readouterr()
+    assert f"no page for cy {toy.NAME}: " in said.err and "2 pages in" in said.out
+
+
+def test_a_process_that_is_killed_leaves_no_page_unmentioned(three, capsys, monkeypatch):
+    monkeypatch.setattr(feedback, "_part", _killed)
+    assert feedback.main([str(three), "--jobs", "2"]) == 1
+    assert f"no page for ann {toy.NAME}: its process ended" in capsys.readouterr().err
+
+
+def _killed(out, entries):
+    os.kill(os.getpid(), signal.SIGKILL)
