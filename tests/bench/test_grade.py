@@ -37,14 +37,14 @@ def test_the_assignment_that_computes_can_be_released(tmp_path):
 
 
 def test_the_class_is_weighed_by_its_kinds():
-    each = {"seconds": 11.0, "cells": 10.0, "own": 1.0}
+    each = {"seconds": 11.0, "cells": 10.0, "own": 1.2}
     by_kind = {
         "trained": each | {"learner": 8.0, "processor_seconds": 10.0, "plain_processor_seconds": 20.0},
         "not": each | {"learner": 0.0, "processor_seconds": 1.0, "plain_processor_seconds": 10.0},
     }
     found = bench._in_all(by_kind, {"trained": 3, "not": 1})
     assert found["ratio"] == pytest.approx((60 + 10) / (30 + 1))
-    assert found["overhead"] == pytest.approx(0.1)
+    assert found["overhead"] == pytest.approx((3 + 1) * 1.2 / 24)
     assert found["learners_share"] == pytest.approx(24 / 31)
     assert found["ratio_without_learners_cells"] == pytest.approx((70 - 24) / (31 - 24))
 
