@@ -6,10 +6,10 @@ import tomllib
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from course_utils.install import read_constraints
 
+jsonschema = pytest.importorskip("jsonschema", reason="comes with the group dev")
 NOTHING_ELSE = {"type": "object", "additionalProperties": False}
 WORDS = {"type": "object", "additionalProperties": {"type": "string"}}
 COUNT = {"type": "integer", "minimum": 0}
@@ -66,7 +66,7 @@ def groups(manifest):
 
 
 def faults(manifest):
-    return [error.message for error in Draft202012Validator(RAY_CLUSTER).iter_errors(manifest)]
+    return [error.message for error in jsonschema.Draft202012Validator(RAY_CLUSTER).iter_errors(manifest)]
 
 
 def test_its_fields_are_those_of_a_ray_cluster(manifest):
