@@ -26,13 +26,14 @@ from tqdm import tqdm
 
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook import reports
+from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.attempts import Attempt, AttemptStore, Settlement, keep, write_exchanged
 from course_utils.grading.gradebook.changes import MarkChange, changes, listed, only
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.release import ReleaseError, exercise_names
 from course_utils.grading.gradebook.students import STUDENT, read_draws_as
-from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, handed_in, only_writer
+from course_utils.grading.gradebook.writer import WriteError, Writer, handed_in
 from course_utils.grading.run import batch, executor
 from course_utils.grading.run.batch import Engine, Grader, Outcome, Submission
 from course_utils.grading.run.journal import Entry, Journal

@@ -21,12 +21,13 @@ from course_utils.grading.desk.channels.base import Refused
 from course_utils.grading.desk.collect import read_roster
 from course_utils.grading.desk.exporters import exporters
 from course_utils.grading.desk.exporters.base import ExportError, Marks
+from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.attempts import settle_class
 from course_utils.grading.gradebook.marks import read_marks as read_marks_of_class
 from course_utils.grading.gradebook.marks import worth
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.reports import read_results, write_grades
-from course_utils.grading.gradebook.writer import Busy, WriteError, only_writer
+from course_utils.grading.gradebook.writer import WriteError
 
 
 def read_marks(folder: Path, exercise: str | None) -> Marks:

@@ -19,9 +19,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from course_utils.grading.gradebook import reports
+from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.attempts import AttemptStore, settle_class
 from course_utils.grading.gradebook.policy import PolicyError
-from course_utils.grading.gradebook.writer import Busy, WriteError, Writer, only_writer
+from course_utils.grading.gradebook.writer import WriteError, Writer
 from course_utils.grading.run.journal import Entry, Journal
 
 PARTS = 4  # for each process: one that is slow holds up nobody, and few read nbgrader's templates anew

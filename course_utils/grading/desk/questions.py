@@ -14,6 +14,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
 from course_utils.grading.gradebook import questions
+from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.release import (
     ReleaseError,
     copy_source,
@@ -21,7 +22,6 @@ from course_utils.grading.gradebook.release import (
     generate,
     quiet_log,
 )
-from course_utils.grading.gradebook.writer import Busy, only_writer
 from course_utils.install import ROOT
 
 

@@ -15,10 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from course_utils.grading.desk.feedback import FeedbackError, write_pages
 from course_utils.grading.gradebook import renaming
+from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.release import quiet_log
 from course_utils.grading.gradebook.renaming import RenameError
-from course_utils.grading.gradebook.writer import Busy, only_writer
 
 _FAULTS = (RenameError, PolicyError, Busy, ValueError, OSError, SQLAlchemyError)
 

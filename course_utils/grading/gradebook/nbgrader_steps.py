@@ -18,11 +18,13 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
+from nbgrader.converters import Autograde
 from nbgrader.preprocessors import CheckCellMetadata, LimitOutput, NbGraderPreprocessor
 from traitlets import Unicode
 from traitlets.config import Config
 
 from course_utils.checks.framework import Report, load_exercise
+from course_utils.grading.gradebook.alone import only_writer
 from course_utils.grading.gradebook.final_marks import follow_policy
 from course_utils.grading.gradebook.release import PREPROCESSORS
 from course_utils.grading.gradebook.students import draws_as
@@ -199,6 +201,15 @@ class _ForgetFirst:
             forget_marks(self._database, folder.name, folder.parent.name)
 
 
+def _start_alone(converter: Autograde) -> None:
+    """nbgrader's `Autograde.start`, alone in a class that is graded as we do: its first step already takes
+    the graded copy away, and no hook comes before that.
+    """
+    ours = GradeOutside in converter.autograde_preprocessors
+    with only_writer(Path(converter.coursedir.root)) if ours else contextlib.nullcontext():
+        super(Autograde, converter).start()
+
+
 def configure(config: Config, root: Path, *, source: str = "source", release: str = "release") -> None:
     """Set nbgrader up for a course whose folder is `root`; for a `nbgrader_config.py`."""
     root = root.resolve()
@@ -212,6 +223,7 @@ def configure(config: Config, root: Path, *, source: str = "source", release: st
     config.GradeOutside.release_directory = str(root / release)
     config.CsvExportPlugin.to = "nbgrader-grades.csv"  # its own name is that of our grades.csv
     config.FollowPolicy.class_folder = str(root)
+    Autograde.start = _start_alone
     config.GradeOutside.secret_file = str(root / SECRET_FILE)
 
 

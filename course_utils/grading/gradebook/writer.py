@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import fcntl
 import os
 import shutil
 import tempfile
@@ -43,24 +42,6 @@ from course_utils.grading.run.journal import Entry
 
 class WriteError(Exception):
     """Something could not be written; the message says what."""
-
-
-class Busy(Exception):
-    """Somebody else is writing into the class's folder; the message says so."""
-
-
-@contextlib.contextmanager
-def only_writer(out: Path) -> Iterator[None]:
-    """One writer at a time in a class's folder; raises `Busy` for the second."""
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "w") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # this process's alone: a fork does not hold it
-        except OSError:
-            raise Busy(
-                f"another `course grade` or `course feedback` is writing into {out}; wait for it to end"
-            ) from None
-        yield
 
 
 class Writer:

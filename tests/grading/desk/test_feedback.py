@@ -9,7 +9,8 @@ from nbgrader.api import Gradebook
 
 from course_utils.grading.desk import feedback
 from course_utils.grading.gradebook import reports, writer
-from course_utils.grading.gradebook.writer import Writer, only_writer
+from course_utils.grading.gradebook.alone import only_writer
+from course_utils.grading.gradebook.writer import Writer
 from course_utils.grading.run.journal import Journal
 from tests.grading import toy
 

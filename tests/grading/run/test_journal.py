@@ -18,7 +18,8 @@ from nbgrader.api import Gradebook
 from course_utils import closure
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.desk import autograde
-from course_utils.grading.gradebook.writer import Writer, only_writer
+from course_utils.grading.gradebook.alone import only_writer
+from course_utils.grading.gradebook.writer import Writer
 from course_utils.grading.run import journal
 from course_utils.grading.run.journal import Entry, Journal, Stamp
 from course_utils.install import ROOT
