@@ -63,6 +63,11 @@ VERBS = {
         "a question added or taken out after the first grading: what would change, and --yes",
     ),
     "class remove": ("course_utils.grading.desk.students:remove_main", "take a learner out of a class"),
+    "class archive": ("course_utils.grading.desk.archive:archive_main", "a class in one file"),
+    "class restore": (
+        "course_utils.grading.desk.archive:restore_main",
+        "a class out of its file, checked when it is read back",
+    ),
     "submit": ("course_utils.grading.desk.submit:main", "pack an exercise to hand it in, with a receipt"),
     "collect": (
         "course_utils.grading.desk.collect:main",
