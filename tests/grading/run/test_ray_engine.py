@@ -37,6 +37,8 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # 127.0.0.1 stays what it is, and nothing listens outside
     "RAY_raylet_start_wait_time_s": "120",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_worker_niceness": "0",  # Ray's own is 15: beside other tests its workers would hardly run
 }
 A_NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 2**27, "include_dashboard": False}
 
