@@ -520,6 +520,9 @@ def _on_a_cluster(address: str | None, jobs: int | None) -> Engine:
             "--engine ray needs the package ray, here and on each node: "
             'pip install -c constraints.txt "course-workbook[grading,ray]"'
         )
+    if not (address or os.environ.get("RAY_ADDRESS")):
+        # A cluster of this machine alone stays on 127.0.0.1; Ray looks at this when it is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from course_utils.grading.run.ray_engine import RayEngine
 
     return RayEngine(address, jobs, lambda text: tqdm.write(text, file=sys.stderr))
