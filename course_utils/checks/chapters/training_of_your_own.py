@@ -48,7 +48,7 @@ exercise = Exercise(
     title="Training of your own",
     minutes=125,
     difficulty="hard",
-    cost="about a quarter of a minute on two cores",
+    cost="about half a minute on two cores",
 )
 
 CLOSE = 1e-5  # the furthest that two weights may be apart which come of the same arithmetic
@@ -250,7 +250,7 @@ def _telling(
     """
     sign, rough = 1 if settings["greater_is_better"] else -1, settings["threshold"] > 0
     for _ in range(20_000):
-        value, series = 32.0, list[Any]()
+        value, series = 32.0, []
         for place in range(EVALUATIONS):
             steps = (3, 2, 1, 1, 0, 0, -1, -2) if place < 6 else (1, 1, 0, -1) if rough else (0, -1, -2)
             value += sign * draw.random.choice(steps)
@@ -1013,10 +1013,8 @@ def mended(answer: Answer, draw: Draw) -> None:
     case = _tuning_case(draw)
     mine = answer.given(bodied, tuned)
     with part("fine_tune: the loss falls, and every weight learns", points=1):
-        made, still = (
-            mine.call("tuned", case["body"], batches, case["classes"])
-            for batches in (case["batches"][:5], [])
-        )
+        made = mine.call("tuned", case["body"], case["batches"][:5], case["classes"])
+        still = mine.call("tuned", case["body"], [], case["classes"])
         expect.true(
             _apart(*(expect.tensor(each["weight"], "model.head") for each in (made, still))) > 1e-3,
             "the new head to be trained",
