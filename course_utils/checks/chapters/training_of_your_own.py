@@ -250,7 +250,7 @@ def _telling(
     """
     sign, rough = 1 if settings["greater_is_better"] else -1, settings["threshold"] > 0
     for _ in range(20_000):
-        value, series = 32.0, []
+        value, series = 32.0, list[Any]()
         for place in range(EVALUATIONS):
             steps = (3, 2, 1, 1, 0, 0, -1, -2) if place < 6 else (1, 1, 0, -1) if rough else (0, -1, -2)
             value += sign * draw.random.choice(steps)
@@ -767,7 +767,7 @@ def _stepped(table: Any, rows: Sequence[Mapping[str, Any]], size: int, mistake: 
     points=4,
     difficulty=2,
     needs=("diagnose",),
-    lesson=CURVE + "#Twelve recorded runs",
+    lesson=CURVE + "#When to stop",
     hints=(
         "For each kind of run, write down one thing in its numbers that no other kind has. Which of the four "
         "entries do you need for it?",
@@ -830,7 +830,7 @@ MOST = 60  # epochs of a run that nobody stops
     points=3,
     difficulty=2,
     needs=("train_until_best",),
-    lesson=CURVE + "#A live run",
+    lesson=CURVE + "#When to stop",
     hints=(
         "When you know that an epoch was the best one, the run has gone on for a while. What do you need to "
         "have kept?",
@@ -977,7 +977,7 @@ def _trained_live(data: Mapping[str, Any], rate: float, spoiled: int) -> tuple[l
     points=4,
     difficulty=2,
     needs=("batches_of", "fine_tune"),
-    lesson=CURVE + "#Errors that have no shape",
+    lesson=CURVE + "#What may it do?",
     hints=(
         "Run each function on two or three rows that you can check by eye: which labels belong to which row, "
         "what stands at the padding, which weights moved, and what is the mean of no numbers?",
@@ -1113,7 +1113,8 @@ def _tuning_case(draw: Draw) -> dict[str, Any]:
 
     generator = _generator(draw, 32)
     classes = draw.random.choice((3, 4))
-    centres, batches = 3 * torch.eye(6)[:classes], []
+    centres = 3 * torch.eye(6)[:classes]
+    batches: list[Any] = []
     for _ in range(61):
         labels = torch.randint(classes, (16,), generator=generator)
         batches.append((centres[labels] + 0.5 * torch.randn(16, 6, generator=generator), labels))
@@ -1207,7 +1208,7 @@ def _listed(found: Any) -> Any:
     points=3,
     difficulty=1,
     needs=("read_config",),
-    lesson=SCRIPT + "#Three files",
+    lesson=SCRIPT + "#Does it help the rare ones?",
     hints=(
         "What comes from a command line is text. Who turns '20' into a number, 'false' into False and 'null' "
         "into None, as the file's reader did?",
@@ -1306,7 +1307,7 @@ SHAPES = {
     points=4,
     difficulty=3,
     needs=("run",),
-    lesson=SCRIPT + "#One command",
+    lesson=SCRIPT + "#Does it help the rare ones?",
     hints=(
         "Three files are to be there at the end. Which model do the numbers in metrics.json describe, on "
         "which rows, and would somebody with model.pt alone find the same?",
@@ -1542,7 +1543,7 @@ exercise.manual(
     title="Would you ship this run?",
     points=4,
     difficulty=2,
-    lesson=SCRIPT + "#Before you hand it over",
+    lesson=SCRIPT + "#Does it help the rare ones?",
     hints=(
         "For each sentence of the report ask: which rows was this number measured on, and who has chosen by "
         "it before?",
