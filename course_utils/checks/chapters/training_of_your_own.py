@@ -38,10 +38,7 @@ CALLBACKS, LOSS = (
     LESSONS + "01_callbacks_logs_and_early_stopping.ipynb",
     LESSONS + "02_a_loss_of_your_own.ipynb",
 )
-CURVE, SCRIPT = (
-    LESSONS + "03_read_a_curve_mend_a_script.ipynb",
-    LESSONS + "04_a_script_for_somebody_else.ipynb",
-)
+CURVE, SCRIPT = CALLBACKS, LOSS
 
 exercise = Exercise(
     "14_training_of_your_own",
@@ -423,7 +420,7 @@ def journalled(plan: dict) -> dict:
                 loss = loss + float(plan["odd"].get(str(self.taken), 0.0))
             return {"loss": loss, "logits": said}
 
-    class Killed(TrainerCallback):
+    class KilledAtStep(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
             if state.global_step == plan["killed"]:
                 raise InterruptedError("the run is killed")
@@ -456,7 +453,7 @@ def journalled(plan: dict) -> dict:
                 return file.read()
 
         try:
-            run(path, folder, Killed())
+            run(path, folder, KilledAtStep())
         except InterruptedError:
             killed = text()
         history = run(path, folder)
