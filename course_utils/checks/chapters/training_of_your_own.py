@@ -38,7 +38,10 @@ CALLBACKS, LOSS = (
     LESSONS + "01_callbacks_logs_and_early_stopping.ipynb",
     LESSONS + "02_a_loss_of_your_own.ipynb",
 )
-CURVE, SCRIPT = CALLBACKS, LOSS
+CURVE, SCRIPT = (
+    LESSONS + "03_read_a_curve_mend_a_script.ipynb",
+    LESSONS + "04_a_script_for_somebody_else.ipynb",
+)
 
 exercise = Exercise(
     "14_training_of_your_own",
@@ -764,7 +767,7 @@ def _stepped(table: Any, rows: Sequence[Mapping[str, Any]], size: int, mistake: 
     points=4,
     difficulty=2,
     needs=("diagnose",),
-    lesson=CURVE + "#When to stop",
+    lesson=CURVE + "#Twelve recorded runs",
     hints=(
         "For each kind of run, write down one thing in its numbers that no other kind has. Which of the four "
         "entries do you need for it?",
@@ -827,7 +830,7 @@ MOST = 60  # epochs of a run that nobody stops
     points=3,
     difficulty=2,
     needs=("train_until_best",),
-    lesson=CURVE + "#When to stop",
+    lesson=CURVE + "#A live run",
     hints=(
         "When you know that an epoch was the best one, the run has gone on for a while. What do you need to "
         "have kept?",
@@ -974,7 +977,7 @@ def _trained_live(data: Mapping[str, Any], rate: float, spoiled: int) -> tuple[l
     points=4,
     difficulty=2,
     needs=("batches_of", "fine_tune"),
-    lesson=CURVE + "#What may it do?",
+    lesson=CURVE + "#Errors that have no shape",
     hints=(
         "Run each function on two or three rows that you can check by eye: which labels belong to which row, "
         "what stands at the padding, which weights moved, and what is the mean of no numbers?",
@@ -1205,7 +1208,7 @@ def _listed(found: Any) -> Any:
     points=3,
     difficulty=1,
     needs=("read_config",),
-    lesson=SCRIPT + "#Does it help the rare ones?",
+    lesson=SCRIPT + "#Three files",
     hints=(
         "What comes from a command line is text. Who turns '20' into a number, 'false' into False and 'null' "
         "into None, as the file's reader did?",
@@ -1304,7 +1307,7 @@ SHAPES = {
     points=4,
     difficulty=3,
     needs=("run",),
-    lesson=SCRIPT + "#Does it help the rare ones?",
+    lesson=SCRIPT + "#One command",
     hints=(
         "Three files are to be there at the end. Which model do the numbers in metrics.json describe, on "
         "which rows, and would somebody with model.pt alone find the same?",
@@ -1392,7 +1395,7 @@ def desk_parts() -> tuple:
 
     import torch
 
-    class Desk(torch.nn.Module):
+    class NoticeDesk(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.trunk = torch.nn.Sequential(torch.nn.Linear(8, 24), torch.nn.ReLU(), torch.nn.Dropout(0.2))
@@ -1407,7 +1410,7 @@ def desk_parts() -> tuple:
             rows = [json.loads(line) for line in file]
         return tuple(torch.tensor([row[name] for row in rows]) for name in ("inputs", "topic", "urgent"))
 
-    return Desk, load
+    return NoticeDesk, load
 
 
 def started(rows: dict, config: dict) -> dict:
@@ -1540,7 +1543,7 @@ exercise.manual(
     title="Would you ship this run?",
     points=4,
     difficulty=2,
-    lesson=SCRIPT + "#Does it help the rare ones?",
+    lesson=SCRIPT + "#Before you hand it over",
     hints=(
         "For each sentence of the report ask: which rows was this number measured on, and who has chosen by "
         "it before?",
