@@ -147,7 +147,8 @@ def pairs(submissions: list[Answers], background: Iterable[Answers], at_least: f
     index: dict[int, list[int]] = defaultdict(list)
     for number, answers in enumerate(left):
         for each in answers.prints:
-            index[each].append(number)
+            if holders[each] > 1:  # most are nobody else's, and the index would be as large as the class
+                index[each].append(number)
     together: dict[tuple[int, int], set[int]] = defaultdict(set)
     for each, numbers in index.items():
         for two in combinations(numbers, 2):
