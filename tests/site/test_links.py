@@ -13,6 +13,9 @@ ELSEWHERE = (
     "https://docs.sglang.io/advanced_features/lora.html",
     "https://discuss.huggingface.co",
     "https://huggingface.co/docs/trackio",
+    "https://docs.ray.io",
+    "https://docs.ray.io/en/latest/ray-security/token-auth.html",
+    "https://www.doit.com/blog/aws-ec2-pricing",
 )
 ABOUT_NOTEBOOKS = (
     f"https://github.com/{built.ORIGIN.name}/",
