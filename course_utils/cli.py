@@ -73,7 +73,10 @@ VERBS = {
         "course_utils.grading.desk.collect:main",
         "take handed-in packages to where `course grade` looks",
     ),
-    "export": ("course_utils.grading.desk.export:main", "marks as a file that Canvas or Moodle imports"),
+    "export": (
+        "course_utils.grading.desk.export:main",
+        "marks as a file for Canvas, Moodle or a spreadsheet",
+    ),
     "demo": ("course_utils.apps.demo:main", "compare base, tuned and adapter models on your own text"),
     "leaderboard": (
         "course_utils.apps.leaderboard:main",

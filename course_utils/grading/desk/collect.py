@@ -269,6 +269,12 @@ def nothing_from(
     }
 
 
+def refused_of(records: Sequence[Collected], name: str, roster: dict[str, str]) -> set[str]:
+    """Of whom something was refused that is this exercise's, or may be."""
+    refused = [one for one in records if one.status == "refused" and one.exercise in ("", name)]
+    return {roster.get(one.student, one.student) for one in refused}
+
+
 def _named(path: Path) -> str:
     """A file's name, also where another system wrote it in an encoding that nobody can tell."""
     return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -281,7 +287,7 @@ def _student(delivery: Delivery, roster: dict[str, str] | None) -> str:
         raise Refused(f"the roster has no {delivery.student[:60]!r}")
     student = roster[delivery.student] if roster is not None else delivery.student
     if not STUDENT.match(student):
-        raise Refused(f"{student[:60]!r} is not a student's name; letters, digits and _ . @ - are")
+        raise Refused(f"{student[:60]!r} is not a student's name; the letters a to z, digits and _ . @ - are")
     return student
 
 
@@ -391,6 +397,8 @@ def _notes(
     for name, missing in (nothing_from(records, out, roster, exercise) if roster else {}).items():
         colon = ": " if missing else ""
         yield f"{name}: {len(missing)} on the roster handed in nothing{colon}{_some(missing)}"
+        if sent := sorted(refused_of(records, name, roster or {}) & set(missing)):
+            yield f"{name}: of these, what came of {len(sent)} was refused: {_some(sent)}"
 
 
 def _parser(ways: Mapping[str, Channel]) -> argparse.ArgumentParser:

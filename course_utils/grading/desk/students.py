@@ -84,8 +84,8 @@ def _absolute(path: Path | None) -> Path | None:
 def rename_main(argv: list[str] | None = None) -> int:
     """The `course class rename` command; exit code 0 when the learner has the new name everywhere."""
     parser = _parser("rename")
-    parser.add_argument("old", metavar="OLD")
-    parser.add_argument("new", metavar="NEW")
+    parser.add_argument("old", metavar="OLD", help="what the learner is called now")
+    parser.add_argument("new", metavar="NEW", help="of the letters a to z, digits and _ . @ -")
     options = parser.parse_args(argv)
     try:
         for line in rename_student(

@@ -35,6 +35,7 @@ TEMPLATE = """\
 
 # [extensions.06_full_fine_tuning]  # a learner's own due date
 # ann = 2026-11-27T18:00:00+01:00
+# "bob.lee" = 2026-11-27T18:00:00+01:00   # a name with a dot or an @ stands in quotation marks
 
 # [late]                          # without it, the late plugin of nbgrader_config.py counts
 # deduct_percent = 10             # of the points possible, for every day that has begun
@@ -121,7 +122,7 @@ def _policy(text: dict[str, Any]) -> Policy:
         {name: _moment(value, f"due.{name}") for name, value in _exercises(text, "due")},
         {
             name: {
-                student: _moment(value, f"extensions.{name}.{student}")
+                student: _moment(_unsplit(value, name, student), f"extensions.{name}.{student}")
                 for student, value in _items(each, name)
             }
             for name, each in _exercises(text, "extensions")
@@ -155,6 +156,17 @@ def _items(value: Any, name: str) -> list[tuple[str, Any]]:
     if not isinstance(value, dict):
         raise PolicyError(f"write [extensions.{name}], and below it a line for each student")
     return list(value.items())
+
+
+def _unsplit(value: Any, name: str, student: str) -> Any:
+    """The value; TOML makes a table of `ann.lee = …`, where the name stands without quotation marks."""
+    if not isinstance(value, dict):
+        return value
+    meant = f"{student}.{next(iter(value), '…')}"
+    raise PolicyError(
+        f"extensions.{name}.{student} is a table; a name with a dot stands in quotation marks: "
+        f'"{meant}" = {EXAMPLES.split(" or ")[0]}'
+    )
 
 
 def _exercises(text: dict[str, Any], key: str) -> list[tuple[str, Any]]:

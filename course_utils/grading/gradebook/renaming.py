@@ -109,7 +109,7 @@ def _said_before(out: Path, old: str, new: str) -> None:
 
 def _can_be_renamed(out: Path, old: str, new: str, submitted: Path | None) -> None:
     if not STUDENT.match(new):
-        raise RenameError(f"{new[:60]!r} is not a student's name; letters, digits and _ . @ - are")
+        raise RenameError(f"{new[:60]!r} is not a student's name; the letters a to z, digits and _ . @ - are")
     if old == new or not places(out, old, submitted):
         raise RenameError(f"there is nobody called {old!r}" if old != new else f"{old} is called so already")
     if places(out, new):

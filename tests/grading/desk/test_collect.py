@@ -343,6 +343,19 @@ def test_who_on_the_roster_handed_in_nothing(inbox, tmp_path, capsys):
     assert f"{toy.NAME}: 2 on the roster handed in nothing: ann, cy\n" in capsys.readouterr().out
 
 
+def test_whose_work_was_refused_is_not_taken_for_somebody_who_sent_nothing(inbox, tmp_path, capsys):
+    roster = tmp_path / "roster.csv"
+    roster.write_text("id,student\n1,ann\n2,bob\n3,jürgen\n4,dee\n", encoding="utf-8")
+    inbox.put("1/work.zip")
+    inbox.put("2/work.zip", b"PK\3\4 cut off")
+    inbox.put("3/work.zip")
+    inbox.collect("--roster", str(roster))
+    said = capsys.readouterr()
+    assert f"{toy.NAME}: 3 on the roster handed in nothing: bob, dee, jürgen\n" in said.out
+    assert f"{toy.NAME}: of these, what came of 2 was refused: bob, jürgen\n" in said.out
+    assert "'jürgen' is not a student's name; the letters a to z, digits" in said.err
+
+
 @pytest.mark.parametrize(
     "member", [f"work\\{NAME}", f"work/{toy.NAME.upper()}.IPYNB", f"{toy.NAME} (2).ipynb"]
 )

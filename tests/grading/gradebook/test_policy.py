@@ -28,7 +28,7 @@ def test_every_line_of_the_template_can_be_used(tmp_path):
     found = policy(tmp_path, used)
     name = "06_full_fine_tuning"
     assert found.due[name] == datetime(2026, 11, 20, 17, tzinfo=UTC)
-    assert found.extensions[name] == {"ann": datetime(2026, 11, 27, 17, tzinfo=UTC)}
+    assert found.extensions[name] == dict.fromkeys(("ann", "bob.lee"), datetime(2026, 11, 27, 17, tzinfo=UTC))
     assert found.late == LatePolicy(10, "day", 0, 600)
     assert (found.void(name), found.drop_lowest) == ({"q3"}, 1)
     assert found.best_counts(name)
@@ -57,6 +57,7 @@ def test_a_time_may_be_written_as_text(tmp_path):
         (f"[due]\n{toy.NAME} = 2026-11-20\n", "does not say in which time zone"),
         (f'[due]\n{toy.NAME} = "20.11.2026"\n', "does not end with a time zone"),
         (f"[extensions.{toy.NAME}]\nann = 2026-11-20T18:00:00Z\n", "which has no due date"),
+        (f"[extensions.{toy.NAME}]\nann.lee = 2026-11-20T18:00:00Z\n", 'quotation marks: "ann.lee" = 20'),
         (f"[extensions]\n{toy.NAME} = 3\n", f"write [extensions.{toy.NAME}]"),
         ("[late]\n", "needs deduct_percent"),
         ("[late]\ndeduct_percent = -1\n", "deduct_percent = -1 is not a number from 0 to 100"),
