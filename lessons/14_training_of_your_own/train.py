@@ -55,10 +55,10 @@ def read_settings(words: list[str]) -> Settings:
 
 def _as(kind: Any, name: str, value: Any, parser: argparse.ArgumentParser) -> Any:
     """A value of the right type: an int may be a float, and so may a text that reads as one."""
-    if kind == "float":
+    if kind == "float" and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (TypeError, ValueError):
             parser.error(f"{name} has to be a number, and is {value!r}")
     if type(value).__name__ != kind:
         parser.error(f"{name} has to be of type {kind}, and is {value!r}")
