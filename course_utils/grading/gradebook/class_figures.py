@@ -40,7 +40,8 @@ class GradedSubmission:
     """A submission as the figures need it.
 
     points: by question; `None` while it has no mark. status: "graded", "needs a person" or "ungraded".
-    seconds: the whole notebook's, in grading. void: questions that count for nobody.
+    seconds: the whole notebook's, in grading. void: questions that count for nobody. blank: those for a
+    person to mark whose answer is as it was released; nbgrader gives them 0 by itself.
     """
 
     student: str
@@ -50,6 +51,7 @@ class GradedSubmission:
     why: str
     seconds: float
     void: frozenset[str] = frozenset()
+    blank: frozenset[str] = frozenset()
 
     @property
     def total(self) -> float:
@@ -78,7 +80,7 @@ class QuestionFigures:
     share: the mean share of the points of those that have a mark, `None` where nobody has. spread: its
     standard deviation. full, untouched: shares of the submissions. discrimination: the correlation of its
     points with the sum of the others'. messages: what the check said most often, with how many submissions
-    got it. void: it counts for nobody.
+    got it. void: it counts for nobody. waiting: how many answers still want a person.
     """
 
     name: str
@@ -93,11 +95,14 @@ class QuestionFigures:
     discrimination: Correlation | None
     messages: tuple[tuple[str, int], ...]
     void: bool = False
+    waiting: int = 0
 
     @property
     def teach_again(self) -> bool:
-        """Whether the class surely earns too little here."""
-        return self.share is not None and self.share.high < TEACH_AGAIN
+        """Whether the class surely earns too little here; nobody knows while answers want a person, as those
+        that were left blank have their mark already.
+        """
+        return self.share is not None and self.share.high < TEACH_AGAIN and not self.waiting
 
     @property
     def tells_little(self) -> bool:
@@ -170,7 +175,10 @@ def _submission(entry: Entry, marks: SubmittedMarks | None, void: frozenset[str]
         status = Rung.UNGRADED.value
     else:
         status = Rung.PERSON.value if waiting else "graded"
-    return GradedSubmission(entry.student, points, entry.reports, status, entry.why, entry.seconds, void)
+    blank = frozenset(marks.by_itself - entry.reports.keys()) if marks else frozenset[str]()
+    return GradedSubmission(
+        entry.student, points, entry.reports, status, entry.why, entry.seconds, void, blank
+    )
 
 
 def figures(
@@ -200,7 +208,8 @@ def _question(question: Question, submissions: Sequence[GradedSubmission], void:
     marked = [one for one in submissions if one.points.get(question.name) is not None]
     earned = [one.points[question.name] or 0.0 for one in marked]
     share = bootstrap([points / question.points for points in earned]) if earned else None
-    untouched = sum(_rung(one, question) in _UNTOUCHED for one in submissions)
+    untouched = sum(_rung(one, question) in _UNTOUCHED or question.name in one.blank for one in submissions)
+    waiting = sum(one.points.get(question.name) is None and not one.why for one in submissions)
     return QuestionFigures(
         question.name,
         question.title,
@@ -214,6 +223,7 @@ def _question(question: Question, submissions: Sequence[GradedSubmission], void:
         correlation(earned, [_rest(one, question) for one in marked]),
         tuple(_messages(question, submissions).most_common(SHOWN_MESSAGES)),
         void,
+        waiting,
     )
 
 

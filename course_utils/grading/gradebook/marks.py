@@ -21,7 +21,8 @@ class SubmittedMarks:
 
     seconds_late: after the due date and this learner's extension; 0 where no date or no time is known.
     late_penalty: as the gradebook has it. points: by question, extra credit included, of those that have
-    a mark. waiting: questions that want a person. notebook: the id of its one notebook there.
+    a mark. waiting: questions that want a person. by_itself: those whose mark no person has given.
+    notebook: the id of its one notebook there.
     """
 
     student: str
@@ -31,6 +32,7 @@ class SubmittedMarks:
     late_penalty: float
     points: dict[str, float] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
+    by_itself: set[str] = field(default_factory=set)
 
 
 def read_marks(
@@ -48,6 +50,8 @@ def read_marks(
             marks.waiting.add(question)
         if row.auto_score is not None or row.manual_score is not None:
             marks.points[question] = row.score
+        if row.auto_score is not None and row.manual_score is None:
+            marks.by_itself.add(question)
     return found
 
 

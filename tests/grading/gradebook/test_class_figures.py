@@ -1,5 +1,6 @@
 """The figures of a class: right against numbers made by hand, and read from a gradebook that a person has marked in."""
 
+import dataclasses
 import math
 
 import pytest
@@ -43,6 +44,18 @@ def test_a_question_in_figures(four):
     assert (first.full, first.untouched) == (0.5, 0.0)
     assert (second.full, second.untouched, second.some) == (0.5, 0.5, 0.0)
     assert third.discrimination is None, "all alike"
+
+
+def test_an_answer_for_a_person_that_was_left_blank_is_untouched_and_nobody_judges_by_the_blank_ones():
+    blank = [
+        dataclasses.replace(submission(f"s{n}", 4.0, 2.0, third=0.0), blank=frozenset({"q3"}))
+        for n in range(20)
+    ]
+    written = [submission(f"w{n}", 4.0, 2.0, third=None, status="needs a person") for n in range(12)]
+    third = figures(toy.exercise, [*blank, *written], []).questions[2]
+    assert (third.untouched, third.waiting, third.teach_again) == (20 / 32, 12, False)
+    marked = [submission(f"w{n}", 4.0, 2.0, third=2.0) for n in range(12)]
+    assert figures(toy.exercise, [*blank, *marked], []).questions[2].teach_again
 
 
 def test_learners_with_the_same_mistake_are_counted_together(four):
