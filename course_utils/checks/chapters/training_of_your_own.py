@@ -102,8 +102,8 @@ EVALUATIONS = 16  # of a run that nobody stops
         "What has the callback to remember from one evaluation to the next, and when does it forget it?",
         "Turn a metric that should fall into one that should rise, by its sign; then there is one comparison "
         "only. Remember the best value so far and how many evaluations have passed without progress; both "
-        "begin anew in on_train_begin. NaN is greater than nothing, and max(best, NaN) is best, while "
-        "max(NaN, best) is NaN.",
+        "begin anew in on_train_begin. A comparison with NaN is always False: so NaN is no progress, and "
+        "max(best, NaN) is best, while max(NaN, best) is NaN.",
         "Whoever waits for the tide writes down the highest mark, and leaves after three waves that stay "
         "below:\n"
         "higher = wave > highest + margin\n"
@@ -123,10 +123,12 @@ def patience(answer: Answer, draw: Draw) -> None:
         series = _telling(draw, rising, mistakes)
         _stops(mine.call("heard", [series], rising), [series], rising, mistakes)
     with part("evaluations without the metric, NaN, and a second run", points=1):
-        mistakes = ("missing", "nan", "poisoned")
-        one = _telling(draw, falling, mistakes, spoiled=True)
+        mistakes = ("missing", "nan", "poisoned", "longer", "shorter")
+        one = _telling(draw, falling, mistakes, _spoil)
         other = _telling(draw, falling, ("kept",), before=one)
-        _stops(mine.call("heard", [one, other], falling), [one, other], falling, (*mistakes, "kept"))
+        third = _telling(draw, falling, ("first", "longer", "shorter"), _begin_with_nan)
+        runs = [one, other, third]
+        _stops(mine.call("heard", runs, falling), runs, falling, ("first", *mistakes, "kept"))
 
 
 #: mistake -> what a message says of it
@@ -142,6 +144,7 @@ STOPPED = {
     "missing": "counting an evaluation that does not have the metric",
     "nan": "passing over NaN, which is an evaluation without progress",
     "poisoned": "a best value that has become NaN",
+    "first": "taking NaN for the best value because it came first",
     "kept": "a second run that begins with the best value and the count of the first",
 }
 
@@ -241,12 +244,13 @@ def _telling(
     draw: Draw,
     settings: Mapping[str, Any],
     mistakes: Sequence[str],
-    spoiled: bool = False,
+    spoil: Callable[[Draw, list], None] = lambda draw, series: None,
     before: Sequence | None = None,
 ) -> list[Any]:
     """Values of a run in which each of these mistakes stops elsewhere than one should.
 
-    spoiled: some evaluations give NaN or do not have the metric. before: the run that came first.
+    spoil: puts NaN or None (an evaluation without the metric) into the values. before: the run that came
+    first.
     """
     sign, rough = 1 if settings["greater_is_better"] else -1, settings["threshold"] > 0
     for _ in range(20_000):
@@ -255,16 +259,23 @@ def _telling(
             steps = (3, 2, 1, 1, 0, 0, -1, -2) if place < 6 else (1, 1, 0, -1) if rough else (0, -1, -2)
             value += sign * draw.random.choice(steps)
             series.append(value / 64)
-        if spoiled:
-            series[2] = "nan"
-            later = draw.random.randrange(6, 10)
-            series[later], series[later + draw.random.choice((-1, 1))] = "nan", None
+        spoil(draw, series)
         runs = [series] if before is None else [before, series]
         right = _stopped(runs, settings)[-1]
         wrong = [_stopped(runs, settings, mistake)[-1] for mistake in mistakes]
         if right is not None and 6 <= right < EVALUATIONS and len({right, *wrong}) == 1 + len(wrong):
             return series
     raise LookupError(f"no run tells {mistakes} apart")
+
+
+def _spoil(draw: Draw, series: list) -> None:
+    """NaN early; and late two of each, so that to pass over one kind is not to wait for one more or less."""
+    series[2], later = "nan", draw.random.randrange(6, 9)
+    series[later : later + 4] = [None, None, "nan", "nan"]
+
+
+def _begin_with_nan(draw: Draw, series: list) -> None:
+    series[0] = "nan"
 
 
 def _stopped(runs: Sequence[Sequence], settings: Mapping[str, Any], mistake: str = "") -> list[int | None]:
@@ -282,8 +293,8 @@ def _stopped(runs: Sequence[Sequence], settings: Mapping[str, Any], mistake: str
             margin = 0.0 if mistake == "threshold" else settings["threshold"]
             measure = last if mistake == "last" else best
             progress = value > measure + margin or (mistake == "equal" and value == measure)
-            if mistake == "poisoned" and math.isnan(value):
-                best = value
+            if math.isnan(value) and (mistake == "poisoned" or (mistake == "first" and number == 1)):
+                best, progress = value, mistake == "first"
             if value > best and (mistake != "creep" or progress):
                 best = value
             last = value
@@ -310,7 +321,8 @@ def _stopped(runs: Sequence[Sequence], settings: Mapping[str, Any], mistake: str
         "the numbers?",
         "Open the file anew for each line, in mode 'a': then the line is on the disk when the event is over, "
         "and a second run goes on below. json.dumps writes NaN where a number is none, and that is no JSON; "
-        "with allow_nan=False it refuses. So turn what is not finite into None first.",
+        "with allow_nan=False it refuses. A comparison with NaN is always False, so ask math.isfinite, and "
+        "turn what is not finite into None first.",
         "A ship's log, one line an hour, also after the ship was sold:\n"
         "with open('log.jsonl', 'a') as file:\n"
         "    file.write(json.dumps({'hour': hour, 'wind': wind if known else None}) + '\\n')",
@@ -321,7 +333,7 @@ def journal(answer: Answer, draw: Draw) -> None:
         "steps": draw.random.choice((8, 9, 10)), "logging": draw.random.choice((2, 3)),
         "evaluations": draw.random.choice((4, 5)), "killed": draw.random.choice((3, 4)),
     }  # fmt: skip
-    plan["odd"] = {str(plan["logging"]): "nan", str(2 * plan["logging"]): "inf"}
+    plan["odd"] = {str(plan["logging"]): "inf", str(2 * plan["logging"]): "nan"}
     made = answer.given(journalled).call("journalled", plan)
     expect.keys(made, ("killed", "whole", "history"), "two runs with your Journal")
     whole = _lines(made["whole"])
@@ -476,7 +488,7 @@ def journalled(plan: dict) -> dict:
     points=4,
     difficulty=2,
     needs=("class_weights", "focal_loss"),
-    lesson=LOSS + "#Rare classes",
+    lesson=LOSS + "#Two doors for a loss",
     hints=(
         "Take away what does not count (labels of -100) before you compute anything. What is left to sum, "
         "and what to divide by?",
@@ -535,6 +547,12 @@ def rare_classes(answer: Answer, draw: Draw) -> None:
     with part("no label, and logits that are far apart", points=1):
         found = mine.call("with_slope", logits, torch.full_like(labels, -100), gamma, weights)
         _close_to(found["loss"], torch.zeros(()), "the loss where every label is -100", {})
+        expect.true(
+            found["joined"],
+            "a loss that backward() can start from, also where every label is -100",
+            "a tensor without a graph, such as torch.tensor(0.0), at which backward() raises an error: the "
+            "sum of no terms is 0 as well, and has one",
+        )
         _close_to(found["slope"], torch.zeros_like(logits), "the gradient where every label is -100", {})
         found = mine.call("with_slope", 300 * logits, labels, 2.0, weights)
         right, slope = _focal(300 * logits, labels, 2.0, weights)
@@ -565,7 +583,7 @@ def with_slope(logits: Any, labels: Any, gamma: float, weights: Any) -> dict:
     if loss.requires_grad:
         slope = torch.autograd.grad(loss, logits, allow_unused=True)[0]
         slope = torch.zeros_like(logits) if slope is None else slope
-    return {"loss": loss.detach(), "slope": slope}
+    return {"loss": loss.detach(), "slope": slope, "joined": loss.requires_grad}
 
 
 def _balanced(labels: Any, classes: int, wide: int | None = None, total: int | None = None) -> Any:
@@ -633,24 +651,28 @@ def weighted_tokens(answer: Answer, draw: Draw) -> None:
     table = torch.randn(9, 4, generator=generator)
     rows = _token_rows(draw, generator)
     mine = answer.given(by_weight)
-    wrong = {
-        words: partial(_stepped, table, rows, size, mistake)
-        for mistake, words in MISWEIGHED.items() for size in (8, 2)
-    }  # fmt: skip
     right = _stepped(table, rows, 8, "")
-    whole = mine.call("by_weight", table, rows, 8)
+
+    def step(size: int, what: str) -> None:
+        wrong = {
+            words: partial(_stepped, table, rows, size, mistake) for mistake, words in MISWEIGHED.items()
+        }
+        _close_to(
+            mine.call("by_weight", table, rows, size)["table"], right, f"the weights after {what}", wrong
+        )
+
     with part("one batch", points=1):
-        _close_to(whole["table"], right, "the weights after a step with one batch of eight rows", wrong)
+        step(8, "a step with one batch of eight rows")
     with part("four pieces are one batch", points=2):
-        made = mine.call("by_weight", table, rows, 2)
-        _close_to(made["table"], right, "the weights after a step with four pieces of two rows", wrong)
+        step(2, "a step with four pieces of two rows")
     with part("an evaluation", points=1):
+        right = _token_loss(table, rows)
+        wrong = {words: partial(_token_loss, table, rows, mistake) for mistake, words in MISWEIGHED.items()}
+        made = mine.call("by_weight", table, rows, 8, evaluation=True)
+        _close_to(made["loss"], right, "the loss that trainer.evaluate() gives on eight rows", wrong)
+        _close_to(made["alone"], right, "what compute_loss gives on eight rows without a count", wrong)
         _close_to(
-            whole["before"], _token_loss(table, rows), "the loss that trainer.evaluate() gives on eight rows",
-            {words: partial(_token_loss, table, rows, mistake) for mistake, words in MISWEIGHED.items()},
-        )  # fmt: skip
-        _close_to(
-            whole["logits"], torch.stack([table[row["input_ids"]] for row in rows]), "the predictions", {}
+            made["logits"], torch.stack([table[row["input_ids"]] for row in rows]), "the predictions", {}
         )
 
 
@@ -658,6 +680,8 @@ MISWEIGHED = {
     "added": "the mean of each piece, added up: num_items_in_batch was ignored, and the Trainer does not "
     "divide by the number of pieces",
     "mean of means": "a mean of the pieces' means, where a label in a short piece counts for more",
+    "shifted": "shifting by one, which this model does not need",
+    "shifted, counted": "shifting by one, which this model does not need, and counting what is left",
     "even": "weights that are left out",
     "everywhere": "places at -100 that are counted among the labels",
     "by weight": "dividing by the sum of the weights, not by the number of labels",
@@ -665,8 +689,8 @@ MISWEIGHED = {
 }
 
 
-def by_weight(table: Any, rows: list, size: int) -> dict:
-    """One step of the learner's Trainer with eight rows in pieces of `size`, and an evaluation before it."""
+def by_weight(table: Any, rows: list, size: int, evaluation: bool = False) -> dict:
+    """One step of the learner's Trainer with eight rows in pieces of `size`, or an evaluation of them."""
     import tempfile
 
     import torch
@@ -701,12 +725,18 @@ def by_weight(table: Any, rows: list, size: int) -> dict:
         trainer = WeightedTrainer(model, arguments, train_dataset=rows, eval_dataset=rows)
         for noisy in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(noisy)
-        found = {}
-        if size == 8:
-            found["before"] = trainer.evaluate()["eval_loss"]
-            found["logits"] = trainer.predict(rows).predictions
-        trainer.train()
-    return {**found, "table": model.table.detach()}
+        if not evaluation:
+            trainer.train()
+            return {"table": model.table.detach()}
+        batch = {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
+        pair = trainer.compute_loss(model, dict(batch), return_outputs=True)
+        if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
+            raise TypeError(f"return_outputs asks for a pair, (loss, outputs), not for {type(pair).__name__}")
+        return {
+            "alone": trainer.compute_loss(model, batch).detach(),
+            "loss": trainer.evaluate()["eval_loss"],
+            "logits": trainer.predict(rows).predictions,
+        }
 
 
 def _token_rows(draw: Draw, generator: Any) -> list[dict[str, list]]:
@@ -731,11 +761,12 @@ def _token_loss(table: Any, rows: Sequence[Mapping[str, Any]], mistake: str = ""
 
     tokens, labels = (torch.tensor([row[name] for row in rows]) for name in ("input_ids", "labels"))
     weights = torch.tensor([row["weights"] for row in rows])
-    losses = torch.nn.functional.cross_entropy(
-        table[tokens].flatten(0, 1), labels.flatten(), reduction="none"
-    )
+    logits, counted = table[tokens], (labels != -100).sum()
+    if mistake.startswith("shifted"):
+        logits, labels, weights = logits[:, :-1], labels[:, 1:], weights[:, 1:]
+        counted = counted if mistake == "shifted" else (labels != -100).sum()
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
     weights = torch.ones_like(weights) if mistake == "even" else weights
-    counted = (labels != -100).sum()
     below = {"everywhere": labels.numel(), "by weight": (weights * (labels != -100)).sum()}.get(
         mistake, counted
     )
@@ -1208,7 +1239,7 @@ def _listed(found: Any) -> Any:
     points=3,
     difficulty=1,
     needs=("read_config",),
-    lesson=SCRIPT + "#Three files",
+    lesson=SCRIPT + "#Settings that can't be mistyped",
     hints=(
         "What comes from a command line is text. Who turns '20' into a number, 'false' into False and 'null' "
         "into None, as the file's reader did?",
@@ -1307,7 +1338,7 @@ SHAPES = {
     points=4,
     difficulty=3,
     needs=("run",),
-    lesson=SCRIPT + "#One command",
+    lesson=SCRIPT + "#Is it true?",
     hints=(
         "Three files are to be there at the end. Which model do the numbers in metrics.json describe, on "
         "which rows, and would somebody with model.pt alone find the same?",

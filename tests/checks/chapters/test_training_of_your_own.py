@@ -65,6 +65,11 @@ def test_early_stopping():
             swap(("max(self.best, value)", "max(value, self.best)")): "a best value that has become NaN",
             swap(("if self.metric in metrics:", "if True:"), ("metrics[self.metric]", "metrics.get(self.metric, math.nan)")): "does not have the metric",
             swap(("if self.metric in metrics:", "if not math.isnan(metrics.get(self.metric, math.nan)):")): "passing over NaN",
+            swap(
+                ("self.best, self.waited = -math.inf, 0", "self.best, self.waited = None, 0"),
+                ("self.waited = 0 if value > self.best + self.threshold else self.waited + 1", "progress = self.best is None or value > self.best + self.threshold\n            self.waited = 0 if progress else self.waited + 1"),
+                ("max(self.best, value)", "value if self.best is None or value > self.best else self.best"),
+            ): "because it came first",
             swap(("metrics[self.metric]", "metrics['eval_loss']")): "KeyError",
             swap(("def on_train_begin", "def on_init_end")): "AttributeError",
             swap(("            self.best = max(self.best, value)\n", "            if self.waited == 0:\n                self.best = value\n")): "that counted as progress",
@@ -119,6 +124,8 @@ def test_a_journal():
         before=given("imports"),
         wrong={
             swap(("value if math.isfinite(value) else None", "value")): "null where a number is not finite",
+            swap(("math.isfinite(value)", "not math.isnan(value)")): "Infinity, which is no JSON",
+            swap(("math.isfinite(value)", "not math.isinf(value)")): "NaN, which is no JSON",
             swap(('open(self.path, "a")', 'open(self.path, "w")')): "lines",
             JOURNAL.replace("buffering=1", "buffering=10**6").replace(", flush=True", ""): "when the run was killed",
             swap(("on_step_end", "on_epoch_end")): "the steps in the lines of event 'step'",
@@ -169,6 +176,7 @@ def test_rare_classes():
             swap((" * (1 - log_p.exp()) ** gamma", "")): "leaving (1 - p)**gamma out",
             swap(("(1 - log_p.exp()) ** gamma", "log_p.exp() ** gamma")): "p**gamma in place",
             swap((".clamp(min=1e-9)", "")): "every label is -100",
+            swap(("    terms = -share", "    if not counted.any():\n        return torch.tensor(0.0)\n    terms = -share")): "a tensor without a graph",
             swap(("F.log_softmax(logits[counted], dim=-1)", "torch.log(torch.softmax(logits[counted], dim=-1))")): "hundreds apart",
             swap(("log_p.exp()) ** gamma", "log_p.detach().exp()) ** gamma")): "the gradient of focal_loss",
             swap(("torch.where(counts > 0, counts.sum() / (classes * counts.clamp(min=1)), 0.0)", "counts.sum() / (classes * counts)")): "class_weights(labels",
@@ -198,6 +206,13 @@ class WeightedTrainer(Trainer):
 """
 
 
+#: a loss as lesson 2 has it for GPT-2
+SHIFTED = (
+    ('outputs["logits"].flatten(0, 1), labels.flatten()', 'outputs["logits"][:, :-1].flatten(0, 1), labels[:, 1:].flatten()'),
+    ("weights.flatten()", "weights[:, 1:].flatten()"),
+)  # fmt: skip
+
+
 @pytest.mark.slow
 def test_weighted_tokens():
     swap = partial(changed, "q4")
@@ -216,7 +231,11 @@ def test_weighted_tokens():
             swap((count, "count = labels.numel()")): "counted among the labels",
             swap((count, "count = (weights * (labels != -100)).sum()")): "the sum of the weights",
             swap(("        count =", "        scale = self.args.gradient_accumulation_steps\n        count ="), ("sum() / count", "sum() / count / scale")): "as well",
-            swap(("return (loss, outputs) if return_outputs else loss", "return loss")): "TypeError",
+            swap(("return (loss, outputs) if return_outputs else loss", "return loss")): "return_outputs asks for a pair",
+            swap((count, "count = num_items_in_batch")): "TypeError",
+            swap((count, "count = num_items_in_batch or labels.numel()")): "gives on eight rows without a count",
+            swap(*SHIFTED): "that comes of shifting by one, which this model does not need",
+            swap(*SHIFTED, (count, "count = (labels[:, 1:] != -100).sum()")): "shifting by one, which this model does not need, and counting",
             swap((", num_items_in_batch=None", ""), (count, "count = (labels != -100).sum()")): "num_items_in_batch",
             "WeightedTrainer = Trainer": "the weights after a step",
             "def WeightedTrainer(*given, **named):\n    return Trainer(*given, **named)": "a class that inherits from Trainer",
