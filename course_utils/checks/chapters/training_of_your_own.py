@@ -876,9 +876,11 @@ MOST = 60  # epochs of a run that nobody stops
 def best_epoch(answer: Answer, draw: Draw) -> None:
     run = _live_run(draw)
     waits, best = run["patience"], run["best"]
-    mine = answer.given(live)
+    mine, plan = answer.given(live, planned), _plan(draw)
     made = mine.call("live", run["data"], run["rate"], run["spoiled"], waits, MOST)
-    expect.keys(made, ("said", "weight", "epochs"), "your run")
+    exact = mine.call("planned", plan["losses"], plan["patience"])
+    for found in (made, exact):
+        expect.keys(found, ("said", "weight", "epochs"), "your run")
     with part("the epoch", points=1):
         expect.number(made["said"], "what train_until_best returns")
         expect.true(
@@ -892,23 +894,31 @@ def best_epoch(answer: Answer, draw: Draw) -> None:
                 else ""
             ),
         )
+        _exactly(exact["said"], plan, "the best epoch to be", "epoch ")
     with part("its weights are in the model", points=1):
         found = expect.tensor(made["weight"], "the model's weights", tuple(run["weights"][0].shape))
         distances = [_apart(found, weight) for weight in run["weights"]]
         nearest = min(range(len(distances)), key=lambda place: distances[place])
         if distances[nearest] > 1e-4:
             raise Failed(Rung.WRONG_VALUE, "the model to hold the weights of one of its epochs", "others")
-        why = ": a state_dict holds the weights themselves, which go on being trained, so copy it"
+        why = (
+            ": a state_dict holds the weights themselves, which go on being trained, so copy it; or was it "
+            "not put back?"
+        )
         expect.true(
             abs(nearest - best) <= 1,
             f"the model to hold the weights after epoch {best}, or one beside it",
             f"those after epoch {nearest}" + (why if nearest == made["epochs"] else ""),
         )
+        weight = expect.tensor(exact["weight"], "the model's weights", (1, 1)).item()
+        _exactly(weight, plan, "the model to hold the weights after epoch", "those after epoch ")
     with part("no longer than needed", points=1):
         expect.at_least(made["epochs"], best, f"the epochs that were trained where the best is {best}")
         expect.at_most(
             made["epochs"], best + waits, f"the epochs that were trained (best {best}, patience {waits})"
         )
+        last = plan["best"] + plan["patience"]
+        expect.equal(exact["epochs"], last, f"the epochs that were trained with {_planned_words(plan)}")
         short = mine.call("live", run["data"], run["rate"], run["spoiled"], waits, run["spoiled"] - 1)
         expect.equal(short["epochs"], run["spoiled"] - 1, f"the epochs with most={run['spoiled'] - 1}")
         expect.true(
@@ -916,6 +926,68 @@ def best_epoch(answer: Answer, draw: Draw) -> None:
             f"train_until_best(…, most={run['spoiled'] - 1}) to return its last epoch: the loss still falls",
             f"{short['said']}",
         )
+
+
+def _plan(draw: Draw) -> dict[str, Any]:
+    """Validation losses that tell mistakes apart: NaN ("nan"), and after the best dips that stay above it.
+
+    The lowest of all comes too late: patience has ended before it.
+    """
+    falling = [0.9, 0.85, 0.8, 0.75][: draw.random.choice((2, 3, 4))]
+    losses: list[Any] = [*falling, "nan", 0.78, 0.6, 0.55, 0.4]
+    best, later = len(losses), [0.55, "nan", 0.5, 0.6, 0.55, 0.6, 0.55, 0.1, 0.3]
+    return {
+        "losses": [*losses, *later], "best": best, "nan": len(falling) + 1, "late": best + 8,
+        "patience": 4,
+    }  # fmt: skip
+
+
+def _planned_words(plan: Mapping[str, Any]) -> str:
+    losses = ", ".join(f"{float(loss):g}" for loss in plan["losses"])
+    return f"patience={plan['patience']} and the validation losses {losses}"
+
+
+def _exactly(found: float, plan: Mapping[str, Any], wanted: str, came: str) -> None:
+    """An epoch of the planned run is the best one; else the message says what gives this one."""
+    best = plan["best"]
+    expect.number(found, "the epoch")
+    why = {
+        best - 1: "the one before the best; the first epoch is epoch 1, and its weights are there after it",
+        plan["late"]: "patience counts from the lowest loss of all, not from the epoch before",
+        best + 4: "they have to be a copy, and to be put back",
+        best + 3: "a comparison with NaN is always False, so NaN must not become the lowest loss",
+        plan["nan"]: "NaN is not the lowest loss",
+        plan["nan"] - 1: "after NaN lower losses come",
+    }.get(found)
+    expect.true(
+        found == best,
+        f"{wanted} {best} with {_planned_words(plan)}",
+        f"{came}{found:g}" + (f": {why}" if why else ""),
+    )
+
+
+def planned(losses: list, waits: int) -> dict:
+    """What the learner's function does with a run of these validation losses; the weight is the epoch."""
+    import torch
+
+    model = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.zero_()
+    epochs = [0]
+
+    def one_epoch(model: Any) -> None:
+        epochs[0] += 1
+        if epochs[0] > len(losses):
+            raise RuntimeError(f"{epochs[0]} epochs with most={len(losses)}")
+        with torch.no_grad():
+            model.weight += 1
+
+    said = train_until_best(model, one_epoch, lambda model: float(losses[epochs[0] - 1]), waits, len(losses))
+    return {
+        "said": said.item() if torch.is_tensor(said) else said,
+        "weight": model.weight.detach(),
+        "epochs": epochs[0],
+    }
 
 
 def live(data: dict, rate: float, spoiled: int, waits: int, most: int) -> dict:

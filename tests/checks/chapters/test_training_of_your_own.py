@@ -287,7 +287,25 @@ def train_until_best(model, one_epoch, validate, patience, most):
         states.append({name: weight.clone() for name, weight in model.state_dict().items()})
     best = losses.index(min(losses))
     model.load_state_dict(states[best])
-    return torch.tensor(best)
+    return torch.tensor(best + 1)
+"""
+
+
+#: counts losses above the one before, not above the lowest
+RISES = """
+def train_until_best(model, one_epoch, validate, patience, most):
+    lowest, before, rises = math.inf, math.inf, 0
+    for epoch in range(1, most + 1):
+        one_epoch(model)
+        loss = validate(model)
+        rises = rises + 1 if loss > before else 0
+        before = loss
+        if loss < lowest:
+            lowest, best, kept = loss, epoch, copy.deepcopy(model.state_dict())
+        if rises >= patience:
+            break
+    model.load_state_dict(kept)
+    return best
 """
 
 
@@ -307,10 +325,14 @@ def test_the_best_epoch():
             swap(("return best", "return epoch")): "the best epoch",
             swap(("return best", "return None")): "to be a whole number or a number",
             swap(("loss < lowest", "loss > lowest"), ("math.inf", "-math.inf")): "the best epoch",
+            UNTIL_BEST.replace("best + 1", "best"): "the first epoch is epoch 1",
+            UNTIL_BEST.replace("states[best]", "states[best - 1]"): "its weights are there after it",
+            swap(("loss < lowest", "not loss >= lowest")): "a comparison with NaN is always False",
+            RISES: "patience counts from the lowest loss of all",
         },
         right=[
             UNTIL_BEST,
-            UNTIL_BEST.replace("torch.tensor(best)", "best + 1"),
+            UNTIL_BEST.replace("torch.tensor(best + 1)", "best + 1"),
             replaced(answer_without_marks("q6"), ("copy.deepcopy(model.state_dict())", "copy.deepcopy(model)"), ("load_state_dict(kept)", "load_state_dict(kept.state_dict())")),
         ],
     )  # fmt: skip
