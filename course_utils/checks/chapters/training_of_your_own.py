@@ -1098,21 +1098,25 @@ def mended(answer: Answer, draw: Draw) -> None:
     rows = []
     for place in range(11):
         ids = [100 + place, *(draw.random.randrange(1, 100) for _ in range(draw.random.choice((1, 2, 4, 7))))]
+        ids[-1] *= place % 3 > 0  # id 0, with which one pads, is that of a token as well
         rows.append({"input_ids": ids, "labels": [draw.random.randrange(4) for _ in ids]})
-    size, what = 4, f"batches_of(rows, 4, {draw.seed % 100})"
-    batches = answer.call("batches_of", rows, size, draw.seed % 100)
-    expect.type_of(batches, (list, tuple), what)
-    expect.length(batches, 3, f"{what}, of 11 rows")
+    what = f"batches_of(rows, 4, {draw.seed % 100})"
+
+    def made_batches(later: int = 0) -> Any:
+        batches = answer.call("batches_of", rows, 4, draw.seed % 100 + later)
+        expect.type_of(batches, (list, tuple), what)
+        expect.length(batches, 3, f"{what}, of 11 rows")
+        return batches
+
     with part("batches_of: each row keeps its labels, and comes once", points=1):
+        batches = made_batches()
         _aligned(batches, rows, what)
-        again, other = (
-            answer.call("batches_of", rows, size, seed) for seed in (draw.seed % 100, draw.seed % 100 + 1)
-        )
+        again, other = made_batches(), made_batches(1)
         order = _places(batches, what)
         expect.true(_places(again, what) == order, "the same order for the same seed", "another one")
         expect.true(_places(other, what) != order, "another order for another seed", "the same")
     with part("batches_of: padding does not count", points=1):
-        _padded_well(batches, rows, draw)
+        _padded_well(made_batches(), rows, draw)
     case = _tuning_case(draw)
     mine = answer.given(bodied, tuned)
     with part("fine_tune: the loss falls, and every weight learns", points=1):
@@ -1126,9 +1130,15 @@ def mended(answer: Answer, draw: Draw) -> None:
         _tuned_well(mine.call("tuned", case["body"], case["batches"], case["classes"]), case)
     with part("fine_tune: a batch without a label", points=1):
         silent = case["batches"][0][0], case["batches"][0][1] * 0 - 100
-        batches = [*case["batches"][:30], silent, *case["batches"][30:]]
+        batches = [*case["partly"][:30], silent, *case["partly"][30:]]
         made = mine.call("tuned", case["body"], batches, case["classes"])
         _tuned_well(made, case | {"batches": batches})
+        _unmoved(
+            *(
+                mine.call("tuned", case["body"], [*batches[:5], *more], case["classes"])
+                for more in ([], [silent])
+            )
+        )
 
 
 #: a batch's three entries
@@ -1176,7 +1186,9 @@ def _padded_well(batches: Sequence, rows: Sequence[Mapping[str, Any]], draw: Dra
     for row, ids, mask, labels in _each_row(batches, rows):
         count, width = len(row["labels"]), len(ids)
         expect.true(width >= count, f"room for the {count} tokens of a row", f"{width} places")
-        expect.equal(mask, [1] * count + [0] * (width - count), f"the mask of a row of {count} tokens")
+        expect.equal(
+            mask, [1] * count + [0] * (width - count), f"the mask of a row of {count} tokens, {ids[:count]}"
+        )
         expect.equal(
             labels[count:], [-100] * (width - count), f"the labels at the padding of a row of {count} tokens"
         )
@@ -1222,7 +1234,12 @@ def _tuning_case(draw: Draw) -> dict[str, Any]:
         labels = torch.randint(classes, (16,), generator=generator)
         batches.append((centres[labels] + 0.5 * torch.randn(16, 6, generator=generator), labels))
     body = torch.randn(10, 6, generator=generator) / 2
-    return {"body": body, "classes": classes, "batches": batches[:60], "fresh": batches[60]}
+    partly = [(inputs, labels.clone()) for inputs, labels in batches[:60]]
+    for _, labels in partly:
+        labels[torch.randperm(16, generator=generator)[:4]] = -100
+    return {
+        "body": body, "classes": classes, "batches": batches[:60], "partly": partly, "fresh": batches[60]
+    }  # fmt: skip
 
 
 def _tuned_well(made: Any, case: Mapping[str, Any]) -> None:
@@ -1230,14 +1247,25 @@ def _tuned_well(made: Any, case: Mapping[str, Any]) -> None:
 
     expect.keys(made, ("losses", "body", "weight", "bias"), "a model that was fine-tuned")
     losses, classes = _listed(made["losses"]), case["classes"]
+    expect.type_of(losses, (list, tuple), "what fine_tune returns")
+    labelled = [bool((labels != -100).any()) for _, labels in case["batches"]]
+    for place, loss in enumerate(losses):
+        if loss == "NaN":
+            silent = place < len(labelled) and not labelled[place]
+            raise Failed(
+                Rung.WRONG_VALUE,
+                f"item {place} of what fine_tune returns to be a finite number",
+                "NaN" + (": every label of this batch is -100, and a mean of nothing is no number" * silent),
+            )
     expect.each_of(losses, (int, float), "what fine_tune returns")
-    numbers = len(losses)
-    least = sum(bool((labels != -100).any()) for _, labels in case["batches"])
+    numbers, all_of = len(losses), len(labelled)
     expect.true(
-        least <= numbers <= len(case["batches"]),
-        f"what fine_tune returns to hold a loss for each of {len(case['batches'])} batches",
-        f"{numbers}",
+        numbers in (sum(labelled), all_of),
+        f"what fine_tune returns to hold a loss for each of {sum(labelled)} batches that have a label",
+        f"{numbers}" + (": of a batch with some labels at -100 the others count" if numbers < all_of else ""),
     )
+    if numbers == all_of > sum(labelled):
+        expect.close(losses[labelled.index(False)], 0.0, "the loss in the list where every label is -100")
     weight = expect.tensor(made["weight"], "the weight of model.head", (classes, 10)).float()
     bias = expect.tensor(made["bias"], "the bias of model.head", (classes,)).float()
     body = expect.tensor(made["body"], "the weight of model.body", (10, 6)).float()
@@ -1252,9 +1280,26 @@ def _tuned_well(made: Any, case: Mapping[str, Any]) -> None:
         "the last five losses to be below 0.3 in the mean",
         f"{last:.3g} (guessing: {math.log(classes):.3g}): cross_entropy wants logits, not shares",
     )
+    expect.true(
+        not made["added"],
+        "the gradient of each batch to be that of this batch alone",
+        "the sum of all gradients so far: where is zero_grad?",
+    )
     inputs, labels = case["fresh"]
     loss = torch.nn.functional.cross_entropy(torch.tanh(inputs @ body.T) @ weight.T + bias, labels).item()
     expect.at_most(loss, 0.4, "the loss of your model on fresh rows")
+
+
+def _unmoved(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """A batch without a label, which came last, has changed no weight."""
+    for name in ("body", "weight", "bias"):
+        one, other = (expect.tensor(made[name], name) for made in (before, after))
+        expect.true(
+            _apart(one, other) < 1e-6,
+            "the weights to stay as they are in a batch where every label is -100",
+            f"they moved by {_apart(one, other):.2g}: AdamW steps on with the momentum of what came before, "
+            "also where the gradient is 0, so pass over the step",
+        )
 
 
 def bodied(body: Any) -> Any:
@@ -1283,6 +1328,12 @@ def tuned(body: Any, batches: list, classes: int) -> dict:
     import torch
 
     model = bodied(body)
+    slopes: list = []
+    added: list = []
+    model.body.weight.register_hook(slopes.append)
+    model.body.weight.register_post_accumulate_grad_hook(
+        lambda weight: added.append(not torch.allclose(weight.grad, slopes[-1], equal_nan=True))
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         losses = fine_tune(model, batches, 0.02, classes)
@@ -1291,6 +1342,7 @@ def tuned(body: Any, batches: list, classes: int) -> dict:
         losses = ["NaN" if isinstance(loss, float) and math.isnan(loss) else loss for loss in losses]
     return {
         "losses": losses,
+        "added": any(added),
         "body": model.body.weight.detach(),
         "weight": model.head.weight.detach(),
         "bias": model.head.bias.detach(),

@@ -378,6 +378,13 @@ def fine_tune(model, batches, rate, classes):
 """
 
 
+#: one of two functions is still the stub
+HALF_MENDED = (
+    "def batches_of(rows, size, seed):\n    raise NotImplementedError()\n"
+    + BATCHES[BATCHES.index("\n\ndef fine_tune") :]
+)
+
+
 def test_mended():
     swap = partial(changed, "q7")
     result = judged_well(
@@ -393,7 +400,18 @@ def test_mended():
             swap(("random.Random(seed)", "random.Random()")): "the same order for the same seed",
             swap(("range(0, len(rows), size)", "range(0, len(rows) - size, size)")): "to hold 3 items",
             swap(("model(inputs), labels", "model(inputs).softmax(-1), labels")): "wants logits",
-            swap((', reduction="sum") / count', ")")): "NaN",
+            swap(
+                ("        if (labels == -100).all():\n            continue\n", "")
+            ): "every label of this batch is -100, and a mean of nothing is no number",
+            swap(
+                ("        if (labels == -100).all():\n            continue\n", ""),
+                ("F.cross_entropy(model(inputs), labels)", "F.cross_entropy(model(inputs), labels, reduction='sum') / (labels != -100).sum().clamp(min=1)"),
+            ): "so pass over the step",
+            swap((".all():", ".any():")): "of a batch with some labels at -100 the others count",
+            swap(("            continue", "            losses.append(1.0)\n            continue")): "the loss in the list where every label is -100",
+            swap(("        optimizer.zero_grad()\n", "")): "where is zero_grad?",
+            BATCHES.replace("torch.ones_like(row) for row in ids", "(row != 0).long() for row in ids"): "the mask of a row of",
+            BATCHES.replace("labels=pad_sequence(labels, batch_first=True, padding_value=-100),", "labels=pad_sequence(labels, batch_first=True).where(pad_sequence(ids, batch_first=True) != 0, -100),"): "the labels that stand with",
             swap(
                 ("    model.head = torch.nn.Linear(model.head.in_features, classes)\n    optimizer, losses = torch.optim.AdamW(model.parameters(), lr=rate), []\n",
                  "    optimizer, losses = torch.optim.AdamW(model.parameters(), lr=rate), []\n    model.head = torch.nn.Linear(model.head.in_features, classes)\n"),
@@ -401,13 +419,16 @@ def test_mended():
             swap(("AdamW(model.parameters()", "AdamW(model.head.parameters()")): "the body to be trained",
             swap(("losses.append(loss.item())", "losses.append(str(loss.item()))")): "to be a whole number or a number",
             swap(("    return losses\n", "")): "to be a list",
+            HALF_MENDED: "not started",
         },
         right=[
             BATCHES,
+            swap(("            continue", "            losses.append(0)\n            continue")),
             BATCHES.replace("return tuple(made)", "return [{k: v.numpy() for k, v in b.items()} for b in made]").replace("return losses", "return torch.tensor(losses)"),
         ],
     )  # fmt: skip
     assert result.wrong[1].points == 3
+    assert result.wrong[-1].points == 2, "fine_tune alone is half of it"
 
 
 CONFIG = """
