@@ -1449,6 +1449,8 @@ def configured(config: dict, changes: list) -> dict:
 # q9: one command
 
 SCORES = ("steps", "loss", "topic_accuracy", "urgent_accuracy")
+#: The least accuracy. Of 24 honest runs the worst had 0.69; of 24 untrained models none reached it in both.
+FLOOR = 0.65
 FILES = {"rows.jsonl": 160, "fresh.jsonl": 90}  # how many rows each has
 SHAPES = {
     "trunk.0.weight": (24, 8), "trunk.0.bias": (24,), "topic.weight": (3, 24), "topic.bias": (3,),
@@ -1504,8 +1506,8 @@ def one_command(answer: Answer, draw: Draw) -> None:
                 f"{name!r} in metrics.json to be what model.pt reaches on the validation rows, {right:.4f}",
                 f"{found:.4f}{_why(name, found, plain['model'], rows, config)}",
             )
-        expect.at_least(scores["topic_accuracy"], 0.75, "the topic accuracy of model.pt (guessing: 0.33)")
-        expect.at_least(scores["urgent_accuracy"], 0.75, "the urgent accuracy of model.pt (guessing: 0.5)")
+        expect.at_least(scores["topic_accuracy"], FLOOR, "the topic accuracy of model.pt (guessing: 0.33)")
+        expect.at_least(scores["urgent_accuracy"], FLOOR, "the urgent accuracy of model.pt (guessing: 0.5)")
     with part("the settings are followed", points=1):
         start, nine = (made_with(urgent_weight=0.0, rate=0.01, steps=steps)["model"] for steps in (0, 9))
         moved = {name: _apart(nine[name], start[name]) for name in start}
