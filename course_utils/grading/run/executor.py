@@ -536,7 +536,8 @@ class _Grading:
     def _grade(self, asked: _Asked, question: Question) -> None:
         asked.times += 1
         ask = partial(run_apart, question, self._running, self._key_of(question))
-        self._note(asked, report_of(question, asked.above, ask))
+        # asked again, an answer from elsewhere in the notebook stands in for the cells above
+        self._note(asked, report_of(question, asked.above, ask) if asked.times == 1 else ask())
 
     def _note(self, asked: _Asked, report: Report) -> None:
         """Keep a report, unless there is a better one."""

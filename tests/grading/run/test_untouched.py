@@ -98,4 +98,7 @@ def test_a_grader_gives_the_same_marks_and_words_and_asks_less(released, grade, 
     for _ in range(ASKED):
         assert graded() == first
     assert asked == ["q2"]
+    below = toy.submission(released, q2=toy.ANSWERS["q2"])
+    below["cells"].append(toy.cell("code", "elsewhere", toy.ANSWERS["q1"]))
+    assert grade(below).reports["q1"].points == 4, "an answer that stands below its check"
     assert grade(toy.submission(released, **toy.ANSWERS)).reports["q1"].points == 4
