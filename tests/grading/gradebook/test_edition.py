@@ -52,9 +52,13 @@ def text_of(name, data):
     return data.decode("utf-8", "replace") if name.endswith((".py", ".md", ".toml")) else ""
 
 
+ANSWER = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
+
+
 def distinctive_lines(root):
     """exercise -> the lines of its answers that no learner was given: not in a cell of the exercise that stays,
-    not in a lesson that teaches it, nor in the package, whose checks anybody may read."""
+    not around an answer's place in another cell, not in a lesson that teaches it, nor in the package, whose checks
+    anybody may read."""
     solutions = {
         path.stem: nbformat.read(path, as_version=4).cells for path in root.glob("solutions/*/*.ipynb")
     }
@@ -66,6 +70,12 @@ def distinctive_lines(root):
         for cell in cells
         if not cell.metadata.get("nbgrader", {}).get("solution")
         and notes not in cell.metadata.get("tags", [])
+    ]
+    given += [
+        ANSWER.sub("", cell.source)
+        for cells in solutions.values()
+        for cell in cells
+        if cell.cell_type == "code"
     ]
     given += [path.read_text(encoding="utf-8") for path in root.glob("course_utils/**/*.py")]
     known = "\n".join(given)
@@ -81,7 +91,7 @@ def answer_lines(cell):
         return []
     parts = [cell.source]
     if cell.cell_type == "code":
-        parts = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", cell.source, re.DOTALL)
+        parts = ANSWER.findall(cell.source)
     return [line.strip() for part in parts for line in part.splitlines() if len(line.strip()) >= 30]
 
 
