@@ -8,6 +8,7 @@ GROUPS = {
     "tests/browser/": "browser",
     "tests/attacks/": "browser",
     "tests/grading/test_fair_marks.py": "fair marks",  # one class is graded for them
+    "tests/grading/run/test_ray_engine.py": "cluster",  # one for all of them, and never two at once
     "tests/hub/test_libraries.py": "libraries",  # they import the whole stack
 }
 
