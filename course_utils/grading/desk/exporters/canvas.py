@@ -15,7 +15,7 @@ import argparse
 from dataclasses import replace
 
 from course_utils.grading.desk.exporters.base import Exported, Exporter, ExportError, Marks, table
-from course_utils.grading.desk.exporters.sheet import EXCUSED, column_of, learners, read_sheet
+from course_utils.grading.desk.exporters.sheet import column_of, fill, learners, read_sheet
 
 COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 #: All that may stand before the assignments, as Canvas orders them.
@@ -48,16 +48,11 @@ def _filled(marks: Marks, options: argparse.Namespace) -> Exported:
     kept = [sheet.columns.index(name) for name in OF_A_STUDENT if name in sheet.columns]
     keys = [one for one in kept if sheet.columns[one] not in NO_KEY]
     found = learners(sheet, marks, options.id_column, keys)
-    excused = {
-        who for who, row in found.rows.items() if sheet.rows[row][column].strip().casefold() in EXCUSED
-    }
-    for who, row in found.rows.items():
-        sheet.rows[row][column] = sheet.number(marks.scores[who])
+    excused = fill(sheet, column, found, marks)
     wanted = sheet.only([*kept, column], [row for who, row in found.rows.items() if who not in excused])
     possible = ["    Points Possible", *[""] * (len(kept) - 1), sheet.number(marks.max_score)]
     wanted.rows.insert(0, possible)
-    unknown = tuple(sorted(set(marks.scores) - set(found.rows)))
-    return Exported(wanted.text(), unknown, dict.fromkeys(sorted(excused), "excused there"))
+    return Exported(wanted.text(), found.unknown, dict(sorted(excused.items())))
 
 
 EXPORTER = Canvas()

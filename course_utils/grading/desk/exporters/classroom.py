@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 
 from course_utils.grading.desk.exporters.base import Exported, Exporter, Marks, table
-from course_utils.grading.desk.exporters.sheet import EXCUSED, column_called, column_of, learners, read_sheet
+from course_utils.grading.desk.exporters.sheet import column_called, column_of, fill, learners, read_sheet
 
 NOTE = "Classroom imports no marks: type them from this, or let a program set them by email address"
 
@@ -36,14 +36,8 @@ class Classroom(Exporter):
         column = column_of(sheet, marks.exercise, options.column)
         email = column_called(sheet, "Email Address", "Email")
         found = learners(sheet, marks, options.id_column, None if email is None else [email])
-        kept = {}
-        for who, row in found.rows.items():
-            if sheet.rows[row][column].strip().casefold() in EXCUSED:
-                kept[who] = "excused there"
-            else:
-                sheet.rows[row][column] = sheet.number(marks.scores[who])
-        unknown = tuple(sorted(set(marks.scores) - set(found.rows)))
-        return Exported(sheet.text(), unknown, kept, (NOTE,))
+        kept = fill(sheet, column, found, marks)
+        return Exported(sheet.text(), found.unknown, kept, (NOTE,))
 
 
 EXPORTER = Classroom()

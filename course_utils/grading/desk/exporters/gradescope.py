@@ -18,10 +18,10 @@ import argparse
 
 from course_utils.grading.desk.exporters.base import Exported, Exporter, Marks, table
 from course_utils.grading.desk.exporters.sheet import (
-    EXCUSED,
     Sheet,
     column_called,
     column_of,
+    fill,
     learners,
     read_sheet,
 )
@@ -58,19 +58,18 @@ def _filled(marks: Marks, options: argparse.Namespace) -> Exported:
     status = column_called(sheet, "Status") if total is not None else None
     keys = [one for name in KEYS if (one := column_called(sheet, name)) is not None]
     found = learners(sheet, marks, options.id_column, keys or None)
-    excused = {who for who, row in found.rows.items() if sheet.rows[row][score].strip().casefold() in EXCUSED}
-    written = {who: row for who, row in found.rows.items() if who not in excused}
-    for who, row in written.items():
+    excused = fill(sheet, score, found, marks)
+    written = sorted(row for who, row in found.rows.items() if who not in excused)
+    for row in written:
         cells = sheet.rows[row]
-        cells[score] = sheet.number(marks.scores[who])
         if most is not None:
             cells[most] = sheet.number(marks.max_score)
         if status is not None:
             cells[status] = "Graded"
     return Exported(
-        sheet.only(_columns(sheet, found.column, (score, most, status)), sorted(written.values())).text(),
-        tuple(sorted(set(marks.scores) - set(found.rows))),
-        dict.fromkeys(sorted(excused), "excused there"),
+        sheet.only(_columns(sheet, found.column, (score, most, status)), written).text(),
+        found.unknown,
+        dict(sorted(excused.items())),
         (NOTE,),
     )
 

@@ -61,7 +61,7 @@ def _filled(marks: Marks, options: argparse.Namespace) -> Exported:
     notes = [f"the maximum there is {', '.join(sorted(other))}, here {marks.max_score:g}: set it there first"]
     return Exported(
         sheet.only(range(len(sheet.columns)), sorted(written)).text(),
-        tuple(sorted(set(marks.scores) - set(found.rows))),
+        found.unknown,
         kept,
         tuple(notes if other else ()),
     )

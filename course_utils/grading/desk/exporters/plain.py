@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from course_utils.grading.desk.exporters.base import Exported, Exporter, Marks
-from course_utils.grading.desk.exporters.sheet import EXCUSED, Sheet, column_of, learners, read_sheet
+from course_utils.grading.desk.exporters.sheet import Sheet, column_of, fill, learners, read_sheet
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
@@ -58,13 +58,8 @@ def _filled(marks: Marks, options: argparse.Namespace) -> Exported:
         sheet.columns.append(wanted)
         for cells in sheet.rows:
             cells.append("")
-    kept = {}
-    for who, row in found.rows.items():
-        if sheet.rows[row][column].strip().casefold() in EXCUSED:
-            kept[who] = "excused there"
-        else:
-            sheet.rows[row][column] = sheet.number(marks.scores[who])
-    return Exported(sheet.text(), tuple(sorted(set(marks.scores) - set(found.rows))), kept)
+    kept = fill(sheet, column, found, marks)
+    return Exported(sheet.text(), found.unknown, kept)
 
 
 EXPORTER = PlainTable()

@@ -111,10 +111,13 @@ def _most(columns: Sequence[str], most: int = 12) -> str:
 
 @dataclass(frozen=True)
 class Learners:
-    """Whose each row is: `rows` by the class's name for them, found in the column number `column`."""
+    """Whose each row is: `rows` by the class's name for them, found in the column number `column`; `unknown`
+    are those who have marks, and no row.
+    """
 
     column: int
     rows: Mapping[str, int]
+    unknown: tuple[str, ...]
 
 
 def learners(
@@ -155,7 +158,19 @@ def learners(
             f"the template has {', '.join(twice)} more than once under {sheet.columns[best]!r}: nobody can "
             "tell whose the mark is; say --id-column"
         )
-    return Learners(best, {one: row for row, one in enumerate(found[best]) if one in marks.scores})
+    rows = {one: row for row, one in enumerate(found[best]) if one in marks.scores}
+    return Learners(best, rows, tuple(sorted(set(marks.scores) - set(rows))))
+
+
+def fill(sheet: Sheet, column: int, found: Learners, marks: Marks) -> dict[str, str]:
+    """Write the marks into a column; returns whose entry there stays, and why: who is excused."""
+    kept = {}
+    for who, row in found.rows.items():
+        if sheet.rows[row][column].strip().casefold() in EXCUSED:
+            kept[who] = "excused there"
+        else:
+            sheet.rows[row][column] = sheet.number(marks.scores[who])
+    return kept
 
 
 def _names(marks: Marks) -> dict[str, str]:
