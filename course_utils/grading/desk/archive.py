@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.archives import ArchiveError, archive, restore
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE
@@ -21,9 +22,7 @@ PUT_IT_BACK = f"{SECRET_FILE} was not in it: put it there before grading, or eve
 def archive_main(argv: list[str] | None = None) -> int:
     """The `course class archive` command."""
     parser = argparse.ArgumentParser(prog="course class archive", description="A class's folder in one file.")
-    parser.add_argument(
-        "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
-    )
+    add_class_folder(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="the zip to write")
     parser.add_argument("--with-seed", action="store_true", help=f"with {SECRET_FILE}, the grader's secret")
     options = parser.parse_args(argv)

@@ -25,6 +25,7 @@ from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.attempts import settle_class
 from course_utils.grading.gradebook.marks import read_marks as read_marks_of_class
 from course_utils.grading.gradebook.marks import worth
+from course_utils.grading.gradebook.place import database
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.reports import read_results, write_grades
 from course_utils.grading.gradebook.writer import WriteError
@@ -34,10 +35,10 @@ def read_marks(folder: Path, exercise: str | None) -> Marks:
     """The final marks of one exercise of a class; the only one there is if none is named."""
     if not (folder / "gradebook.db").is_file():
         raise ExportError(f"there is no gradebook in {folder}; run `course grade … --out {folder}` first")
-    database = f"sqlite:///{(folder / 'gradebook.db').resolve()}"
+    address = database(folder.resolve())
     with only_writer(folder):
         settle_class(folder)
-        rows = write_grades(folder, database, read_results(folder / "results.jsonl"))
+        rows = write_grades(folder, address, read_results(folder / "results.jsonl"))
     names = sorted({row["exercise"] for row in rows})
     if exercise is None and len(names) != 1:
         raise ExportError(f"say which one with --exercise: {', '.join(names) or 'nothing is graded yet'}")
@@ -46,7 +47,7 @@ def read_marks(folder: Path, exercise: str | None) -> Marks:
     chosen = [row for row in rows if row["exercise"] == (exercise or names[0])]
     final = {row["student"]: row for row in chosen if row["status"] == "graded"}
     void = read_policy(folder).void(chosen[0]["exercise"])
-    with Gradebook(database) as book:
+    with Gradebook(address) as book:
         marks, possible = read_marks_of_class(book), worth(book)[chosen[0]["exercise"]]
     counted = {name: points for name, points in possible.items() if name not in void}
     return Marks(

@@ -18,9 +18,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.gradebook import reports
 from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.attempts import AttemptStore, settle_class
+from course_utils.grading.gradebook.place import database
 from course_utils.grading.gradebook.policy import PolicyError
 from course_utils.grading.gradebook.writer import WriteError, Writer
 from course_utils.grading.run.journal import Entry, Journal
@@ -95,9 +97,7 @@ def _part(out: Path, entries: list[Entry]) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """The `course feedback` command; exit code 0 when every page was written."""
     parser = argparse.ArgumentParser(prog="course feedback", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
-    )
+    add_class_folder(parser)
     parser.add_argument("--exercise", metavar="NAME", help="only this exercise")
     parser.add_argument(
         "--student", metavar="NAME", action="append", default=[], help="only this student; may be repeated"
@@ -112,9 +112,9 @@ def main(argv: list[str] | None = None) -> int:
     except (FeedbackError, PolicyError, Busy, WriteError) as error:
         print(f"course feedback: {error}", file=sys.stderr)
         return 1
-    database, results = f"sqlite:///{out / 'gradebook.db'}", reports.read_results(out / "results.jsonl")
+    results = reports.read_results(out / "results.jsonl")
     of_interest = {(entry.student, entry.exercise) for entry in written}
-    for row in reports.write_grades(out, database, results):
+    for row in reports.write_grades(out, database(out), results):
         if row["status"] == "needs a person" and (row["student"], row["exercise"]) in of_interest:
             print(f"waits for a person: {row['student']} {row['exercise']}")
     for line in failed:

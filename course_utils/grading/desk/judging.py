@@ -23,6 +23,7 @@ from course_utils.checks.framework import load_exercise
 from course_utils.files import write_whole
 from course_utils.grading.desk.autograde import GradeError, grade_class
 from course_utils.grading.gradebook.marks import worth
+from course_utils.grading.gradebook.place import database
 from course_utils.grading.run.journal import checks_version, submission_hash
 from course_utils.grading.run.warm import SandboxError
 
@@ -56,7 +57,7 @@ def _found(place: Path, solutions: Path, made: Path, names: Sequence[str], jobs:
             shutil.copy(folder / name / f"{name}.ipynb", submitted / student / name)
     (place / "seed").write_text(SEED)
     rows = _graded(submitted, out, solutions, place / "seed", jobs)
-    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+    with Gradebook(database(out)) as book:
         possible = worth(book)
     for name in names:
         cells, checks = sum(possible[name].values()), load_exercise(name).points

@@ -13,8 +13,10 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
+from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.gradebook import questions
 from course_utils.grading.gradebook.alone import Busy, only_writer
+from course_utils.grading.gradebook.place import database, why_no_class
 from course_utils.grading.gradebook.release import (
     ReleaseError,
     copy_source,
@@ -27,12 +29,12 @@ from course_utils.install import ROOT
 
 def _of_class(out: Path, wanted: str | None, solutions: Path) -> list[str]:
     """The exercises to look at: the one that is named, or all that the class has and that there are."""
-    if not (out / "gradebook.db").is_file():
-        raise ReleaseError(f"there is no gradebook in {out}; it is the folder given to `course grade --out`")
+    if why := why_no_class(out):
+        raise ReleaseError(why)
     known = exercise_names(solutions)
     if wanted is not None and wanted not in known:
         raise ReleaseError(f"there is no exercise {wanted!r}; there are {', '.join(known)}")
-    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+    with Gradebook(database(out)) as book:
         return [wanted] if wanted else [each.name for each in book.assignments if each.name in known]
 
 
@@ -41,9 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     exercises have, 1 where `--yes` is missing.
     """
     parser = argparse.ArgumentParser(prog="course class questions", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
-    )
+    add_class_folder(parser)
     parser.add_argument("--exercise", metavar="NAME", help="only this exercise")
     parser.add_argument("--yes", action="store_true", help="do it; without it, only show what would change")
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from course_utils.checks.framework import load_exercise
 from course_utils.files import write_whole
+from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.desk.collect import Refused, read_roster
 from course_utils.grading.gradebook import class_figures, class_pages
 from course_utils.grading.gradebook.class_figures import ExerciseFigures
@@ -72,9 +73,7 @@ def _figures(out: Path, roster: set[str] | None) -> list[ExerciseFigures]:
 def main(argv: list[str] | None = None) -> int:
     """The `course report class` command."""
     parser = argparse.ArgumentParser(prog="course report class", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
-    )
+    add_class_folder(parser)
     parser.add_argument("--exercise", metavar="NAME", help="a page of this exercise only, and the term's")
     parser.add_argument(
         "--roster", type=Path, metavar="CSV", help="id, student: who there is, to find who handed in nothing"

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 
 from course_utils.files import write_whole
+from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.desk.report import FOLDER, ReportError
 from course_utils.grading.gradebook import similarity_pages
 from course_utils.grading.gradebook.similarity import Answers, Pair, pairs, read_answers
@@ -70,9 +71,7 @@ def _answers(path: Path, student: str) -> Answers:
 def main(argv: list[str] | None = None) -> int:
     """The `course report similarity` command."""
     parser = argparse.ArgumentParser(prog="course report similarity", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
-    )
+    add_class_folder(parser)
     parser.add_argument("--exercise", metavar="NAME", help="of this exercise only")
     parser.add_argument(
         "--at-least",

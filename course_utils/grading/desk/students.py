@@ -13,9 +13,11 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.desk.feedback import FeedbackError, write_pages
 from course_utils.grading.gradebook import renaming
 from course_utils.grading.gradebook.alone import Busy, only_writer
+from course_utils.grading.gradebook.place import why_no_class
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.release import quiet_log
 from course_utils.grading.gradebook.renaming import RenameError
@@ -60,17 +62,15 @@ def _named(out: Path, student: str, submitted: Path | None) -> Iterator[str]:
 
 
 def _is_class(out: Path, submitted: Path | None) -> None:
-    if not (out / "gradebook.db").is_file():
-        raise RenameError(f"there is no gradebook in {out}; it is the folder given to `course grade --out`")
+    if why := why_no_class(out):
+        raise RenameError(why)
     if submitted is not None and not submitted.is_dir():
         raise RenameError(f"there is no folder {submitted}")
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"course class {verb}", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "out", type=Path, metavar="DIR", help="the class's folder, as given to `course grade --out`"
-    )
+    add_class_folder(parser)
     parser.add_argument(
         "--submitted", type=Path, metavar="SUBMITTED", help="what was handed in, as given to `course grade`"
     )

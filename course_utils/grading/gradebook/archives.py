@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE
+from course_utils.grading.gradebook.place import GRADEBOOK, why_no_class
 
 MANIFEST = "course-class.json"
-GRADEBOOK = "gradebook.db"
 _BLOCK = 1 << 20
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -45,8 +45,8 @@ def archive(out: Path, file: Path, *, with_seed: bool = False) -> int:
     It is read back and checked before it takes its name. Raises `ArchiveError` or `OSError`, and then leaves
     nothing.
     """
-    if not (out / GRADEBOOK).is_file():
-        raise ArchiveError(f"there is no gradebook in {out}; it is the folder given to `course grade --out`")
+    if why := why_no_class(out):
+        raise ArchiveError(why)
     if file.exists():
         raise ArchiveError(f"{file} is there already")
     draft = file.with_name(f".{file.name}.{os.getpid()}")

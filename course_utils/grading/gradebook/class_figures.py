@@ -18,6 +18,7 @@ from nbgrader import api
 from course_utils.checks.framework import Exercise, PartResult, Question, Report, Rung
 from course_utils.checks.report import unmarked_as
 from course_utils.grading.gradebook.marks import SubmittedMarks, read_marks
+from course_utils.grading.gradebook.place import database
 from course_utils.grading.gradebook.policy import read_policy
 from course_utils.grading.run.journal import Entry, Journal
 from course_utils.measure.scores import NORMAL_975, Score, bootstrap
@@ -156,7 +157,7 @@ class ExerciseFigures:
 def read_class(out: Path) -> dict[str, list[GradedSubmission]]:
     """{exercise: its submissions} of a class's folder, by name."""
     policy, found = read_policy(out), defaultdict(list)
-    with api.Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+    with api.Gradebook(database(out)) as book:
         marks = read_marks(book)
     for entry in Journal(out / "journal"):
         known = marks.get((entry.student, entry.exercise))

@@ -26,6 +26,7 @@ from traitlets.config import Config
 from course_utils.checks.framework import Report, load_exercise
 from course_utils.grading.gradebook.alone import only_writer
 from course_utils.grading.gradebook.final_marks import follow_policy
+from course_utils.grading.gradebook.place import database
 from course_utils.grading.gradebook.release import PREPROCESSORS
 from course_utils.grading.gradebook.students import draws_as
 from course_utils.grading.run import batch, executor
@@ -219,7 +220,7 @@ def configure(config: Config, root: Path, *, source: str = "source", release: st
     config.GenerateAssignment.preprocessors = PREPROCESSORS
     config.Autograde.sanitize_preprocessors = []
     config.Autograde.autograde_preprocessors = [GradeOutside, *AUTOGRADE_PREPROCESSORS]
-    config.Autograde.pre_convert_hook = _ForgetFirst(f"sqlite:///{root / 'gradebook.db'}")
+    config.Autograde.pre_convert_hook = _ForgetFirst(database(root))
     config.GradeOutside.release_directory = str(root / release)
     config.CsvExportPlugin.to = "nbgrader-grades.csv"  # its own name is that of our grades.csv
     config.FollowPolicy.class_folder = str(root)

@@ -30,6 +30,7 @@ from nbgrader.api import (
     SourceCell,
 )
 
+from course_utils.grading.gradebook.place import database
 from course_utils.grading.gradebook.release import ReleaseError, build
 
 BACKUP = "gradebook-before.db"
@@ -58,7 +59,7 @@ def plan(out: Path, solutions: Path, exercise: str) -> QuestionPlan:
         build(solutions, Path(place), [exercise])
         released = nbformat.read(Path(place, exercise, f"{exercise}.ipynb"), as_version=4)
     grades, answers, sources = _cells(released)
-    with Gradebook(_database(out)) as book:
+    with Gradebook(database(out)) as book:
         notebook = _notebook(book, exercise)
         lines = tuple(_lines(notebook, grades, answers))
     return QuestionPlan(exercise, grades, answers, sources, lines)
@@ -68,7 +69,7 @@ def follow(out: Path, wanted: QuestionPlan) -> None:
     """Change the gradebook as planned; a copy of it as it was lies beside it."""
     shutil.copyfile(out / "gradebook.db", out / f".{BACKUP}")
     os.replace(out / f".{BACKUP}", out / BACKUP)
-    with Gradebook(_database(out)) as book:
+    with Gradebook(database(out)) as book:
         notebook = _notebook(book, wanted.exercise)
         _remove(book, notebook, wanted)
         _add(book, notebook, wanted)
@@ -163,7 +164,3 @@ def _notebook(book: Gradebook, exercise: str) -> Notebook:
     except MissingEntry:
         names = ", ".join(assignment.name for assignment in book.assignments) or "none"
         raise ReleaseError(f"the class has not got {exercise}; it has {names}") from None
-
-
-def _database(out: Path) -> str:
-    return f"sqlite:///{out / 'gradebook.db'}"

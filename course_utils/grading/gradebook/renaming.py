@@ -22,6 +22,7 @@ from course_utils.files import write_whole
 from course_utils.grading.gradebook import policy, reports
 from course_utils.grading.gradebook.attempts import ATTEMPT_COLUMNS
 from course_utils.grading.gradebook.changes import CHANGE_COLUMNS
+from course_utils.grading.gradebook.place import database
 from course_utils.grading.gradebook.students import (
     STUDENT,
     draws_as,
@@ -78,7 +79,7 @@ def places(out: Path, student: str, submitted: Path | None = None) -> list[str]:
     """Where a learner's work and marks are, as lines to read."""
     found = [str(folder) for folder in _folders(out, student, submitted)]
     found += [str(path) for path in Journal(out / "journal").of(student)]
-    with Gradebook(_database(out)) as book:
+    with Gradebook(database(out)) as book:
         try:
             count = len(book.find_student(student).submissions)
             found.append(f"{out / 'gradebook.db'}: {count} submissions")
@@ -145,12 +146,8 @@ def _move(folder: Path, to: Path) -> None:
     folder.rmdir()
 
 
-def _database(out: Path) -> str:
-    return f"sqlite:///{out / 'gradebook.db'}"
-
-
 def _in_gradebook(out: Path, old: str, new: str | None) -> None:
-    with Gradebook(_database(out)) as book:
+    with Gradebook(database(out)) as book:
         try:
             student = book.find_student(old)
         except MissingEntry:
@@ -183,7 +180,7 @@ def _in_tables(out: Path, old: str, new: str | None) -> None:
             write_whole(out / name, reports.as_csv(columns, kept))
     if (out / policy.NAME).exists():
         write_whole(out / policy.NAME, _policy_with(out, old, new))
-    reports.write_grades(out, _database(out), rows)
+    reports.write_grades(out, database(out), rows)
 
 
 def _rows(rows: list[dict], old: str, new: str | None) -> Iterator[dict]:

@@ -33,6 +33,7 @@ from course_utils.grading.gradebook.final_marks import follow_policy
 from course_utils.grading.gradebook.learners_page import Mark
 from course_utils.grading.gradebook.marks import SubmittedMarks, read_marks, worth
 from course_utils.grading.gradebook.nbgrader_steps import CONFIG_FILE, configure, put_marks, take_back_marks
+from course_utils.grading.gradebook.place import GRADEBOOK, database
 from course_utils.grading.gradebook.policy import Policy
 from course_utils.grading.gradebook.release import LITTER, copy_source, generate, graded_cell, quiet_log
 from course_utils.grading.gradebook.times import read_time
@@ -49,7 +50,7 @@ class Writer:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self.database = f"sqlite:///{out / 'gradebook.db'}"
+        self.database = database(out)
         self._feedback: _Feedback | None = None
         self._opened: Gradebook | None = None
         self._policy = Policy()
@@ -69,7 +70,7 @@ class Writer:
 
     def _make_gradebook(self) -> None:
         """An empty gradebook where there is none, whole or not at all."""
-        place = self.out / "gradebook.db"
+        place = self.out / GRADEBOOK
         if place.exists():
             return
         with tempfile.TemporaryDirectory(dir=self.out) as folder, quiet_log():
