@@ -23,11 +23,12 @@ from typing import Any
 
 import psutil
 
+from course_utils.bench.notebook import solution_notebook
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, register
 from course_utils.grading.desk import autograde
-from course_utils.grading.run.batch import Engine, Grader, LocalEngine, Outcome, Submission
+from course_utils.grading.run.batch import Engine, Grader, LocalEngine, Outcome, Say, Submission
 from course_utils.wire.answer import Answer
 
 NAME = "96_waiting"
@@ -53,20 +54,9 @@ register(waiting)
 def _notebook(seconds: float) -> dict:
     lines = ("### BEGIN SOLUTION", "return sum(numbers) / len(numbers)", "### END SOLUTION")
     answer = "\n    ".join(["def mean(numbers):", *lines])
-    cells: list[dict] = []
-    for name, source in {
-        "wait": f"import time\n\ntime.sleep({seconds})",
-        "q1": answer,
-        "q1-check": 'course.check("q1")',
-    }.items():
-        marks: dict[str, Any] = {"grade_id": name, "schema_version": 3, "task": False}
-        marks |= {"grade": name == "q1-check", "solution": name == "q1", "locked": name == "q1-check"}
-        marks |= {"points": 0} if marks["grade"] else {}
-        metadata = {"nbgrader": marks} if name != "wait" else {}
-        cell = {"cell_type": "code", "id": name, "source": source, "metadata": metadata}
-        cells.append(cell | {"execution_count": None, "outputs": []})
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    return solution_notebook(
+        {"wait": f"import time\n\ntime.sleep({seconds})", "q1": answer, "q1-check": 'course.check("q1")'}
+    )
 
 
 @dataclass
@@ -88,9 +78,7 @@ class Watched:
         """As the engine is prepared."""
         return self.engine.prepared(imports, exercises)
 
-    def grade_all(
-        self, submissions: list[Submission], grader: Grader, say: Callable[[str, dict[str, str]], None]
-    ) -> Iterator[Outcome]:
+    def grade_all(self, submissions: list[Submission], grader: Grader, say: Say) -> Iterator[Outcome]:
         """Grade, and note what is seen meanwhile."""
 
         def ready(level: str, reached: dict[str, str]) -> None:

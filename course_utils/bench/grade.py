@@ -30,6 +30,7 @@ from pathlib import Path
 
 import psutil
 
+from course_utils.bench.notebook import solution_notebook
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, register
@@ -96,19 +97,6 @@ _CELLS = {
 }
 
 
-def _computing_notebook() -> dict:
-    cells: list[dict] = []
-    for name, source in _CELLS.items():
-        marks = {"grade_id": name, "schema_version": 3, "task": False}
-        marks |= {"grade": name.endswith("-check"), "solution": name in ("q1", "q2")}
-        marks |= {"locked": marks["grade"]} | ({"points": 0} if marks["grade"] else {})
-        metadata = {"nbgrader": marks} if name.startswith("q") else {}
-        cell = {"cell_type": "code", "id": name, "source": source, "metadata": metadata}
-        cells.append(cell | {"execution_count": None, "outputs": []})
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-
-
 # --- submissions --------------------------------------------------------------------------------------
 
 
@@ -152,7 +140,9 @@ def make_class(folder: Path, name: str, kinds: dict[str, int]) -> Class:
     """Write the solution and the submissions of a class under `folder`."""
     solutions, submitted = folder / "solutions", folder / "submitted"
     source = ROOT / "solutions" / name / f"{name}.ipynb"
-    solution = _computing_notebook() if name == COMPUTING else json.loads(source.read_text(encoding="utf-8"))
+    solution = (
+        solution_notebook(_CELLS) if name == COMPUTING else json.loads(source.read_text(encoding="utf-8"))
+    )
     place = solutions / name / f"{name}.ipynb"
     place.parent.mkdir(parents=True)
     place.write_text(json.dumps(solution), encoding="utf-8")

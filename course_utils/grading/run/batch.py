@@ -41,58 +41,59 @@ GRACE_SECONDS = 900.0  # of our own work on a submission, beyond the learner's c
 _LIGHT = frozenset("copy itertools json math os random re string sys time collections functools".split())
 
 
+#: Is told the level of the first sandbox that stands, and what its canaries reached.
+Say = Callable[[str, dict[str, str]], None]
+
+
 @dataclass(frozen=True)
-class Submission:
+class Work:
+    """A student's work on an exercise."""
+
+    student: str
+    exercise: Exercise
+
+    def __str__(self) -> str:
+        return f"{self.student} {self.exercise.name}"
+
+    @property
+    def file_name(self) -> str:
+        """What its notebook is called."""
+        return f"{self.exercise.name}.ipynb"
+
+    def released(self, release: Path) -> Path:
+        """The notebook that its learner began from."""
+        return release / self.exercise.name / self.file_name
+
+
+@dataclass(frozen=True)
+class Submission(Work):
     """Who handed in what: `SUBMITTED/<student>/<exercise>/`.
 
     `draws_as`: the name that the learner's draws hang on, where it is not the student's. `earlier`: an
     attempt before the last.
     """
 
-    student: str
-    exercise: Exercise
     folder: Path
     draws_as: str = ""
     earlier: bool = False
 
-    def __str__(self) -> str:
-        return f"{self.student} {self.exercise.name}"
-
     @property
     def notebook(self) -> Path:
         """Where its notebook should lie."""
-        return self.folder / f"{self.exercise.name}.ipynb"
-
-    def released(self, release: Path) -> Path:
-        """The notebook that its learner began from."""
-        return release / self.exercise.name / f"{self.exercise.name}.ipynb"
+        return self.folder / self.file_name
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Work):
     """All that grading one submission takes, and nothing more: its notebook's bytes, the keys that this
     learner's data are drawn from, by question, and what its marks will be made from. No secret, no path.
     `number`: what it goes by on the way to another machine and back.
     """
 
-    student: str
-    exercise: Exercise
     content: bytes
     keys: dict[str, bytes]
     stamp: Stamp
     number: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.student} {self.exercise.name}"
-
-    @property
-    def notebook(self) -> Path:
-        """What its notebook is called."""
-        return Path(f"{self.exercise.name}.ipynb")
-
-    def released(self, release: Path) -> Path:
-        """The notebook that its learner began from."""
-        return release / self.exercise.name / self.notebook
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class Grader:
 
     def _graded(self, task: Task, nursery: Nursery) -> Graded:
         released = executor.read_released(task.released(self.release))
-        submitted = read_cells(task.content, task.notebook.name)
+        submitted = read_cells(task.content, task.file_name)
         clocks = Clocks(cell=task.exercise.cell_seconds, total=self.total_seconds)
         # what can't be placed raises before anything is started
         return executor.grade(
@@ -285,7 +286,7 @@ class Pool:
     `say` is told the sandbox's level and what its canaries reached, as soon as the first sandbox stands.
     """
 
-    def __init__(self, grader: Grader, jobs: int, say: Callable[[str, dict[str, str]], None]) -> None:
+    def __init__(self, grader: Grader, jobs: int, say: Say) -> None:
         self._grader, self._jobs, self._say = grader, jobs, say
         self._seconds = MOST * grader.total_seconds + GRACE_SECONDS
         self._waiting: deque[tuple[Submission | Task, int]] = deque()
@@ -376,12 +377,7 @@ class Engine(Protocol):
     ) -> contextlib.AbstractContextManager[None]:
         """What has to be done in this process before anything is graded."""
 
-    def grade_all(
-        self,
-        submissions: list[Submission],
-        grader: Grader,
-        say: Callable[[str, dict[str, str]], None],
-    ) -> Iterator[Outcome]:
+    def grade_all(self, submissions: list[Submission], grader: Grader, say: Say) -> Iterator[Outcome]:
         """Grade submissions, in whatever order they are done; see `grade_all`."""
 
 
@@ -397,12 +393,7 @@ class LocalEngine:
         """Import what grading processes, which are forked from this one, need."""
         return ready_to_fork(imports, exercises)
 
-    def grade_all(
-        self,
-        submissions: list[Submission],
-        grader: Grader,
-        say: Callable[[str, dict[str, str]], None],
-    ) -> Iterator[Outcome]:
+    def grade_all(self, submissions: list[Submission], grader: Grader, say: Say) -> Iterator[Outcome]:
         """Grade submissions on this machine."""
         return grade_all(submissions, grader, self.jobs, say)
 
@@ -411,7 +402,7 @@ def grade_all(
     submissions: list[Submission],
     grader: Grader,
     jobs: int,
-    say: Callable[[str, dict[str, str]], None] = lambda level, reached: None,
+    say: Say = lambda level, reached: None,
 ) -> Iterator[Outcome]:
     """Grade submissions on this machine, `jobs` at a time, in whatever order they are done.
 

@@ -35,7 +35,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's own ne
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from course_utils.grading.run.batch import Grader, Outcome, Submission
+from course_utils.grading.run.batch import Grader, Outcome, Say, Submission
 from course_utils.grading.run.ray_node import ROOM, THERE, Setup, modules_of, needs
 from course_utils.grading.run.reading import Ungradable
 from course_utils.grading.run.warm import SandboxError
@@ -186,7 +186,7 @@ class RayEngine:
         self,
         submissions: list[Submission],
         grader: Grader,
-        say: Callable[[str, dict[str, str]], None] = lambda level, reached: None,
+        say: Say = lambda level, reached: None,
     ) -> Iterator[Outcome]:
         """Grade submissions on the cluster, in whatever order they are done.
 
@@ -203,12 +203,7 @@ class RayEngine:
                     _end(node)
                 self._flights.clear()
 
-    def _graded(
-        self,
-        waiting: deque[tuple[Submission, int]],
-        grader: Grader,
-        say: Callable[[str, dict[str, str]], None],
-    ) -> Iterator[Outcome]:
+    def _graded(self, waiting: deque[tuple[Submission, int]], grader: Grader, say: Say) -> Iterator[Outcome]:
         setup, left, said = _setup(waiting, grader), len(waiting), False
         while left:
             self._look(setup)
