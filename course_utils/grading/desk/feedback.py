@@ -48,6 +48,16 @@ def write_pages(
         raise FeedbackError(f"there is no gradebook in {out}; run `course grade … --out {out}` first")
     with only_writer(out):
         settle_class(out)
+        wanted = _wanted(out, exercise, students)
+        with Writer(out).open() as writer:
+            writer.follow_policy()
+        made = _side_by_side(out, wanted, jobs) if jobs > 1 else _in_turn(out, wanted)
+        failed = [fault for fault in tqdm(made, "pages", len(wanted), unit="page", disable=None) if fault]
+    return wanted, failed
+
+
+def _wanted(out: Path, exercise: str | None, students: Collection[str]) -> list[Entry]:
+    """What is graded of an exercise and of some students, or of all; raises `FeedbackError` for nothing."""
     entries = list(Journal(out / "journal"))
     wanted = [entry for entry in entries if exercise in (None, entry.exercise)]
     if not wanted:
@@ -55,13 +65,7 @@ def write_pages(
         raise FeedbackError(f"nothing is graded of {exercise or 'any exercise'}; there is {known}")
     if unknown := sorted(set(students) - {entry.student for entry in wanted}):
         raise FeedbackError(f"nothing is graded of {unknown[0]}; see {out / 'grades.csv'} for who there is")
-    wanted = [entry for entry in wanted if not students or entry.student in students]
-    with only_writer(out):
-        with Writer(out).open() as writer:
-            writer.follow_policy()
-        made = _side_by_side(out, wanted, jobs) if jobs > 1 else _in_turn(out, wanted)
-        failed = [fault for fault in tqdm(made, "pages", len(wanted), unit="page", disable=None) if fault]
-    return wanted, failed
+    return [entry for entry in wanted if not students or entry.student in students]
 
 
 def _in_turn(out: Path, entries: list[Entry]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from nbgrader import utils
 
 from course_utils.files import write_whole
 from course_utils.grading.gradebook.by_hand import ByHand, Given
-from course_utils.grading.gradebook.final_marks import Penalty, penalty_of
+from course_utils.grading.gradebook.final_marks import Penalty, penalty_of, taken_off
 from course_utils.grading.gradebook.policy import Policy
 from course_utils.grading.gradebook.reports import as_csv, results_of, write_results
 from course_utils.grading.gradebook.writer import WriteError, Writer
@@ -226,8 +226,7 @@ class Settlement:
         upper = known + sum(each for name, each in possible.items() if name in waiting)
 
         def after(got: float) -> float:
-            taken = penalty(entry.student, got, most, late) if late else 0.0
-            return min(max(taken, 0.0), got)
+            return taken_off(penalty, entry.student, got, most, late)
 
         waits = any(name in waiting for name in possible) and not entry.why
         top = upper - after(upper) if waits else known - after(known)

@@ -83,17 +83,18 @@ def _set_penalties(
     possible, changed = worth(book), []
     for marks in concerned:
         mark = final_mark(marks, possible, policy)
-        asked = (
-            penalty(mark.student, mark.points, mark.max_points, marks.seconds_late)
-            if marks.seconds_late
-            else 0.0
-        )
-        taken = min(max(asked, 0.0), mark.points)
+        taken = taken_off(penalty, mark.student, mark.points, mark.max_points, marks.seconds_late)
         if taken != marks.late_penalty:
             changed.append({"id": marks.notebook, "late_submission_penalty": taken or None})
     if changed:
         book.db.execute(update(api.SubmittedNotebook), changed)
         book.db.expire_all()
+
+
+def taken_off(penalty: Penalty, student: str, points: float, most: float, seconds_late: float) -> float:
+    """What being late takes off: nothing where somebody was in time, and never more than the points."""
+    asked = penalty(student, points, most, seconds_late) if seconds_late else 0.0
+    return min(max(asked, 0.0), points)
 
 
 def _set_due_dates(book: api.Gradebook, policy: Policy, of: tuple[str, str] | None) -> None:

@@ -10,24 +10,9 @@ from nbgrader.api import Gradebook
 
 from course_utils.grading.desk import autograde
 from course_utils.grading.run import batch, executor
-from course_utils.grading.run.batch import Grader, Submission, grade_all, imports_of
+from course_utils.grading.run.batch import Grader, grade_all, imports_of
 from course_utils.grading.run.warm import STACK, SandboxError
 from tests.grading import toy
-
-
-@pytest.fixture
-def grader(released_path):
-    return Grader(released_path.parents[1], b"a secret of sixteen")
-
-
-@pytest.fixture
-def hand_in(tmp_path, released):
-    def hand_in(student, **answers):
-        place = tmp_path / "submitted" / student / toy.NAME
-        toy.write(place / f"{toy.NAME}.ipynb", toy.submission(released, **answers))
-        return Submission(student, toy.exercise, place)
-
-    return hand_in
 
 
 def points(graded):

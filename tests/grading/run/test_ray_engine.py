@@ -18,7 +18,7 @@ import pytest
 from course_utils.closure import PACKAGE
 from course_utils.grading.desk import autograde
 from course_utils.grading.run import ray_node
-from course_utils.grading.run.batch import Grader, Submission, grade_all
+from course_utils.grading.run.batch import grade_all
 from course_utils.grading.run.journal import Journal
 from tests.grading import toy
 
@@ -90,21 +90,6 @@ def until(condition):
         assert time.monotonic() < deadline, "it has not come about"
         time.sleep(0.1)
     return found
-
-
-@pytest.fixture
-def grader(released_path):
-    return Grader(released_path.parents[1], b"a secret of sixteen")
-
-
-@pytest.fixture
-def hand_in(tmp_path, released):
-    def hand_in(student, **answers):
-        place = tmp_path / "submitted" / student / toy.NAME
-        toy.write(place / f"{toy.NAME}.ipynb", toy.submission(released, **answers))
-        return Submission(student, toy.exercise, place)
-
-    return hand_in
 
 
 @pytest.fixture
