@@ -8,12 +8,15 @@ from pathlib import Path
 import huggingface_hub as hf
 import pytest
 from huggingface_hub.errors import (
+    BadRequestError,
     GatedRepoError,
     HfHubHTTPError,
     LocalTokenNotFoundError,
     RepositoryNotFoundError,
 )
+from huggingface_hub.utils import build_hf_headers, get_session
 
+from course_utils.hub import open_store
 from tests.hub.conftest import assert_sound, git
 
 
@@ -333,6 +336,52 @@ def test_a_space_has_variables_secrets_and_a_runtime_that_runs_nothing(hub):
     assert hf.space_info("me/app").sdk == "gradio"
     stored = json.dumps([each.read_text() for each in hub.root.glob("repositories/spaces/me/*/hub.json")])
     assert "hush" not in stored
+
+
+def test_a_space_asks_for_hardware_and_for_sleep(hub):
+    for name, sdk in (("app", "gradio"), ("page", "static")):
+        hf.create_repo(name, repo_type="space", space_sdk=sdk)
+    with pytest.warns(UserWarning, match="not configurable"):
+        free = hf.request_space_hardware("me/app", "cpu-basic", sleep_time=60)
+    assert free.sleep_time == 48 * 3600  # free hardware sleeps after two days, whatever is asked
+    paid = hf.request_space_hardware("me/app", hf.SpaceHardware.T4_SMALL)
+    hf.request_space_hardware("me/page", "t4-small", sleep_time=300)
+    assert (paid.requested_hardware, paid.hardware) == ("t4-small", None)  # asked for; nothing runs here
+    assert hf.get_space_runtime("me/page").sleep_time == 300
+    hf.create_repo("new", repo_type="space", space_sdk="docker", space_hardware="l4x1", space_sleep_time=600)
+    assert (hub.repo("me/new", kind="space").hardware, hf.get_space_runtime("me/new").sleep_time) == (
+        "l4x1",
+        600,
+    )
+    for call in (
+        lambda: hf.request_space_hardware("me/app", "t4-tiny"),
+        lambda: hf.create_repo("odd", repo_type="space", space_sdk="gradio", space_hardware="t4-tiny"),
+        lambda: hf.pause_space("me/page"),
+        lambda: hf.restart_space("me/page"),
+    ):
+        with pytest.raises(BadRequestError):
+            call()
+    assert not hub.repo("me/odd", kind="space").exists
+
+
+def test_a_secret_of_a_space_is_never_read_again(hub):
+    hf.create_repo("app", repo_type="space", space_sdk="gradio")
+    hf.add_space_secret("me/app", "KEY", "hush-hush")
+    hf.add_space_variable("me/app", "MODEL", "me/thing")
+    seen = hub.repo("me/app", kind="space")
+    assert (seen.secrets, seen.variables, seen.hardware) == (("KEY",), {"MODEL": "me/thing"}, "cpu-basic")
+    for path in ("secrets", "variables", "runtime", ""):
+        answer = get_session().get(
+            f"{hub.url}/api/spaces/me/app/{path}".rstrip("/"), headers=build_hf_headers()
+        )
+        assert answer.status_code == 200 and "hush-hush" not in answer.text
+    taken = hub.snapshot()
+    assert "hush-hush" not in repr(taken) and open_store(taken).repo("me/app", kind="space").secrets == (
+        "KEY",
+    )
+    hub.add_user("eve")
+    with hub.as_user("eve"), pytest.raises(HfHubHTTPError):
+        hf.get_space_secrets("me/app")
 
 
 def test_what_is_left_out_says_so(hub):

@@ -8,7 +8,7 @@ from course_utils.hub.server import rows
 from course_utils.hub.server.http import as_json
 from course_utils.hub.server.routing import Routes
 from course_utils.hub.server.service import page_of
-from course_utils.hub.server.space_routes import set_values
+from course_utils.hub.server.space_routes import check_flavor, set_values
 from course_utils.hub.store.cards import SPACE_SDKS
 from course_utils.hub.store.errors import HubError, bad_request, repository_not_found, unusable
 from course_utils.hub.store.names import KINDS
@@ -44,6 +44,8 @@ def create(service: Service, request: Request) -> Response:
     sdk = asked.get("sdk")
     if kind == "space" and sdk not in SPACE_SDKS:
         raise unusable(f"A Space needs an sdk: {', '.join(SPACE_SDKS)}.")
+    if kind == "space" and asked.get("hardware") is not None:
+        check_flavor(asked["hardware"])
     identifier, private = f"{owner}/{name}", is_private(asked, False)
     there = service.store.find(kind, identifier)
     if there is not None:  # with its address, which is what `exist_ok=True` hands to the caller
@@ -75,8 +77,10 @@ def set_up_space(repository: Repository, asked: dict) -> None:
         for name in ("variables", "secrets"):
             for pair in asked.get(name) or []:
                 set_values(settings, name, pair, repository.clock)
-        if isinstance(asked.get("hardware"), str):
-            settings.space["hardware"] = asked["hardware"][:100]
+        if asked.get("hardware") is not None:
+            settings.space["hardware"] = asked["hardware"]
+        if type(asked.get("sleepTimeSeconds")) is int:
+            settings.space["sleep"] = asked["sleepTimeSeconds"]
 
 
 def named(

@@ -191,6 +191,11 @@ def refs(repository: Repository, pull_requests: bool) -> dict:
     }
 
 
+#: The free hardware, and after how many seconds without a visitor a Space on it sleeps: nobody can change
+#: that. On paid hardware it never sleeps (None) until somebody says when.
+FREE, FREE_SLEEP = "cpu-basic", 48 * 3600
+
+
 def stage(repository: Repository) -> str:
     """Of a Space: nothing runs here, so one that has its app is stopped, or
     paused where somebody has paused it.
@@ -206,12 +211,12 @@ def stage(repository: Repository) -> str:
 def runtime(repository: Repository) -> dict:
     """The state of a Space. No app runs here, and the stage says so."""
     space = repository.settings.space
-    hardware = space.get("hardware", "cpu-basic")
+    hardware = space.get("hardware", FREE)
     return {
         "stage": stage(repository),
         "hardware": {"current": None, "requested": hardware},
         "storage": None,
-        "gcTimeout": space.get("sleep", 172800),
+        "gcTimeout": FREE_SLEEP if hardware == FREE else space.get("sleep"),
         "replicas": {"current": 0, "requested": 1},
         "devMode": False,
         "domains": [],

@@ -64,18 +64,31 @@ def runtime(service: Service, request: Request, owner: str, name: str) -> Respon
     return as_json(rows.runtime(service.repository(request, "space", owner, name)))
 
 
+def check_flavor(flavor: object) -> str:
+    """The name of a kind of hardware that Spaces can have."""
+    from huggingface_hub import SpaceHardware
+
+    known = [each.value for each in SpaceHardware]
+    if flavor not in known:
+        raise bad_request(
+            f"'flavor' must name a kind of hardware: {', '.join(known)}; not {str(flavor)[:50]!r}."
+        )
+    return str(flavor)
+
+
 @routes.add("POST", HERE + "/pause", paused=True)
 @routes.add("POST", HERE + "/restart", paused=False)
 def set_paused(service: Service, request: Request, owner: str, name: str, paused: bool) -> Response:
+    repository = service.repository(request, "space", owner, name, "write")
+    if repository.card(repository.head()).data.get("sdk") == "static":
+        raise bad_request("A static Space is always running: it can't be paused or restarted.")
     return changed(service, request, owner, name, paused=paused)
 
 
 @routes.add("POST", HERE + "/hardware")
 def hardware(service: Service, request: Request, owner: str, name: str) -> Response:
     asked = request.json(service.limits.json_body)
-    wish = {"hardware": asked.get("flavor")}
-    if not isinstance(wish["hardware"], str) or len(wish["hardware"]) > 100:
-        raise bad_request("'flavor' must name a kind of hardware, such as 'cpu-basic'.")
+    wish: dict[str, Any] = {"hardware": check_flavor(asked.get("flavor"))}
     if type(asked.get("sleepTimeSeconds")) is int:
         wish["sleep"] = asked["sleepTimeSeconds"]
     return changed(service, request, owner, name, **wish)

@@ -89,6 +89,21 @@ class RepositoryView:
         return (card.data.get("sdk") if card else None) or self._there.settings.space.get("sdk")
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """Of a Space: the names of its secrets, sorted. Nobody can read a value, and none is kept."""
+        return tuple(sorted(self._there.settings.space.get("secrets", {})))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Of a Space: its variables, which everybody may read."""
+        return {key: row["value"] for key, row in self._there.settings.space.get("variables", {}).items()}
+
+    @property
+    def hardware(self) -> str | None:
+        """Of a Space: the hardware that was asked for; None otherwise."""
+        return self._there.settings.space.get("hardware", "cpu-basic") if self.kind == "space" else None
+
+    @property
     def access(self) -> dict[str, str]:
         """The gate's book: {user: "pending" | "accepted" | "rejected"}."""
         return {user: row.get("status") for user, row in self._there.settings.access.items()}
