@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -33,11 +32,7 @@ from course_utils.wire.answer import Answer
 
 NAME = "96_waiting"
 EFFICIENCY = 0.9  # what we aim at, from one node to four
-A_NODE: dict[str, Any] = {
-    "node_ip_address": "127.0.0.1",
-    "object_store_memory": 2**27,
-    "include_dashboard": False,
-}
+SAY_EVERY = 500  # submissions
 
 waiting = Exercise(NAME, title="Only waiting", minutes=5, difficulty="easy", cost="nothing")
 
@@ -92,6 +87,9 @@ class Watched:
                 self.processor.append(_processor_seconds())
             if len(self.came) == self.then[0]:
                 self.then[1]()
+            if len(self.came) % SAY_EVERY == 0:
+                rate = len(self.came) / (self.came[-1] - self.begun)
+                print(f"{len(self.came):,} of {len(submissions):,}, {rate:.1f} a second", file=sys.stderr)
             yield outcome
 
 
@@ -104,27 +102,17 @@ def _processor_seconds() -> float:
     return total
 
 
-class Cluster:
-    """A Ray cluster of this machine, with nodes for `places` submissions each."""
+@contextlib.contextmanager
+def _cluster(nodes: int, places: int) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The address of a cluster of this machine, whose nodes have so many places; and what kills one."""
+    from course_utils.bench.ray_nodes import Cluster
 
-    def __init__(self, nodes: int, places: int) -> None:
-        from ray.cluster_utils import Cluster as Nodes
-
-        head: dict[str, Any] = {"num_cpus": 0, "no_monitor": True, "include_log_monitor": False}
-        self._nodes = Nodes(initialize_head=True, head_node_args=A_NODE | head)
-        self.address = str(self._nodes.address)
-        self._workers = [
-            self._nodes.add_node(**A_NODE | {"num_cpus": places, "node_name": f"node {number}"})
-            for number in range(1, nodes + 1)
-        ]
-
-    def kill_one(self) -> None:
-        """Kill all processes of a node."""
-        self._nodes.remove_node(self._workers.pop(), allow_graceful=False)
-
-    def close(self) -> None:
-        """End all nodes."""
-        self._nodes.shutdown()
+    cluster = Cluster()
+    try:
+        started = [cluster.add(f"node {number}", places) for number in range(1, nodes + 1)]
+        yield cluster.address, lambda: cluster.kill(started.pop())
+    finally:
+        cluster.close()
 
 
 def _graded(size: int, seconds: float, watched: Watched) -> list[dict]:
@@ -152,22 +140,17 @@ def on_nodes(nodes: int, places: int, rounds: int, seconds: float, killed: bool 
     """A class of `rounds` submissions for each place of each node; with `killed`, a node is lost when a third
     is done.
     """
-    from course_utils.grading.run.ray_engine import RayEngine
-
     size = nodes * places * rounds
-    cluster = Cluster(nodes, places)
-    try:
-        said: list[tuple[float, str]] = []
+    said: list[tuple[float, str]] = []
 
-        def note(text: str) -> None:
-            said.append((time.monotonic(), text))
+    def note(text: str) -> None:
+        said.append((time.monotonic(), text))
 
-        watched = Watched(RayEngine(cluster.address, note=note))
+    with _cluster(nodes, places) as (address, kill_one):
+        watched = Watched(_ray_engine(address, note))
         if killed:
-            watched.then = size // 3, cluster.kill_one
+            watched.then = size // 3, kill_one
         rows = _graded(size, seconds, watched)
-    finally:
-        cluster.close()
     end = watched.came[-1]
     took = end - watched.begun
     stood = sum(end - when for when, text in said if " at a time, " in text)  # of all nodes together
@@ -185,9 +168,15 @@ def on_nodes(nodes: int, places: int, rounds: int, seconds: float, killed: bool 
     }
 
 
-def overhead(size: int, engine: Engine) -> dict:
-    """What a submission costs that does nothing, after the first."""
-    watched = Watched(engine)
+def _ray_engine(address: str, note: Callable[[str], None] = lambda text: None) -> Engine:
+    from course_utils.grading.run.ray_engine import RayEngine
+
+    return RayEngine(address, note=note)
+
+
+def overhead(size: int, engine: Engine, then: Callable[[], None] = lambda: None) -> dict:
+    """What a submission costs that does nothing, after the first. then: is called when half are done."""
+    watched = Watched(engine, (size // 2, then))
     rows = _graded(size, 0.0, watched)
     first, last = watched.processor
     return {
@@ -202,17 +191,22 @@ def overhead(size: int, engine: Engine) -> dict:
     }
 
 
+def large_class(size: int, nodes: int = 4, places: int = 2) -> dict:
+    """A class that does nothing, on nodes of which one is lost when half are done.
+
+    What the lost node's processor did cannot be asked any more, so it is not counted.
+    """
+    with _cluster(nodes, places) as (address, kill_one):
+        found = overhead(size, _ray_engine(address), kill_one)
+    return {name: figure for name, figure in found.items() if name != "processor_seconds_per_submission"}
+
+
 def measure(size: int, places: int, rounds: int, seconds: float) -> dict:
     """All figures."""
-    from course_utils.grading.run.ray_engine import RayEngine
-
     scaling = [on_nodes(nodes, places, rounds, seconds) for nodes in (1, 2, 4)]
     lost = on_nodes(4, places, rounds, seconds, killed=True)
-    cluster = Cluster(1, 2)
-    try:
-        on_a_cluster = overhead(size, RayEngine(cluster.address))
-    finally:
-        cluster.close()
+    with _cluster(1, 2) as (address, _):
+        on_a_cluster = overhead(size, _ray_engine(address))
     here = overhead(max(size // 5, 2), LocalEngine(2))
     return {
         "efficiency": scaling[-1]["share_of_the_places_at_work"] / scaling[0]["share_of_the_places_at_work"],
@@ -235,15 +229,19 @@ def as_text(found: dict) -> str:
         )
     lines.append(f"from one node to four: {found['efficiency']:.2f} (aim: {EFFICIENCY:g})")
     for name in ("local", "ray"):
-        each = found[name]
-        memory = ", ".join(
-            f"{number}: {value:,} MB" for number, value in each["megabytes_of_the_driver"].items()
-        )
-        lines.append(
-            f"{name}: {each['processor_seconds_per_submission']:.3f} processor seconds a submission "
-            f"({each['submissions']}); this process after {memory}"
-        )
+        seconds = found[name]["processor_seconds_per_submission"]
+        lines.append(f"{name}: {seconds:.3f} processor seconds a submission, {_class_as_text(found[name])}")
     return "\n".join(lines)
+
+
+def _class_as_text(found: dict) -> str:
+    memory = ", ".join(
+        f"{number}: {value:,} MB" for number, value in found["megabytes_of_the_driver"].items()
+    )
+    return (
+        f"{found['seconds_per_submission']:.3f} s each ({found['submissions']:,}, one mark each: "
+        f"{'yes' if found['each_marked_once'] else 'NO'}); this process after {memory}"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -256,7 +254,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--places", type=int, default=4, metavar="N", help="at a time on a node (4)")
     parser.add_argument("--rounds", type=int, default=6, metavar="N", help="submissions for each place (6)")
     parser.add_argument("--seconds", type=float, default=15.0, help="that each waits (15)")
+    parser.add_argument(
+        "--large",
+        type=int,
+        metavar="N",
+        help="only this: a class of N on four nodes, one of them lost midway",
+    )
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    if options.large:
+        large = large_class(options.large)
+        print(json.dumps(large, indent=1) if options.json else _class_as_text(large))
+        return 0
     found = measure(options.size, options.places, options.rounds, options.seconds)
     print(json.dumps(found, indent=1) if options.json else as_text(found))
     return 0

@@ -33,44 +33,18 @@ WAITS = toy.ANSWERS | {"q1": "import time\ntime.sleep(2)\n" + toy.ANSWERS["q1"]}
 LEAN = Path(__file__).parent / "lean"
 ROOT = Path(__file__).resolve().parents[3]
 WAIT_SECONDS = 300  # on a busy machine
-SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # 127.0.0.1 stays what it is, and nothing listens outside
-    "RAY_raylet_start_wait_time_s": "120",
-    "RAY_worker_register_timeout_seconds": "300",
-    "RAY_worker_niceness": "0",  # Ray's own is 15: beside other tests its workers would hardly run
-}
-A_NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 2**27, "include_dashboard": False}
-
-
-class Nodes:
-    """A cluster of this machine, whose nodes can be added and killed."""
-
-    def __init__(self):
-        from ray.cluster_utils import Cluster
-
-        self.cluster = Cluster(
-            initialize_head=True,
-            head_node_args=A_NODE | {"num_cpus": 0, "no_monitor": True, "include_log_monitor": False},
-        )
-        self.address = self.cluster.address
-
-    def add(self, name, **options):
-        return self.cluster.add_node(**A_NODE | {"num_cpus": 2, "node_name": name} | options)
-
-    def kill(self, node):
-        self.cluster.remove_node(node, allow_graceful=False)
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
     """A cluster with a head that grades nothing, and one node."""
-    os.environ.update(SETTINGS)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(LEAN), str(ROOT), os.environ.get("PYTHONPATH", "")])
-    found = Nodes()
+    from course_utils.bench.ray_nodes import Cluster
+
+    found = Cluster()
     found.first = found.add("first")
     yield found
-    found.cluster.shutdown()
+    found.close()
 
 
 def running(words):
