@@ -120,15 +120,19 @@ def patience(answer: Answer, draw: Draw) -> None:
         _stops(mine.call("stopped_run", series, falling), [series], falling, mistakes)
     with part("a score that should rise, by more than the threshold", points=1):
         mistakes = ("direction", "threshold", "longer", "shorter", "creep")
-        series = _telling(draw, rising, mistakes)
-        _stops(mine.call("heard", [series], rising), [series], rising, mistakes)
+        more = ("last", "total", "longer", "shorter")
+        runs = [_telling(draw, rising, mistakes), _telling(draw, rising, more)]
+        _stops(mine.call("heard", runs, rising), runs, rising, (*mistakes, *more))
     with part("evaluations without the metric, NaN, and a second run", points=1):
         mistakes = ("missing", "nan", "poisoned", "longer", "shorter")
         one = _telling(draw, falling, mistakes, _spoil)
         other = _telling(draw, falling, ("kept",), before=one)
         third = _telling(draw, falling, ("first", "longer", "shorter"), _begin_with_nan)
-        runs = [one, other, third]
-        _stops(mine.call("heard", runs, falling), runs, falling, ("first", *mistakes, "kept"))
+        fourth = _telling(draw, falling, ("reset", "longer", "shorter", "equal"), _nan_early)
+        fifth = _telling(draw, falling, ("last", "total", "longer", "shorter"))
+        runs = [one, other, third, fourth, fifth]
+        more = ("first", "reset", "last", "total", "equal", "kept")
+        _stops(mine.call("heard", runs, falling), runs, falling, (*mistakes, *more))
 
 
 #: mistake -> what a message says of it
@@ -144,6 +148,7 @@ STOPPED = {
     "missing": "counting an evaluation that does not have the metric",
     "nan": "passing over NaN, which is an evaluation without progress",
     "poisoned": "a best value that has become NaN",
+    "reset": "a best value that has become NaN, and then whatever came next, as max(value, best) makes it",
     "first": "taking NaN for the best value because it came first",
     "kept": "a second run that begins with the best value and the count of the first",
 }
@@ -274,6 +279,10 @@ def _spoil(draw: Draw, series: list) -> None:
     series[later : later + 4] = [None, None, "nan", "nan"]
 
 
+def _nan_early(draw: Draw, series: list) -> None:
+    series[2] = "nan"
+
+
 def _begin_with_nan(draw: Draw, series: list) -> None:
     series[0] = "nan"
 
@@ -295,6 +304,8 @@ def _stopped(runs: Sequence[Sequence], settings: Mapping[str, Any], mistake: str
             progress = value > measure + margin or (mistake == "equal" and value == measure)
             if math.isnan(value) and (mistake == "poisoned" or (mistake == "first" and number == 1)):
                 best, progress = value, mistake == "first"
+            if mistake == "reset" and math.isnan(value + best):
+                best = value
             if value > best and (mistake != "creep" or progress):
                 best = value
             last = value
