@@ -15,7 +15,8 @@ def workflow(root):
 
 
 def test_the_workflows_fit_their_schema(root):
-    files = sorted(map(str, (root / ".github" / "workflows").glob("*.yml")))
+    ours = [*(root / ".github" / "workflows").glob("*.yml"), root / "lessons/16_spaces_and_demos/deploy.yml"]
+    files = sorted(map(str, ours))
     command = [
         sys.executable,
         "-m",
