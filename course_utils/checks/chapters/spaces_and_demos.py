@@ -195,13 +195,10 @@ def visit(demo: Any, session: Any, name: str, *given: object) -> dict:
     block = next(each for each in demo.fns.values() if each.api_name == name)
     values = iter(given)
     inputs = [None if isinstance(each, gr.State) else next(values, None) for each in block.inputs]
-
-    async def asked() -> dict:
-        return await demo.process_api(block, inputs, state=session)
-
+    asked = demo.process_api(block, inputs, state=session)
     try:
         with ThreadPoolExecutor(1) as pool:  # a notebook's own thread has a loop that runs already
-            data = pool.submit(asyncio.run, asked()).result()["data"]
+            data = pool.submit(asyncio.run, asked).result()["data"]
     except gr.Error as error:
         return {"error": str(error.message)}
     except NotImplementedError:
@@ -230,6 +227,7 @@ def described(demo: Any) -> dict:
                 "gives": [each["component"] for each in about["returns"]],
             }
             for name, about in named.items()
+            if about["parameters"] or about["returns"]  # others are Gradio's own: a State filled at the start
         }
     }
 
@@ -319,8 +317,10 @@ def interface(answer: Answer, draw: Draw) -> None:
 
 def interfaced(plan: dict) -> dict:
     """What the learner's Interface says of itself, and what two calls of it come to."""
+    import asyncio
     import os
     import tempfile
+    from concurrent.futures import ThreadPoolExecutor
 
     import gradio as gr
     from gradio.state_holder import SessionState
@@ -340,13 +340,14 @@ def interfaced(plan: dict) -> dict:
         try:
             demo = make_interface(predict, list(plan["examples"]), plan["top"], plan["at_once"])
         finally:
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
+            for name in names:
+                os.environ.pop(name)
+            os.environ.update({name: value for name, value in before.items() if value is not None})
         about = described(demo)
         if "classify" not in about.get("endpoints", ()):
             return about
+        with ThreadPoolExecutor(1) as pool:  # what a server does when it starts: examples are cached then
+            pool.submit(asyncio.run, demo.run_extra_startup_events()).result()
         ran = len(calls)
         session = SessionState(demo)
         asked = visit(demo, session, "classify", plan["text"])
@@ -1270,9 +1271,8 @@ def deployed(answer: Answer, draw: Draw) -> None:
     first, second, third = came
     with part("a private Space with the folder's files, in one commit", points=1):
         expect.true(views[0].private, "the new Space to be private", "it is public")
-        expect.equal(
-            views[0].sdk, plan["sdk"], "the kind of the new Space (sdk, from the card in the folder)"
-        )
+        expect.equal(first["kinds"], [plan["sdk"]], "the kind of the new Space (space_sdk, from the card)")
+        _ran(first, 1)
         _same_files(views[0], plan["rounds"][0]["files"])
         expect.length(views[0].commits(), 2, "the Space's commits: the Hub's own, and yours")
     with part("secrets by name, before the files come", points=1):
@@ -1284,12 +1284,13 @@ def deployed(answer: Answer, draw: Draw) -> None:
         expect.true(not late, "secrets and variables to be set before the files come", " then ".join(told))
     with part("the commit's id", points=1):
         for number, (each, view) in enumerate(zip(came, views, strict=True), 1):
+            _ran(each, number)
             expect.type_of(each["returned"], str, f"what call {number} of deploy returns")
             expect.equal(
                 each["returned"], view.head(), f"what call {number} of deploy returns: the Space's commit"
             )
     with part("twice is once", points=1):
-        expect.equal(second["error"], "", "the error of a second call for a Space that is there")
+        _ran(second, 2)
         expect.length(views[1].commits(), 4, "the commits after a colleague's and your second one")
         expect.length(views[2].commits(), 4, "the commits after a third call, where nothing had changed")
         _same_files(views[1], plan["rounds"][1]["files"] | plan["colleague"])
@@ -1350,9 +1351,8 @@ def _deployment(draw: Draw) -> dict[str, Any]:
 
 
 def _space(came: Mapping[str, Any], repo_id: str) -> RepositoryView:
-    expect.keys(
-        came, ("returned", "error", "calls", "secrets", "variables", "values", "hub"), "a call of deploy"
-    )
+    told = ("returned", "error", "calls", "secrets", "variables", "values", "kinds", "hub")
+    expect.keys(came, told, "a call of deploy")
     if came["error"] and came["hub"] is None:
         raise Failed(Rung.CRASHED, "deploy(api, repo_id, folder, secrets, variables) to run", came["error"])
     try:
@@ -1362,6 +1362,11 @@ def _space(came: Mapping[str, Any], repo_id: str) -> RepositoryView:
         raise Failed(Rung.WRONG_VALUE, "a Hub whose files are sound", str(error)) from None
     expect.true(there, f"a Space {repo_id} on the Hub", came["error"] or "nothing of that name")
     return found
+
+
+def _ran(came: Mapping[str, Any], number: int) -> None:
+    if came["error"]:
+        raise Failed(Rung.CRASHED, f"call {number} of deploy(api, repo_id, folder, …) to run", came["error"])
 
 
 def _same_files(view: RepositoryView, wanted: Mapping[str, str]) -> None:
@@ -1399,6 +1404,7 @@ def deploying(plan: dict) -> list:
 
     calls: list[str] = []
     values: dict[str, str] = {}
+    kinds: list[Any] = []
 
     class Recorded(huggingface_hub.HfApi):
         """Notes what is asked of it."""
@@ -1416,8 +1422,9 @@ def deploying(plan: dict) -> list:
             if name == "add_space_secret":
                 all_named = dict(zip(("repo_id", "key", "value"), given)) | named
                 values[all_named["key"]] = all_named["value"]
-            for each in named.get("space_secrets") or ():
-                values[each["key"]] = each["value"]
+            if name == "create_repo" and not hub.repo(plan["repo_id"], kind="space").exists:
+                kinds.append(named.get("space_sdk"))
+                values.update({each["key"]: each["value"] for each in named.get("space_secrets") or ()})
             within.append(name)
             try:
                 return found(*given, **named)
@@ -1426,7 +1433,7 @@ def deploying(plan: dict) -> list:
 
         return asked
 
-    def once(folder: Path, given: dict, hub: Any) -> dict:
+    def once(folder: Path, given: dict) -> dict:
         calls.clear()
         for path, text in (given["files"] | plan["left_out"]).items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -1441,7 +1448,7 @@ def deploying(plan: dict) -> list:
             raise
         except Exception as error:
             came["error"] = f"{type(error).__name__}: {error}"
-        came |= {"calls": list(calls), "values": dict(values)}
+        came |= {"calls": list(calls), "values": dict(values), "kinds": list(kinds)}
         if hub.repo(plan["repo_id"], kind="space").exists:
             api = huggingface_hub.HfApi()
             came["hub"] = hub.snapshot([plan["repo_id"]])
@@ -1453,7 +1460,7 @@ def deploying(plan: dict) -> list:
     with LocalHub(seeded=False) as hub, tempfile.TemporaryDirectory() as name:
         came = []
         for number, given in enumerate(plan["rounds"]):
-            came.append(once(Path(name), given, hub))
+            came.append(once(Path(name), given))
             if came[-1]["hub"] is None:
                 return came * (len(plan["rounds"]) // len(came))
             if number == 0:
