@@ -1,30 +1,30 @@
 """`course report similarity DIR`: which submissions of an exercise have answers that are nearly the same.
 
-Written into DIR/report: a page an exercise that lists the pairs, a page a pair with the two side by side, and
-the list as CSV. It is a hint: two may have learned together, and one may have copied. No mark knows of it.
+Written into DIR/report: a page an exercise that lists the groups and pairs, a page for each with the answers
+side by side, and the list as CSV. It is a hint: some may have learned together, and some may have copied. No
+mark knows of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-
-import nbformat
 
 from course_utils.files import write_whole
 from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.desk.report import FOLDER, ReportError
 from course_utils.grading.gradebook import similarity_pages
-from course_utils.grading.gradebook.similarity import Answers, Pair, pairs, read_answers
-from course_utils.grading.run.placing import is_answer
+from course_utils.grading.gradebook.similarity import Alike, Answers, alike
 
 AT_LEAST = 0.5
-MOST_PAIRS = 200
 
 
 def similarity_report(out: Path, exercise: str | None = None, at_least: float = AT_LEAST) -> list[Path]:
-    """Write the pages and tables; returns them, an exercise's page before those of its pairs.
+    """Write the pages and tables; returns them, an exercise's page and its table before those of its pairs.
 
     Raises `ReportError` where nothing is graded, or nothing of `exercise`.
     """
@@ -36,36 +36,40 @@ def similarity_report(out: Path, exercise: str | None = None, at_least: float = 
         raise ReportError(f"nothing is graded of {exercise}; there is {', '.join(names)}")
     written = []
     for name in [exercise] if exercise else names:
-        found, count = similar(out, name, at_least)
-        for file, text in similarity_pages.pages(name, found[:MOST_PAIRS], count, at_least).items():
+        found = similar(out, name, at_least)
+        of_this = []
+        for file, text in similarity_pages.pages(name, found, partial(_answers, out, name), at_least):
             write_whole(out / FOLDER / file, text)
-            written.append(out / FOLDER / file)
+            of_this.append(out / FOLDER / file)
+        written += of_this[-2:] + of_this[:-2]
     return written
 
 
-def similar(out: Path, name: str, at_least: float) -> tuple[list[Pair], int]:
-    """The pairs of an exercise that are alike, and how many submissions were compared."""
-    submissions = [
-        _answers(path, path.parents[1].name) for path in sorted(out.glob(f"autograded/*/{name}/{name}.ipynb"))
-    ]
+def similar(out: Path, name: str, at_least: float) -> Alike:
+    """What is alike in the submissions of an exercise."""
+    students = sorted(path.parents[1].name for path in out.glob(f"autograded/*/{name}/{name}.ipynb"))
     background = [
-        _answers(path, place)
+        _read(path, place)
         for place in ("release", "source")
         if (path := out / place / name / f"{name}.ipynb").is_file()
     ]
-    return pairs(submissions, background, at_least), len(submissions)
+    return alike((_answers(out, name, student) for student in students), background, at_least)
 
 
-def _answers(path: Path, student: str) -> Answers:
-    notebook = nbformat.read(path, as_version=4)
-    return read_answers(
-        student,
-        {
-            cell.metadata["nbgrader"]["grade_id"]: (cell.source, cell.cell_type == "code")
-            for cell in notebook.cells
-            if is_answer(cell)
-        },
-    )
+def _answers(out: Path, name: str, student: str) -> Answers:
+    return _read(out / "autograded" / student / name / f"{name}.ipynb", student)
+
+
+def _read(path: Path, student: str) -> Answers:
+    """The answers of a notebook that the grader wrote, which therefore needs no validation."""
+    return Answers(student, dict(_cells(json.loads(path.read_bytes()))))
+
+
+def _cells(notebook: dict) -> Iterator[tuple[str, tuple[str, bool]]]:
+    for cell in notebook["cells"]:
+        marks = cell["metadata"].get("nbgrader", {})
+        if marks.get("solution"):
+            yield marks["grade_id"], ("".join(cell["source"]), cell["cell_type"] == "code")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,164 +2,254 @@
 
 Answers are compared by their fingerprints, chosen by winnowing: S. Schleimer, D. S. Wilkerson and A. Aiken,
 "Winnowing: Local Algorithms for Document Fingerprinting", SIGMOD 2003. Code counts without comments, layout
-and the names that its writer chose. What the released notebook or the expected answer says, and what many
-wrote, is left out. An index of fingerprints finds the pairs, so ten thousand are not compared two by two.
+and the names that its writer chose. What the released notebook or the expected answer says, and what most of
+a class wrote, is left out. The others lie in an index of numbers (`prints.PrintIndex`), so ten thousand are
+neither compared two by two nor held as texts.
 """
 
 from __future__ import annotations
 
 import builtins
 import hashlib
-import io
 import keyword
 import re
-import tokenize
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from functools import lru_cache
+
+import numpy as np
+
+from course_utils.grading.gradebook.prints import PrintIndex, Prints
 
 #: Tokens in a fingerprint, and fingerprints of which one is kept: 19 tokens in a row are always found.
 GRAM, WINDOW = 12, 8
-#: What everybody writes: what more than this share of a class has, if that is more than 4 learners, and
-#: whatever more than 25 have. So the pairs to look at grow as the class does, and not with its square.
-COMMON_SHARE, COMMON_LEAST, COMMON_MOST = 0.1, 4, 25
-#: Fewer fingerprints than these say nothing: short answers look alike.
-FEWEST = 10
+#: Whole submissions are held against each other by what few have: at most this share of a class, or 4
+#: learners if that is more, and never more than 25. So what is usual there makes nobody suspicious.
+FEW_SHARE, FEW_LEAST, FEW_MOST = 0.1, 4, 25
+#: What more than this share of a class has is everybody's. What fewer have is looked at question by question.
+MOST_SHARE = 0.5
+#: Fewer fingerprints than these say nothing: short answers look alike. In one question, which has a usual
+#: answer, code has to share more (about 150 tokens); nobody has 50 words in a row by chance.
+FEWEST, FEWEST_CODE, FEWEST_PROSE = 10, 30, 8
+#: A group is one if so many fingerprints are its own: of those who have one, this share at least is in it.
+OWN_SHARE = 0.75
+#: Pairs that are kept while a class is gone through.
+MOST_PAIRS = 1_000
 _NAMES = {*dir(builtins), *keyword.kwlist, *keyword.softkwlist}
-_SKIPPED = {
-    tokenize.COMMENT,
-    tokenize.NL,
-    tokenize.NEWLINE,
-    tokenize.INDENT,
-    tokenize.DEDENT,
-    tokenize.ENDMARKER,
-}
+#: Python, token by token, as far as comparing needs it: what is no Python has tokens too.
+_CODE = re.compile(
+    r"""(?P<skipped>\s+|\#[^\n]*|\\\n)
+    |(?P<text>(?i:[bfru]{0,2})(?:
+        \"{3}(?:[^"\\]|\\.|"(?!""))*\"{3} | \'{3}(?:[^'\\]|\\.|'(?!''))*\'{3}
+        | "[^"\n\\]*(?:\\.[^"\n\\]*)*" | '[^'\n\\]*(?:\\.[^'\n\\]*)*'))
+    |(?P<name>[^\W\d]\w*)
+    |(?P<other>\d[\w.]*|\*\*=?|//=?|>>=?|<<=?|->|[-+*/%&|^@=<>!:]=|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_WORD = re.compile(r"\w+")
+_HASH = np.uint64
+#: Multipliers of a fingerprint.s tokens, by place: R. M. Karp and M. O. Rabin, "Efficient randomized
+#: pattern-matching algorithms", IBM Journal of Research and Development 31(2), 1987, modulo 2**64.
+_PLACES = np.array([pow(0x9E3779B97F4A7C15, place, 2**64) for place in range(GRAM)], dtype=_HASH)
 
 
 @dataclass(frozen=True)
-class Token:
-    """A token as it counts, and the line (from 1) on which it stands."""
-
-    text: str
-    line: int
-
-
-@dataclass
 class Answers:
-    """One learner's answers to an exercise.
-
-    cells: question -> its source. prints: fingerprint -> where its tokens stand, as (question, first line,
-    last line).
-    """
+    """One learner's answers to an exercise: question -> (source, whether it is code)."""
 
     student: str
-    cells: Mapping[str, str]
-    prints: dict[int, tuple[str, int, int]] = field(default_factory=dict)
+    cells: Mapping[str, tuple[str, bool]]
+
+    def prints(self) -> dict[str, Prints]:
+        """question -> its fingerprints."""
+        return {question: fingerprints(source, is_code) for question, (source, is_code) in self.cells.items()}
+
+    def lines(self, shared: frozenset[int]) -> dict[str, set[int]]:
+        """question -> the lines on which these fingerprints stand."""
+        found: dict[str, set[int]] = defaultdict(set)
+        for question, prints in self.prints().items():
+            for each, first, last in zip(prints.hashes.tolist(), prints.first.tolist(), prints.last.tolist()):
+                if each in shared:
+                    found[question].update(range(first, last + 1))
+        return found
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two submissions that share fingerprints: how many, and which share of those of the smaller."""
+    """Two learners who share fingerprints, and which share that is of the smaller one's, from 0 to 1."""
 
-    first: Answers
-    second: Answers
+    first: str
+    second: str
+    share: float
     shared: frozenset[int]
 
-    @property
-    def share(self) -> float:
-        """From 0 to 1."""
-        return len(self.shared) / min(len(self.first.prints), len(self.second.prints))
 
-    def lines(self, side: Answers) -> dict[str, set[int]]:
-        """question -> the lines of one of the two that the other has as well."""
-        found: dict[str, set[int]] = defaultdict(set)
-        for each in self.shared:
-            question, first, last = side.prints[each]
-            found[question].update(range(first, last + 1))
-        return found
+@dataclass(frozen=True)
+class Group:
+    """Three or more whose answers to one question are nearly the same as the first one's, and what these
+    share with it.
+    """
+
+    question: str
+    students: tuple[str, ...]
+    shared: frozenset[int]
 
 
-def code_tokens(source: str) -> Iterator[Token]:
-    """The tokens of Python code, up to a place where it is none; a name that its writer chose is any name."""
+@dataclass
+class Alike:
+    """What is alike in a class of `count`: groups, the most alike pairs of `pair_count` that there are."""
+
+    count: int = 0
+    groups: list[Group] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    pair_count: int = 0
+
+
+def code_tokens(source: str) -> Iterator[tuple[str, int]]:
+    """(token, where it begins) of Python code; a name that its writer chose is any name."""
     before = ""
-    try:
-        for each in tokenize.generate_tokens(io.StringIO(source).readline):
-            if each.type in _SKIPPED:
-                continue
-            text = each.string
-            if each.type == tokenize.NAME and text not in _NAMES and before != ".":
-                text = "name"
-            elif each.type == tokenize.STRING:
-                text = "text"
-            yield Token(text, each.start[0])
-            before = each.string
-    except (tokenize.TokenError, SyntaxError):
-        return
+    for each in _CODE.finditer(source):
+        kind, token = each.lastgroup, each[0]
+        if kind == "skipped":
+            continue
+        if kind == "name":
+            yield (token if before == "." or token in _NAMES else "name"), each.start()
+        else:
+            yield ("text" if kind == "text" else token), each.start()
+        before = token
 
 
-def prose_tokens(source: str) -> Iterator[Token]:
-    """The words of an answer in prose."""
-    for number, line in enumerate(source.splitlines(), 1):
-        for word in re.findall(r"\w+", line.casefold()):
-            yield Token(word, number)
+def prose_tokens(source: str) -> Iterator[tuple[str, int]]:
+    """(word, where it begins) of an answer in prose."""
+    return ((each[0].casefold(), each.start()) for each in _WORD.finditer(source))
 
 
-def fingerprints(tokens: Iterable[Token]) -> dict[int, tuple[int, int]]:
-    """fingerprint -> (first, last line): the least hash in each window of `WINDOW` runs of `GRAM` tokens."""
-    row = list(tokens)
-    grams = [row[start : start + GRAM] for start in range(len(row) - GRAM + 1)]
-    hashes = [_hash(gram) for gram in grams]
-    found: dict[int, tuple[int, int]] = {}
-    for start in range(max(len(hashes) - WINDOW, 0) + 1 if hashes else 0):
-        window = hashes[start : start + WINDOW]
-        least = min(window)
-        last = start + max(place for place, each in enumerate(window) if each == least)
-        found.setdefault(least, (grams[last][0].line, grams[last][-1].line))
-    return found
+def fingerprints(source: str, is_code: bool) -> Prints:
+    """The fingerprints of an answer, each where it stands first."""
+    row = list(code_tokens(source) if is_code else prose_tokens(source))
+    ends = [place for place, letter in enumerate(source) if letter == "\n"] if row else []
+    return winnowed([token for token, _ in row], np.searchsorted(ends, [place for _, place in row]) + 1)
 
 
-def _hash(gram: list[Token]) -> int:
-    text = "\x1f".join(token.text for token in gram)
+def winnowed(tokens: Sequence[str], lines: np.ndarray) -> Prints:
+    """The least hash in each window of `WINDOW` runs of `GRAM` tokens, of equal ones the last."""
+    if len(tokens) < GRAM:
+        return Prints.none()
+    numbers = np.array([_number(each) for each in tokens], dtype=_HASH)
+    hashes = _mixed(np.lib.stride_tricks.sliding_window_view(numbers, GRAM) @ _PLACES)
+    width = min(WINDOW, len(hashes))
+    windows = np.lib.stride_tricks.sliding_window_view(hashes, width)
+    least = np.arange(len(windows)) + width - 1 - windows[:, ::-1].argmin(axis=1)
+    kept, places = np.unique(hashes[least], return_index=True)
+    at = least[places]
+    return Prints(kept, lines[at], lines[at + GRAM - 1])
+
+
+@lru_cache(maxsize=50_000)
+def _number(text: str) -> int:
+    """The same for a token in every process."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
 
 
-def read_answers(student: str, cells: Mapping[str, tuple[str, bool]]) -> Answers:
-    """A learner's answers with their fingerprints. `cells`: question -> (source, whether it is code)."""
-    answers = Answers(student, {question: source for question, (source, _) in cells.items()})
-    for question, (source, is_code) in cells.items():
-        tokens = code_tokens(source) if is_code else prose_tokens(source)
-        for each, (first, last) in fingerprints(tokens).items():
-            answers.prints.setdefault(each, (question, first, last))
-    return answers
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Hashes whose order says nothing of their tokens: S. Vigna's splitmix64."""
+    values = (values ^ (values >> _HASH(30))) * _HASH(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> _HASH(27))) * _HASH(0x94D049BB133111EB)
+    return values ^ (values >> _HASH(31))
 
 
-def pairs(submissions: list[Answers], background: Iterable[Answers], at_least: float) -> list[Pair]:
-    """The pairs that share at least this part of the smaller's fingerprints, the most alike first.
+def alike(submissions: Iterable[Answers], background: Iterable[Answers], at_least: float) -> Alike:
+    """The groups and pairs that share at least this part of the smaller's fingerprints, the most alike first.
 
-    `background`: what every submission may have, such as the released notebook and the expected answer.
+    `submissions` are gone through once, and none is kept. `background`: what every submission may have, such
+    as the released notebook and the expected answer.
     """
-    holders = Counter(each for answers in submissions for each in answers.prints)
-    most = min(max(COMMON_SHARE * len(submissions), COMMON_LEAST), COMMON_MOST)
-    common = {each for answers in background for each in answers.prints}
-    common |= {each for each, count in holders.items() if count > most}
-    left = [_without(answers, common) for answers in submissions]
-    index: dict[int, list[int]] = defaultdict(list)
-    for number, answers in enumerate(left):
-        for each in answers.prints:
-            if holders[each] > 1:  # most are nobody else's, and the index would be as large as the class
-                index[each].append(number)
-    together: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for each, numbers in index.items():
-        for two in combinations(numbers, 2):
-            together[two].add(each)
-    found = [Pair(left[one], left[other], frozenset(shared)) for (one, other), shared in together.items()]
-    alike = [each for each in found if len(each.shared) >= FEWEST and each.share >= at_least]
-    return sorted(
-        alike, key=lambda each: (-each.share, -len(each.shared), each.first.student, each.second.student)
-    )
+    index = PrintIndex()
+    least: dict[str, int] = {}  # by question
+    for answers in submissions:
+        index.add(answers.student, answers.prints())
+        for question, (_, is_code) in answers.cells.items():
+            least.setdefault(question, FEWEST_CODE if is_code else FEWEST_PROSE)
+    known = [prints.hashes for answers in background for prints in answers.prints().values()]
+    count = len(index.students)
+    few = min(max(FEW_SHARE * count, FEW_LEAST), FEW_MOST)
+    index.close(known, most=max(MOST_SHARE * count, FEW_LEAST), few=few)
+    groups = _groups(index, least, at_least)
+    pairs = _Pairs(index, groups)
+    for one in range(count):
+        pairs.add(one, [(None, FEWEST), *least.items()], at_least)
+    named = [
+        Group(question, tuple(index.students[each] for each in group), index.shared_by(group, question))
+        for question, group in groups
+    ]
+    return Alike(count, named, pairs.most_alike(), pairs.count)
 
 
-def _without(answers: Answers, common: set[int]) -> Answers:
-    kept = {each: place for each, place in answers.prints.items() if each not in common}
-    return Answers(answers.student, answers.cells, kept)
+def _groups(index: PrintIndex, least: Mapping[str, int], at_least: float) -> list[tuple[str, list[int]]]:
+    """(question, three or more with one answer to it), the largest first."""
+    groups = []
+    for question, fewest in least.items():
+        taken: set[int] = set()
+        for one in index.with_answer(question, fewest):
+            if one in taken:
+                continue
+            others = [other for other, *_ in index.alike(one, question, fewest, at_least)]
+            group = [one, *(each for each in others if each not in taken)]
+            if len(group) >= 3 and index.owned(group, question, OWN_SHARE) >= fewest:
+                groups.append((question, group))
+                taken.update(group)
+    return sorted(groups, key=lambda each: -len(each[1]))
+
+
+class _Pairs:
+    """The most alike pairs of a class, each once, without those of whom a group says it all."""
+
+    def __init__(self, index: PrintIndex, groups: Iterable[tuple[str, list[int]]]) -> None:
+        self._index = index
+        self._grouped: dict[int, set[tuple[str, int]]] = defaultdict(set)  # by learner: question, first of it
+        for question, group in groups:
+            for each in group:
+                self._grouped[each].add((question, group[0]))
+        self._kept: dict[tuple[int, int], tuple[float, int]] = {}
+        self._dropped = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are, those that are not kept included."""
+        return len(self._kept) + self._dropped
+
+    def add(self, one: int, wanted: Iterable[tuple[str | None, int]], at_least: float) -> None:
+        """Add a learner's pairs with later ones: alike in one of `wanted`, a question or (None) all, in so
+        many fingerprints. Two in a group have so many besides it.
+        """
+        found: dict[int, tuple[float, int]] = {}
+        for question, fewest in wanted:
+            for other, share, shared in self._index.alike(one, question, fewest, at_least, rare=True):
+                if other > one and other not in found and not self._in_a_group(one, other, fewest):
+                    found[other] = share, shared
+        self._kept |= {(one, other): by for other, by in found.items()}
+        if len(self._kept) > 2 * MOST_PAIRS:
+            for least_alike in self._order()[MOST_PAIRS:]:
+                del self._kept[least_alike]
+                self._dropped += 1
+
+    def _in_a_group(self, one: int, other: int, fewest: int) -> bool:
+        together = {question for question, _ in self._grouped[one] & self._grouped[other]}
+        return bool(together) and self._index.shared_elsewhere((one, other), together) < fewest
+
+    def most_alike(self) -> list[Pair]:
+        """The pairs, the most alike first."""
+        names = self._index.students
+        return [
+            Pair(
+                names[one],
+                names[other],
+                self._kept[one, other][0],
+                self._index.shared_by((one, other), None, rare=True),
+            )
+            for one, other in self._order()[:MOST_PAIRS]
+        ]
+
+    def _order(self) -> list[tuple[int, int]]:
+        return sorted(self._kept, key=lambda each: (-self._kept[each][0], -self._kept[each][1], each))

@@ -37,7 +37,7 @@ def test_pairs_side_by_side(prepared, tmp_path, capsys):
     folder = out / "report"
     assert f"begin with {folder / f'{toy.NAME}-similar.html'}" in said and "no mark knows" in said
     (row,) = csv.DictReader((folder / f"{toy.NAME}-similar.csv").open(newline=""))
-    assert (row["first"], row["second"], row["questions"]) == ("ann", "bob", "q1")
+    assert (row["kind"], row["students"], row["questions"]) == ("pair", "ann bob", "q1")
     listed = (folder / f"{toy.NAME}-similar.html").read_text("utf-8")
     assert "3 submissions compared" in listed and row["page"] in Tags(listed).links
     page = (folder / row["page"]).read_text("utf-8")
