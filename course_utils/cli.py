@@ -5,7 +5,6 @@ Each verb lives in its own module, imported only when it is called.
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -143,8 +142,10 @@ def complaint(words: Sequence[str]) -> str:
     if words[0] in groups:
         choices = [verb for verb in VERBS if verb.startswith(words[0] + " ")]
         return f"course {words[0]} needs to know what: " + " or ".join(f"course {verb}" for verb in choices)
-    near = difflib.get_close_matches(words[0], {verb.split()[0] for verb in VERBS}, n=1)
-    return f"course has no verb {words[0]!r}." + (f" Did you mean course {near[0]}?" if near else "")
+    from course_utils.near import nearest
+
+    near = nearest(words[0], {verb.split()[0] for verb in VERBS})
+    return f"course has no verb {words[0]!r}." + (f" Did you mean course {near}?" if near else "")
 
 
 def missing_clone(verb: str) -> str:
@@ -168,6 +169,9 @@ def call(verb: str, arguments: Sequence[str]) -> int | None:
 
         for note in session.clear_the_way():
             print(note, file=sys.stderr)
+    # When it is imported, jsonschema compiles a grammar for addresses in all alphabets, which takes seconds.
+    # It does without, and no schema of a notebook asks for one.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     module, function = VERBS[verb][0].split(":")
     try:
         return getattr(import_module(module), function)(arguments)

@@ -29,6 +29,7 @@ FLOORS = [
         "surroundings",
         "terminal",
         "text",
+        "near",
         "texts",
         "wire",
         "workplace",

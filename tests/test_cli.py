@@ -91,3 +91,11 @@ def test_a_command_finds_its_places_first_and_says_so(monkeypatch, tmp_path, cap
 
 def test_what_needs_a_clone_is_a_verb():
     assert cli.VERBS.keys() >= cli.NEED_A_CLONE
+
+
+def test_a_short_command_compiles_no_grammar_of_addresses():
+    code = (
+        "import sys\nfrom course_utils import cli\ntry:\n    cli.main(['collect', '--help'])\n"
+        "except SystemExit:\n    pass\nassert 'nbformat' in sys.modules and 'lark' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -26,7 +26,6 @@ Only `title` and `track` must be there.
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +35,7 @@ from typing import Any
 
 from course_utils.chapters.first_cell import BEGINNING, IMPORT
 from course_utils.checks.framework import load_exercise, newcomers_minutes
+from course_utils.near import nearest
 from course_utils.workplace import WORKBOOK
 
 #: Half the pace at which adults read non-fiction in silence, 238 words a minute (Brysbaert 2019,
@@ -296,8 +296,8 @@ def _choose(path: Path, key: str, chosen: Iterable, choices: Iterable, what: str
     choices = list(map(str, choices))
     for each in map(str, chosen):
         if each not in choices:
-            near = difflib.get_close_matches(each, choices, n=1)
-            advice = f"Did you mean {near[0]!r}? " if near else ""
+            near = nearest(each, choices)
+            advice = f"Did you mean {near!r}? " if near else ""
             raise ChapterError(
                 f"{path}: {key}: {each!r} is not among the {what}. {advice}There are: "
                 f"{', '.join(choices) or 'none'}."

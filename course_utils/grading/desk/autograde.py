@@ -10,7 +10,6 @@ same command with `--resume` goes on.
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 import time
@@ -30,7 +29,7 @@ from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.attempts import Attempt, AttemptStore, Settlement, keep, write_exchanged
 from course_utils.grading.gradebook.changes import MarkChange, changes, listed, only
 from course_utils.grading.gradebook.nbgrader_steps import SECRET_FILE, read_secret
-from course_utils.grading.gradebook.policy import PolicyError, read_policy
+from course_utils.grading.gradebook.policy import PolicyError, read_policy, unknown_extensions
 from course_utils.grading.gradebook.release import ReleaseError, exercise_names
 from course_utils.grading.gradebook.students import STUDENT, read_draws_as
 from course_utils.grading.gradebook.writer import WriteError, Writer, handed_in
@@ -41,6 +40,7 @@ from course_utils.grading.run.reading import EARLIER
 from course_utils.grading.run.warm import CHOICES, SandboxError
 from course_utils.grading.sandbox.confine import Caps
 from course_utils.install import ROOT
+from course_utils.near import nearest
 
 #: By sandbox, what it cannot do for a user who is not root.
 WITHOUT_ROOT = {
@@ -391,9 +391,9 @@ def _of(students: Collection[str], submissions: list[Submission]) -> list[Submis
     """The submissions of some students; all, where none are named."""
     known = {submission.student for submission in submissions}
     if unknown := [student for student in students if student not in known]:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
+        near = nearest(unknown[0], known)
         raise GradeError(
-            f"{unknown[0]!r} has handed in nothing here" + (f"; did you mean {near[0]!r}?" if near else "")
+            f"{unknown[0]!r} has handed in nothing here" + (f"; did you mean {near!r}?" if near else "")
         )
     return [submission for submission in submissions if not students or submission.student in students]
 
@@ -425,6 +425,9 @@ def _grade(grading: Grading, submissions: list[Submission], engine: Engine, resu
         rows = write_exchanged(out, grading.exchanged)
     reports.write_grades(out, grading.writer.database, rows)
     reports.write_changes(out / "changes.csv", grading.changes)
+    known = {submission.student for submission in submissions} | {str(row["student"]) for row in rows}
+    for line in unknown_extensions(read_policy(out), known):
+        print(line, file=sys.stderr)
     for line in listed(grading.changes):
         print(line, file=sys.stderr)
     if grading.missing:
@@ -508,9 +511,16 @@ def main(argv: list[str] | None = None) -> int:
         print(f"course grade: {_fault(error)}; {AGAIN}", file=sys.stderr)
         return 1
     grades = options.out / "grades.csv"
-    print(grades.read_text(encoding="utf-8"), end="")
+    print(_lines_of(grades.read_text(encoding="utf-8"), options.student), end="")
     print(f"\nwritten: {grades}, {options.out / 'results.jsonl'}, {options.out / 'feedback'}/")
     return 0
+
+
+def _lines_of(table: str, students: Collection[str]) -> str:
+    """The head of a table and the lines of some students; all of it, where none are named."""
+    head, *lines = table.splitlines(keepends=True)
+    wanted = {f"{reports.spreadsheet_text(student)}," for student in students}
+    return head + "".join(line for line in lines if not wanted or line.startswith(tuple(wanted)))
 
 
 def _on_a_cluster(address: str | None, jobs: int | None) -> Engine:

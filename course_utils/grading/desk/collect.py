@@ -55,8 +55,10 @@ PACKAGE_BYTES = SUBMISSION_BYTES + 2**20
 MOST_MEMBERS = 50
 MOST_NAMES = 40  # of learners in one line
 RECORD_COLUMNS = ("student", "exercise", "status", "reason", "handed_in", "late", "sha256", "bytes", "file")
+_SAME_FILE = ("student", "exercise", "handed_in", "sha256", "file")
 STATUSES = ("taken", "superseded", "refused", "ignored")
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
+SAME_AGAIN = "the same came before, and that time counts"
 _ENCRYPTED, _LINK = 0x1, 0o120000
 
 
@@ -194,12 +196,16 @@ def collect(
     known: list[str],
     exercise: str | None,
     roster: dict[str, str] | None,
+    inbox: Path | None = None,
 ) -> list[Collected]:
-    """Take in every delivery, the latest of a student's last; what is wrong with one never stops the rest."""
+    """Take in every delivery, the latest of a student's last; what is wrong with one never stops the rest.
+    A file is named as it lies in `inbox`.
+    """
     records: list[Collected] = []
     latest: dict[tuple[str, str], int] = {}
     for delivery in sorted(deliveries, key=lambda one: (one.time or _LONG_AGO, one.order, str(one.path))):
         record = _take(delivery, out, known, exercise, roster)
+        record = replace(record, file=_named(delivery.path, inbox))
         if record.status == "taken":
             before = latest.get((record.student, record.exercise))
             if before is not None:
@@ -234,9 +240,12 @@ def _take(
         if delivery.time and _is_older(delivery.time, out / student / name / "timestamp.txt"):
             _keep(out / student / name, name, notebook, stamp)
             return replace(read, status="superseded", reason="a later one was taken in before")
+        first = _first_time(out / student / name, name, notebook)
         _keep_last(out / student / name, name, notebook)
-        _lay_down(out / student / name, name, notebook, stamp)
-        return replace(read, status="taken")
+        _lay_down(out / student / name, name, notebook, first or stamp)
+        return replace(
+            read, status="taken", reason=f"{SAME_AGAIN} ({first})" if first not in ("", stamp) else ""
+        )
     except Refused as error:
         reason = str(error)
     except Exception as error:  # whatever a package brings about, the next one is taken in
@@ -249,7 +258,9 @@ def ignored(inbox: Path, deliveries: Sequence[Delivery]) -> list[Collected]:
     seen = {delivery.path for delivery in deliveries}
     left = [path for path in everything_below(inbox) if path not in seen]
     return [
-        Collected("", "", "ignored", why_ignored(path, inbox) or "no list names it", "", "", 0, _named(path))
+        Collected(
+            "", "", "ignored", why_ignored(path, inbox) or "no list names it", "", "", 0, _named(path, inbox)
+        )
         for path in left
     ]
 
@@ -275,9 +286,13 @@ def refused_of(records: Sequence[Collected], name: str, roster: dict[str, str]) 
     return {roster.get(one.student, one.student) for one in refused}
 
 
-def _named(path: Path) -> str:
-    """A file's name, also where another system wrote it in an encoding that nobody can tell."""
-    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _named(path: Path, inbox: Path | None = None) -> str:
+    """A file's name, with the folders below the inbox, also where another system wrote it in an encoding that
+    nobody can tell.
+    """
+    inside = inbox is not None and path.is_relative_to(inbox)
+    name = path.relative_to(inbox).as_posix() if inside and inbox else path.name
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _student(delivery: Delivery, roster: dict[str, str] | None) -> str:
@@ -306,6 +321,15 @@ def _lay_down(place: Path, name: str, notebook: bytes, stamp: str) -> None:
         (place / "timestamp.txt").unlink(missing_ok=True)
 
 
+def _first_time(place: Path, name: str, notebook: bytes) -> str:
+    """When the very same bytes came before, if they lie there with a time: sent again, they are no later."""
+    try:
+        same = (place / f"{name}.ipynb").read_bytes() == notebook
+        return (place / "timestamp.txt").read_text(encoding="utf-8").strip() if same else ""
+    except OSError:
+        return ""
+
+
 def _keep(place: Path, name: str, notebook: bytes, stamp: str) -> None:
     """Keep an attempt that another one comes after, for a class in which the best of them counts."""
     attempt = place / EARLIER / hashlib.sha256(notebook).hexdigest()[:16]
@@ -325,15 +349,19 @@ def _keep_last(place: Path, name: str, by: bytes) -> None:
 
 
 def write_record(path: Path, records: list[Collected]) -> None:
-    """Add what became of each delivery to a CSV."""
-    is_new = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, RECORD_COLUMNS, lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerows(
-            {key: spreadsheet_text(value) for key, value in vars(one).items()} for one in records
-        )
+    """Put what became of each delivery into a CSV, each file once and as it stands now."""
+    rows = [{key: str(spreadsheet_text(value)) for key, value in vars(one).items()} for one in records]
+    if path.exists():
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [*csv.DictReader(file), *rows]
+    known: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        known[tuple(row.get(name) or "" for name in _SAME_FILE)] = row
+    text = io.StringIO()
+    writer = csv.DictWriter(text, RECORD_COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(known.values())
+    write_whole(path, text.getvalue())
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -354,7 +382,7 @@ def main(argv: list[str] | None = None) -> int:
         times = read_times(options.times) if options.times else {}
         deliveries = with_times(deliveries, times)
         roster = read_roster(options.roster) if options.roster else None
-        records = collect(deliveries, options.out, known, options.exercise, roster)
+        records = collect(deliveries, options.out, known, options.exercise, roster, options.inbox)
         records += ignored(options.inbox, deliveries)
         options.out.mkdir(parents=True, exist_ok=True)
         record = options.out.with_name(f"{options.out.name}-collected.csv")
@@ -363,7 +391,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"course collect: {error}", file=sys.stderr)
         return 1
     for one in records:
-        if one.status != "taken":
+        if one.status != "taken" or one.reason:
             owner = f" of {one.student!r}" if one.student else ""
             print(f"{one.status} {one.file!r}{owner}: {one.reason}", file=sys.stderr)
     if nobodys := sorted(times.keys() - {delivery.student for delivery in deliveries}):

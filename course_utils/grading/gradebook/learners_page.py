@@ -7,6 +7,7 @@ message. It follows the reader's choice of light or dark, and prints.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -71,11 +72,13 @@ def page(
     why: str = "",
     late_penalty: float = 0.0,
     note: str = "",
+    endless: Sequence[str] = (),
 ) -> str:
     """A learner's page as HTML.
 
     `reports` are what the checks said, `marks` what the gradebook holds by question; where it is silent,
-    the report's points count. `why` says why nothing could be graded; `note` stands below the total.
+    the report's points count. `why` says why nothing could be graded; `note` stands below the total. `endless`: the cells that were stopped because they printed
+    without end.
     """
     found = {report.question: report for report in reports}
     marks = {name: Mark(report.points) for name, report in found.items()} | (marks or {})
@@ -85,6 +88,12 @@ def page(
     score = f"{say(unmarked_as(reports))}: {say(why)}" if why else _total(answered, late_penalty)
     title = escape(say(exercise.title))
     who = say(f"{exercise.name}, handed in by {student}")
+    notes = [say(note)] if note else []
+    notes += [
+        say(f"A cell was stopped, as it printed without end: {name}. Look for a loop that never ends.")
+        for name in endless
+    ]
+    below = "".join(f"<p>{escape(_shown(each))}</p>" for each in notes)
     cards = "\n".join(_card(*each) for each in answered)
     return f"""<!DOCTYPE html>
 <html lang="{language()}">
@@ -99,8 +108,8 @@ def page(
 <body>
 <h1>{title}</h1>
 <p class="who">{escape(who)}</p>
-<p class="total"><strong>{escape(_shown(score))}</strong></p>{note and f"<p>{escape(say(note))}</p>"}
-{_bar(answered)}
+<p class="total"><strong>{escape(_shown(score))}</strong></p>{below}
+{_bar(answered, late_penalty)}
 {cards}
 </body>
 </html>
@@ -122,9 +131,10 @@ def _earned(answered: list[_Answered]) -> tuple[float, float]:
 
 def _total(answered: list[_Answered], late_penalty: float) -> str:
     earned, most = _earned(answered)
-    text = say(f"{earned:g} of {most:g} points")
+    final = max(earned - late_penalty, 0)
+    text = say(f"{final:g} of {most:g} points")
     if late_penalty:
-        text += say(f", less {late_penalty:g} for handing in late")
+        text += say(f" ({earned:g}, less {late_penalty:g} for handing in late)")
     by_hand = sum(
         question.points
         for question, _, mark in answered
@@ -133,9 +143,10 @@ def _total(answered: list[_Answered], late_penalty: float) -> str:
     return text + (say(f", and {by_hand:g} that an instructor gives") if by_hand else "")
 
 
-def _bar(answered: list[_Answered]) -> str:
-    """How much of what could be marked already was earned, as a bar."""
+def _bar(answered: list[_Answered], late_penalty: float) -> str:
+    """How much of what could be marked already counts, as a bar."""
     earned, most = _earned(answered)
+    earned = max(earned - late_penalty, 0)
     return f'<meter min="0" max="{most:g}" value="{earned:g}">{_of(earned, most)}</meter>' if most else ""
 
 

@@ -6,20 +6,22 @@ anybody's code.
 
 from __future__ import annotations
 
-import difflib
 import math
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from course_utils.checks.framework import load_exercise
 from course_utils.grading.gradebook.times import EXAMPLES, read_time
+from course_utils.near import nearest
 
 NAME = "policy.toml"
 ATTEMPTS = ("last", "best")
+_T = TypeVar("_T")
+_PARTS = ("attempts", "drop_lowest", "due", "extensions", "late", "void")
 SECONDS = {"day": 86_400, "hour": 3_600}
 
 TEMPLATE = """\
@@ -49,7 +51,35 @@ TEMPLATE = """\
 
 
 class PolicyError(Exception):
-    """policy.toml cannot be followed; the message names the place and says what to write."""
+    """policy.toml cannot be followed; the message names the places and says what to write."""
+
+
+class _Faults:
+    """What is wrong in a policy, all of it, so that it can be mended at once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def read(self, what: Callable[[], _T], instead: _T) -> _T:
+        """What comes of reading a part; `instead` where it cannot be followed."""
+        try:
+            return what()
+        except PolicyError as error:
+            self.found.append(str(error))
+            return instead
+
+    def each(
+        self, items: Callable[[], list[tuple[str, Any]]], read: Callable[[str, Any], _T]
+    ) -> dict[str, _T]:
+        """The same for the entries of a table, without those that cannot be followed."""
+        found = {}
+        nothing: list[tuple[str, Any]] = []
+        for name, value in self.read(items, nothing):
+            try:
+                found[name] = read(name, value)
+            except PolicyError as error:
+                self.found.append(str(error))
+        return found
 
 
 @dataclass(frozen=True)
@@ -99,6 +129,17 @@ class Policy:
         return self.voided.get(exercise, frozenset())
 
 
+def unknown_extensions(policy: Policy, students: Collection[str]) -> list[str]:
+    """A line for each learner who has longer and of whom nothing came: a misspelt name has no effect."""
+    lines = []
+    for exercise, longer in policy.extensions.items():
+        for student in sorted(longer.keys() - set(students)):
+            near = nearest(student, students)
+            hint = f"; did you mean {near!r}?" if near else ""
+            lines.append(f"{NAME}: extensions.{exercise} names {student!r}, who has handed in nothing{hint}")
+    return lines
+
+
 def read_policy(out: Path) -> Policy:
     """The policy of a class's folder; one that asks for nothing where there is no file.
 
@@ -117,31 +158,40 @@ def read_policy(out: Path) -> Policy:
 
 
 def _policy(text: dict[str, Any]) -> Policy:
-    _known(text, ("attempts", "drop_lowest", "due", "extensions", "late", "void"), "")
+    faults = _Faults()
+    for name in text:
+        faults.read(lambda name=name: _known((name,), _PARTS, ""), None)  # type: ignore[misc]
+
+    def extended(exercise: str, table: Any) -> dict[str, datetime]:
+        where = f"extensions.{exercise}"
+        return faults.each(
+            lambda: _items(table, exercise),
+            lambda student, value: _moment(_unsplit(value, exercise, student), f"{where}.{student}"),
+        )
+
     policy = Policy(
-        {name: _moment(value, f"due.{name}") for name, value in _exercises(text, "due")},
-        {
-            name: {
-                student: _moment(_unsplit(value, name, student), f"extensions.{name}.{student}")
-                for student, value in _items(each, name)
-            }
-            for name, each in _exercises(text, "extensions")
-        },
-        _late(_table(text, "late")) if "late" in text else None,
-        {name: _questions(name, value) for name, value in _exercises(text, "void")},
-        _number(text, "drop_lowest", 0, whole=True),
-        _attempts(text),
+        faults.each(lambda: _exercises(text, "due"), lambda name, value: _moment(value, f"due.{name}")),
+        faults.each(lambda: _exercises(text, "extensions"), extended),
+        faults.read(lambda: _late(_table(text, "late")) if "late" in text else None, None),
+        faults.each(lambda: _exercises(text, "void"), _questions),
+        faults.read(lambda: _number(text, "drop_lowest", 0, whole=True), 0),
+        faults.read(lambda: _attempts(text), {}),
     )
-    if undue := sorted(policy.extensions.keys() - policy.due.keys()):
-        raise PolicyError(f"extensions for {undue[0]}, which has no due date; give it one in [due]")
+    due = text.get("due")
+    faults.found += [
+        f"extensions for {name}, which has no due date; give it one in [due]"
+        for name in sorted(policy.extensions.keys() - (due if isinstance(due, dict) else {}).keys())
+    ]
+    if faults.found:
+        raise PolicyError("\n  ".join(faults.found))
     return policy
 
 
 def _known(table: Collection[str], names: Collection[str], where: str) -> None:
     for name in table:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(names))}"
+            near = nearest(name, names)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(sorted(names))}"
             raise PolicyError(f"{where}{name!r} is not known; {hint}")
 
 
@@ -172,11 +222,14 @@ def _unsplit(value: Any, name: str, student: str) -> Any:
 def _exercises(text: dict[str, Any], key: str) -> list[tuple[str, Any]]:
     """The entries of a table whose keys are exercises."""
     found = _table(text, key)
+    wrong = []
     for name in found:
         try:
             load_exercise(name)
         except LookupError as error:
-            raise PolicyError(f"[{key}] names no exercise with {name!r}; {error}") from None
+            wrong.append(f"[{key}] names no exercise with {name!r}; {error}")
+    if wrong:
+        raise PolicyError("\n  ".join(wrong))
     return list(found.items())
 
 

@@ -7,12 +7,12 @@ Whoever is not in it draws as what they are called.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from course_utils.files import write_whole
+from course_utils.grading.gradebook.lists import read_list
 from course_utils.grading.gradebook.reports import as_csv
 
 STUDENTS_FILE = "students.csv"
@@ -27,19 +27,15 @@ def read_draws_as(out: Path) -> dict[str, str]:
     path = out / STUDENTS_FILE
     if not path.exists():
         return {}
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if not set(COLUMNS) <= set(rows.fieldnames or ()):
-            raise ValueError(f"{path} needs the columns {' and '.join(COLUMNS)}")
-        found: dict[str, str] = {}
-        for row in rows:
-            student, drawn = ((row[name] or "").strip() for name in COLUMNS)
-            if not student or not drawn:
-                raise ValueError(f"{path}: a line without {COLUMNS[bool(student)]}")
-            if student in found:
-                raise ValueError(f"{path} names {student} twice")
-            found[student] = drawn
-        return found
+    found: dict[str, str] = {}
+    for line, row in read_list(path, *COLUMNS):
+        student, drawn = (row[name] for name in COLUMNS)
+        if not student or not drawn:
+            raise ValueError(f"{path}, line {line}: a line without {COLUMNS[bool(student)]}")
+        if student in found:
+            raise ValueError(f"{path} names {student} twice")
+        found[student] = drawn
+    return found
 
 
 def draws_as(out: Path, student: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import os
 import shutil
 import tempfile
@@ -39,6 +40,7 @@ from course_utils.grading.gradebook.release import LITTER, copy_source, generate
 from course_utils.grading.gradebook.times import read_time
 from course_utils.grading.run.executor import question_of
 from course_utils.grading.run.journal import Entry
+from course_utils.grading.run.worker import TooMuchOutput
 
 
 class WriteError(Exception):
@@ -251,6 +253,7 @@ class Writer:
             why=entry.why,
             late_penalty=submission.late_submission_penalty or 0.0,
             note=note,
+            endless=_endless(self.out / "autograded" / entry.student / entry.exercise),
         )
         write_whole(self._pages(entry) / "report.html", text)
 
@@ -258,6 +261,22 @@ class Writer:
 def _code(notebook: NotebookNode) -> list[str]:
     """The sources of the cells that run."""
     return [cell.source for cell in notebook.cells if cell.cell_type == "code" and not question_of(cell)]
+
+
+def _endless(folder: Path) -> list[str]:
+    """The cells of a graded notebook that were stopped because they printed without end: a name, or the first
+    line.
+    """
+    try:
+        cells = json.loads((folder / f"{folder.name}.ipynb").read_bytes())["cells"]
+    except (OSError, ValueError):
+        return []
+    return [
+        cell["metadata"].get("nbgrader", {}).get("grade_id")
+        or next(iter("".join(cell["source"]).strip().splitlines()), "")
+        for cell in cells
+        if any(output.get("ename") == TooMuchOutput.__name__ for output in cell.get("outputs", ()))
+    ]
 
 
 def _marks(exercise: Exercise, submission: SubmittedAssignment, void: frozenset[str]) -> dict[str, Mark]:

@@ -383,3 +383,9 @@ def test_a_run_in_a_log_says_now_and_then_how_far_it_is():
     pace = autograde.Pace(10, every=60, now=lambda: next(clock))
     lines = [pace.another() for _ in range(4)]
     assert lines == ["", "", "3 of 10 graded, 2.0 a minute, 4 minutes left", ""]
+
+
+def test_the_lines_of_one_student():
+    table = "student,exercise,score\nann,a,1\nann.lee,a,2\nann,b,3\nbob,a,4\n"
+    assert autograde._lines_of(table, ["ann"]) == "student,exercise,score\nann,a,1\nann,b,3\n"
+    assert autograde._lines_of(table, []) == table

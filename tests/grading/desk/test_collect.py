@@ -115,7 +115,7 @@ def test_a_bad_package_is_refused_with_a_reason_and_the_rest_goes_on(inbox, name
     assert inbox.collect() == 0
     assert inbox.statuses() == {"ann": "taken", "bob": "refused", "cy": "taken"}
     assert set(inbox.taken()) == {"ann", "cy"}
-    assert "refused 'work.zip' of 'bob': " in capsys.readouterr().err
+    assert "refused 'bob/work.zip' of 'bob': " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_latest_counts_and_an_older_one_does_not_come_back(inbox):
     (inbox.folder / "ann" / "b.zip").unlink()
     inbox.collect()
     assert inbox.taken() == {"ann": b'{"cells": [1]}'}
-    assert inbox.records()[-1]["status"] == "superseded"
+    assert [row["status"] for row in inbox.records()] == ["superseded", "taken"]
 
 
 def test_what_came_before_is_kept_as_an_attempt(inbox):
@@ -173,6 +173,39 @@ def test_what_came_before_is_kept_as_an_attempt(inbox):
         assert found[b'{"cells": [2]}'] == "2026-11-20 09:00:00 UTC"
     assert inbox.taken() == {"ann": b'{"cells": [1]}'}
     assert {row["status"] for row in inbox.records()} == {"taken", "superseded"}
+
+
+def test_the_same_file_sent_again_keeps_its_first_time(inbox, capsys):
+    stamp = inbox.out / "ann" / toy.NAME / "timestamp.txt"
+    inbox.put("ann/a.zip", hour=10)
+    inbox.collect()
+    inbox.put("ann/b.ipynb", NOTEBOOK, hour=12).rename(inbox.folder / "ann" / NAME)
+    for _ in range(2):
+        inbox.collect()
+        assert stamp.read_text() == "2026-11-20 10:00:00 UTC"
+    assert "the same came before, and that time counts (2026-11-20 10:00:00 UTC)" in capsys.readouterr().err
+    inbox.put("ann/c.zip", submit.pack(toy.NAME, b'{"cells": [2]}'), hour=13)
+    inbox.collect()
+    assert stamp.read_text() == "2026-11-20 13:00:00 UTC"
+
+
+def test_a_time_that_is_found_later_is_taken(inbox, tmp_path):
+    inbox.put(f"smithann_123_20_{NAME}", NOTEBOOK)
+    inbox.collect("--from", "canvas")
+    (tmp_path / "times.csv").write_text("id,time\n123,2026-11-20T10:00:00+00:00\n")
+    inbox.collect("--from", "canvas", "--times", str(tmp_path / "times.csv"))
+    assert (inbox.out / "123" / toy.NAME / "timestamp.txt").read_text() == "2026-11-20 10:00:00 UTC"
+
+
+def test_the_record_names_each_file_once_with_its_folder(inbox):
+    inbox.put(f"Ann Lee_12_assignsubmission_file_/{NAME}", NOTEBOOK)
+    inbox.put("Ann Lee_12_assignsubmission_file_/notes.txt", b"x")
+    inbox.put("stray.txt", b"x")
+    for _ in range(2):
+        inbox.collect("--from", "moodle")
+    named = [row["file"] for row in inbox.records()]
+    assert len(named) == len(set(named)) == 3
+    assert f"Ann Lee_12_assignsubmission_file_/{NAME}" in named
 
 
 def test_a_refused_one_leaves_the_one_before(inbox):
@@ -316,11 +349,11 @@ def test_every_file_ends_in_exactly_one_way(inbox):
     inbox.collect()
     found = {row["file"]: row["status"] for row in inbox.records()}
     assert found == {
-        "work.zip": "superseded",
-        "again.zip": "taken",
-        "readme.txt": "refused",
-        "x.ipynb": "ignored",
-        "work.receipt.json": "ignored",
+        "ann/work.zip": "superseded",
+        "ann/deeper/again.zip": "taken",
+        "bob/readme.txt": "refused",
+        "bob/.ipynb_checkpoints/x.ipynb": "ignored",
+        "cy/work.receipt.json": "ignored",
         "loose.zip": "refused",
     }
     assert all(row["reason"] for row in inbox.records() if row["status"] != "taken")

@@ -82,13 +82,13 @@ def test_what_a_person_gave_counts_and_what_waits_is_said():
     marks = {"q2": Mark(1.5), "q3": Mark(3.5, "Give the <n>.")}
     after = page("ann", toy.exercise, reports, marks, late_penalty=2.0)
     text = Reader(after).text
-    assert "9 of 11 points, less 2 for handing in late" in text and "that an instructor gives" not in text
+    assert "7 of 11 points (9, less 2 for handing in late)" in text and "that an instructor gives" not in text
     assert "3.5 of 5 points" in text and "Your instructor: Give the <n>." in text
     assert (
         "changed by a person" in text.split("q2 ·")[1].split("q3 ·")[0]
         and text.count("changed by a person") == 1
     )
-    assert '<meter min="0" max="11" value="9">' in after
+    assert '<meter min="0" max="11" value="7">' in after
 
 
 def test_an_answer_by_hand_that_was_left_blank_waits_for_nobody():
@@ -125,3 +125,9 @@ def test_long_texts_and_control_characters_are_kept_out():
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert text.count("x") < SHOWN_CHARACTERS + 100
+
+
+def test_a_cell_that_printed_without_end_is_named():
+    text = page("ann", toy.exercise, [], endless=["q2", "while True: print('<b>')"])
+    assert "A cell was stopped, as it printed without end: q2. Look for a loop that never ends." in text
+    assert "&lt;b&gt;" in text and "<b>" not in text

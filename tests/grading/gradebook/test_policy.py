@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from course_utils.grading.gradebook.policy import NAME, TEMPLATE, LatePolicy, Policy, PolicyError, read_policy
+from course_utils.grading.gradebook.policy import (
+    NAME,
+    TEMPLATE,
+    LatePolicy,
+    Policy,
+    PolicyError,
+    read_policy,
+    unknown_extensions,
+)
 from tests.grading import toy
 
 DAY = 86_400
@@ -104,3 +112,36 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
 )
 def test_what_being_late_costs(late, points, seconds, taken):
     assert late.penalty(points, 10, seconds) == taken
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    text = f"""
+attempts = "bets"
+drop_lowst = 1
+[due]
+{toy.NAME} = 2026-11-20T18:00:00
+[extensions.{toy.NAME}]
+ann = "tomorrow"
+bob = "soon"
+[late]
+every = "week"
+[void]
+{toy.NAME} = ["q33"]
+"""
+    with pytest.raises(PolicyError) as raised:
+        policy(tmp_path, text)
+    said = str(raised.value).splitlines()
+    assert len(said) == 7
+    for words in (
+        "attempts = 'bets'", "did you mean 'drop_lowest'?", f"due.{toy.NAME}", f"extensions.{toy.NAME}.ann",
+        f"extensions.{toy.NAME}.bob", "[late] needs deduct_percent", "'q33' is not known",
+    ):  # fmt: skip
+        assert sum(words in line for line in said) == 1, words
+
+
+def test_an_extension_for_a_name_that_nobody_has_is_said(tmp_path):
+    text = "[due]\n{0} = 2026-11-20T18:00:00Z\n[extensions.{0}]\n{1} = 2026-11-27T18:00:00Z\n"
+    found = policy(tmp_path, text.format(toy.NAME, "annn"))
+    (line,) = unknown_extensions(found, ["ann", "bob"])
+    assert f"extensions.{toy.NAME} names 'annn', who has handed in nothing; did you mean 'ann'?" in line
+    assert not unknown_extensions(found, ["annn"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -11,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from course_utils.grading.gradebook.lists import Refused, read_list
 from course_utils.grading.gradebook.times import read_time
 
 # What systems and tools leave in a folder, and nobody handed in
@@ -20,10 +19,6 @@ _LITTER = re.compile(
 )
 # What platforms and browsers add to a name that is there already: x-1, x (1), x_2
 _NUMBERED = re.compile(r"(-\d{1,3}|[ _]?\(\d{1,3}\))\Z")
-
-
-class Refused(Exception):
-    """A package that is not taken in; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -90,24 +85,6 @@ def plain_stem(name: str) -> str:
 def exercise_in(name: str, known: list[str]) -> str | None:
     """The exercise whose name a file's name ends with; a channel puts its own words before it."""
     return next((each for each in known if plain_stem(name).endswith(each.casefold())), None)
-
-
-def read_list(path: Path, *columns: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, cells by column) of a CSV with these columns and perhaps others, as a person or a spreadsheet
-    writes one: commas, semicolons or tabs; capital letters; empty lines. Raises `Refused`, naming the file.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise Refused(f"{path} is not in UTF-8; save it as CSV UTF-8") from None
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    names = [name.strip().casefold() for name in next(rows, [])]
-    if missing := [name for name in columns if name not in names]:
-        raise Refused(f"{path} has no column {missing[0]!r}; it needs the columns {' and '.join(columns)}")
-    for row in rows:
-        if any(row):
-            yield rows.line_num, dict.fromkeys(names, "") | {k: v.strip() for k, v in zip(names, row)}
 
 
 def by_id(path: Path, column: str) -> Iterator[tuple[int, str, str]]:
