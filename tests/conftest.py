@@ -39,9 +39,17 @@ def leave_make():
         os.environ.pop(name, None)
 
 
+def import_lightly():
+    """See tests/light."""
+    light = str(ROOT / "tests" / "light")
+    sys.path.insert(0, light)
+    os.environ["PYTHONPATH"] = os.pathsep.join([os.environ["PYTHONPATH"], light])
+
+
 if not IN_WORKER:
     scratch = Path(tempfile.mkdtemp(prefix="course-tests-"))
     isolate(scratch)
+    import_lightly()
 close_network()
 heed_interrupts()
 leave_make()

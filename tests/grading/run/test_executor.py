@@ -104,7 +104,7 @@ PATIENT = {"in the cell", "deaf to interrupts", "catches interrupts"}  # a cell'
 def test_what_never_ends_or_dies_costs_its_question_only(released, grade, loop, monkeypatch):
     impatient = dataclasses.replace(toy.exercise.find("q1"), seconds=5)
     monkeypatch.setitem(toy.exercise.questions, "q1", impatient)
-    clocks = Clocks(cell=20, interrupt=5, total=1200)
+    clocks = Clocks(cell=8, interrupt=5, total=1200)  # of the processor: a busy machine is no matter
     graded = grade(toy.submission(released, q1=LOOPS[loop], q2=toy.ANSWERS["q2"]), clocks=clocks)
     assert points(graded) == {"q1": 0, "q2": 2}
 

@@ -1,0 +1,8 @@
+"""Stands in for a package of that name, so that importing nbformat takes half a second and not three or four.
+
+jsonschema takes the package where it is installed, to check texts that a schema calls an IRI, and importing it builds 38
+grammars. Nobody here asks for that format, but every process that reads a notebook would pay. jsonschema does without
+it where it cannot be imported. tests/conftest.py puts this folder on the path of the tests and of what they start.
+"""
+
+raise ImportError("the tests do without it")
