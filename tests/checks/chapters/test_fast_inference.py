@@ -55,8 +55,47 @@ def scores(model, rows, budget):
 """
 
 
+#: the steps one by one
+BATCHED = '''
+def by_length(lengths, budget):
+    """-> lists of row numbers"""
+    ### BEGIN SOLUTION
+    batches = []
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        longest = lengths[batches[-1][0]] if batches else 0
+        if batches and (len(batches[-1]) + 1) * longest <= budget:
+            batches[-1].append(row)
+        else:
+            batches.append([row])
+    return batches
+    ### END SOLUTION
+
+
+def padding(lengths, batches):
+    """-> a number from 0 to 1"""
+    ### BEGIN SOLUTION
+    places = sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
+    return 1 - sum(lengths) / places
+    ### END SOLUTION
+
+
+def scores(model, rows, budget):
+    """-> a list of numbers, in the order of the rows"""
+    ### BEGIN SOLUTION
+    found = [0.0] * len(rows)
+    for batch in by_length([len(row) for row in rows], budget):
+        longest = len(rows[batch[0]])
+        ids = torch.tensor([rows[row] + [0] * (longest - len(rows[row])) for row in batch])
+        mask = torch.tensor([[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in batch])
+        for row, score in zip(batch, model(ids, mask).tolist()):
+            found[row] = score
+    return found
+    ### END SOLUTION
+'''
+
+
 def test_batches():
-    swap = partial(changed, "q1")
+    swap = partial(replaced, BATCHED)
     result = judged_well(
         EXERCISE,
         "q1",
@@ -79,7 +118,7 @@ def test_batches():
             swap(("longest = len(rows[batch[0]])", "longest = max(map(len, rows))")): "the shapes of input_ids",
             swap(("model(ids, mask)", "model(ids, mask[:, :1])")): "of different shapes",
         },
-        right=[BY_LENGTH, BY_LENGTH.replace("return tuple(made)", "return [batch.numpy() for batch in made]").replace("torch.cat(batches)", "torch.cat([torch.tensor(batch) for batch in batches])")],
+        right=[BATCHED, BY_LENGTH, BY_LENGTH.replace("return tuple(made)", "return [batch.numpy() for batch in made]").replace("torch.cat(batches)", "torch.cat([torch.tensor(batch) for batch in batches])")],
     )  # fmt: skip
     assert result.wrong[11].points == 3, "all but the order is right there"
 
@@ -109,8 +148,45 @@ def continuous(arrivals, lengths, slots):
 """
 
 
+#: the steps one by one
+STEPS = '''
+def static(arrivals, lengths, slots):
+    """-> a list of times"""
+    ### BEGIN SOLUTION
+    waiting = sorted(range(len(arrivals)), key=lambda request: (arrivals[request], request))
+    now, finished = 0, [0] * len(arrivals)
+    while waiting:
+        now = max(now, arrivals[waiting[0]])
+        batch = [request for request in waiting if arrivals[request] <= now][:slots]
+        waiting = waiting[len(batch) :]
+        now += max(lengths[request] for request in batch)
+        for request in batch:
+            finished[request] = now
+    return finished
+    ### END SOLUTION
+
+
+def continuous(arrivals, lengths, slots):
+    """-> a list of times"""
+    ### BEGIN SOLUTION
+    waiting = sorted(range(len(arrivals)), key=lambda request: (arrivals[request], request))
+    now, left, finished = 0, {}, [0] * len(arrivals)
+    while waiting or left:
+        while waiting and len(left) < slots and arrivals[waiting[0]] <= now:
+            request = waiting.pop(0)
+            left[request] = lengths[request]
+        now += 1
+        left = {request: tokens - 1 for request, tokens in left.items()}
+        for request in [request for request, tokens in left.items() if tokens == 0]:
+            finished[request] = now
+            del left[request]
+    return finished
+    ### END SOLUTION
+'''
+
+
 def test_schedules():
-    swap = partial(changed, "q2")
+    swap = partial(replaced, STEPS)
     result = judged_well(
         EXERCISE,
         "q2",
@@ -129,7 +205,7 @@ def test_schedules():
             replaced(swap(("    return finished\n    ### END SOLUTION\n\n\ndef cont", "    return finished\n\n\ndef cont")).replace("    ### BEGIN SOLUTION\n", ""), ("    now, left, finished", "    waiting = list(range(len(arrivals)))\n    now, left, finished")): "taking the requests by their number, not",
             SCHEDULES.replace("for arrival, n in sorted(zip(arrivals, range(len(arrivals)))):", "for n, arrival in enumerate(arrivals):"): "keeping a slot for one",
         },
-        right=[SCHEDULES],
+        right=[SCHEDULES, STEPS],
     )  # fmt: skip
     assert result.wrong[0].points == 2
 
@@ -166,9 +242,48 @@ def greedy(model, ids, count, end):
 """
 
 
+#: the steps one by one
+SPLIT = '''
+def attend(hidden, weights, heads, cache=None):
+    """-> output, (keys, values)"""
+    ### BEGIN SOLUTION
+    batch, new, width = hidden.shape
+
+    def split(name):
+        return (hidden @ weights[name]).view(batch, new, heads, width // heads).transpose(1, 2)
+
+    queries, keys, values = split("q"), split("k"), split("v")
+    if cache is not None:
+        keys, values = torch.cat([cache[0], keys], dim=2), torch.cat([cache[1], values], dim=2)
+    total = keys.shape[2]
+    seen = torch.ones(new, total, dtype=torch.bool).tril(total - new)
+    mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=seen)
+    return mixed.transpose(1, 2).reshape(batch, new, width) @ weights["o"], (keys, values)
+    ### END SOLUTION
+
+
+def greedy(model, ids, count, end):
+    """-> all ids, batch x tokens"""
+    ### BEGIN SOLUTION
+    cache, new = None, ids
+    ended = torch.zeros(len(ids), dtype=torch.bool)
+    for _ in range(count):
+        with torch.no_grad():
+            said = model(input_ids=new, past_key_values=cache, use_cache=True)
+        cache = said.past_key_values
+        best = said.logits[:, -1].argmax(-1).masked_fill(ended, end)
+        new = best[:, None]
+        ids, ended = torch.cat([ids, new], dim=1), ended | (best == end)
+        if ended.all():
+            break
+    return ids
+    ### END SOLUTION
+'''
+
+
 @pytest.mark.slow
 def test_a_cache():
-    swap = partial(changed, "q3")
+    swap = partial(replaced, SPLIT)
     seen = ".tril(total - new)"
     result = judged_well(
         EXERCISE,
@@ -192,7 +307,7 @@ def test_a_cache():
             swap(("range(count)", "range(count - 1)")): "the new ids of greedy",
             swap(("argmax(-1).masked", "argmin(-1).masked")): "the new ids of greedy",
         },
-        right=[ATTEND, swap(("attn_mask=seen)", "attn_mask=torch.zeros(new, total).masked_fill(~seen, -torch.inf))"))],
+        right=[SPLIT, ATTEND, swap(("attn_mask=seen)", "attn_mask=torch.zeros(new, total).masked_fill(~seen, -torch.inf))"))],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (0, 9)] == [3, 3]
 
