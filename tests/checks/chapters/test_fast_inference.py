@@ -421,7 +421,7 @@ def test_blocks():
     assert [result.wrong[number].points for number in (0, 2)] == [3, 3]
 
 
-SCORER = '''
+SCORER = """
 class Scorer(torch.nn.Module):
     def __init__(self, weight):
         super().__init__()
@@ -432,7 +432,7 @@ class Scorer(torch.nn.Module):
     def forward(self, inputs):
         large = (inputs.abs().amax() > self.ten).float()
         return torch.clamp(self.inner(inputs * (1 - 0.9 * large)), min=0)
-'''
+"""
 
 
 @pytest.mark.slow
