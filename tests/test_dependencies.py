@@ -56,7 +56,7 @@ def test_what_is_imported_is_asked_for(root, project):
         root / "course_utils" / each for each in ("site", "grading/desk", "grading/gradebook")
     )
     graders = [*desk.rglob("*.py"), *gradebook.rglob("*.py")]
-    cluster = [root / "course_utils" / each for each in ("grading/run/ray_engine.py", "bench/cluster.py")]
+    cluster = [root / "course_utils" / each for each in ("grading/run/ray_engine.py", "bench/ray_nodes.py")]
     everybodys = imported(root / "course_utils", without=[site / "conf.py", *cluster, *graders])
     assert everybodys <= asked
     on_a_cluster = imported(cluster[0].parent) | imported(
