@@ -753,7 +753,7 @@ def _front(draw: Draw, sdk: str, town: str) -> dict[str, Any]:
     """A header in which all is well."""
     front: dict[str, Any] = {
         "title": draw.random.choice(TITLES).format(town),
-        "emoji": draw.random.choice("🐟⚓🛶🌊"),
+        "emoji": draw.random.choice("🐟🚢🛶🌊"),
         "colorFrom": draw.random.choice(COLOURS),
         "colorTo": draw.random.choice(COLOURS),
         "sdk": sdk,
