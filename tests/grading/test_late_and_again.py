@@ -80,7 +80,7 @@ def test_a_mark_given_afterwards_is_penalised_like_one_given_before(group):
     }  # fmt: skip
     feedback.main([str(group.out)])
     page = (group.out / "feedback" / "ann" / toy.NAME / "report.html").read_text()
-    assert "9 of 11 points, less 9 for handing in late" in page
+    assert "0 of 11 points (9, less 9 for handing in late)" in page
 
 
 def test_a_due_date_set_afterwards_needs_no_new_run(group, monkeypatch):
