@@ -131,8 +131,8 @@ def patience(answer: Answer, draw: Draw) -> None:
         fourth = _telling(draw, falling, ("reset", "longer", "shorter", "equal"), _nan_early)
         fifth = _telling(draw, falling, ("last", "total", "longer", "shorter"))
         runs = [one, other, third, fourth, fifth]
-        more = ("first", "reset", "last", "total", "equal", "kept")
-        _stops(mine.call("heard", runs, falling), runs, falling, (*mistakes, *more))
+        others = ("first", "reset", "last", "total", "equal", "kept")
+        _stops(mine.call("heard", runs, falling), runs, falling, (*mistakes, *others))
 
 
 #: mistake -> what a message says of it
