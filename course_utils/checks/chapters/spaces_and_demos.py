@@ -11,7 +11,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from course_utils.checks import expect
@@ -1254,7 +1254,8 @@ def searched(files: dict, secrets: dict, never: list) -> object:
         "create_repo has private=, space_sdk= and exist_ok=, and leaves a Space that is there as it is. "
         "add_space_secret and add_space_variable set one name each, anew each time. upload_folder makes one "
         "commit, has ignore_patterns=, and makes none where nothing has changed; what it returns has the "
-        "commit's id as .oid.",
+        "commit's id as .oid. A pattern is compared with the whole path from the folder: *.txt matches "
+        "data/names.txt, but names.txt does not.",
         "The same for a data set, without secrets:\n"
         'api.create_repo(repo_id, repo_type="dataset", exist_ok=True)\n'
         'api.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=folder, '
@@ -1265,15 +1266,22 @@ def searched(files: dict, secrets: dict, never: list) -> object:
 def deployed(answer: Answer, draw: Draw) -> None:
     plan = _deployment(draw)
     came = answer.given(deploying).call("deploying", plan)
+    expect.keys(came, ("calls", "other"), "what deploy does")
+    came, other = came["calls"], came["other"]
     expect.each_of(came, dict, "the Space after each call")
     expect.length(came, len(plan["rounds"]), "the Space after each call")
     views = [_space(each, plan["repo_id"]) for each in came]
     first, second, third = came
     with part("a private Space with the folder's files, in one commit", points=1):
         expect.true(views[0].private, "the new Space to be private", "it is public")
-        expect.equal(first["kinds"], [plan["sdk"]], "the kind of the new Space (space_sdk, from the card)")
+        for sdk, kinds in ((plan["sdk"], first["kinds"]), (plan["other"]["sdk"], other)):
+            expect.true(
+                list(kinds) == [sdk],
+                f"a new Space whose card says sdk: {sdk} to be of that kind (space_sdk)",
+                f"the kind {', '.join(map(str, kinds))}" if kinds else "no Space",
+            )
         _ran(first, 1)
-        _same_files(views[0], plan["rounds"][0]["files"])
+        _same_files(views[0], plan["rounds"][0]["files"], plan["left_out"])
         expect.length(views[0].commits(), 2, "the Space's commits: the Hub's own, and yours")
     with part("secrets by name, before the files come", points=1):
         for each, round_ in zip(came[:2], plan["rounds"][:2], strict=True):
@@ -1293,7 +1301,7 @@ def deployed(answer: Answer, draw: Draw) -> None:
         _ran(second, 2)
         expect.length(views[1].commits(), 4, "the commits after a colleague's and your second one")
         expect.length(views[2].commits(), 4, "the commits after a third call, where nothing had changed")
-        _same_files(views[1], plan["rounds"][1]["files"] | plan["colleague"])
+        _same_files(views[1], plan["rounds"][1]["files"] | plan["colleague"], plan["left_out"])
     with part("nothing touched that is not its own", points=1):
         expect.true(
             not views[1].private, "a Space that its owner has made public to stay so", "it is private"
@@ -1307,6 +1315,11 @@ def deployed(answer: Answer, draw: Draw) -> None:
             f"the secret {plan['own']}, which its owner has set on the page, to stay",
             f"only {expect.show(second['secrets'])}",
         )
+        expect.true(
+            plan["place"] in second["variables"],
+            f"the variable {plan['place']}, which its owner has set on the page, to stay",
+            f"only {expect.show(sorted(second['variables']))}",
+        )
         gone = [name for name in (*first["calls"], *second["calls"], *third["calls"]) if "delete" in name]
         expect.true(not gone, "no call that deletes", ", ".join(gone))
 
@@ -1316,7 +1329,7 @@ FILLS = ("upload_folder", "create_commit", "upload_file", "upload_large_folder")
 
 
 def _deployment(draw: Draw) -> dict[str, Any]:
-    sdk = draw.random.choice(("gradio", "docker", "static"))
+    sdk, other = draw.sample(("gradio", "docker", "static"), 2)
     secrets = {
         name: f"{name.lower()}_{draw.random.randrange(10**12)}"
         for name in draw.sample(("HF_TOKEN", "MAIL_PASSWORD", "MAP_KEY", "STORE_SECRET"), 2)
@@ -1325,16 +1338,18 @@ def _deployment(draw: Draw) -> dict[str, Any]:
         "LANGUAGE": draw.random.choice(("en", "de", "fr")),
         "MOST": str(draw.random.randrange(99, 999)),
     }
-    card = f'---\ntitle: "Desk: {draw.random.randrange(999)}"\nsdk: {sdk}\napp_file: main.py\n---\n# Desk\n'
+    title = f"Desk: {draw.random.randrange(999)}"
+    card = f'---\ntitle: "{title}"\nsdk: {sdk}\napp_file: main.py\n---\n# Desk\n'
     files = {
         "README.md": card,
         "main.py": f"ROWS = {draw.random.randrange(10**6)}\n",
         "data/names.txt": "Ada\n",
     }
-    left_out = {
-        ".env": "".join(f"{name}={value}\n" for name, value in secrets.items()),
-        "key.pem": "-----BEGIN\n",
-    }
+    told = "".join(f"{name}={value}\n" for name, value in secrets.items())
+    one, two = draw.sample(("key", "server", "site", "mail", "root"), 2)
+    place = draw.random.choice(("data", "jobs", "jobs/night"))
+    left_out = {".env": told, f"{place}/.env": told}
+    left_out |= {f"{one}.pem": "-----BEGIN\n", f"data/{two}.pem": "-----BEGIN\n"}
     later = {
         "files": files | {"main.py": "ROWS = 0\n"},
         "secrets": {name: v + "x" for name, v in secrets.items()},
@@ -1347,6 +1362,13 @@ def _deployment(draw: Draw) -> dict[str, Any]:
         "left_out": left_out,
         "colleague": {"notes.md": f"{draw.random.randrange(10**6)}\n"},
         "own": "OWNERS_KEY",
+        "place": "OWNERS_PLACE",
+        "other": {
+            "sdk": other,
+            "files": {**files, "README.md": f"---\ntitle: Other\nsdk: {other}\n---\n"},
+            "secrets": {},
+            "variables": {},
+        },
     }
 
 
@@ -1369,12 +1391,19 @@ def _ran(came: Mapping[str, Any], number: int) -> None:
         raise Failed(Rung.CRASHED, f"call {number} of deploy(api, repo_id, folder, …) to run", came["error"])
 
 
-def _same_files(view: RepositoryView, wanted: Mapping[str, str]) -> None:
+def _same_files(view: RepositoryView, wanted: Mapping[str, str], left_out: Iterable[str]) -> None:
     try:
         found = {path: content for path, content in view.folder().items() if path != ".gitattributes"}
     except (LookupError, StoreError) as error:
         raise Failed(Rung.WRONG_VALUE, f"{view.id} to be readable", str(error)) from None
-    expect.equal(sorted(found), sorted(wanted), "the files of the Space (.env and *.pem stay here)")
+    for path in (path for path in left_out if path in found):
+        kept = ".env" if path.endswith(".env") else "*.pem"
+        raise Failed(
+            Rung.WRONG_VALUE,
+            f"{path} to stay here ({kept}, whatever its name and whatever folder it lies in)",
+            "it is in the Space",
+        )
+    expect.equal(sorted(found), sorted(wanted), "the files of the Space")
     for path, text in wanted.items():
         expect.true(found[path] == text.encode(), f"{path} as it is in the folder", expect.show(found[path]))
 
@@ -1383,18 +1412,21 @@ def _settings_of(came: Mapping[str, Any], given: Mapping[str, Any], plan: Mappin
     """Names and values of the secrets and variables of a Space after a call."""
     mine = sorted(name for name in came["secrets"] if name != plan["own"])
     expect.equal(mine, sorted(given["secrets"]), "the names of the Space's secrets")
-    expect.equal(came["variables"], given["variables"], "the Space's variables")
+    found = {name: value for name, value in came["variables"].items() if name != plan["place"]}
+    expect.equal(found, given["variables"], "the Space's variables")
     for name, value in given["secrets"].items():
         expect.true(
             came["values"].get(name) == value, f"the secret {name} to get its value", "another value, or none"
         )
 
 
-def deploying(plan: dict) -> list:
+def deploying(plan: dict) -> dict:
     """The learner's `deploy` called three times, on a Hub of its own; others are at work after the first.
 
-    What is returned of each call is its result, what was asked of the API, and the Hub.
+    What is returned of each call is its result, what was asked of the API, and the Hub; and of what kind
+    another Space is, made from another card.
     """
+    import logging
     import tempfile
     from pathlib import Path
 
@@ -1422,7 +1454,7 @@ def deploying(plan: dict) -> list:
             if name == "add_space_secret":
                 all_named = dict(zip(("repo_id", "key", "value"), given)) | named
                 values[all_named["key"]] = all_named["value"]
-            if name == "create_repo" and not hub.repo(plan["repo_id"], kind="space").exists:
+            if name == "create_repo" and not hub.repo((*given, named.get("repo_id"))[0], kind="space").exists:
                 kinds.append(named.get("space_sdk"))
                 values.update({each["key"]: each["value"] for each in named.get("space_secrets") or ()})
             within.append(name)
@@ -1433,16 +1465,14 @@ def deploying(plan: dict) -> list:
 
         return asked
 
-    def once(folder: Path, given: dict) -> dict:
+    def once(folder: Path, given: dict, repo_id: str) -> dict:
         calls.clear()
         for path, text in (given["files"] | plan["left_out"]).items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         came: dict[str, Any] = {"returned": None, "error": "", "hub": None, "secrets": [], "variables": {}}
         try:
-            returned = deploy(
-                Recorded(), plan["repo_id"], folder, dict(given["secrets"]), dict(given["variables"])
-            )
+            returned = deploy(Recorded(), repo_id, folder, dict(given["secrets"]), dict(given["variables"]))
             came["returned"] = None if returned is None else str(returned)
         except NotImplementedError:
             raise
@@ -1457,24 +1487,33 @@ def deploying(plan: dict) -> list:
             came["variables"] = {name: each.value for name, each in found.items()}
         return came
 
+    def others() -> None:
+        """What the Space's owner and a colleague do on its page."""
+        api, repo_id = huggingface_hub.HfApi(), plan["repo_id"]
+        api.update_repo_settings(repo_id, repo_type="space", visibility="public")
+        api.add_space_secret(repo_id, plan["own"], "the owner's")
+        api.add_space_variable(repo_id, plan["place"], "the owner's")
+        for path, text in plan["colleague"].items():
+            api.upload_file(
+                path_or_fileobj=text.encode(), path_in_repo=path, repo_id=repo_id, repo_type="space"
+            )
+
+    told, came = logging.getLogger("huggingface_hub"), []
+    level = told.level
     with LocalHub(seeded=False) as hub, tempfile.TemporaryDirectory() as name:
-        came = []
-        for number, given in enumerate(plan["rounds"]):
-            came.append(once(Path(name), given))
-            if came[-1]["hub"] is None:
-                return came * (len(plan["rounds"]) // len(came))
-            if number == 0:
-                api = huggingface_hub.HfApi()
-                api.update_repo_settings(plan["repo_id"], repo_type="space", visibility="public")
-                api.add_space_secret(plan["repo_id"], plan["own"], "the owner's")
-                for path, text in plan["colleague"].items():
-                    api.upload_file(
-                        path_or_fileobj=text.encode(),
-                        path_in_repo=path,
-                        repo_id=plan["repo_id"],
-                        repo_type="space",
-                    )
-    return came
+        told.setLevel(logging.ERROR)  # it warns of a commit that changes nothing, as is right here
+        try:
+            for number, given in enumerate(plan["rounds"]):
+                came.append(once(Path(name), given, plan["repo_id"]))
+                if came[-1]["hub"] is None:
+                    return {"calls": came * (len(plan["rounds"]) // len(came)), "other": []}
+                if number == 0:
+                    others()
+            kinds.clear()
+            once(Path(name), plan["other"], plan["repo_id"] + "-other")
+        finally:
+            told.setLevel(level)
+    return {"calls": came, "other": list(kinds)}
 
 
 exercise.manual(

@@ -591,7 +591,7 @@ def deploy(api, repo_id, folder, secrets, variables):
     sdk = yaml.safe_load((folder / "README.md").read_text().split("---")[1])["sdk"]
     commit = api.create_repo(repo_id, repo_type="space", space_sdk=sdk, private=True, exist_ok=True)
     commit = api.upload_folder(
-        repo_id=repo_id, repo_type="space", folder_path=folder, ignore_patterns=[".env", "*.pem"]
+        repo_id=repo_id, repo_type="space", folder_path=folder, ignore_patterns=[".env", "*/.env", "*.pem"]
     )
     for name, value in secrets.items():
         api.add_space_secret(repo_id, name, value)
@@ -613,20 +613,25 @@ def test_deploy():
         wrong={
             swap((", private=True", "")): "the new Space to be private",
             swap((", exist_ok=True", "")): "call 2 of deploy(api, repo_id, folder, …) to run",
-            swap(("space_sdk=sdk", 'space_sdk="gradio" if sdk != "gradio" else "static"')): "the kind of the new Space",
+            swap(("space_sdk=sdk", 'space_sdk="gradio" if sdk != "gradio" else "static"')): "to be of that kind (space_sdk)",
+            swap(("space_sdk=sdk", 'space_sdk="gradio"')): "to be of that kind (space_sdk)",
+            swap(("space_sdk=sdk", 'space_sdk="static"')): "to be of that kind (space_sdk)",
             EARLY: "secrets and variables to be set before the files come",
             swap(("api.add_space_variable", "api.add_space_secret")): "the names of the Space's secrets",
             swap(("api.add_space_secret", "api.add_space_variable")): "the names of the Space's secrets",
             swap((create + "    for name, value in secrets.items():", AT_ONCE)): "to get its value",
-            swap(('ignore_patterns=[".env", "*.pem"]', 'ignore_patterns=[".env"]')): "the files of the Space",
-            swap((', ignore_patterns=[".env", "*.pem"]', "")): "the files of the Space",
-            swap((', ignore_patterns=[".env", "*.pem"]', ', ignore_patterns=[".env", "*.pem"], delete_patterns="*"')): "the files of the Space",
+            swap(('[".env", "*/.env", "*.pem"]', '[".env", "*/.env"]')): ".pem to stay here (*.pem",
+            swap((', ignore_patterns=[".env", "*/.env", "*.pem"]', "")): ".env to stay here",
+            swap(('"*/.env", ', "")): "/.env to stay here (.env, whatever its name and whatever folder it lies in)",
+            swap(('"*.pem"]', '"key.pem", "*/key.pem"]')): ".pem to stay here (*.pem",
+            swap(('"*.pem"]', '"*.pem"], delete_patterns="*"')): "the files of the Space",
             swap(("return commit.oid", "return commit")): "what call 1 of deploy returns",
             swap(("return commit.oid", "return repo_id")): "what call 1 of deploy returns",
             swap(("    return commit.oid\n", "")): "what call 1 of deploy returns",
             swap((create, create + '    api.update_repo_settings(repo_id, private=True, repo_type="space")\n')): "a Space that its owner has made public to stay so",
             swap((create, '    api.delete_repo(repo_id, repo_type="space", missing_ok=True)\n' + create)): "the commits after a colleague's",
             swap((create, create + '    for name in api.get_space_secrets(repo_id):\n        api.delete_space_secret(repo_id, name)\n')): "OWNERS_KEY",
+            swap((create, create + '    for name in set(api.get_space_variables(repo_id)) - set(variables):\n        api.delete_space_variable(repo_id, name)\n')): "OWNERS_PLACE",
             swap(("        api.add_space_secret(", "        api.delete_space_secret(repo_id, name)\n        api.add_space_secret(")): "no call that deletes",
             replaced(DEPLOY, ('    api.create_commit(repo_id, adds, commit_message="Deploy", repo_type="space")\n', '    for add in adds:\n        api.upload_file(path_or_fileobj=add.path_or_fileobj, path_in_repo=add.path_in_repo, repo_id=repo_id, repo_type="space")\n')): "the Space's commits",
             swap(('repo_type="space", folder_path', "folder_path")): "RepositoryNotFound",
