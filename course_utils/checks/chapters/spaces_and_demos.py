@@ -848,21 +848,32 @@ def dockerfile(answer: Answer, draw: Draw) -> None:
         expect.true(
             (fault in found) == there,
             f"dockerfile_faults {'to name' if there else 'not to name'} {fault!r} for {told}",
-            f"{expect.show(found)} for {expect.show(text)}",
+            f"{expect.show(found)} for {_telling(text)}",
         )
 
     user = draw.random.choice(("user", "1000", "app:app", "1000:1000"))
+    name = draw.random.choice(("HF_TOKEN", "API_KEY"))
+    faulty = _dockerfile("python", "", port, f"ENV {name}=abc", "CMD python app.py")
     with part("a base image without its version", points=1):
         for base in (*BASES, "python:3.12" + DIGEST, "python" + DIGEST):
             judge("unpinned", False, f"the image {base}", _dockerfile(base, user, port))
+        judge("unpinned", True, "a file with all four faults", faulty)
         for base in ("python", "python:latest", "localhost:5000/base", "ghcr.io/team/base"):
             judge("unpinned", True, f"the image {base}", _dockerfile(base, user, port))
         stages = _dockerfile("python:3.12-slim AS build", user, port) + _dockerfile("build", user, port)
         judge("unpinned", False, "a stage that is named after an earlier one", stages)
+        judge("unpinned", False, "a stage named by `as` in small letters", stages.replace(" AS ", " as "))
+        later = _dockerfile("base", user, port) + _dockerfile("python:3.12-slim AS base", user, port)
+        judge("unpinned", True, "an image whose name a later stage has", later)
+        for base, there in (("python:3.12-slim", False), ("python", True)):
+            told = f"the image {base} behind --platform=linux/amd64"
+            judge("unpinned", there, told, _dockerfile(f"--platform=linux/amd64 {base}", user, port))
         first = "from node as page\nRUN npm ci\n" + _dockerfile("python:3.12-slim", user, port)
         judge("unpinned", True, "a first stage without a version, in small letters", first)
     with part("a program that runs as root", points=1):
-        judge("root", False, f"USER {user}", _dockerfile("python:3.12-slim", user, port))
+        for name in (user, "rootless"):
+            judge("root", False, f"USER {name}", _dockerfile("python:3.12-slim", name, port))
+        judge("root", True, "a file with all four faults", faulty)
         for name in ("", "root", "0", "root:root", "0:0"):
             told = f"USER {name}" if name else "a file without USER"
             judge("root", True, told, _dockerfile("python:3.12-slim", name, port))
@@ -877,16 +888,28 @@ def dockerfile(answer: Answer, draw: Draw) -> None:
         judge("root", True, "a USER in an earlier stage only", stages)
     with part("another port, and a secret", points=1):
         _ports_and_secrets(draw, judge, port)
+        for fault in ("port", "secret"):
+            judge(fault, True, "a file with all four faults", faulty)
+
+
+#: lines of every Dockerfile here
+STEPS = (
+    "RUN useradd -m -u 1000 user && \\", "    mkdir -p /home/user/app", "WORKDIR /home/user/app",
+    "COPY requirements.txt .", "RUN pip install -r requirements.txt", "COPY . .",
+)  # fmt: skip
 
 
 def _dockerfile(base: str, user: str, port: int, more: str = "", command: str = "") -> str:
     command = command or f'CMD ["uvicorn", "server:app", "--host", "0.0.0.0", "--port", "{port}"]'
-    lines = [
-        f"FROM {base}", "RUN useradd -m -u 1000 user && \\", "    mkdir -p /home/user/app", more,
-        "WORKDIR /home/user/app", "COPY requirements.txt .", "RUN pip install -r requirements.txt",
-        "COPY . .", f"USER {user}" if user else "", command,
-    ]  # fmt: skip
+    first, last = STEPS[:2], STEPS[2:]
+    lines = [f"FROM {base}", *first, more, *last, f"USER {user}" if user else "", command]
     return "\n".join(lines) + "\n"
+
+
+def _telling(text: str) -> str:
+    """A Dockerfile for a message: without the lines that are the same in every one."""
+    lines = (line.strip() for line in text.splitlines() if line not in STEPS)
+    return "(…) " + " | ".join(line for line in lines if line)
 
 
 def _ports_and_secrets(draw: Draw, judge: Callable[[str, bool, str, str], None], port: int) -> None:
@@ -909,6 +932,7 @@ def _ports_and_secrets(draw: Draw, judge: Callable[[str, bool, str, str], None],
         (True, "a CMD without --port", shell),
         (True, "a port that only EXPOSE names", f"EXPOSE {port}\n{shell}"),
         (True, "a CMD that overrules an earlier one", f"{shell} --port {port}\n{shell} --port {port + 1}"),
+        (False, "a CMD with an ENTRYPOINT below it", f'{shell} --port {port}\nENTRYPOINT ["./start.sh"]'),
     ):
         judge("port", there, told, asking(command))
     name = draw.random.choice(("HF_TOKEN", "MAIL_PASSWORD", "API_KEY", "STORE_SECRET"))

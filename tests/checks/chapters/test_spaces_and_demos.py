@@ -359,13 +359,13 @@ def dockerfile_faults(text, port):
     faults, names, last, command = [], [], None, []
     for word, rest in instructions(text):
         if word == "FROM":
-            last, parts = None, rest.split()
-            if len(parts) == 3:
-                names.append(parts[2])
+            last, parts = None, [part for part in rest.split() if not part.startswith("--")]
             if parts[0] not in names and "@sha256:" not in parts[0]:
                 tail = parts[0].rsplit("/", 1)[-1]
                 if ":" not in tail or tail.endswith(":latest"):
                     faults.append("unpinned")
+            if len(parts) == 3:
+                names.append(parts[2])
         if word == "USER":
             last = rest.split(":")[0]
         if word == "CMD":
@@ -395,11 +395,17 @@ def test_a_dockerfile():
             replaced(DOCKERFILE, (' or tail.endswith(":latest")', "")): "the image python:latest",
             swap((' and "@" not in image', ""), ('image.split("/")[-1].partition(":")[2]', 'image.split("@")[0].split("/")[-1].partition(":")[2]')): "the image python@sha256",
             replaced(DOCKERFILE, ("word.upper()", "word")): "in small letters",
-            replaced(DOCKERFILE, ("last, parts = None, rest.split()", "parts = rest.split()")): "a USER in an earlier stage only",
+            replaced(DOCKERFILE, ("last, parts = None, [", "parts = [")): "a USER in an earlier stage only",
             replaced(DOCKERFILE, ('rest.split(":")[0]', "rest")): "USER root:root",
             replaced(DOCKERFILE, ('(None, "root", "0")', '(None, "root")')): "USER 0",
             replaced(DOCKERFILE, ("last = rest", "last = last or rest")): "a USER that is taken back",
             replaced(DOCKERFILE, ('line.lstrip().startswith("#") or ', "")): "a comment above USER",
+            replaced(DOCKERFILE, ("return faults", "return faults[:1]")): "'root' for a file with all four faults",
+            replaced(DOCKERFILE, ('last in (None, "root", "0")', 'last is None or last == "0" or last.startswith("root")')): "not to name 'root' for USER rootless",
+            replaced(DOCKERFILE, (' if not part.startswith("--")', "")): "behind --platform",
+            replaced(DOCKERFILE, ("len(parts) == 3", 'len(parts) == 3 and parts[1] == "AS"')): "in small letters",
+            replaced(DOCKERFILE, ("faults, names, last, command = [], [], None, []", "faults, names, last, command = [], re.findall(r'AS (\\w+)', text), None, []")): "whose name a later stage has",
+            replaced(DOCKERFILE, ('if word == "CMD":', 'if word in ("CMD", "ENTRYPOINT"):')): "with an ENTRYPOINT below it",
             "import re\ndef dockerfile_faults(text, port):\n    return [] if 'USER user' in text else ['root']": "dockerfile_faults not to name 'root'",
             replaced(DOCKERFILE, ('if word == "CMD":', 'if word == "CMD" and not command:')): "a CMD that an earlier one is overruled by",
             replaced(DOCKERFILE, ('.replace("--port=", "--port ")', "")): "a CMD with --port=…",
