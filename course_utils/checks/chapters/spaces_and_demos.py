@@ -677,7 +677,8 @@ TITLES = ("Reviews: {}", 'The "{}" desk', "#1 in {}", "{}'s letters", "[{}]")
     hints=(
         "Which faults does YAML itself find, and which does it read without a word as something else than "
         "was meant?",
-        "Split at the lines that are exactly ---, at most twice: the body may have such lines as well. "
+        "Split at the lines that are exactly ---, at most twice: the body may have such lines as well, "
+        "and a title may have --- within it. "
         "yaml.safe_load gives 6.1 for 6.10 without quotes, True for yes, and a list or None where there is "
         "no table: isinstance tells. True is an int, too. To mend, change the dict and write it by "
         "yaml.safe_dump(…, allow_unicode=True, sort_keys=False), which puts quotes where they are needed; "
@@ -712,6 +713,11 @@ def card(answer: Answer, draw: Draw) -> None:
         judge(
             "a card whose header is a list", ["header"], "---\n- title\n- sdk\n---\nText\n", files["gradio"]
         )
+        judge("a card whose first line is ----", ["header"], "-" + whole, files["gradio"])
+        judge("a card whose header is empty", ["header"], "---\n---\n# Text\n", files["gradio"])
+        judge("a card whose header is a comment", ["header"], "---\n# title: A\n---\n", files["gradio"])
+        dashes = _card(sound["static"] | {"title": f"{town} --- by boat"})
+        judge("a sound card whose title has --- within it", [], dashes, files["static"])
         open_end = whole.split("\n---\n")[0] + "\n"
         judge("a card whose header has no end", ["header"], open_end, files["gradio"])
         colon = _card(sound["static"] | {"title": f"Reviews: {town}"}, plain=("title",))
@@ -720,14 +726,19 @@ def card(answer: Answer, draw: Draw) -> None:
         for name, value in (("sdk_version", "6.10"), ("title", "2026"), ("title", "yes")):
             text = _card(sound["gradio"] | {name: value}, plain=(name,))
             judge(f"a card with the line `{name}: {value}`", [name], text, files["gradio"])
-        for port in ("'7860'", "yes", "70000", "0"):
+        for port in ("'7860'", "yes", "70000", "65536", "", "0"):
             text = _card(sound["docker"] | {"app_port": port}, plain=("app_port",))
             judge(
-                f"a card of a docker Space with the line `app_port: {port}`",
+                f"a card of a docker Space with the line `{f'app_port: {port}'.strip()}`",
                 ["app_port"],
                 text,
                 files["docker"],
             )
+        for name in ("app_file", "colorTo"):
+            text = _card(sound["gradio"] | {name: ""}, plain=(name,))
+            judge(f"a card with the line `{name}:` and nothing behind it", [name], text, files["gradio"])
+        port_of_gradio = _card(sound["gradio"] | {"app_port": "none"})
+        judge("a Gradio Space's card with an app_port", [], port_of_gradio, files["gradio"])
     with part("values that are missing, or that the Hub does not know", points=1):
         for sdk, name, value in _unknown(draw):
             front = {key: each for key, each in (sound[sdk] | {name: value}).items() if each is not None}
@@ -740,13 +751,27 @@ def card(answer: Answer, draw: Draw) -> None:
             judge(
                 f"{told}, beside no {file}", ["app_file"], _card(front), [n for n in files[sdk] if n != file]
             )
+        named = _card(sound["docker"] | {"app_file": "server.py"})
+        beside = [name for name in files["docker"] if name != "Dockerfile"]
+        judge("a Docker Space's card with an app_file, beside no Dockerfile", ["app_file"], named, beside)
+        named = _card(sound["docker"] | {"app_file": "main.py"})
+        judge("a Docker Space's card with an app_file that is not there", [], named, files["docker"])
         several = sound["gradio"] | {"colorTo": "cyan", "app_file": "demo.py", "title": ""}
         judge("a card with three faults", ["app_file", "colorTo", "title"], _card(several), files["gradio"])
     with part("mended, and nothing else touched", points=1):
         body = f"\n# {town}\n\n---\n\ntitle: not this one\n---\nno newline at the end"
         for title in TITLES:
             changes = {"title": title.format(town), "sdk_version": f"{draw.random.randrange(5, 8)}.10"}
-            _mended(answer, sound["gradio"], body, changes)
+            _mended(answer, sound["gradio"], _card(sound["gradio"], body), body, changes)
+        front = sound["static"] | {"title": f"{town} --- by boat"}
+        changes = {"short_description": f"Boats: {town}"}
+        told = "a card with --- in its title, to which a name is added"
+        _mended(answer, front, _card(front, body), body, changes, told)
+        lines = _card(sound["static"], body, without=("title",))
+        lines = lines.replace("---\n", f"---\ntitle: >-\n  {town}\n  by night\ntags:\n- tides\n- boats\n", 1)
+        front = sound["static"] | {"title": f"{town} by night", "tags": ["tides", "boats"]}
+        told = "a card with values of several lines"
+        _mended(answer, front, lines, body, {"title": f"{town}: by day", "tags": ["day"]}, told)
 
 
 def _front(draw: Draw, sdk: str, town: str) -> dict[str, Any]:
@@ -769,12 +794,16 @@ def _front(draw: Draw, sdk: str, town: str) -> dict[str, Any]:
 
 
 def _card(
-    front: Mapping[str, Any], body: str = "\n# A Space\n\nText.\n\n---\nsdk: none\n", plain: tuple = ()
+    front: Mapping[str, Any],
+    body: str = "\n# A Space\n\nText.\n\n---\nsdk: none\n",
+    plain: tuple = (),
+    without: tuple = (),
 ) -> str:
     """A card; plain: names whose values stand there without quotes, whatever YAML makes of them."""
     lines = [
         f"{name}: {value if name in plain else json.dumps(value, ensure_ascii=False)}"
         for name, value in front.items()
+        if name not in without
     ]
     return "---\n" + "\n".join(lines) + "\n---\n" + body
 
@@ -782,22 +811,30 @@ def _card(
 def _unknown(draw: Draw) -> list[tuple[str, str, Any]]:
     """(kind of Space, name, value): faults of one value; None where the line is missing."""
     return [
-        ("static", "sdk", draw.random.choice(("streamlit", "Static", "html"))),
+        ("static", "sdk", "streamlit"),
+        ("static", "sdk", draw.random.choice(("Static", "html"))),
         ("gradio", "sdk", None),
         ("gradio", "title", None),
         ("gradio", "sdk_version", None),
-        ("docker", "colorFrom", draw.random.choice(("cyan", "grey", "Blue"))),
-        ("static", "colorTo", draw.random.choice(("cyan", "grey", "Blue"))),
+        ("docker", "colorFrom", draw.random.choice(COLOURS).capitalize()),
+        ("static", "colorTo", draw.random.choice(("cyan", "grey", "orange"))),
         ("gradio", "app_file", draw.random.choice(("demo.py", "src/main.py"))),
         ("static", "app_file", "home.html"),
     ]
 
 
-def _mended(answer: Answer, front: Mapping[str, Any], body: str, changes: Mapping[str, str]) -> None:
+def _mended(
+    answer: Answer,
+    front: Mapping[str, Any],
+    card_text: str,
+    body: str,
+    changes: Mapping[str, Any],
+    told: str = "",
+) -> None:
     import yaml
 
-    what = f"mended(text, {expect.show(dict(changes))})"
-    text = answer.call("mended", _card(front, body), dict(changes))
+    what = f"mended(text, {expect.show(dict(changes))})" + (f", of {told}," if told else "")
+    text = answer.call("mended", card_text, dict(changes))
     expect.type_of(text, str, what)
     expect.true(text.startswith("---\n"), f"{what} to begin with a line ---", expect.show(text))
     header, line, rest = text[4:4000].partition("\n---\n")

@@ -309,6 +309,14 @@ def mended(text, changes):
 
 import json
 """
+LINES = """
+    header, body = split(text)
+    for name, value in changes.items():
+        line = f"{name}: {json.dumps(value, ensure_ascii=False)}"
+        header, found = re.subn(rf"^{name}:.*", lambda _: line, header, flags=re.MULTILINE)
+        header += "" if found else "\\n" + line
+    return "\\n".join(["---", header, "---", body])
+"""
 
 
 def test_a_card():
@@ -332,8 +340,22 @@ def test_a_card():
             replaced(CARD, ('wanted = name == "title" or card.get("sdk") == "gradio"', "wanted = True")): "a sound card of a",
             replaced(CARD, ("json.dumps(value, ensure_ascii=False)", "value")): "mended(text,",
             replaced(CARD, ('"---", body]', '"---", "", body.strip(), ""]')): "to stay as it was",
-            swap(('text.split("---\\n", 2)', 'text.rsplit("---\\n", 2)')): "mended",
-            swap(("yaml.safe_load(header) | changes", "changes")): "the header of mended",
+            swap((r"(.*?\n)---(?=", r"(.*\n)---(?=")): "mended",
+            swap(("yaml.safe_load(header[1]) | changes", "changes")): "the header of mended",
+            swap(("yaml.safe_load(header[1]) | changes", "yaml.safe_load(header[1])\n    front |= {name: changes[name] for name in changes if name in front}")): "to which a name is added",
+            replaced(CARD, ('("gradio", "docker", "static")', '("gradio", "docker", "static", "streamlit")'), ('{"gradio": "app.py", "static": "index.html"}[sdk]', '{"gradio": "app.py"}.get(sdk, "index.html")')): "with sdk: streamlit",
+            replaced(CARD, ('if "Dockerfile" not in files', 'if card.get("app_file", "Dockerfile") not in files')): "a Docker Space's card with an app_file",
+            swap(("wrong |= {\"sdk_version\"", "sdk, was = ('docker' if 'app_port' in card else sdk), sdk\n    wrong |= {\"sdk_version\""), ('sdk == "gradio" and', 'was == "gradio" and')): "a Gradio Space's card with an app_port",
+            replaced(CARD, ("< 65536", "<= 65536")): "the line `app_port: 65536`",
+            replaced(CARD, ('card.get("app_port", 7860)', 'card.get("app_port") or 7860'), ("0 < port", "0 <= port")): "the line `app_port:`",
+            replaced(CARD, ("{\"gradio\": \"app.py\", \"static\": \"index.html\"}[sdk]) not in", "None) or {\"gradio\": \"app.py\", \"static\": \"index.html\"}[sdk]) not in"), ('elif card.get("app_file", ', 'elif (card.get("app_file", ')): "the line `app_file:` and nothing behind it",
+            replaced(CARD, ("if name in card and card[name] not in", "if card.get(name) and card[name] not in")): "the line `colorTo:` and nothing behind it",
+            replaced(CARD, ("card[name] not in COLOURS", "str(card[name]).lower() not in COLOURS")): "with colorFrom: ",
+            replaced(CARD, ('lines[0] != "---"', 'not lines[0].startswith("---")')): "whose first line is ----",
+            replaced(CARD, ("if not isinstance(card, dict):", "if header is not None and card is None:\n        card = {}\n    if not isinstance(card, dict):"), ("    except yaml.YAMLError:\n        card = None", "    except yaml.YAMLError:\n        return {'header'}")): "a card whose header is empty",
+            replaced(CARD, ('    lines = text.split("\\n")\n', '    lines = text.split("\\n")\n    if text[:3] == "---" and text.count("---") > 1:\n        return tuple(text.split("---", 2)[1:])\n')): "whose title has --- within it",
+            swap(('    header = re.match(r"---\\n(.*?\\n)---(?=', '    for name, value in changes.items():\n        text = re.sub(rf"^{name}: .*", lambda _: f"{name}: {json.dumps(value)}", text, count=1, flags=re.MULTILINE)\n    return text\n    header = re.match(r"---\\n(.*?\\n)---(?=')) + "\n\nimport json": "mended(text,",
+            replaced(CARD, ("    header, body = split(text)\n    card = yaml.safe_load(header)\n    card.update(changes)\n", LINES)): "of a card with values of several lines",
         },
         right=[CARD, replaced(CARD, ("return faults\n", "return sorted(faults)\n"))],
     )  # fmt: skip
