@@ -37,7 +37,8 @@ START_SECONDS = 300.0  # imports on a machine that does other things as well
 ANSWER_SECONDS = 120.0
 _FIRST_USER, _USERS = 20_000, 40_000  # ordinary users that are nobody's, also in a container of 65,536
 _BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); import course_utils; del sys.path[0]; "
+    "import sys; sys.path += [path for path in sys.argv[3:] if path not in sys.path]; "
+    "sys.path.insert(0, sys.argv[1]); import course_utils; del sys.path[0]; "
     "from course_utils.grading.run.zygote import main; main(int(sys.argv[2]))"
 )
 
@@ -168,7 +169,8 @@ class Warm:
 
     def _launch(self) -> tuple[subprocess.Popen, socket.socket]:
         ours, theirs = socket.socketpair()
-        inner = [sys.executable, "-P", "-s", "-c", _BOOT, str(places.ROOT), str(theirs.fileno())]
+        boot = [_BOOT, str(places.ROOT), str(theirs.fileno()), *places.packages()]
+        inner = [sys.executable, "-P", "-s", "-c", *boot]
         command = bubblewrap.command(inner, list(self.confinement.read)) if self.sandbox.namespaces else inner
         environment = clean_environment(Path(self.confinement.scratch)) | {
             "COURSE_SHARED_DATA": self._data[0] if self._data else ""

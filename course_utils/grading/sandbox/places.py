@@ -27,6 +27,7 @@ INSIDE = (
     "grading/sandbox/seccomp.py",
     "grading/sandbox/kinds.py",
 )
+PACKAGES = ("site-packages", "dist-packages")
 SYSTEM = (
     "/usr",
     "/bin",
@@ -51,7 +52,14 @@ def of_python() -> list[str]:
     """The interpreter and its packages."""
     folders = {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), *site.getsitepackages()}
     folders.add(str(Path(sys.executable).resolve().parent.parent))
-    return _outermost(folder for folder in folders if os.path.isdir(folder))
+    return _outermost(folder for folder in [*folders, *packages()] if os.path.isdir(folder))
+
+
+def packages() -> list[str]:
+    """Every folder that this process imports packages from, whoever named it: Python itself, a `.pth` file,
+    `PYTHONPATH`, or `pip install --user`, as is usual on a JupyterHub.
+    """
+    return [path for path in sys.path if os.path.basename(path) in PACKAGES and os.path.isdir(path)]
 
 
 def of_course() -> list[str]:

@@ -58,6 +58,18 @@ def test_what_a_notebook_needs_is_seen(root):
     assert [path for path in needed if not covered(path, seen)] == []
 
 
+def test_packages_that_stand_elsewhere_are_seen(tmp_path, monkeypatch):
+    """Those of `pip install --user`, or of a folder that a .pth file names: without them all work has no marks."""
+    users = tmp_path / "lib" / "python3.11" / "site-packages"
+    users.mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(users), str(tmp_path)])
+    assert str(users) in places.packages()
+    assert covered(users / "torch", places.visible([]))
+    assert not covered(tmp_path / "solutions", places.visible([])), (
+        "a folder of code is no folder of packages"
+    )
+
+
 def test_nothing_is_named_twice():
     seen = places.visible([sys.prefix, sys.prefix + "/lib"])
     assert len(seen) == len(set(seen))
