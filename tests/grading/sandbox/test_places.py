@@ -59,7 +59,7 @@ def test_what_a_notebook_needs_is_seen(root):
 
 
 def test_packages_that_stand_elsewhere_are_seen(tmp_path, monkeypatch):
-    """Those of `pip install --user`, or of a folder that a .pth file names: without them all work has no marks."""
+    """Those of `pip install --user`, or of a folder that a .pth file names: there, all work had no marks."""
     users = tmp_path / "lib" / "python3.11" / "site-packages"
     users.mkdir(parents=True)
     monkeypatch.setattr(sys, "path", [*sys.path, str(users), str(tmp_path)])
