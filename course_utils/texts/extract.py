@@ -3,6 +3,7 @@
 `course.pot` holds them all; a `.po` keeps its translations and takes new texts in, without one. What counts
 are strings of two words at least, f-strings with a word beside their fields, and what stands where a title or
 a hint does; not markup, nor what only authors are told. A text that is never shown stays without translation.
+What stands in the notebooks of exercises has catalogues of its own, in `exercises/`: see `markdown`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from course_utils.files import write_whole
-from course_utils.texts import po
+from course_utils.texts import markdown, po
 from course_utils.texts.catalogue import EITHER, FOLDER, Template
 from course_utils.texts.po import TextEntry
 
@@ -145,9 +146,18 @@ def merged(source: str, entries: Iterable[TextEntry]) -> str:
 
 def derived() -> dict[Path, str]:
     """The files as they should be."""
-    entries = gathered(PACKAGE / name for name in SOURCES)
-    files = {FOLDER / TEMPLATE: po.write(HEADER, entries)}
-    return files | {path: merged(path.read_text(encoding="utf-8"), entries) for path in FOLDER.glob("*.po")}
+    of_code = gathered(PACKAGE / name for name in SOURCES)
+    return _catalogues(FOLDER / TEMPLATE, of_code) | _catalogues(
+        markdown.CATALOGUES / markdown.TEMPLATE, markdown.gathered()
+    )
+
+
+def _catalogues(template: Path, entries: list[TextEntry]) -> dict[Path, str]:
+    """A template with these texts, and the languages that lie beside it."""
+    languages = sorted(template.parent.glob("*.po"))
+    return {template: po.write(HEADER, entries)} | {
+        path: merged(path.read_text(encoding="utf-8"), entries) for path in languages
+    }
 
 
 def faults(entry: TextEntry) -> Iterator[str]:
@@ -179,10 +189,11 @@ def main(argv: list[str] | None = None) -> int:
         if not options.check:
             write_whole(path, text)
         print(f"{'is not as the code has it' if options.check else 'written'}: {path}")
-    for path in sorted(FOLDER.glob("*.po")):
+    for path in sorted([*FOLDER.glob("*.po"), *markdown.CATALOGUES.glob("*.po")]):
         _, entries = po.read(path.read_text(encoding="utf-8"))
         done = sum(bool(each.translation) for each in entries)
-        print(f"{path.stem}: {done} of {len(entries)} texts have a translation")
+        name = path.relative_to(FOLDER).with_suffix("").as_posix()
+        print(f"{name}: {done} of {len(entries)} texts have a translation")
     return 1 if stale and options.check else 0
 
 

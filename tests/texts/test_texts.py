@@ -155,7 +155,7 @@ def test_the_card_the_check_and_the_page_are_german(monkeypatch):
     ]
     page = learners_page.page("<ann>", exercise, [report], late_penalty=1)
     assert '<html lang="de">' in page and "00_start_here, abgegeben von &lt;ann&gt;" in page
-    assert "0 von 4 Punkten, abzüglich 1 für verspätete Abgabe" in page
+    assert "0 von 4 Punkten (0, abzüglich 1 für verspätete Abgabe)" in page
     assert "expected" not in page and "points" not in page.partition("</style>")[2].replace(
         'class="points"', ""
     )

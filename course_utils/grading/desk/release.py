@@ -1,6 +1,7 @@
-"""`course release [--check | --edition ARCHIVE]`: what learners get, built from `solutions/`.
+"""`course release [--check] [--edition ARCHIVE] [--language LANGUAGE]`: what learners get, from `solutions/`.
 
-An exercise that could not be graded is not released: see `judging`.
+An exercise that could not be graded is not released: see `judging`. In another language only the words of
+the markdown cells are others, so what is handed in from there is graded with everybody's.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import tempfile
 from pathlib import Path
 
 from course_utils.checks.framework import load_exercise
+from course_utils.files import write_whole
 from course_utils.grading.gradebook.edition import EditionError, write_edition
 from course_utils.grading.gradebook.release import ReleaseError, build, differences, exercise_names
 from course_utils.install import ROOT
+from course_utils.texts import markdown
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,19 +34,38 @@ def main(argv: list[str] | None = None) -> int:
         help="only pack what a class gets, without solutions, as a zip",
     )
     parser.add_argument(
+        "--language",
+        metavar="LANGUAGE",
+        help=f"a copy, or an edition, whose texts are in this language ({', '.join(markdown.codes())}); "
+        "graded as any other",
+    )
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="FOLDER",
+        help="where that copy is written (exercises-LANGUAGE/, beside exercises/)",
+    )
+    parser.add_argument(
         "--unjudged", action="store_true", help="release without grading the solutions first, while you write"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many to judge at a time (1)")
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
     parser.add_argument("--exercises", type=Path, default=ROOT / "exercises", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    if options.edition:
-        return _edition(options.edition)
+    if options.language and options.check:
+        parser.error("--check compares exercises/, which is English: leave --language out")
+    if options.into and (options.edition or not options.language):
+        parser.error("--into is where a copy in another language goes: name that with --language alone")
     try:
+        tongue = markdown.tongue(options.language) if options.language else None
+        if options.edition:
+            return _edition(options, tongue)
         names = _chosen(options.names, exercise_names(options.solutions))
+        if tongue:
+            return _release_in(tongue, options, names)
         return _check(options, names) if options.check else _release(options, names)
-    except (ReleaseError, LookupError) as error:
-        print(f"course release: {error}", file=sys.stderr)
+    except (ReleaseError, EditionError, LookupError) as error:
+        print(f"course release: {error.args[0]}", file=sys.stderr)
         return 1
 
 
@@ -59,19 +81,54 @@ def _chosen(wanted: list[str], there: list[str]) -> list[str]:
 
 
 def _release(options: argparse.Namespace, names: list[str]) -> int:
-    solutions, exercises = options.solutions.resolve(), options.exercises.resolve()
     with tempfile.TemporaryDirectory() as place:
-        made = Path(place)
-        build(solutions, made, names)
-        if not options.unjudged:
-            _judge(solutions, made, names, options.jobs)
+        _build(options, Path(place), names)
         for name in names:
-            shutil.rmtree(exercises / name, ignore_errors=True)
-            shutil.copytree(made / name, exercises / name)
+            shutil.rmtree(options.exercises / name, ignore_errors=True)
+            shutil.copytree(Path(place, name), options.exercises / name)
     for name in names:
-        said = ", not judged: its solution was not graded" if options.unjudged else ""
-        print(f"released {name}: {load_exercise(name).points:g} points{said}")
+        print(f"released {name}: {_points(options, name)}")
     return 0
+
+
+def _build(options: argparse.Namespace, made: Path, names: list[str]) -> None:
+    """Exercises as they are released, in English; raises `ReleaseError` where they could not be graded."""
+    solutions = options.solutions.resolve()
+    build(solutions, made, names)
+    if not options.unjudged:
+        _judge(solutions, made, names, options.jobs)
+
+
+def _points(options: argparse.Namespace, name: str) -> str:
+    said = ", not judged: its solution was not graded" if options.unjudged else ""
+    return f"{load_exercise(name).points:g} points{said}"
+
+
+def _release_in(tongue: markdown.Tongue, options: argparse.Namespace, names: list[str]) -> int:
+    """A copy of exercises in another language: of those named, else of all that have a text in it."""
+    folder = options.into or options.exercises.with_name(f"{options.exercises.name}-{tongue.code}")
+    if folder.resolve() == options.solutions.resolve():
+        raise ReleaseError(f"{folder} is where the solutions are: name another folder with --into")
+    there = [name for name in names if _said(tongue, options.solutions, name)]
+    if not there or (options.names and there != names):
+        without = ", ".join(sorted(set(names) - set(there)))
+        raise ReleaseError(f"no text is in {tongue.name} of {without}; see `course texts`")
+    with tempfile.TemporaryDirectory() as place:
+        _build(options, Path(place), there)
+        for name in there:
+            shutil.copytree(Path(place, name), folder / name, dirs_exist_ok=True)
+            file = folder / name / f"{name}.ipynb"
+            data, said, count = tongue.notebook(file.read_bytes())
+            write_whole(file, data)
+            texts = f"{said} of {count} texts in {tongue.name}"
+            others = ", the others in English" if said < count else ""
+            print(f"released {name}: {_points(options, name)}, {texts}{others}: {file}")
+    return 0
+
+
+def _said(tongue: markdown.Tongue, solutions: Path, name: str) -> int:
+    """How many texts of an exercise are in a language."""
+    return tongue.notebook((solutions / name / f"{name}.ipynb").read_bytes())[1]
 
 
 def _judge(solutions: Path, made: Path, names: list[str], jobs: int) -> None:
@@ -83,13 +140,14 @@ def _judge(solutions: Path, made: Path, names: list[str], jobs: int) -> None:
         raise ReleaseError("\n  ".join(["nothing is released:", *found]))
 
 
-def _edition(archive: Path) -> int:
-    try:
-        count = write_edition(archive)
-    except EditionError as error:
-        print(f"course release: {error}", file=sys.stderr)
-        return 1
-    print(f"packed {archive}: {count} files, {archive.stat().st_size / 1e6:.1f} MB, no solutions")
+def _edition(options: argparse.Namespace, tongue: markdown.Tongue | None) -> int:
+    archive, said = options.edition, ""
+    if tongue:
+        names = exercise_names(options.solutions)
+        there = sum(_said(tongue, options.solutions, name) > 0 for name in names)
+        said = f", {there} of {len(names)} exercises in {tongue.name}"
+    count = write_edition(archive, tongue=tongue)
+    print(f"packed {archive}: {count} files, {archive.stat().st_size / 1e6:.1f} MB, no solutions{said}")
     return 0
 
 

@@ -23,6 +23,7 @@ from course_utils import __version__, learners
 from course_utils.files import write_whole
 from course_utils.grading.gradebook.laying_out import RECORD, LaidOut, lay_out, record_of
 from course_utils.install import ROOT
+from course_utils.texts.markdown import Tongue
 from course_utils.workplace import FIRST_PAGE, FOLDER, PACKED, WORKBOOK, is_clone, own_folder
 
 #: What installs the package; the file's text up to the line that begins with LEARNERS_END, where it has one.
@@ -46,9 +47,15 @@ def learners_files(root: Path = WORKBOOK) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in learners.files_in(root)}
 
 
-def class_files(root: Path = ROOT) -> dict[str, bytes]:
-    """What a class gets: `learners_files` with their record, and the package with what installs it."""
+def class_files(root: Path = ROOT, tongue: Tongue | None = None) -> dict[str, bytes]:
+    """What a class gets: `learners_files` with their record, and the package with what installs it; the
+    exercises in another language as far as it has their texts.
+    """
     found = learners_files(root)
+    if tongue:
+        found |= {
+            name: tongue.notebook(data)[0] for name, data in found.items() if name.startswith("exercises/")
+        }
     package = {_name(path, root): path.read_bytes() for path in learners.files_in(root / "course_utils")}
     set_up = {name: _for_learners((root / name).read_bytes()) for name in INSTALLED_FROM}
     place = PACKED.relative_to(ROOT).as_posix()
@@ -91,13 +98,13 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     return whole.getvalue()
 
 
-def write_edition(archive: Path, root: Path = ROOT) -> int:
+def write_edition(archive: Path, root: Path = ROOT, tongue: Tongue | None = None) -> int:
     """Pack what a class gets into one file, whole or not at all; how many files are in it.
 
     Raises `EditionError`, and then leaves what was there.
     """
     try:
-        files = class_files(root)
+        files = class_files(root, tongue)
         write_whole(archive, pack(files))
     except OSError as error:
         raise EditionError(f"the edition could not be packed ({error}); {archive} is as it was") from error

@@ -25,6 +25,7 @@ from course_utils.cells import as_python
 from course_utils.checks.framework import Exercise, load_exercise
 from course_utils.grading.run.defused import defused
 from course_utils.grading.run.reading import Cell, NeedsAPerson, conflict_in
+from course_utils.texts import markdown
 
 MOST_ADDED = 500  # cells of a learner's own
 _NAMED = re.compile(r"""\bexercise\s*=\s*["'](\d\d_\w+)["']""")
@@ -163,11 +164,13 @@ def _by_name(match: _Match) -> None:
 
 
 def _by_source(match: _Match) -> None:
-    """By what the release says: cells as they were, check cells before all."""
+    """By what the release says, in any language: cells as they were, check cells before all."""
     waiting: dict[tuple[str, str], list[int]] = {}
     for number in match.open():
         cell = match.released[number]
-        waiting.setdefault((cell.cell_type, cell.source.strip()), []).append(number)
+        given = cell.cell_type == "markdown" and not is_answer(cell)
+        for source in markdown.versions(cell.source) if given else [cell.source]:
+            waiting.setdefault((cell.cell_type, source.strip()), []).append(number)
     for number, submitted in enumerate(match.submitted):
         if number not in match.of and (its := waiting.get((submitted.kind, submitted.source.strip()))):
             match.of[number] = its.pop(0)

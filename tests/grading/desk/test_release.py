@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from course_utils.grading.desk import judging, release
+from course_utils.texts import markdown, po
+from course_utils.texts.po import TextEntry
 from tests.grading import toy
 
 
@@ -205,3 +207,65 @@ def test_points_in_nbgraders_panel_are_taken_or_refused(course, capsys):
     capsys.readouterr()
     assert run(*course, "--unjudged") == 1
     assert "98_toy, q1-check: nbgrader's panel says 6 points, its check 4." in capsys.readouterr().err
+
+
+# --- in another language ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_toyish(tmp_path, monkeypatch):
+    """A language in which the toy has its heading."""
+    folder = tmp_path / "catalogues"
+    folder.mkdir()
+    header = "Content-Type: text/plain; charset=UTF-8\nLanguage-Team: Toyish\n"
+    heading = TextEntry("# A toy", "# Ein Spielzeug")
+    (folder / "ty.po").write_text(po.write(header, [heading]), encoding="utf-8")
+    monkeypatch.setattr(markdown, "CATALOGUES", folder)
+    markdown.tongue.cache_clear()
+    yield "--unjudged", "--language", "ty"
+    markdown.tongue.cache_clear()
+
+
+def test_a_copy_in_another_language_lies_beside_and_says_what_is_translated(course, in_toyish, capsys):
+    edit(course[0], cell_with("title", source="# A toy\n\nNot yet."))
+    assert run(*course, "--unjudged") == 0
+    english = released_text(course[1])
+    capsys.readouterr()
+    assert run(*course, *in_toyish) == 0
+    said = capsys.readouterr().out
+    assert "1 of 2 texts in Toyish, the others in English" in said
+    copy = course[1].with_name("exercises-ty")
+    assert [path.name for path in copy.rglob("*")] == [toy.NAME, f"{toy.NAME}.ipynb"]
+    assert released_text(copy) == english.replace("# A toy", "# Ein Spielzeug")
+    assert released_text(course[1]) == english
+    for words in ("return 2 * number", "BEGIN SOLUTION", "Give ten minutes", "Your words here"):
+        assert words not in released_text(copy)
+
+
+def test_the_folder_can_be_named_and_what_else_lies_there_stays(course, in_toyish, tmp_path, capsys):
+    (tmp_path / "mine" / toy.NAME).mkdir(parents=True)
+    (tmp_path / "mine" / toy.NAME / "notes.txt").touch()
+    assert run(*course, *in_toyish, "--into", str(tmp_path / "mine")) == 0
+    assert "1 of 1 texts in Toyish: " in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "mine" / toy.NAME).iterdir()} == {
+        f"{toy.NAME}.ipynb",
+        "notes.txt",
+    }
+    assert not course[1].exists()
+    assert run(*course, *in_toyish, "--into", str(course[0])) == 1
+    assert "is where the solutions are" in capsys.readouterr().err
+
+
+def test_what_has_no_text_in_a_language_is_refused_by_name(course, in_toyish, capsys):
+    edit(course[0], cell_with("title", source="# Another"))
+    assert run(*course, toy.NAME, *in_toyish) == 1
+    assert "no text is in Toyish of 98_toy" in capsys.readouterr().err
+    assert run(*course, "--language", "xx") == 1
+    assert "no exercises in the language 'xx', but in ty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [("--check", "--language", "ty"), ("--into", "x")])
+def test_what_does_not_go_together(course, in_toyish, more, capsys):
+    with pytest.raises(SystemExit):
+        run(*course, *more)
+    assert "--language" in capsys.readouterr().err

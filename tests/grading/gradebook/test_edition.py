@@ -15,6 +15,7 @@ import pytest
 
 from course_utils.grading.desk import release as command
 from course_utils.grading.gradebook import edition, release
+from course_utils.texts.markdown import tongue
 
 pytestmark = pytest.mark.slow  # releases every exercise once
 
@@ -208,10 +209,26 @@ def test_the_same_files_give_the_same_bytes():
     assert edition.pack(files) == edition.pack(dict(reversed(files.items())))
 
 
+def test_an_edition_in_another_language(files, root, monkeypatch):
+    monkeypatch.setattr(
+        edition,
+        "learners_files",
+        lambda root: {name: files[name] for name in files if name.endswith("here.ipynb")},
+    )
+    german = edition.class_files(root, tongue("de"))
+    exercise = "exercises/00_start_here/00_start_here.ipynb"
+    assert "Frage 3: die Ausgabe lesen" in german[exercise].decode()
+    place = edition.PACKED.relative_to(edition.ROOT).as_posix()
+    assert german[f"{place}/{exercise}"] == german[exercise]
+    assert {name for name in german if german[name] != files.get(name)} <= {
+        exercise, f"{place}/{exercise}", edition.RECORD
+    }  # fmt: skip
+
+
 def test_an_archive_is_whole_or_not_there(tmp_path, monkeypatch, capsys):
     archive = tmp_path / "edition.zip"
     archive.write_bytes(b"last week's")
-    monkeypatch.setattr(edition, "class_files", lambda root: {"a": b"1"})
+    monkeypatch.setattr(edition, "class_files", lambda *_: {"a": b"1"})
     with monkeypatch.context() as broken:
         broken.setattr(
             "course_utils.files.os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("disk full"))
