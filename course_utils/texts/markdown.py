@@ -44,15 +44,19 @@ class Tongue:
         return "".join(self.said.get(piece, piece) for piece in _NO_TEXT.split(english))
 
     def notebook(self, data: bytes) -> tuple[bytes, int, int]:
-        """(a released notebook in this language, how many of its texts are, how many it has)."""
+        """(a released notebook in this language, how many of its texts are, how many it has). One whose title
+        has no translation stays as it is, though a line that it shares with others may have one.
+        """
         notebook = json.loads(data)
         found = list[str]()
         for cell in given_markdown(notebook):
             english = "".join(cell["source"])
             found += texts(english)
             cell["source"] = self.source(english).splitlines(keepends=True)
-        written = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-        return written.encode(), sum(text in self.said for text in found), len(found)
+        if not found or found[0] not in self.said:
+            return data, 0, len(found)
+        said = sum(text in self.said for text in found)
+        return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode(), said, len(found)
 
 
 def codes() -> list[str]:

@@ -73,6 +73,11 @@ def test_the_first_exercise_is_german_and_all_but_its_words_is_the_same():
     assert "Übung 0: Hier geht es los" in data.decode()
 
 
+def test_an_exercise_that_only_shares_a_line_stays_english():
+    data = (ROOT / "exercises/01_the_hub/01_the_hub.ipynb").read_bytes()
+    assert tongue("de").notebook(data)[:2] == (data, 0)
+
+
 def test_a_source_is_known_in_every_language():
     assert markdown.versions("## Question 3: read the output") == {
         "## Question 3: read the output",

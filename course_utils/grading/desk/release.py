@@ -105,7 +105,7 @@ def _points(options: argparse.Namespace, name: str) -> str:
 
 
 def _release_in(tongue: markdown.Tongue, options: argparse.Namespace, names: list[str]) -> int:
-    """A copy of exercises in another language: of those named, else of all that have a text in it."""
+    """A copy of exercises in another language: of those named, else of all that it has."""
     folder = options.into or options.exercises.with_name(f"{options.exercises.name}-{tongue.code}")
     if folder.resolve() == options.solutions.resolve():
         raise ReleaseError(f"{folder} is where the solutions are: name another folder with --into")
