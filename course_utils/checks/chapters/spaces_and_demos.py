@@ -991,7 +991,7 @@ def _ports_and_secrets(draw: Draw, judge: Callable[[str, bool, str, str], None],
 
 # q7: what is installed
 
-KNOWN = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "PyYAML", "cv2": "opencv-python"}
+KNOWN = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "PyYAML", "ruamel": "ruamel.yaml"}
 
 
 @exercise.question(
@@ -1022,19 +1022,24 @@ def packages(answer: Answer, draw: Draw) -> None:
 
     other = draw.random.choice(("httpx", "pandas", "fastapi", "polars"))
     app = (
-        f'"""import seaborn"""\nimport os, json\nimport {other}.types as kinds\nfrom PIL import Image\n'
-        "from . import near\nimport helper\n\n\ndef load():\n    # import plotly\n"
+        '"""Tides.\n\nimport seaborn\nfrom rope import knots\n"""\nimport os, tiktoken, tqdm\n'
+        f"import {other}.types as kinds\nfrom PIL import Image\nimport ruamel.yaml\n"
+        "from . import near\nimport helper\nfrom parts.tide import level\n\n\n"
+        "def load():\n    # import plotly\n"
         "    from sklearn.svm import SVC\n    import yaml\n    return SVC\n"
     )
     files = {"app.py": app, "helper.py": "import torch\nimport app\n", "notes.txt": "import rich\n"}
-    every = [other, "pillow", "scikit-learn", "PyYAML", "torch"]
+    files |= {"parts/__init__.py": "", "parts/tide.py": "import math\n"}
+    every = [other, "pillow", "scikit-learn", "PyYAML", "ruamel.yaml", "tiktoken", "torch", "tqdm"]
     with part("what is imported", points=1):
         judge("without any requirements", every, files | {"requirements.txt": ""})
         near = f"torchvision==0.20\nnot-{other}\n"
+        judge("without a requirements.txt", every, files)
         judge("where others have similar names", every, files | {"requirements.txt": near})
     with part("what is installed, however it is written", points=1):
         lines = (
             f"# what the app needs\n{other.upper()}[extra]>=1.0,<9 ; python_version > '3.9'\n"
+            "# torch==2.9 is too large\nruamel-yaml\ntiktoken\ntqdm\n"
             "scikit_learn ==1.5\n\npyyaml~=6.0  # for the settings\n"
             "Pillow @ https://example.org/pillow.whl\n-r more.txt\n"
         )
@@ -1069,7 +1074,7 @@ def hardware(answer: Answer, draw: Draw) -> None:
     visits, sleep = _visits(draw)
 
     def awake(given: Sequence[tuple[int, int]], after: int | None, told: str) -> None:
-        found = answer.call("awake_minutes", [list(visit) for visit in given], after)
+        found = answer.call("awake_minutes", [tuple(visit) for visit in given], after)
         wanted = _awake(given, after)
         expect.number(found, f"awake_minutes(visits, {after})")
         if abs(found - wanted) > 1e-6:
@@ -1086,6 +1091,8 @@ def hardware(answer: Answer, draw: Draw) -> None:
         awake(apart, sleep, "two visits")
         awake(apart, None, "a machine that never sleeps")
         awake([], sleep, "no visits")
+        awake([], None, "a machine that never sleeps, without visits")
+        awake(apart, 0, "a machine that sleeps as soon as a visit ends")
     with part("visits that overlap, in any order, and the month's end", points=1):
         awake(visits, sleep, "overlapping visits")
         awake([*apart, (MONTH - 10, 5)], sleep, "a visit shortly before the month's end")
@@ -1160,12 +1167,12 @@ def _chosen(
     expect.equal(found[0], wanted, f"the name that {what} gives")
     price = next(row["price"] for row in table if row["name"] == wanted)
     cost = price * _awake(need["visits"], need["sleep"]) / 60
-    expect.close(found[1], cost, f"the month's price that {what} gives", tolerance=1e-6 + cost * 1e-6)
+    expect.close(found[1], cost, f"the month's price that {what} gives", tolerance=0.005 + cost * 1e-6)
 
 
 def _choices(answer: Answer, draw: Draw, visits: Sequence[tuple[int, int]], sleep: int) -> None:
     table = _machines(draw)
-    need: dict[str, Any] = {"visits": [list(visit) for visit in visits], "sleep": sleep, "budget": 10_000}
+    need: dict[str, Any] = {"visits": [tuple(visit) for visit in visits], "sleep": sleep, "budget": 10_000}
     for memory, gpu, wanted in (
         (16, 0, "cpu-basic"),
         (draw.random.randrange(17, 31), 0, "cpu-upgrade"),
@@ -1182,7 +1189,7 @@ def _choices(answer: Answer, draw: Draw, visits: Sequence[tuple[int, int]], slee
 
 def _close_choices(answer: Answer, draw: Draw, visits: Sequence[tuple[int, int]], sleep: int) -> None:
     need: dict[str, Any] = {
-        "visits": [list(visit) for visit in visits], "sleep": sleep, "memory": 20, "gpu_memory": 8,
+        "visits": [tuple(visit) for visit in visits], "sleep": sleep, "memory": 20, "gpu_memory": 8,
         "budget": 10_000,
     }  # fmt: skip
     rows = [("one", 30, 16, 1.0), ("two", 60, 24, 1.0), ("three", 30, 24, 1.0), ("four", 90, 16, 1.0)]
@@ -1203,6 +1210,8 @@ def _close_choices(answer: Answer, draw: Draw, visits: Sequence[tuple[int, int]]
     _chosen(
         answer, table, need | {"sleep": None, "budget": 719}, None, "which never sleeps, with 719 to spend"
     )
+    free = [*table, {"name": "free", "memory": 24, "gpu_memory": 8, "price": 0.0}]
+    _chosen(answer, free, need | {"budget": 0}, "free", "which costs nothing, with nothing to spend")
 
 
 # q9: what must not leave this machine
@@ -1218,7 +1227,8 @@ NEVER = (".env", "*.pem", "id_rsa*", ".git", "__pycache__")
     needs=("not_for_upload",),
     lesson=SCRIPT + "#Nothing secret in the folder",
     hints=(
-        "In which forms can a value stand in a file, and which files should not be looked into but left out?",
+        "In which forms can a value stand in a file, and which files stay here whatever stands in them? "
+        "A file can have both reasons.",
         "Path.rglob('*') finds files in folders, hidden ones as well; read_bytes reads every file, "
         "read_text only those that are text. base64.b64encode(value.encode()) gives bytes, too. "
         "relative_to(folder).parts are a path's names: fnmatch one after the other. An empty value is in "
@@ -1246,9 +1256,13 @@ def secrets_in_files(answer: Answer, draw: Draw) -> None:
     mine = answer.given(searched)
 
     def judge(
-        told: str, files: Mapping[str, bytes], wanted: Mapping[str, Sequence[str]], **more: str
+        told: str,
+        files: Mapping[str, bytes],
+        wanted: Mapping[str, Sequence[str]],
+        above: str = "site",
+        **more: str,
     ) -> None:
-        found = mine.call("searched", dict(files), secrets | more, list(NEVER))
+        found = mine.call("searched", dict(files), secrets | more, list(NEVER), above)
         what = f"not_for_upload(folder, secrets, never), {told},"
         expect.type_of(found, dict, what)
         for name, value in secrets.items():
@@ -1269,6 +1283,11 @@ def secrets_in_files(answer: Answer, draw: Draw) -> None:
         }
         found = {"config.py": [one, two], "notes/run.ipynb": [two], "assets/cache.bin": [three]}
         judge("of a folder with three leaks", clean | leaky, found)
+        late = {"log.txt": b"tide\n" * draw.random.randrange(30_000, 60_000) + secrets[one].encode()}
+        judge("of a folder with a value at the end of a long file", clean | late, {"log.txt": [one]})
+        umlaut = f"grün-{draw.random.randrange(10**9)}"
+        spoken = {"site.toml": f'word = "{umlaut}"\n'.encode()}
+        judge("of a folder with a value with ü", clean | spoken, {"site.toml": ["WORD"]}, WORD=umlaut)
     with part("in base64, and a secret that is still empty", points=1):
         encoded = {"job.yaml": b"data:\n  value: " + hidden + b"\n"}
         judge("of a folder with a value in base64", clean | encoded, {"job.yaml": [three]})
@@ -1281,22 +1300,27 @@ def secrets_in_files(answer: Answer, draw: Draw) -> None:
             "id_rsa.pub": b"ssh-rsa\n",
             ".git/config": b"[core]\n",
             "src/__pycache__/app.pyc": b"\x00",
+            ".git/keys/site.pem": b"-----BEGIN\n",
         }
         wanted = {path: ["never"] for path in never} | {".env": [one, "never"]}
         judge("of a folder with a key, .env and .git", clean | never, wanted)
+        judge(
+            "of a clean folder that lies in another one called .git (no part of the path)", clean, {}, ".git"
+        )
 
 
-def searched(files: dict, secrets: dict, never: list) -> object:
-    """What the learner's function finds in a folder with these files."""
+def searched(files: dict, secrets: dict, never: list, above: str) -> object:
+    """What the learner's function finds in a folder with these files, which lies in one called `above`."""
     import tempfile
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / above / "app"
         for path, content in files.items():
-            file = Path(name) / path
+            file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        return not_for_upload(Path(name), dict(secrets), list(never))
+        return not_for_upload(folder, dict(secrets), list(never))
 
 
 # q10: deploy
