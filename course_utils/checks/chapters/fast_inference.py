@@ -801,12 +801,11 @@ def in_blocks(answer: Answer, draw: Draw) -> None:
     first[: block + 3] = False
     middle[2 * block : 4 * block], middle[0] = False, True
     last[-2 * block :] = False
-    mine = answer.given(in_pieces)
 
     def compared(q: Any, keep: Any, what: str, tolerance: float = CLOSE) -> None:
-        made = mine.call("in_pieces", q, k, v, block, keep)
+        found = answer.call("blockwise", q, k, v, block, keep)
         _close_to(
-            made["out"], _softmaxed(q, k, v, keep), what,
+            found, _softmaxed(q, k, v, keep), what,
             {words: partial(_softmaxed, q, k, v, keep, block, name) for name, words in UNBLOCKED.items()},
             tolerance,
         )  # fmt: skip
@@ -817,11 +816,30 @@ def in_blocks(answer: Answer, draw: Draw) -> None:
         for keep, which in ((hidden, "no"), (middle, "a middle"), (last, "the last"), (first, "the first")):
             compared(q, keep, f"blockwise where {which} block is without a key that counts")
     with part("scores in the hundreds", points=1):
+        _far_below_zero(answer, q, k, v, block, everything)
         compared(300 * q, everything, "blockwise with scores in the hundreds", 1e-3)
     with part("never scores of more than a block", points=1):
-        made = mine.call("in_pieces", q, k, v, block, hidden)
-        _close_to(made["out"], _softmaxed(q, k, v, hidden), "what blockwise gives")
+        made = answer.given(in_pieces).call("in_pieces", q, k, v, block, everything)
+        _close_to(made["out"], _softmaxed(q, k, v, everything), "what blockwise gives")
         _narrow(made, heads, m, n, size, block)
+
+
+def _far_below_zero(answer: Answer, q: Any, k: Any, v: Any, block: int, keep: Any) -> None:
+    """One query has scores near -300 only; exp of them is 0, if nothing is taken away from them before."""
+    q, k = q.clone(), k.clone()
+    k[..., 0] = 3 + k[..., 0].abs() / 10
+    q[:, 1] = 0.0
+    q[:, 1, 0] = -100.0 * math.sqrt(q.shape[-1])
+    found = answer.call("blockwise", q, k, v, block, keep)
+    right = _softmaxed(q, k, v, keep)
+    what = "blockwise where one query has scores near -300 only"
+    away = _apart(expect.tensor(found, what, tuple(right.shape)), right)
+    expect.true(
+        away <= 1e-3,
+        f"{what} to be within 0.001 of the right numbers",
+        ("NaN" if math.isinf(away) else f"up to {away:.2g} away")
+        + ": the largest score so far is one for each query, and begins below every score, not at 0",
+    )
 
 
 UNBLOCKED = {
@@ -865,49 +883,76 @@ def _softmaxed(q: Any, k: Any, v: Any, keep: Any, block: int = 0, mistake: str =
 
 
 def in_pieces(q: Any, k: Any, v: Any, block: int, keep: Any) -> dict:
-    """What the learner's function gives, and the operations that made large or wide tensors."""
+    """What the learner's function gives, and what its operations made of q and k together: scores.
+
+    A storage has marks: "q" and "k" where its numbers come from these; both of them mean scores.
+    """
     import torch
+    from torch.multiprocessing.reductions import StorageWeakRef
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 
-    n, given = k.shape[1], {tensor.untyped_storage().data_ptr() for tensor in (q, k, v, keep)}
-    makes_scores = ("mm", "bmm", "addmm", "baddbmm", "exp", "exp2", "_softmax", "_log_softmax", "logsumexp")
-    largest, wide, whole = [0, ""], "", ""
+    marks, seen, sizes = {q.untyped_storage()._cdata: {"q"}, k.untyped_storage()._cdata: {"k"}}, {}, {}
+    shapes, most, whole = {}, [0, ""], ""
+
+    def marks_of(tensor: Any) -> set:
+        return marks.get(tensor.untyped_storage()._cdata, set())
 
     class Looking(TorchDispatchMode):
         def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            nonlocal largest, wide, whole
+            nonlocal most, whole
+            given = [leaf for leaf in tree_leaves((args, kwargs or {})) if torch.is_tensor(leaf)]
             made, name = function(*args, **(kwargs or {})), str(function)
-            for tensor in tree_leaves(made):
-                if not torch.is_tensor(tensor) or tensor.untyped_storage().data_ptr() in given:
-                    continue
-                if tensor.numel() > largest[0]:
-                    largest = [tensor.numel(), name]
-                if name.split(".")[1] in makes_scores and n in tensor.shape:
-                    wide = wide or name
+            blank = name.split(".")[1].startswith("new_") or name.split(".")[1].endswith("_like")
+            come = set() if blank else set().union(*map(marks_of, given))
+            for tensor in (leaf for leaf in tree_leaves(made) if torch.is_tensor(leaf)):
+                storage = tensor.untyped_storage()
+                # a weak reference keeps the number of a storage from being given to another one
+                seen.setdefault(storage._cdata, StorageWeakRef(storage))
+                marks[storage._cdata] = come | marks_of(tensor)
+                if marks_of(tensor) >= {"q", "k"}:
+                    sizes[storage._cdata] = storage.nbytes() // tensor.element_size()
+                    shapes.setdefault(tuple(tensor.shape), name)
+            for gone in [number for number in sizes if seen[number].expired()]:
+                del sizes[gone]
+            if sum(sizes.values()) > most[0]:
+                most = [sum(sizes.values()), name]
             if "scaled_dot_product" in name:
                 whole = whole or name
             return made
 
     with Looking(), torch.no_grad():
         out = blockwise(q, k, v, block, keep)
-    return {"out": out, "largest": largest[0], "by": str(largest[1]), "wide": wide, "whole": whole}
+    told = [[list(shape), name] for shape, name in shapes.items()]
+    inside = torch.is_tensor(out) and marks_of(out) >= {"q", "k"}
+    return {"out": out, "shapes": told, "most": most[0], "by": most[1], "whole": whole, "torch": inside}
 
 
 def _narrow(made: Mapping[str, Any], heads: int, m: int, n: int, size: int, block: int) -> None:
-    """No operation has made scores of more than a block of keys."""
+    """No operation has made scores of more than a block of keys, and they were not all kept."""
     expect.true(
         not made["whole"],
         "blocks of your own",
         f"{made['whole']}, which is PyTorch's own attention",
     )
     expect.true(
-        not made["wide"], f"no scores of all {n} keys at once, in no operation", f"some from {made['wide']}"
+        made["torch"],
+        "a result that operations of PyTorch have made of q and k",
+        "one that they have not: this point is for what PyTorch does (not NumPy, not lists)",
     )
-    most = 2 * heads * max(m, block) * max(size, m)
-    most = max(most, n)
-    expect.at_most(
-        made["largest"], most, f"the numbers in the largest tensor that was made (here by {made['by']})"
+    counts = (heads, m, size, block, math.ceil(n / block))
+    plain = {math.prod(some) for many in range(1, 6) for some in itertools.combinations(counts, many)} - {n}
+    for shape, name in made["shapes"]:
+        wide = [width for width in shape if width > block and width not in plain]
+        expect.true(
+            not wide,
+            f"no scores of more than {block} keys at once, in no operation",
+            f"{name} gave a tensor of {' x '.join(map(str, shape))} that was made of q and k",
+        )
+    expect.true(
+        made["most"] < heads * m * n,
+        f"fewer numbers in memory at once that were made of q and k than the {heads * m * n} of all scores",
+        f"{made['most']} (at {made['by']}): scores of all keys at once, or those of each block kept",
     )
 
 

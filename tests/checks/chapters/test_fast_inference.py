@@ -393,6 +393,63 @@ def blockwise(q, k, v, block, keep):
 """
 
 
+OTHER_BLOCKS = [
+    changed("q5", ("    largest = torch.full", line + "    largest = torch.full"), *more)
+    for line, more in (
+        ("    k = k * 1.0\n", ()),
+        ("    k = k * q.shape[-1] ** -0.5\n", ((" / math.sqrt(q.shape[-1])", ""),)),
+        ("    k, v, keep = k[:, keep], v[:, keep], keep[keep]\n", ()),
+        (
+            "    q, k, v = q.double(), k.double(), v.double()\n",
+            (("return above / below", "return (above / below).float()"),),
+        ),
+    )
+]
+
+#: products by broadcasting, without a matrix product
+BROADCAST = """
+def blockwise(q, k, v, block, keep):
+    best = q.new_full(q.shape[:2], -1e9)
+    below, above = torch.zeros_like(best), torch.zeros_like(q)
+    for start in range(0, k.shape[1], block):
+        keys, values, counts = (each.narrow(-2 if each.ndim == 3 else 0, start, min(block, len(keep) - start)) for each in (k, v, keep))
+        scores = (q[:, :, None] * keys[:, None]).sum(-1).div(q.shape[-1] ** 0.5)
+        scores = torch.where(counts, scores, -1e30)
+        new = torch.maximum(best, scores.max(-1).values)
+        shares = (scores - new[..., None]).exp() * counts
+        below.mul_((best - new).exp()).add_(shares.sum(-1))
+        above.mul_((best - new).exp()[..., None]).add_((shares[..., None] * values[:, None]).sum(2))
+        best = new
+    return above / below[..., None]
+"""
+
+#: each block by itself, put together in the end
+PARTIAL = """
+def blockwise(q, k, v, block, keep):
+    results, weights = [], []
+    for keys, values, counts in zip(k.split(block, 1), v.split(block, 1), keep.split(block)):
+        scores = torch.einsum("hmd,hnd->hmn", q, keys[:, counts]) / q.shape[-1] ** 0.5
+        results.append(scores.softmax(-1) @ values[:, counts])
+        weights.append(scores.logsumexp(-1))
+    return torch.einsum("bhm,bhmd->hmd", torch.stack(weights).softmax(0), torch.stack(results))
+"""
+
+#: the scores of all blocks in a list, the largest, and then the sums
+KEPT_ALL = """
+def blockwise(q, k, v, block, keep):
+    rows, best = [], torch.full((*q.shape[:2], 1), -torch.inf)
+    for keys, counts in zip(k.split(block, 1), keep.split(block)):
+        scores = (q @ keys.transpose(1, 2) / q.shape[-1] ** 0.5).masked_fill(~counts, -torch.inf)
+        rows.append(scores)
+        best = torch.maximum(best, scores.amax(-1, keepdim=True))
+    above = below = 0
+    for scores, values in zip(rows, v.split(block, 1)):
+        shares = (scores - best).exp()
+        above, below = above + shares @ values, below + shares.sum(-1, keepdim=True)
+    return above / below
+"""
+
+
 def test_blocks():
     swap = partial(changed, "q5")
     whole = "def blockwise(q, k, v, block, keep):\n    "
@@ -402,9 +459,9 @@ def test_blocks():
         before=given("imports"),
         wrong={
             whole + "return F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=keep.expand(q.shape[1], -1))[0]": "PyTorch's own attention",
-            whole + "rows = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).masked_fill(~keep, -torch.inf)\n    return rows.softmax(-1) @ v": "keys at once",
-            whole + "rows = [((row @ k.transpose(1, 2)) / q.shape[-1] ** 0.5).masked_fill(~keep, -torch.inf).softmax(-1) @ v for row in q.split(1, 1)]\n    return torch.cat(rows, 1)": "keys at once",
-            whole + "rows = torch.cat([q @ keys.transpose(1, 2) for keys in k.split(block, 1)], -1) / q.shape[-1] ** 0.5\n    rows = rows.masked_fill(~keep, -torch.inf)\n    return rows.softmax(-1) @ v": "keys at once",
+            whole + "rows = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).masked_fill(~keep, -torch.inf)\n    return rows.softmax(-1) @ v": "in no operation",
+            whole + "rows = [((row @ k.transpose(1, 2)) / q.shape[-1] ** 0.5).masked_fill(~keep, -torch.inf).softmax(-1) @ v for row in q.split(1, 1)]\n    return torch.cat(rows, 1)": "in no operation",
+            whole + "rows = torch.cat([q @ keys.transpose(1, 2) for keys in k.split(block, 1)], -1) / q.shape[-1] ** 0.5\n    rows = rows.masked_fill(~keep, -torch.inf)\n    return rows.softmax(-1) @ v": "in no operation",
             swap((" / math.sqrt(q.shape[-1])", "")): "divided by the root of the size",
             swap(("        scores = scores.masked_fill(~counts, -torch.inf)\n", "")): "and are looked at",
             swap(("range(0, k.shape[1], block)", "range(0, k.shape[1] - block + 1, block)")): "that do not fill a block",
@@ -413,10 +470,14 @@ def test_blocks():
             swap(("torch.maximum(largest, scores.amax(-1, keepdim=True))", "torch.zeros_like(largest)"), ("shrink = torch.exp(scores - higher), torch.exp(largest - higher)", "shrink = torch.exp(scores), torch.ones_like(largest)")): "scores in the hundreds",
             swap(("    largest = torch.full", "    made = []\n    largest = torch.full"), ("        higher =", "        made.append(scores.softmax(-1) @ v[:, start : start + block])\n        higher ="), ("return above / below", "return torch.stack(made).mean(0)")): "a mean of the blocks' results",
             swap(("return above / below", "return above")): "blockwise",
-            swap(("    largest = torch.full", "    k = k * 1.0\n    largest = torch.full")): "in the largest tensor",
-            swap(("scores = q @ k[:, start : start + block].transpose(1, 2)", "scores = (q @ k.transpose(1, 2))[..., start : start + block]")): "keys at once",
+            swap(("torch.full((*q.shape[:2], 1), -torch.inf)", "torch.zeros(*q.shape[:2], 1)")): "begins below every score, not at 0",
+            swap(("scores.amax(-1, keepdim=True)", "scores.amax()")): "one for each query",
+            KEPT_ALL: "those of each block kept",
+            whole + "block = 2 * block\n    " + given("q5-answer").split('"""\n', 1)[1].lstrip(): "in no operation",
+            whole + "import numpy as np\n    q, k, v = q.double().numpy(), k.double().numpy(), v.double().numpy()\n    rows = np.where(keep.numpy(), q @ k.transpose(0, 2, 1) / q.shape[-1] ** 0.5, -np.inf)\n    rows = np.exp(rows - rows.max(-1, keepdims=True))\n    return torch.tensor(rows @ v / rows.sum(-1, keepdims=True)).float()": "not NumPy",
+            swap(("scores = q @ k[:, start : start + block].transpose(1, 2)", "scores = (q @ k.transpose(1, 2))[..., start : start + block]")): "in no operation",
         },
-        right=[BLOCKWISE, swap(("largest = torch.full((*q.shape[:2], 1), -torch.inf)", "largest = torch.full((*q.shape[:2], 1), -1e30)"), ("        if not counts.any():\n            continue\n", ""), ("masked_fill(~counts, -torch.inf)", "masked_fill(~counts, -1e38)"), ("shares, shrink = torch.exp(scores - higher)", "shares, shrink = torch.exp(scores - higher) * counts"))],
+        right=[BLOCKWISE, *OTHER_BLOCKS, BROADCAST, PARTIAL, swap(("largest = torch.full((*q.shape[:2], 1), -torch.inf)", "largest = torch.full((*q.shape[:2], 1), -1e30)"), ("        if not counts.any():\n            continue\n", ""), ("masked_fill(~counts, -torch.inf)", "masked_fill(~counts, -1e38)"), ("shares, shrink = torch.exp(scores - higher)", "shares, shrink = torch.exp(scores - higher) * counts"))],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (0, 2)] == [3, 3]
 
