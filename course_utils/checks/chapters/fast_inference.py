@@ -937,8 +937,11 @@ def in_pieces(q: Any, k: Any, v: Any, block: int, keep: Any) -> dict:
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 
-    marks, seen, sizes = {q.untyped_storage()._cdata: {"q"}, k.untyped_storage()._cdata: {"k"}}, {}, {}
-    shapes, most, whole = {}, [0, ""], ""
+    seen: dict[int, Any] = {}
+    shapes: dict[tuple, str] = {}
+    marks, sizes = {q.untyped_storage()._cdata: {"q"}, k.untyped_storage()._cdata: {"k"}}, dict[int, int]()
+    most: list[Any] = [0, ""]
+    whole = ""
 
     def marks_of(tensor: Any) -> set:
         return marks.get(tensor.untyped_storage()._cdata, set())
