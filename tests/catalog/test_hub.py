@@ -17,7 +17,7 @@ from tests.datasets.test_reviews import HUB_FILES as REVIEWS
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty Hub cache that the client takes for its own, and an empty course cache; nothing can be downloaded."""
-    import huggingface_hub
+    import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)

@@ -40,7 +40,8 @@ def collected(inbound, solutions, *arguments):
     assert collect.main([str(inbound), *options]) in (0, 1)
     with open(out.with_name("submitted-collected.csv"), newline="") as file:
         return {
-            row["file"] if row["status"] == "ignored" else row["student"]: row for row in csv.DictReader(file)
+            row["file"].rpartition("/")[2] if row["status"] == "ignored" else row["student"]: row
+            for row in csv.DictReader(file)
         }
 
 
