@@ -14,7 +14,7 @@ def course(request):
     return start(request.module.EXERCISE, profile="offline", device="cpu")
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def rows_written_once():
     """The rows of a draw are written once for all answers that are judged on it; nobody can change a frame."""
     with pytest.MonkeyPatch.context() as patch:
