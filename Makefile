@@ -35,7 +35,7 @@ test test-quick test-all: EXTRAS := dev,ray,k8s,export
 
 .PHONY: test test-quick test-all notebooks site lint constraints
 
-test: install ## install the same, then run the tests that a change must pass (two cores: under 40 minutes)
+test: install ## install the same, then run the tests that a change must pass (two cores: about 50 minutes)
 	$(TESTS) -m "not exhaustive"
 
 test-quick: install ## the tests that take seconds (two cores: under 5 minutes)
