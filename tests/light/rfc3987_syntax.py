@@ -2,7 +2,9 @@
 
 jsonschema takes the package where it is installed, to check texts that a schema calls an IRI, and importing it builds 38
 grammars. Nobody here asks for that format, but every process that reads a notebook would pay. jsonschema does without
-it where it cannot be imported. tests/conftest.py puts this folder on the path of the tests and of what they start.
+it where it cannot be imported. tests/conftest.py puts this folder on the path of the tests and of what they start. Ray's
+processes are among those: a raylet gives its agents fifteen seconds to come up, no more (ray-project/ray issue 65983), so on a
+busy machine a node would not start.
 """
 
 raise ImportError("the tests do without it")

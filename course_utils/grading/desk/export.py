@@ -25,7 +25,7 @@ from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.attempts import settle_class
 from course_utils.grading.gradebook.marks import read_marks as read_marks_of_class
 from course_utils.grading.gradebook.marks import worth
-from course_utils.grading.gradebook.place import database
+from course_utils.grading.gradebook.place import database, why_no_marks
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 from course_utils.grading.gradebook.reports import read_results, write_grades
 from course_utils.grading.gradebook.writer import WriteError
@@ -33,8 +33,8 @@ from course_utils.grading.gradebook.writer import WriteError
 
 def read_marks(folder: Path, exercise: str | None) -> Marks:
     """The final marks of one exercise of a class; the only one there is if none is named."""
-    if not (folder / "gradebook.db").is_file():
-        raise ExportError(f"there is no gradebook in {folder}; run `course grade … --out {folder}` first")
+    if why := why_no_marks(folder):
+        raise ExportError(why)
     address = database(folder.resolve())
     with only_writer(folder):
         settle_class(folder)

@@ -22,7 +22,7 @@ from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.gradebook import reports
 from course_utils.grading.gradebook.alone import Busy, only_writer
 from course_utils.grading.gradebook.attempts import AttemptStore, settle_class
-from course_utils.grading.gradebook.place import database
+from course_utils.grading.gradebook.place import database, why_no_marks
 from course_utils.grading.gradebook.policy import PolicyError
 from course_utils.grading.gradebook.writer import WriteError, Writer
 from course_utils.grading.run.journal import Entry, Journal
@@ -44,8 +44,8 @@ def write_pages(
         FeedbackError: where nothing is graded, or nothing of `exercise` or of one of `students`.
         Busy: while somebody else writes into the folder.
     """
-    if not (out / "gradebook.db").is_file():
-        raise FeedbackError(f"there is no gradebook in {out}; run `course grade … --out {out}` first")
+    if why := why_no_marks(out):
+        raise FeedbackError(why)
     with only_writer(out):
         settle_class(out)
         wanted = _wanted(out, exercise, students)

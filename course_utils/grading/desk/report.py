@@ -17,6 +17,7 @@ from course_utils.grading.desk.arguments import add_class_folder
 from course_utils.grading.desk.collect import Refused, read_roster
 from course_utils.grading.gradebook import class_figures, class_pages
 from course_utils.grading.gradebook.class_figures import ExerciseFigures
+from course_utils.grading.gradebook.place import why_no_marks
 from course_utils.grading.gradebook.policy import PolicyError, read_policy
 
 FOLDER = "report"
@@ -57,8 +58,8 @@ def class_report(out: Path, exercise: str | None = None, roster: set[str] | None
 
 
 def _figures(out: Path, roster: set[str] | None) -> list[ExerciseFigures]:
-    if not (out / "gradebook.db").is_file():
-        raise ReportError(f"there is no gradebook in {out}; run `course grade … --out {out}` first")
+    if why := why_no_marks(out):
+        raise ReportError(why)
     submissions = class_figures.read_class(out)
     if not submissions:
         raise ReportError(f"nothing is graded in {out} yet")

@@ -77,8 +77,8 @@ def page(
     """A learner's page as HTML.
 
     `reports` are what the checks said, `marks` what the gradebook holds by question; where it is silent,
-    the report's points count. `why` says why nothing could be graded; `note` stands below the total. `endless`: the cells that were stopped because they printed
-    without end.
+    the report's points count. `why` says why nothing could be graded; `note` stands below the total.
+    `endless`: the cells that were stopped because they printed without end.
     """
     found = {report.question: report for report in reports}
     marks = {name: Mark(report.points) for name, report in found.items()} | (marks or {})

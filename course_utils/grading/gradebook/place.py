@@ -12,8 +12,20 @@ def database(out: Path) -> str:
     return f"sqlite:///{out / GRADEBOOK}"
 
 
+def has_gradebook(out: Path) -> bool:
+    """Whether a class has been graded in this folder."""
+    return (out / GRADEBOOK).is_file()
+
+
+def why_no_marks(out: Path) -> str:
+    """What to say to whoever wants marks of a folder that has no gradebook in it; "" where it has one."""
+    if has_gradebook(out):
+        return ""
+    return f"there is no gradebook in {out}; run `course grade … --out {out}` first"
+
+
 def why_no_class(out: Path) -> str:
-    """What to say where a folder has no gradebook in it; "" where it has one."""
-    if (out / GRADEBOOK).is_file():
+    """What to say of a folder taken for a class's that has no gradebook in it; "" where it has one."""
+    if has_gradebook(out):
         return ""
     return f"there is no gradebook in {out}; it is the folder given to `course grade --out`"

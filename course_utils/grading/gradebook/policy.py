@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -160,7 +161,7 @@ def read_policy(out: Path) -> Policy:
 def _policy(text: dict[str, Any]) -> Policy:
     faults = _Faults()
     for name in text:
-        faults.read(lambda name=name: _known((name,), _PARTS, ""), None)  # type: ignore[misc]
+        faults.read(partial(_known, (name,), _PARTS, ""), None)
 
     def extended(exercise: str, table: Any) -> dict[str, datetime]:
         where = f"extensions.{exercise}"

@@ -30,7 +30,7 @@ from nbgrader.api import (
     SourceCell,
 )
 
-from course_utils.grading.gradebook.place import database
+from course_utils.grading.gradebook.place import GRADEBOOK, database
 from course_utils.grading.gradebook.release import ReleaseError, build
 
 BACKUP = "gradebook-before.db"
@@ -67,7 +67,7 @@ def plan(out: Path, solutions: Path, exercise: str) -> QuestionPlan:
 
 def follow(out: Path, wanted: QuestionPlan) -> None:
     """Change the gradebook as planned; a copy of it as it was lies beside it."""
-    shutil.copyfile(out / "gradebook.db", out / f".{BACKUP}")
+    shutil.copyfile(out / GRADEBOOK, out / f".{BACKUP}")
     os.replace(out / f".{BACKUP}", out / BACKUP)
     with Gradebook(database(out)) as book:
         notebook = _notebook(book, wanted.exercise)

@@ -22,7 +22,7 @@ from course_utils.files import write_whole
 from course_utils.grading.gradebook import policy, reports
 from course_utils.grading.gradebook.attempts import ATTEMPT_COLUMNS
 from course_utils.grading.gradebook.changes import CHANGE_COLUMNS
-from course_utils.grading.gradebook.place import database
+from course_utils.grading.gradebook.place import GRADEBOOK, database
 from course_utils.grading.gradebook.students import (
     STUDENT,
     draws_as,
@@ -82,7 +82,7 @@ def places(out: Path, student: str, submitted: Path | None = None) -> list[str]:
     with Gradebook(database(out)) as book:
         try:
             count = len(book.find_student(student).submissions)
-            found.append(f"{out / 'gradebook.db'}: {count} submissions")
+            found.append(f"{out / GRADEBOOK}: {count} submissions")
         except MissingEntry:
             pass
     return found

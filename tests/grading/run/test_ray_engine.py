@@ -30,7 +30,6 @@ def on_a_cluster(test):
 
 WAITS = toy.ANSWERS | {"q1": "import time\ntime.sleep(2)\n" + toy.ANSWERS["q1"]}
 
-LEAN = Path(__file__).parent / "lean"
 ROOT = Path(__file__).resolve().parents[3]
 WAIT_SECONDS = 300  # on a busy machine
 
@@ -38,7 +37,7 @@ WAIT_SECONDS = 300  # on a busy machine
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
     """A cluster with a head that grades nothing, and one node."""
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(LEAN), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     from course_utils.bench.ray_nodes import Cluster
 
     found = Cluster()
