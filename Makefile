@@ -31,7 +31,7 @@ help: ## these lines
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests.run -n 2
 
 # the groups that tests need besides what everybody installs
-test test-quick test-all: EXTRAS := dev,ray,k8s,export
+test test-quick test-all: EXTRAS := dev,ray,k8s,export,serve
 
 .PHONY: test test-quick test-all notebooks site lint constraints
 
