@@ -26,6 +26,6 @@ def six_predictions(
         expect.type_of(predicted[name], bool, f"predictions()[{name!r}]")
     right = sum(predicted[name] == value for name, value in found.items())
     with part("five of six", points=1):
-        expect.at_least(right, 5, f"{counted} (measure them with the cell above)")
+        expect.at_least(right, 5, f"{counted} (measure them: the cell for it is given)")
     with part("all six", points=1):
         expect.at_least(right, 6, counted)
