@@ -141,7 +141,7 @@ def function_of_an_app(answer: Answer, draw: Draw) -> None:
             _refused(came, what, names)
             expect.equal(seen, [], f"what the model was asked by {what}")
     with part("a model that breaks down", points=1):
-        for kind in (1, 2, 3):
+        for kind in (1, 2, 3, 4):
             message = _refused(ask(texts[0], kind)[0], "a text on which the model breaks down")
             for word in ("tensor", "512", "Error"):
                 expect.true(
@@ -167,7 +167,8 @@ def classified(labels: list, logits: dict, most: int, text: str | None, broken: 
     def model(given: str) -> list:
         seen.append(given)
         if broken:
-            raise (RuntimeError, KeyError, ValueError)[broken - 1]("tensor a (512) must match tensor b (513)")
+            kinds = (RuntimeError, KeyError, ValueError, gr.Error)
+            raise kinds[broken - 1]("tensor a (512) must match tensor b (513)")
         return list(logits.get(given, [0.0] * len(labels)))
 
     predict = prediction_function(model, list(labels), most)
@@ -280,11 +281,14 @@ def interface(answer: Answer, draw: Draw) -> None:
     }
     came = answer.given(interfaced, visit, described).call("interfaced", plan)
     what = "make_interface(…)"
+
+    def asked() -> None:
+        expect.true("asked" in came, f"{what} to have a public /classify, by which this is looked at", "none")
+
     with part("one endpoint, /classify, from a text to a label", points=1):
         _app(came, what, {"classify": (["Textbox"], ["Label"])})
     with part("the likeliest labels, or the sentence of a gr.Error", points=1):
-        if "asked" not in came:
-            _app(came, what, {"classify": (["Textbox"], ["Label"])})
+        asked()
         shown = _value(came["asked"], "a call of /classify")
         expect.each_of(shown, dict, "what /classify gives")
         order = sorted(labels, key=plan["confidences"].__getitem__, reverse=True)
@@ -293,7 +297,7 @@ def interface(answer: Answer, draw: Draw) -> None:
         message = _refused(came["refused"], "a call of /classify that predict refuses")
         expect.equal(message, plan["refused"], "the sentence that the visitor reads")
     with part("examples that are shown and not run", points=1):
-        expect.keys(came, ("samples", "ran"), what)
+        asked()
         expect.equal(came["samples"], plan["examples"], "the examples under the app")
         expect.true(
             came["ran"] == 0,
@@ -302,7 +306,7 @@ def interface(answer: Answer, draw: Draw) -> None:
             f"{came['ran']} calls",
         )
     with part("visitors at once, and texts that are not kept", points=1):
-        expect.keys(came, ("limit", "flags"), what)
+        asked()
         expect.true(
             came["limit"] == plan["at_once"],
             f"{plan['at_once']} calls of /classify at a time (concurrency_limit)",
@@ -482,13 +486,13 @@ class _Talk(NamedTuple):
 )
 def chat(answer: Answer, draw: Draw) -> None:
     mine = answer.given(talked)
-    pieces = [word + " " for word in draw.sample(WORDS, 4)] + ["."]
+    pieces = [*draw.sample(WORDS, 2), " ", *(word + " " for word in draw.sample(WORDS, 2)), "."]
 
     def talk(case: _Talk, budget: int, form: str) -> dict[str, Any]:
         plan = case._asdict() | {"budget": budget, "pieces": pieces, "history": _history(case.turns, form)}
         del plan["turns"]
         came = mine.call("talked", plan)
-        expect.keys(came, ("kind", "asked", "changed"), "reply(message, history)")
+        expect.keys(came, ("kind", "asked", "changed", "taken"), "reply(message, history)")
         if came["kind"]:
             raise Failed(
                 Rung.WRONG_TYPE,
@@ -512,10 +516,21 @@ def chat(answer: Answer, draw: Draw) -> None:
             _value(came, "a message after a long history")
             expect.length(came["asked"], 1, "the calls of stream for one message")
             _same_window(came["asked"][0], case, budget)
+            expect.true(
+                not came["changed"],
+                "the history to stay as it was, also where turns are left out",
+                "another one",
+            )
     with part("an answer that grows", points=1):
-        shown = _value(talk(first, 1000, "parts"), "a message")
+        came = talk(first, 1000, "parts")
+        shown = _value(came, "a message")
         so_far = ["".join(pieces[: count + 1]) for count in range(len(pieces))]
         expect.equal(shown, so_far, "what the generator yields, one after the other: the answer so far")
+        expect.true(
+            came["taken"] == list(range(1, len(pieces) + 1)),
+            "each piece to be shown as soon as it is there: the visitor reads while the model writes",
+            f"{came['taken'][0]} pieces taken from stream before the first was shown",
+        )
     with part("a message that is too long by itself", points=1):
         alone = _count(_window(first._replace(turns=[]), 1000), first)
         came = talk(first, alone - 1, "parts")
@@ -630,7 +645,9 @@ def talked(plan: dict) -> dict:
 
     import gradio as gr
 
-    asked = []
+    asked: list[list] = []
+    given: list[str] = []  # pieces of the answer
+    taken: list[int] = []  # how many had been given when each text was shown
 
     def count(messages: list) -> int:
         for message in messages:
@@ -640,7 +657,9 @@ def talked(plan: dict) -> dict:
 
     def stream(messages: list) -> Any:
         asked.append(copy.deepcopy(list(messages)))
-        yield from plan["pieces"]
+        for piece in plan["pieces"]:
+            given.append(piece)
+            yield piece
 
     reply = make_reply(stream, count, plan["budget"], plan["system"])
     history = copy.deepcopy(plan["history"])
@@ -649,7 +668,10 @@ def talked(plan: dict) -> dict:
     try:
         made = reply(plan["message"], history)
         if hasattr(made, "__next__"):
-            came["value"] = list(made)
+            came["value"] = []
+            for text in made:
+                came["value"].append(text)
+                taken.append(len(given))
         else:
             kind = type(made).__name__
     except gr.Error as error:
@@ -658,7 +680,7 @@ def talked(plan: dict) -> dict:
         raise
     except Exception as error:
         came["crash"] = f"{type(error).__name__}: {error}"
-    return came | {"kind": kind, "asked": asked, "changed": history != plan["history"]}
+    return came | {"kind": kind, "asked": asked, "changed": history != plan["history"], "taken": taken}
 
 
 # q5: the card
