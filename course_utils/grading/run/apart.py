@@ -127,7 +127,8 @@ def _limit(kind: int, most: int) -> None:
 
 def import_ahead(question: Question) -> None:
     """Import here, once, what the checks of its module import when they run, and what that imports then:
-    every fork has it.
+    every fork has it. So it has what the module's `made_ahead()` makes, if there is one: models that the
+    checks measure by, and what these have written, none of it a learner's or drawn for one.
     """
     if question.check is not None:
         _import_ahead(question.check.__module__)
@@ -140,6 +141,8 @@ def _import_ahead(module: str) -> None:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 with contextlib.suppress(Exception):  # the check itself will say so
                     exec(ast.unparse(node), {})
+    with contextlib.suppress(Exception):  # likewise
+        getattr(sys.modules[module], "made_ahead", lambda: None)()
 
 
 def _file_of(module: str) -> list[Path]:

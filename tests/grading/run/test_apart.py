@@ -8,7 +8,7 @@ import pytest
 
 from course_utils.checks import expect
 from course_utils.checks.framework import Exercise, part
-from course_utils.grading.run.apart import Killed, run_apart
+from course_utils.grading.run.apart import Killed, _import_ahead, run_apart
 from course_utils.wire.answer import LocalTransport
 
 exercise = Exercise("apart", title="Apart", minutes=1, difficulty="easy", cost="nothing")
@@ -104,3 +104,18 @@ def test_what_goes_wrong_on_the_way_is_raised_here_and_nothing_is_left_running()
         run_apart(exercise.find("q1"), Broken(LookupError("no child can be started")), None)
         pytest.fail("it should have been raised")
     assert not active_children()
+
+
+def test_what_depends_on_no_learner_is_made_once_before_the_forks(monkeypatch):
+    made = []
+    monkeypatch.setitem(globals(), "made_ahead", lambda: made.append(os.getpid()))
+    _import_ahead.cache_clear()
+    graded({"word": "right"})
+    graded({"word": "wrong"})
+    assert made == [os.getpid()]
+
+
+def test_what_cannot_be_made_ahead_costs_nobody_a_mark(monkeypatch):
+    monkeypatch.setitem(globals(), "made_ahead", descending)
+    _import_ahead.cache_clear()
+    assert graded({"word": "right"}).points == 3
