@@ -41,7 +41,7 @@ from course_utils.grading.run.reading import Ungradable
 from course_utils.grading.run.warm import SandboxError
 from course_utils.grading.sandbox import places
 
-AHEAD = 2  # submissions that a node has besides those that are graded there: none waits for the next
+AHEAD = 2  # submissions that a node has besides those that are graded there, so that none waits for the next
 LOSSES = 3  # times that a submission is given to another process because the one before is gone
 STARTS = 3  # processes that a node may lose before it is left out
 LOOK_SECONDS = 5.0  # between two looks at which nodes there are
@@ -286,9 +286,15 @@ class RayEngine:
     # --- submissions ---------------------------------------------------------------------------------
 
     def _send(self, waiting: deque[tuple[Submission, int]], grader: Grader) -> Iterator[Outcome]:
-        """Give the nodes what they have room for; yields what there is nothing to send of."""
+        """Give the nodes what they have room for; yields what there is nothing to send of.
+
+        At the end nothing is sent ahead: it would wait on one node while a place is free on another.
+        """
+        ready = [node for node in self._nodes.values() if node.ready]
+        places = sum(node.jobs for node in ready)
         while waiting:
-            free = [node for node in self._nodes.values() if node.ready and node.flying < node.jobs + AHEAD]
+            ahead = AHEAD if len(waiting) > places else 0
+            free = [node for node in ready if node.flying < node.jobs + ahead]
             if not free:
                 return
             node = min(free, key=lambda each: each.flying / each.jobs)

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -128,6 +130,30 @@ def test_marks_are_those_of_the_local_engine_to_the_digit(engine, grader, hand_i
     assert marks(found) == marks(here)
     assert said[0] == said[1]
     assert {each.graded.sandbox for each in found if not each.why} == {said[0][0]}
+
+
+@pytest.mark.parametrize(
+    ("left", "given"),
+    [
+        pytest.param(40, [6, 6], id="while many are left, each node has two besides those it grades"),
+        pytest.param(
+            9, [4, 4], id="what is left nearly fits: the last waits for whichever place is free first"
+        ),
+        pytest.param(3, [2, 1], id="fewer than places"),
+    ],
+)
+def test_submissions_are_sent_ahead_until_few_are_left(left, given, grader, hand_in):
+    pytest.importorskip("ray")
+    from course_utils.grading.run import ray_engine
+
+    sent = []
+    desk = SimpleNamespace(grade=SimpleNamespace(remote=lambda number, task: sent.append(number) or number))
+    nodes = [ray_engine._Node(f"node {number}", jobs=4, desk=desk, ready=True) for number in range(2)]
+    engine = ray_engine.RayEngine(_nodes={node.name: node for node in nodes})
+    submission = hand_in("ann", **toy.ANSWERS)
+    assert not list(engine._send(deque([(submission, 0)] * left), grader))
+    assert [node.flying for node in nodes] == given
+    assert len(sent) == sum(given)
 
 
 def test_what_is_sent_holds_no_secret(grader, hand_in):
