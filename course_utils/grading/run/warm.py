@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib.util
 import json
 import os
 import secrets
@@ -141,11 +142,17 @@ class Warm:
         atexit.register(self.close)
         try:
             self._send({"imports": list(imports)})
-            self._expect("ready", START_SECONDS)
+            missing = self._expect("missing", START_SECONDS)
         except (OSError, TimeoutError, ConnectionError):
             said = self._last_words()
             self.close()
             raise SandboxError(f"the process that runs notebooks did not start{said}") from None
+        if unseen := list(filter(None, map(_place_of, missing))):
+            self.close()
+            raise SandboxError(
+                f"in it there is no {', no '.join(unseen)}: honest work would fail for want of that. "
+                "Install the workbook and what it needs into one place (`make install`), and grade from there"
+            )
 
     def threads(self) -> Threads:
         """What the kernel has counted for the threads of all its processes."""
@@ -287,6 +294,15 @@ class Warm:
             self._unread += part
         line, _, self._unread = self._unread.partition(b"\n")
         return json.loads(line)
+
+
+def _place_of(module: str) -> str:
+    """A module that the grader can import and where it lies; "" if it has none either."""
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return ""
+    return f"{module} ({found.origin})" if found is not None else ""
 
 
 def clean_environment(scratch: Path) -> dict[str, str]:

@@ -410,16 +410,25 @@ def _seed() -> None:
         sys.modules["torch"].manual_seed(0)
 
 
-def warm_up(lines: list[str]) -> None:
-    """Import what notebooks import; what is missing on this machine is a learner's cell's matter."""
+def warm_up(lines: list[str]) -> list[str]:
+    """Import what notebooks import; returns the names of the modules that are not there.
+
+    What is missing on this machine is a learner's cell's matter.
+    """
+    missing = []
     for line in lines:
-        with contextlib.suppress(Exception):
+        try:
             if line.startswith(("import ", "from ")):
                 exec(line, {})  # lines of a released notebook, or of the grader: never of a learner
             else:
                 importlib.import_module(line)
+        except ModuleNotFoundError as error:
+            missing.append(error.name or line)
+        except Exception:  # likewise
+            continue
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+    return missing
 
 
 def main(descriptor: int) -> None:
@@ -438,13 +447,13 @@ def main(descriptor: int) -> None:
         if not part:
             return
         greeting += part
-    warm_up(json.loads(greeting)["imports"])
+    missing = warm_up(json.loads(greeting)["imports"])
     from course_utils.grading.run import worker
 
     worker.hide_the_graders_side()
     zygote = Zygote(control, worker.make_shell())
     gc.collect()
     gc.freeze()  # what is here now is never collected, so children share its pages
-    zygote._say({"ready": True})
+    zygote._say({"missing": missing})
     zygote.serve()
     os._exit(0)

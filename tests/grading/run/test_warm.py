@@ -387,3 +387,17 @@ def test_the_environment_of_a_child_is_made_and_not_inherited(monkeypatch, tmp_p
     assert not {"PYTHONPATH", "HF_TOKEN"} & set(environment)
     assert environment["PATH"].split(os.pathsep)[0] == str(Path(os.sys.executable).parent)
     assert ROOT not in map(Path, environment["PATH"].split(os.pathsep))
+
+
+def test_a_sandbox_that_lacks_what_the_grader_has_is_refused_by_name(tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("")
+    monkeypatch.setattr(warm.places, "packages", lambda: ())
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SandboxError, match=r"there is no only_here \(.*only_here\.py\): honest work"):
+        Nursery("none", imports=("import only_here", "import nowhere_at_all")).open()
+
+
+def test_what_nobody_has_is_a_matter_of_the_cell_that_wants_it():
+    nursery = Nursery("none", imports=("import nowhere_at_all", "import json"))
+    nursery.open()
+    nursery.close()
