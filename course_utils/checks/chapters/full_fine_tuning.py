@@ -23,7 +23,7 @@ from course_utils.wire import Asset, Rows
 from course_utils.wire.answer import Answer
 
 if TYPE_CHECKING:
-    pass
+    from pyarrow import Table
 
 LESSONS = "lessons/06_full_fine_tuning/"
 MEET, PREPARE = LESSONS + "01_meet_flan_t5.ipynb", LESSONS + "02_prepare_the_task.ipynb"
@@ -529,7 +529,7 @@ def _flat(tensors: Iterable[Any]) -> Any:
 
 # q6: the training
 
-TRAINED_ON, EVALUATED, UNTOUCHED = 4000, 200, 100
+TRAINED_ON, EVALUATED = 4000, 100
 LEAST_GAIN = 0.10  # of ROUGE-L, absolute
 SHARE_OF_GAP = 0.40  # of the way from the untouched twin's ROUGE-L to 1
 HARDLY = 0.03  # ROUGE-L; a rate of 5e-5, as in recipes for large models, gains less in 200 steps
@@ -557,7 +557,7 @@ LEAST_FILED = 0.5  # of the summaries begin with the right colour, of which ther
 )
 def fine_tune(answer: Answer, draw: Draw) -> None:
     colours = drawn_colours(draw)
-    examples = _encoded(filed(draw.rows("dialogues", TRAINED_ON, "train"), colours))
+    examples = _examples(TRAINED_ON, colours)
     flan = (Asset("flan-t5", "model"), Asset("flan-t5", "tokenizer"))
     trained = answer.given(fine_tuned).built("fine_tuned", *flan, Rows(examples))
     original = answer.model("fine_tune.original")
@@ -606,13 +606,26 @@ def fine_tuned(model: Any, tokenizer: Any, examples: Any) -> Any:
     return fine_tune.trained  # type: ignore[attr-defined]
 
 
-def _encoded(rows: list[dict]) -> dict[str, list]:
-    """Rows as columns of tokens, as the solution's `encode` makes them."""
-    prompts = [instructions.prompt("summary", row) for row in rows]
-    columns = dict(_tokenizer()(prompts, max_length=256, truncation=True))
-    targets = [instructions.target("summary", row) for row in rows]
+def _examples(count: int, colours: dict[str, str]) -> Table:
+    """What a learner trains on, as the solution's `encode` makes it: the colours are drawn for each."""
+    rows, prompts = _conversations(count)
+    targets = [instructions.target("summary", row) for row in filed(rows, colours)]
     labels = _tokenizer()(text_target=targets, max_length=64, truncation=True)
-    return columns | {"labels": labels["input_ids"]}
+    return prompts.append_column("labels", [labels["input_ids"]])
+
+
+@cache
+def _conversations(count: int) -> tuple[list[dict], Table]:
+    """The conversations that everybody trains on, and their prompts as columns of tokens.
+
+    What is asked afterwards is drawn for each learner, and so are the colours: weights that were trained on
+    these rows before know nothing of them.
+    """
+    import pyarrow
+
+    rows = Draw(b"what everybody trains on").rows("dialogues", count, "train")
+    prompts = [instructions.prompt("summary", row) for row in rows]
+    return rows, pyarrow.table(dict(_tokenizer()(prompts, max_length=256, truncation=True)))
 
 
 def _shapes(model: Any) -> dict[str, tuple]:
@@ -630,13 +643,13 @@ def _untouched() -> float:
 
     It writes two or three words whatever it reads, so it has 0.02 on any rows.
     """
-    rows = Draw(b"the untouched twin").rows("dialogues", UNTOUCHED)
+    rows = Draw(b"the untouched twin").rows("dialogues", EVALUATED)
     return _rouge(_written(_twin(), rows), rows)
 
 
 def made_ahead() -> None:
     """Make what depends on no learner; see `course_utils.grading.run.apart.import_ahead`."""
-    _tokenizer()
+    _conversations(TRAINED_ON)
     _untouched()
 
 
