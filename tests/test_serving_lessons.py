@@ -5,8 +5,11 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+import time
 
 import httpx2
+import psutil
 import pytest
 import yaml
 from fastapi import FastAPI
@@ -28,14 +31,59 @@ def loopback(folder):
 
 
 @pytest.fixture
-def metrics(folder):
-    """The names that the app of lesson 17.4 gives, from its cell."""
-    notebook = json.loads((folder / "04_watched.ipynb").read_text(encoding="utf-8"))
-    source = "".join(next(cell["source"] for cell in notebook["cells"] if cell["id"] == "metrics"))
-    scope = {}
-    exec(compile("".join(source), "metrics", "exec"), scope)
+def cell(folder):
+    """cell(notebook, id): what a cell defines."""
+
+    def run(notebook, name):
+        cells = json.loads((folder / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+        scope = {}
+        exec("".join(next(each["source"] for each in cells if each["id"] == name)), scope)
+        return scope
+
+    return run
+
+
+@pytest.fixture
+def metrics(cell):
+    """The names that the app of lesson 17.4 gives."""
+    scope = cell("04_watched", "metrics")
     scope["REQUESTS"].labels(status="200").inc()
     return {sample.name for family in scope["registry"].collect() for sample in family.samples}
+
+
+PARENT = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE)
+time.sleep(600)
+"""
+
+
+def ended(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_server_ends_with_its_parent_even_where_that_is_killed(cell, tmp_path):
+    watched = cell("01_a_server_and_its_client", "process")["WATCHED"].partition("from transformers")[0]
+    note = tmp_path / "pid"
+    child = f"{watched}\nimport time\nopen({str(note)!r}, 'w').write(f'{{os.getpid()}}.')\ntime.sleep(600)"
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, child])
+    try:
+        while not (note.exists() and note.read_text().endswith(".")):
+            assert parent.poll() is None
+            time.sleep(0.02)
+    finally:
+        parent.kill()
+        parent.wait()
+    server = (
+        psutil.Process(int(note.read_text()[:-1])) if psutil.pid_exists(int(note.read_text()[:-1])) else None
+    )
+    ends = time.monotonic() + 60
+    while server and not ended(server):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def test_an_app_answers_inside_the_with_and_not_after_it(loopback):
