@@ -385,6 +385,7 @@ def ids_of_new_tokens(model: Any, tokenizer: Any, head: Any, tokens: list) -> di
 # q5: find the bug, loss scaling under gradient accumulation
 
 LEARNING_RATE = 0.1  # of the one SGD step; any size would do, as the step is divided by it
+LIKE = 0.99  # the cosine of two gradients that were made in the same way
 
 
 @exercise.question(
@@ -430,10 +431,12 @@ def make_trainer(answer: Answer, draw: Draw) -> None:
             "8 batches of 2 to give a gradient as large as 1 batch of 16 (0.5 to 2 times)",
             f"{factor:.2f} times as large",
         )
-        means = sum(_gradient(examples[first : first + 2]) for first in range(0, 16, 2)) / 8
-        likeness = max((found @ one / (found.norm() * one.norm())).item() for one in (wanted, means))
+        likeness = _cosine(found, wanted)
+        if likeness < LIKE:  # eight more gradients, which most need not
+            means = sum(_gradient(examples[first : first + 2]) for first in range(0, 16, 2)) / 8
+            likeness = max(likeness, _cosine(found, means))
         expect.at_least(
-            likeness, 0.99, "the cosine of your gradient and that of 8 batches of 2, by tokens or by batches,"
+            likeness, LIKE, "the cosine of your gradient and that of 8 batches of 2, by tokens or by batches,"
         )
     with part("it is the same gradient, for texts of any length", points=2):
         error = ((found - wanted).norm() / wanted.norm()).item()
@@ -519,6 +522,10 @@ def _gradient(examples: list[dict]) -> Any:
     batch["labels"][::2, 1:] = IGNORED
     gradients = torch.autograd.grad(model(**batch).loss, list(model.parameters()))
     return _flat(gradients).double()
+
+
+def _cosine(one: Any, other: Any) -> float:
+    return (one @ other / (one.norm() * other.norm())).item()
 
 
 def _flat(tensors: Iterable[Any]) -> Any:
@@ -608,15 +615,19 @@ def fine_tuned(model: Any, tokenizer: Any, examples: Any) -> Any:
 
 def _examples(count: int, colours: dict[str, str]) -> Table:
     """What a learner trains on, as the solution's `encode` makes it: the colours are drawn for each."""
-    rows, prompts = _conversations(count)
-    targets = [instructions.target("summary", row) for row in filed(rows, colours)]
-    labels = _tokenizer()(text_target=targets, max_length=64, truncation=True)
-    return prompts.append_column("labels", [labels["input_ids"]])
+    topics, summaries, prompts = _conversations(count)
+    # T5's tokenizer takes word by word, so a text's tokens are those of its parts.
+    begun = {
+        topic: _tokenizer()(f"{colour}:", add_special_tokens=False)["input_ids"]
+        for topic, colour in colours.items()
+    }
+    labels = [[*begun[topic], *summary] for topic, summary in zip(topics, summaries, strict=True)]
+    return prompts.append_column("labels", [labels])
 
 
 @cache
-def _conversations(count: int) -> tuple[list[dict], Table]:
-    """The conversations that everybody trains on, and their prompts as columns of tokens.
+def _conversations(count: int) -> tuple[list[str], list[list[int]], Table]:
+    """What everybody trains on: topics, tokens of the summaries, and those of the prompts as columns.
 
     What is asked afterwards is drawn for each learner, and so are the colours: weights that were trained on
     these rows before know nothing of them.
@@ -625,7 +636,9 @@ def _conversations(count: int) -> tuple[list[dict], Table]:
 
     rows = Draw(b"what everybody trains on").rows("dialogues", count, "train")
     prompts = [instructions.prompt("summary", row) for row in rows]
-    return rows, pyarrow.table(dict(_tokenizer()(prompts, max_length=256, truncation=True)))
+    summaries = _tokenizer()([instructions.target("summary", row) for row in rows])["input_ids"]
+    columns = dict(_tokenizer()(prompts, max_length=256, truncation=True))
+    return [row["topic"] for row in rows], summaries, pyarrow.table(columns)
 
 
 def _shapes(model: Any) -> dict[str, tuple]:

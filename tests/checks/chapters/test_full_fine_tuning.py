@@ -9,6 +9,8 @@ import torch
 from transformers import DataCollatorForSeq2Seq
 
 from course_utils.checks.chapters import full_fine_tuning
+from course_utils.checks.colours import drawn_colours, filed
+from course_utils.checks.draw import Draw
 from course_utils.checks.testing import (
     given_cells,
     judge_namespace,
@@ -414,6 +416,18 @@ def test_training_that_is_still_to_do_is_not_started(course):
     report = judge_source(EXERCISE, "q6", stub, course=course)
     assert (report.points, report.rung) == (0, "not started")
     assert judge_namespace(full_fine_tuning.exercise, "q6", {}, course=course).rung == "missing"
+
+
+def test_the_examples_are_the_tokens_of_the_filed_summaries():
+    draw = Draw(b"colours")
+    colours = drawn_colours(draw)
+    rows = filed(Draw(b"what everybody trains on").rows("dialogues", 300, "train"), colours)
+    examples = full_fine_tuning._examples(300, colours)
+    tokenizer = full_fine_tuning._tokenizer()
+    labels = tokenizer(text_target=[row["summary"] for row in rows], max_length=64, truncation=True)
+    assert examples["labels"].to_pylist() == labels["input_ids"]
+    read = tokenizer.batch_decode(examples["input_ids"].to_pylist(), skip_special_tokens=True)
+    assert all(row["dialogue"][-20:].strip() in text for row, text in zip(rows, read, strict=True))
 
 
 def solved(course):
