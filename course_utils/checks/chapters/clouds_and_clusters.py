@@ -12,6 +12,7 @@ import copy
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -224,6 +225,7 @@ def _run_on(draw: Draw, cloud: str) -> dict[str, Any]:
     number = f"{draw.random.randrange(10**4, 10**5)}"
     mount = draw.random.choice(("/gcs", f"/mnt/{number}"))
     noise = {"HOME": "/nobody", "PATH": "/usr/bin", "MODEL_DIR": "/wrong", "HOSTNAME": f"host-{number}"}
+    wanted: tuple[str | None, ...]
     if cloud == "sagemaker":
         data, model = f"/opt/ml/input/data/train-{number}", f"/opt/ml/model-{number}"
         kept = f"/opt/ml/checkpoints-{number}"
@@ -718,8 +720,8 @@ def _one_cloud(draw: Draw) -> list[Case]:
         "Go through one machine with a pencil: how long is it there, how much of that is left for steps, how "
         "many whole steps is that, and from which of them does the next machine begin?",
         "Keep two numbers from machine to machine: the seconds that are paid, and the step that is safe. "
-        "(life - ready) // seconds_a_step are whole steps, but never fewer than none; step // every * every is "
-        "the checkpoint below a step. If a machine has time for all that is left, it ends there, whatever "
+        "(life - ready) // seconds_a_step are whole steps, but never fewer than none; step // every * every "
+        "is the checkpoint below a step. If a machine has time for all that is left, it ends there, whatever "
         "stands behind it in the list.",
         "A snail climbs a wall of 20 cm and slips back to the last ledge (every 3 cm) each night:\n"
         "for day in days:\n"
@@ -730,8 +732,8 @@ def _one_cloud(draw: Draw) -> list[Case]:
 )
 def costs(answer: Answer, draw: Draw) -> None:
     with part("lost steps, and starts", points=1):
-        for words in ("taken away twice", "taken away three times"):
-            job = _telling(lambda n=2 + ("three" in words): _spot_job(draw, n), _spot_answers)
+        for count, words in ((2, "taken away twice"), (3, "taken away three times")):
+            job = _telling(partial(_spot_job, draw, count), _spot_answers)
             _judge_hours(answer, job, f"a job that is {words}")
         calm = _spot_job(draw, 2) | {"lives": []}
         _judge_hours(answer, calm, "a job that is never taken away")
@@ -749,7 +751,7 @@ def costs(answer: Answer, draw: Draw) -> None:
         _judge_hours(answer, job, "a job that is done before the last machines are taken away")
     with part("memory and deadline", points=1):
         for words, make in (("", _calm_table), ("with a tie of two prices", _tied_table)):
-            table, job = _telling(lambda make=make: make(draw), _choices)
+            table, job = _telling(partial(make, draw), _choices)
             _judge_choice(answer, table, job, words)
         table, job = _calm_table(draw)
         exact = table[0] | {"memory": job["memory"], "spot": None}
@@ -758,7 +760,7 @@ def costs(answer: Answer, draw: Draw) -> None:
         _judge_choice(answer, table, job | {"deadline": 0.0001}, "with a deadline that nobody can hold")
     with part("on demand or spot", points=1):
         for kind in ("spot", "on demand"):
-            table, job = _telling(lambda kind=kind: _spot_table(draw, kind), _spot_choices)
+            table, job = _telling(partial(_spot_table, draw, kind), _spot_choices)
             _judge_choice(answer, table, job, f"where {kind} is the cheapest")
 
 
@@ -1276,7 +1278,7 @@ def in_folder(steps: list, keep: int, what: str) -> dict:
 
     real_save, real_bytes = torch.save, Path.write_bytes
 
-    def half_save(state: object, file: object, *more: object, **named: object) -> None:
+    def half_save(state: Any, file: Any, *more: Any, **named: Any) -> None:
         whole = io.BytesIO()
         real_save(state, whole)
         half = whole.getvalue()[: len(whole.getvalue()) // 2]
@@ -1543,8 +1545,8 @@ def released(plan: dict) -> dict:
     import tempfile
     from pathlib import Path
 
-    came = {"files": {}, "said": {}, "asked": {}, "error": ""}
-    asked = []
+    came: dict[str, Any] = {"files": {}, "said": {}, "asked": {}, "error": ""}
+    asked: list = []
 
     def load(repo: str, revision: str = "main") -> object:
         asked.append([repo, revision])
@@ -1621,11 +1623,11 @@ def pipeline(answer: Answer, draw: Draw) -> None:
             _judge_guarded(answer, _graph(draw, nested=nested))
     with part("what has changed", points=1):
         for count in (0, 1, 2):
-            graph, changed = _telling(lambda count=count: _changes(draw, count, plain=True), _again)
+            graph, changed = _telling(partial(_changes, draw, count, plain=True), _again)
             _judge_again(answer, graph, changed)
     with part("what is never cached, and what only waits", points=1):
         for count in (0, 1):
-            graph, changed = _telling(lambda count=count: _changes(draw, count, plain=False), _again)
+            graph, changed = _telling(partial(_changes, draw, count, plain=False), _again)
             _judge_again(answer, graph, changed)
 
 
@@ -1773,7 +1775,7 @@ def _compiled(graph: Mapping[str, Any]) -> str:
         components[f"comp-{name}"] = {"executorLabel": f"exec-{name}"}
     shown = f"pipelinechannel--{graph['tasks']['condition-1']['shown']}-data"
     asked = {"parameters": {"pipelinechannel--ask-Output": _source(("task", "ask", "Output"))}}
-    within = {
+    within: dict[str, Any] = {
         "ask": _task("ask", {}),
         "deploy": _task("deploy", {"artifacts": {"model": {"componentInputArtifact": shown}}}),
     }
@@ -1950,7 +1952,7 @@ def _positions(mine: Answer, draw: Draw) -> None:
         expect.true(came["same"] is True, f"`hidden` to stay as it was in {what}", "other numbers in it")
 
 
-def positioned(hidden: object, lengths: object, device: str) -> dict:
+def positioned(hidden: Any, lengths: Any, device: str) -> dict:
     """What the learner's function makes of tensors on this device."""
     there, before = hidden.to(device), hidden.clone()
     made = with_positions(there, lengths.to(device))
