@@ -18,7 +18,7 @@ from typing import Any
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_raylet_start_wait_time_s": "180",  # the default is too short for a slow machine
+    "RAY_raylet_start_wait_time_s": "45",  # the default is too short for a slow machine
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_worker_niceness": "0",  # Ray's own is 15: beside other work its workers would hardly run
@@ -60,6 +60,30 @@ def worker(settings: dict[str, Any]) -> None:
         torch.save(weights, storage / "weights.pt")
 
 
+def start_ray(variables: dict[str, str], tries: int = 4) -> None:
+    """Ray on this machine. Its node waits some seconds for its parts, too few on a busy machine: again."""
+    import ray
+
+    for left in reversed(range(tries)):
+        try:
+            ray.init(
+                "local",  # a Ray of our own, also where another one runs on this machine
+                num_cpus=3,  # two workers, and Ray Train's controller beside them
+                object_store_memory=2**27,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                _node_ip_address="127.0.0.1",
+                runtime_env={"env_vars": variables},
+            )
+        except Exception:
+            ray.shutdown()
+            if not left:
+                raise
+        else:
+            return
+
+
 def main(settings: dict[str, Any]) -> None:
     import ray
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
@@ -68,16 +92,7 @@ def main(settings: dict[str, Any]) -> None:
     storage = Path(settings["storage"])
     storage.mkdir(parents=True, exist_ok=True)
     paths = os.pathsep.join([str(Path(__file__).parent.resolve()), os.environ.get("PYTHONPATH", "")])
-    ray.init(
-        "local",  # a Ray of our own, also where another one runs on this machine
-        num_cpus=3,  # two workers, and Ray Train's controller beside them
-        object_store_memory=2**27,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        _node_ip_address="127.0.0.1",
-        runtime_env={"env_vars": {"PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"}},
-    )
+    start_ray({"PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"})
     try:
         trainer = TorchTrainer(
             worker,
