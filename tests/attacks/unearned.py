@@ -161,7 +161,7 @@ READERS = {
     "00_start_here": "q1", HUB: "q2", DATASETS: "q6", PIPELINES: "q6", EVALUATION: "q1", "05_train_or_not": "q2", TUNING: "q3",
     FORGETTING: "q1", TRANSFER: "q2", TASKS: "q4", LORA: "q1", RESULTS: "q4", "12_where_next": "q2",
     "13_the_trainer": "q4", "14_training_of_your_own": "q8", "15_fast_inference": "q4",
-    "16_spaces_and_demos": "q8", "18_clouds_and_clusters": "q4",
+    "16_spaces_and_demos": "q8", "17_serving_in_production": "q7", "18_clouds_and_clusters": "q4",
 }  # fmt: skip
 ODD = {
     "a list of a thousand lists in each other": "__import__('functools').reduce(lambda inner, _: [inner], range(1000), 1)",

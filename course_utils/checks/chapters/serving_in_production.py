@@ -1003,7 +1003,6 @@ SCALED = {
     "had": "taking the highest number that there was, and not the highest that was wanted",
     "mean": "going down to the mean of what was wanted",
     "tight": "leaving out the tolerance",
-    "above": "leaving out the tolerance below the target",
 }
 
 
@@ -1031,8 +1030,7 @@ def _scaled(given: Mapping[str, Any], mistake: str = "") -> list[int]:
     counts: list[int] = []
     for second, value in given["readings"]:
         base = given["current"] if mistake == "first" else current
-        tight = mistake == "tight" or (mistake == "above" and value < given["target"])
-        wish = _desired(base, value, given["target"], 0.0 if tight else 0.1, low, high)
+        wish = _desired(base, value, given["target"], 0.0 if mistake == "tight" else 0.1, low, high)
         wanted.append((second, wish))
         had.append((second, max(current, wish)))
         kept = [
@@ -1052,8 +1050,8 @@ def _day(draw: Draw) -> dict[str, Any]:
         target, level, readings = draw.random.choice((50, 60, 70)), 60.0, []
         for n in range(24):
             if draw.random.random() < 0.4:
-                near = draw.random.choice((0.92, 0.94, 1.06, 1.08)) * target
-                level = draw.random.choice((near, draw.random.randrange(3, 150)))
+                near = draw.random.choice((1.03, 1.05, 1.08)) * target
+                level = near if draw.random.random() < 0.25 else draw.random.randrange(3, 150)
             readings.append((15 * n, round(level + draw.random.randrange(1, 9) / 10, 1)))
         given = {
             "readings": readings,
