@@ -432,7 +432,7 @@ def quantile_between(before, after, name, q):
 
 def test_quantiles():
     swap = partial(changed, "q6")
-    line = 'value - (old.get(labels, 0) if value >= old.get(labels, 0) else 0)'
+    line = "value - (old.get(labels, 0) if value >= old.get(labels, 0) else 0)"
     result = judged(
         "q6",
         wrong={
