@@ -7,6 +7,7 @@ report one. Leaves weights.pt in the storage, and a line in starts.jsonl for eac
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,7 @@ def start(storage: Path, settings: dict[str, Any], world: int = 2, restarts: int
     Raises what torch.multiprocessing raises when a worker dies once too often.
     """
     storage.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it tells whom it ended
     for attempt in range(restarts + 1):
         try:
             mp.spawn(worker, (world, storage, settings, attempt), nprocs=world)

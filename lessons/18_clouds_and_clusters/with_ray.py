@@ -60,7 +60,7 @@ def worker(settings: dict[str, Any]) -> None:
         torch.save(weights, storage / "weights.pt")
 
 
-def start_ray(variables: dict[str, str], tries: int = 4) -> None:
+def start_ray(variables: dict[str, str], tries: int = 2) -> None:
     """Ray on this machine. Its node waits some seconds for its parts, too few on a busy machine: again."""
     import ray
 
