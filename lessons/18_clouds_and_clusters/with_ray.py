@@ -18,7 +18,7 @@ from typing import Any
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_raylet_start_wait_time_s": "45",  # the default is too short for a slow machine
+    "RAY_raylet_start_wait_time_s": "120",  # the default is too short for a slow machine
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_worker_niceness": "0",  # Ray's own is 15: beside other work its workers would hardly run
