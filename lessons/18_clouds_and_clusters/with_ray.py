@@ -14,14 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# Ray reads these when it is imported.
+from course_utils.bench.ray_nodes import Cluster
+
+# Ray reads these, and those that ray_nodes sets, when it is imported.
 os.environ |= {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_raylet_start_wait_time_s": "120",  # the default is too short for a slow machine
-    "RAY_agent_register_timeout_ms": "300000",
-    "RAY_worker_register_timeout_seconds": "300",
-    "RAY_worker_niceness": "0",  # Ray's own is 15: beside other work its workers would hardly run
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "180",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # one machine of our own: nobody takes it away
@@ -60,28 +56,16 @@ def worker(settings: dict[str, Any]) -> None:
         torch.save(weights, storage / "weights.pt")
 
 
-def start_ray(variables: dict[str, str], tries: int = 2) -> None:
-    """Ray on this machine. Its node waits some seconds for its parts, too few on a busy machine: again."""
+def start_ray(variables: dict[str, str]) -> Cluster:
+    """A Ray cluster of this machine alone. It has fewer parts than `ray.init()` starts, whose node waits for
+    them only some seconds, too few on a busy machine.
+    """
     import ray
 
-    for left in reversed(range(tries)):
-        try:
-            ray.init(
-                "local",  # a Ray of our own, also where another one runs on this machine
-                num_cpus=3,  # two workers, and Ray Train's controller beside them
-                object_store_memory=2**27,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
-                _node_ip_address="127.0.0.1",
-                runtime_env={"env_vars": variables},
-            )
-        except Exception:
-            ray.shutdown()
-            if not left:
-                raise
-        else:
-            return
+    cluster = Cluster()
+    cluster.add("here", places=3)  # two workers, and Ray Train's controller beside them
+    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": variables})
+    return cluster
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -92,7 +76,7 @@ def main(settings: dict[str, Any]) -> None:
     storage = Path(settings["storage"])
     storage.mkdir(parents=True, exist_ok=True)
     paths = os.pathsep.join([str(Path(__file__).parent.resolve()), os.environ.get("PYTHONPATH", "")])
-    start_ray({"PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"})
+    cluster = start_ray({"PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"})
     try:
         trainer = TorchTrainer(
             worker,
@@ -110,6 +94,7 @@ def main(settings: dict[str, Any]) -> None:
         print(json.dumps({"metrics": result.metrics}))
     finally:
         ray.shutdown()
+        cluster.close()
 
 
 if __name__ == "__main__":
