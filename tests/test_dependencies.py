@@ -13,7 +13,8 @@ from course_utils.cli import GRADING_PACKAGES
 from course_utils.install import BESIDES, EVERYBODYS, brought_by, normalised, read_constraints
 
 OURS = {"course_utils", "tests", "sitecustomize", "__main__"}
-FUZZING = {"atheris"}  # tests/wire/fuzz_codec.py, which pytest does not run, says how to get it
+#: what tests run with where it is there: tests/wire/fuzz_codec.py and lessons/18_*/pipeline.py say how to get it
+OF_THEIR_OWN = {"atheris", "kfp"}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_what_is_imported_is_asked_for(root, project):
     assert imported(site) <= asked | names(groups["site"])  # Sphinx reads its conf.py, and nobody else
     asked |= names(groups["grading"])
     assert imported(desk) | imported(gradebook) <= asked
-    asked |= names(groups["test"]) | names(groups["browser"]) | names(groups["ray"]) | FUZZING
+    asked |= names(groups["test"]) | names(groups["browser"]) | names(groups["ray"]) | OF_THEIR_OWN
     assert imported(root / "tests") <= asked
 
 
