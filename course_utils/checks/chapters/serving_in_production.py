@@ -131,7 +131,9 @@ def stream(answer: Answer, draw: Draw) -> None:
             )
         judge(told.just(), "a stream whose last line comes exactly at the end of patience", "text", "gave_up")
     with part("time-outs, refusals, and a response that is closed", points=1):
-        judge(told.stuck(0), "a server that does not answer (httpx2.ReadTimeout)", *NOTHING)
+        for timeout in ("ReadTimeout", draw.random.choice(("ConnectTimeout", "WriteTimeout", "PoolTimeout"))):
+            plan = told.stuck(0) | {"timeout": timeout}
+            judge(plan, f"a server that does not answer (httpx2.{timeout})", *NOTHING)
         judge(told.stuck(3), "a stream that stops in the middle (httpx2.ReadTimeout)", *NOTHING)
         judge(told.after(), "a stream whose connection stays open after [DONE]", "text", "gave_up")
         for plan, name in (
@@ -147,6 +149,7 @@ def stream(answer: Answer, draw: Draw) -> None:
                 f"the status {status} to raise httpx2.HTTPStatusError",
                 came["error"] or expect.show(came["value"]),
             )
+            expect.true(came["closed"], f"the response to be closed after the status {status}", "it is open")
 
 
 #: what comes of a stream in which there is nothing
@@ -158,7 +161,8 @@ class _Told:
 
     def __init__(self, draw: Draw) -> None:
         self.random = draw.random
-        self.body = {"model": "tiny", "messages": [{"role": "user", "content": self.words(3)}]}
+        messages = [{"role": "user", "content": self.words(3)}]
+        self.body = {"model": "tiny", "messages": messages, "stream": False}
 
     def words(self, count: int) -> str:
         return " ".join(self.random.choice(WORDS) for _ in range(count))
@@ -174,6 +178,7 @@ class _Told:
             "began": began,
             "wait": wait,
             "status": 200,
+            "timeout": "ReadTimeout",
             **more,
         }
 
@@ -197,14 +202,24 @@ class _Told:
         return self.plan([(self.some(), line) for line in lines])
 
     def short(self) -> dict[str, Any]:
-        lines = [self.role(), *(self.piece(self.words(1)) for _ in range(3)), self.piece("…", "length")]
+        lines = [
+            self.role(),
+            *(self.piece(self.words(1)) for _ in range(2)),
+            self.piece(self.words(1), "stop"),
+        ]
+        lines += [self.piece("…", "length")]
         lines += [lines[0], 'data: {"choices": []}']
         return self.plan([(self.some(), line.replace("data: ", "data:", 1)) for line in lines])
 
     def silent(self) -> dict[str, Any]:
         usage = {"prompt_tokens": self.random.randrange(9, 99), "completion_tokens": 0}
         return self.plan(
-            [(1.0, self.role()), (2.0, self.piece("", "stop", usage=usage)), (1.0, "data: [DONE]")]
+            [
+                (1.0, self.role()),
+                (2.0, self.piece("", "stop", usage=usage)),
+                (1.0, 'data: {"choices": [], "usage": null}'),
+                (1.0, "data: [DONE]"),
+            ]
         )
 
     def slow(self) -> dict[str, Any]:
@@ -273,7 +288,7 @@ def streamed(plan: dict) -> dict:
                 now[0] += seconds
                 mine = whole[number]
                 if mine is None:
-                    raise httpx2.ReadTimeout("the server has gone quiet")
+                    raise getattr(httpx2, plan["timeout"])("the server has gone quiet")
                 seen["taken"] += 1
                 later = (whole[number + 1] if number + 1 < len(whole) else None) or b""
                 yield mine[len(mine) // 2 if number else 0 :] + later[: len(later) // 2]
@@ -285,7 +300,7 @@ def streamed(plan: dict) -> dict:
         seen["asked"].append([request.method, request.url.path, json.loads(request.content)])
         now[0] += plan["wait"]
         if not plan["status"]:
-            raise httpx2.ReadTimeout("the server does not answer")
+            raise getattr(httpx2, plan["timeout"])("the server does not answer")
         return httpx2.Response(plan["status"], stream=Lines(), headers={"content-type": "text/event-stream"})
 
     body, value, error = copy.deepcopy(plan["body"]), None, ""
@@ -493,13 +508,17 @@ def _waits(answer: Answer, draw: Draw) -> None:
         waits = [0.5 * share, float(named), 2 * share]
         told = f"with Retry-After: {named} in the second of three responses 503"
         judge(told, [(503, None), (503, named), (503, None), (200, None)], 600, waits, "response 4", [share])
+        named_waits = [(503, each) for each in (None, None, "0", "1", None)]
+        told = "with Retry-After: 0 and 1 in the third and fourth of five responses 503"
+        judge(told, [*named_waits, (200, None)], 600, [0.5, 1, 0, 1, 8], "response 6")
+        judge(told, [*named_waits, (200, None)], 600, [0.5, 1, 0, 1, 8], "response 6", safe=False)
     with part("patience that ends, and what is not asked again", points=1):
         for_ever = [(503, None)] * 60
         for patience, waits in ((10, [0.5, 1, 2, 4]), (7.5, [0.5, 1, 2, 4]), (7.25, [0.5, 1, 2]), (0.25, [])):
             judge("answered by 503 for ever", for_ever, patience, waits, "TimeoutError")
         judge("with Retry-After: 61", [(503, "61"), (200, None)], 60, [], "TimeoutError")
         judge("with Retry-After: 7, again and again", [(429, "7")] * 60, 24, [7, 7, 7], "TimeoutError")
-        for status in (400, 401, 404, 422, 500):
+        for status in (307, 400, 401, 404, 408, 422, 500):
             judge(f"answered by {status}", [(status, None), (200, None)], 60, [], f"HTTPStatusError {status}")
         for status in (502, 504):
             end = f"HTTPStatusError {status}"
@@ -548,7 +567,7 @@ def waited(plan: dict) -> dict:
 
 # q3: manifests
 
-GPU = "nvidia.com/gpu"
+GPU, OTHER_GPU = "nvidia.com/gpu", "amd.com/gpu"
 TAINT = {"key": GPU, "operator": "Exists", "effect": "NoSchedule"}
 
 
@@ -589,11 +608,13 @@ def manifests(answer: Answer, draw: Draw) -> None:
 
     judge("which are sound already", _manifests(draw))
     with part("a value that is secret, and a probe that is missing", points=1):
-        for box, name in ((0, "HF_TOKEN"), (1, "API_KEY"), (0, "STORE_SECRET"), (1, "MAIL_PASSWORD")):
+        for box, name in ((0, "HF_TOKEN"), (1, "APIKEY"), (0, "SECRET"), (1, "PGPASSWORD")):
             told = f"with a value of {name} in container {box}"
             judge(told, _with(_manifests(draw), "secret", box=box, name=name))
+        judge("with an empty value of API_KEY", _with(_manifests(draw), "secret", name="API_KEY", value=""))
         for box in (0, 1):
-            judge(f"without a readinessProbe in container {box}", _with(_manifests(draw), "probe", box=box))
+            told = f"without a readinessProbe in container {box}{', which has a livenessProbe' * (box == 0)}"
+            judge(told, _with(_manifests(draw), "probe", box=box))
     with part("a GPU that nobody tolerates", points=1):
         for box in (0, 1):
             judge(
@@ -601,6 +622,7 @@ def manifests(answer: Answer, draw: Draw) -> None:
             )
         for told, tolerations in (
             ("and another toleration", [{"key": "spot", "operator": "Exists"}]),
+            ("and a toleration of another maker's", [{"key": OTHER_GPU, "operator": "Exists"}]),
             ("and a toleration without a key, which tolerates all", [{"operator": "Exists"}]),
             (
                 "and its toleration",
@@ -608,6 +630,8 @@ def manifests(answer: Answer, draw: Draw) -> None:
             ),
         ):
             judge(f"with a GPU {told}", _with(_manifests(draw), "gpu", box=0, tolerations=tolerations))
+        told = f"with a GPU of another maker ({OTHER_GPU}), which is none of the faults"
+        judge(told, _with(_manifests(draw), "gpu", box=0, limit=OTHER_GPU))
     with part("documents that do not agree", points=1):
         judge("with replicas and an autoscaler", _with(_manifests(draw), "replicas"))
         judge("with replicas and no autoscaler", _with(_manifests(draw, scaler=False), "replicas"))
@@ -656,8 +680,12 @@ def _manifests(
             "name": "server",
             "image": f"ghcr.io/team/{own}:1.{draw.random.randrange(9)}",
             "env": env,
-            "ports": [{"containerPort": port}, {"containerPort": port + 1}],
+            "ports": [
+                {"name": "answers", "containerPort": port},
+                {"name": "http", "containerPort": port + 1},
+            ],
             "readinessProbe": probe,
+            "livenessProbe": {"httpGet": {"path": "/alive", "port": port + 1}},
             "resources": {
                 "requests": {"cpu": "2"},
                 "limits": {"memory": f"{draw.random.randrange(4, 64)}Gi"},
@@ -676,8 +704,9 @@ def _manifests(
         "spec": {"containers": boxes, "terminationGracePeriodSeconds": 60},
     }
     spec = {"selector": {"matchLabels": {"app": own}}, "template": template}
+    deployment = f"{own}-desk"
     documents: list[dict[str, Any]] = [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": own}, "spec": spec},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": deployment}, "spec": spec},
         {
             "apiVersion": "v1",
             "kind": "Service",
@@ -686,7 +715,7 @@ def _manifests(
         },
     ]
     if scaler:
-        target = {"apiVersion": "apps/v1", "kind": kind, "name": name or own}
+        target = {"apiVersion": "apps/v1", "kind": kind, "name": name or deployment}
         documents.append(
             {
                 "apiVersion": "autoscaling/v2",
@@ -708,12 +737,12 @@ def _with(documents: list[dict[str, Any]], fault: str, *, box: int = 0, **more: 
     container = pod["containers"][box]
     if fault == "secret":
         container.setdefault("env", []).insert(
-            0, {"name": more.get("name", "HF_TOKEN"), "value": "notarealone"}
+            0, {"name": more.get("name", "HF_TOKEN"), "value": more.get("value", "notarealone")}
         )
     if fault == "probe":
         del container["readinessProbe"]
     if fault == "gpu":
-        container.setdefault("resources", {}).setdefault("limits", {})[GPU] = 1
+        container.setdefault("resources", {}).setdefault("limits", {})[more.get("limit", GPU)] = 1
         if "tolerations" in more:
             pod["tolerations"] = more["tolerations"]
     if fault == "replicas":
@@ -793,7 +822,7 @@ def _written(value: object) -> str:
     points=4,
     difficulty=2,
     needs=("simulate", "least_loaded"),
-    lesson=REPLICAS + "#A queue in forty lines",
+    lesson=REPLICAS + "#A queue in a page",
     hints=(
         "When does a request begin that comes to a replica with three others before it? And which of those "
         "three are still there when the next one arrives?",
@@ -956,6 +985,7 @@ def autoscaling(answer: Answer, draw: Draw) -> None:
 
     def follow(given: Mapping[str, Any], told: str) -> None:
         found = answer.call("scaled", *_arguments(given))
+        found = found.tolist() if hasattr(found, "tolist") else found
         what = f"scaled({', '.join(expect.show(each) for each in _arguments(given))}), {told},"
         expect.each_of(found, (int, float), what)
         wanted = _scaled(given)
@@ -991,6 +1021,7 @@ def autoscaling(answer: Answer, draw: Draw) -> None:
         follow(usual | {"readings": burst, "window": 0}, "a burst, without any window")
         follow(usual | {"readings": [(0, 60)], "window": 60, "lowest": 3}, "one reading")
         follow(usual | {"readings": [], "window": 60}, "no readings")
+        follow(usual | {"readings": [(0, 60)], "window": 60, "current": 20}, "more replicas than the highest")
         for _ in range(3):
             follow(_day(draw), "loads that go up and down")
 
@@ -1003,6 +1034,7 @@ SCALED = {
     "had": "taking the highest number that there was, and not the highest that was wanted",
     "mean": "going down to the mean of what was wanted",
     "tight": "leaving out the tolerance",
+    "readings": "counting readings, as if one came every 15 seconds: the window is in seconds",
 }
 
 
@@ -1038,6 +1070,8 @@ def _scaled(given: Mapping[str, Any], mistake: str = "") -> list[int]:
             for when, count in (had if mistake == "had" else wanted)
             if (when > second - window if mistake == "open" else when >= second - window)
         ]
+        if mistake == "readings":
+            kept = [count for _, count in wanted[-(window // 15 + 1) :]]
         recent = max(kept, default=wish) if mistake != "mean" else math.ceil(statistics.fmean(kept))
         current = wish if wish >= current or mistake == "none" else min(current, recent)
         counts.append(current)
@@ -1047,12 +1081,13 @@ def _scaled(given: Mapping[str, Any], mistake: str = "") -> list[int]:
 def _day(draw: Draw) -> dict[str, Any]:
     """Readings on which each mistake shows, and none lies on the edge of rounding."""
     for _ in range(20_000):
-        target, level, readings = draw.random.choice((50, 60, 70)), 60.0, []
-        for n in range(24):
+        target, level, second, readings = draw.random.choice((50, 60, 70)), 60.0, 0, []
+        for _ in range(24):
             if draw.random.random() < 0.4:
                 near = draw.random.choice((1.03, 1.05, 1.08)) * target
                 level = near if draw.random.random() < 0.25 else draw.random.randrange(3, 150)
-            readings.append((15 * n, round(level + draw.random.randrange(1, 9) / 10, 1)))
+            readings.append((second, round(level + draw.random.randrange(1, 9) / 10, 1)))
+            second += draw.random.choice((5, 10, 15, 15, 30))
         given = {
             "readings": readings,
             "current": draw.random.randrange(2, 5),
@@ -1076,7 +1111,7 @@ def _on_the_edge(given: Mapping[str, Any], counts: Sequence[int]) -> bool:
 
 # q6: quantiles
 
-ROUTES = ("/predict", "/chat", "/embed")
+ROUTES = ("/predict", "/chat,tools", "/embed")
 
 
 @exercise.question(
@@ -1109,10 +1144,11 @@ def quantiles(answer: Answer, draw: Draw) -> None:
         what = f"quantile_from_buckets({expect.show(list(buckets))}, {q}), {told},"
         _quantile(found, _interpolated(buckets, q), what)
 
-    bounds = draw.random.choice(((0.1, 0.5, 1.0, 2.5), (0.25, 1.0, 4.0, 10.0)))
+    bounds = draw.random.choice(((0.1, 0.5, 2.5, 10.0), (0.25, 1.0, 4.0, 10.0)))
     with part("within a bucket", points=1):
         for q in (0.5, 0.9, 0.99):
-            counts = list(itertools.accumulate(draw.random.randrange(20, 400) for _ in bounds))
+            sizes = [draw.random.randrange(20, 60), *(draw.random.randrange(60, 400) for _ in bounds[1:])]
+            counts = list(itertools.accumulate(sizes))  # no median in the first bucket
             judge(
                 [*zip(bounds, counts, strict=True), (math.inf, counts[-1])],
                 q,
@@ -1157,7 +1193,16 @@ def _between(mine: Answer, scrapes: Mapping[str, Any], told: str) -> None:
     for q in (0.5, 0.7):
         found = mine.call("estimated", [scrapes["before"], scrapes["after"], scrapes["name"]], q)
         what = f"quantile_between(before, after, {scrapes['name']!r}, {q}), {told},"
-        _quantile(found, _interpolated(scrapes["grown"], q), what)
+        wanted, as_texts = (_interpolated(each, q) for each in (scrapes["grown"], _by_text(scrapes["grown"])))
+        if isinstance(found, float) and abs(found - as_texts) < 1e-6 < abs(found - wanted):
+            came = f"{found:.6g}: that comes of sorting the bounds as texts, where '10.0' stands before '2.5'"
+            raise Failed(Rung.WRONG_VALUE, f"{what} to be {wanted:.6g}", came)
+        _quantile(found, wanted, what)
+
+
+def _by_text(buckets: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Buckets in the order in which their bounds have to be as texts, but for the last one."""
+    return [*sorted(buckets[:-1], key=lambda pair: str(pair[0])), buckets[-1]]
 
 
 def estimated(given: list, q: float) -> object:
@@ -1287,15 +1332,15 @@ def board(answer: Answer, draw: Draw) -> None:
         expect.equal(sorted(set(map(str, found))), sorted(wanted), f"metrics_in({expr!r})")
 
     with part("metrics among functions and labels", points=1):
-        for expr, *wanted in _queries(names)[:8]:
+        for expr, *wanted in _queries(draw, names)[:10]:
             judge(expr, *wanted)
     with part("metrics among words, durations and texts", points=1):
-        for expr, *wanted in _queries(names)[8:]:
+        for expr, *wanted in _queries(draw, names)[10:]:
             judge(expr, *wanted)
     with part("a board with rows", points=1):
-        for gone in (names[:1], names[1:3], names[3:], []):
+        for gone in (names[:1], names[1:3], names[3:], [RECORDED], []):
             given, broken = _board(draw, names, gone)
-            found = answer.call("broken_panels", given, _metrics(names, gone))
+            found = answer.call("broken_panels", given, _metrics([*names, RECORDED], gone))
             what = f"broken_panels(board, text), where {', '.join(gone) or 'nothing'} is missing,"
             expect.type_of(found, dict, what)
             expect.equal(sorted(found), sorted(broken), f"the titles that {what} names")
@@ -1317,11 +1362,20 @@ NAMES = (
     "sum_of_tokens_total",
     "rate_limited_total",
 )
+RECORDED = "saltmarsh:request_seconds:p99"  # as a recording rule is named
+
+#: functions and aggregations of PromQL that are less known
+FUNCTIONS = (
+    "changes deriv idelta resets last_over_time stddev_over_time count_over_time present_over_time".split()
+)
+AGGREGATIONS = "group stddev stdvar count avg".split()
 
 
-def _queries(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Queries in PromQL, each with the metrics in it: eight with functions and labels, then eight others."""
+def _queries(draw: Draw, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Queries in PromQL, each with the metrics in it: ten with functions and labels, then ten others."""
     one, two, three, four, five = names
+    function, other = draw.sample(FUNCTIONS, 2)
+    around = draw.random.choice(AGGREGATIONS)
     return [
         (one, one),
         (f"sum(rate({one}[5m])) / sum(rate({two}[5m]))", one, two),
@@ -1331,11 +1385,15 @@ def _queries(names: Sequence[str]) -> list[tuple[str, ...]]:
         (f"sum({one}) by (route, status) > {two}", one, two),
         (f"{one} / on (pod) group_left (node) {two}", one, two),
         (f"topk(3, {three}) + ignoring(status) group_right {four}", three, four),
+        (f'sum({one}{{status="500"}}) / sum({two}{{status=~"2.."}})', one, two),
+        (f"{around}({function}({one}[1h])) > {other}({four}[5m])", one, four),
         (f'label_replace({one}, "app", "$1", "pod", "({two}|up)")', one),
+        (f"label_replace({three}, 'app', '$1', 'pod', '({four}|up)')", three),
+        ("up == 0 or avg(DCGM_FI_DEV_GPU_UTIL) > 80", "up", "DCGM_FI_DEV_GPU_UTIL"),
         (f"{one} offset 5m and {two} unless {three} or {four}", one, two, three, four),
         (f"{one}>bool 1e3 and {two} == bool {three}", one, two, three),
         (f"clamp_max({one}, 0.5) * 1.5e2 + vector(1)", one),
-        ("saltmarsh:request_seconds:p99{route='/chat'} > 2", "saltmarsh:request_seconds:p99"),
+        (f"{RECORDED}{{route='/chat'}} > 2", RECORDED),
         (f"max_over_time({one}[1h:5m] offset 1d)", one),
         (f'absent({five}{{job="desk"}}) or ({five} != {five})', five),
         ("time() - 3600 > 5",),
@@ -1343,11 +1401,11 @@ def _queries(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _metrics(names: Iterable[str], gone: Iterable[str]) -> str:
-    """A text as /metrics has it, with a sample of each name that is not gone."""
+    """A text as /metrics has it, with a sample of each name that is not gone; `up` is 0, and there."""
     there = [name for name in names if name not in gone]
     lines = [f'{name}{{le="1.0"}} 3.0' if name.endswith("_bucket") else f"{name} 3.0" for name in there]
     told = [f"# HELP {name} Counts what {name} counts." for name in gone]
-    return "\n".join([*told, *lines, "up 1.0", ""])
+    return "\n".join([*told, *lines, "up 0.0", ""])
 
 
 def _board(
@@ -1361,6 +1419,7 @@ def _board(
         "Within a row": [f"{four} > 1"],
         "Also within": [f"max by (pod) ({five})", f"{four} and {two}"],
         "Up": ["up == 0"],
+        "As recorded": [f"{RECORDED} > 2"],
     }
     panels: dict[str, dict[str, Any]] = {
         title: {
@@ -1379,12 +1438,13 @@ def _board(
         },
         {"title": "Read this", "type": "text", "options": {"content": one}},
     ]
-    every = [panels["Load"], panels["Share of errors"], panels["Up"], *rows]
+    every = [*(panels[title] for title in ("Load", "Share of errors", "Up", "As recorded")), *rows]
     metrics = {
         "Load": [one],
         "Share of errors": [one, two, three],
         "Within a row": [four],
         "Also within": [five, four, two],
+        "As recorded": [RECORDED],
     }
     missing = {title: [name for name in found if name in gone] for title, found in metrics.items()}
     board = {"title": "Desk", "panels": draw.sample(every, len(every))}
@@ -1452,7 +1512,8 @@ def experiment(answer: Answer, draw: Draw) -> None:
             "each user to have the same variant in another process (Python's hash of a text differs there)",
             "other variants",
         )
-        grown = ask({"canary": draw.random.choice((0.25, 0.4)), "stable": 0.6}, salt)
+        more = draw.random.choice((0.25, 0.4))
+        grown = ask({"canary": more, "stable": 1 - more}, salt)
         lost = sum(before == "canary" != after for before, after in zip(first, grown, strict=True))
         expect.true(
             lost == 0,
@@ -1472,15 +1533,32 @@ def experiment(answer: Answer, draw: Draw) -> None:
                 found, _always_valid(a, b, n, tau), f"always_valid({a}, {b}, {n}, {tau})", tolerance=1e-7
             )
     with part("the first look that decides", points=1):
-        for p_a, p_b in ((0.1, 0.4), (0.5, 0.2), (0.3, 0.3), (0.0, 0.0), (0.0, 0.3)):
-            bought, others, first_look = _pairs(draw, p_a, p_b)
-            what = f"decided(a, b, 0.1, 0.05), {len(bought)} pairs with shares of about {p_a} and {p_b},"
-            found = answer.call("decided", bought, others, 0.1, 0.05)
-            if first_look is None:
-                expect.true(found is None, f"{what} to be None", expect.show(found))
-            else:
-                expect.number(found, what)
-                expect.true(found == first_look, f"{what} to be {first_look}", expect.show(found))
+        for p_a, p_b, early in LOOKS:
+            tau, alpha = draw.random.choice((0.05, 0.2)), draw.random.choice((0.01, 0.2))
+            bought, others, first_look = _pairs(draw, p_a, p_b, (tau, alpha), early)
+            for count in (len(bought), first_look):  # the second time the last look is the one that decides
+                if count is None:
+                    continue
+                what = f"decided(a, b, {tau}, {alpha}), {count} pairs with shares of about {p_a} and {p_b},"
+                found = answer.call("decided", bought[:count], others[:count], tau, alpha)
+                if first_look is None:
+                    expect.true(found is None, f"{what} to be None", expect.show(found))
+                else:
+                    expect.true(found is not None, f"{what} to be {first_look}", "None")
+                    expect.number(found, what)
+                    expect.true(found == first_look, f"{what} to be {first_look}", expect.show(found))
+
+
+#: the shares of two variants, and whether the test decides within the first nine pairs
+LOOKS = (
+    (0.1, 0.4, False),
+    (0.5, 0.2, False),
+    (0.3, 0.3, False),
+    (0.0, 0.0, False),
+    (0.0, 0.3, False),
+    (0.3, 0.0, False),
+    (0.05, 0.85, True),
+)
 
 
 def _counts(draw: Draw) -> list[tuple[int, int, int, float]]:
@@ -1494,6 +1572,8 @@ def _counts(draw: Draw) -> list[tuple[int, int, int, float]]:
         (0, 0, n, tau),
         (0, b, n, tau),
         (n, n, n, tau),
+        (0, n, n, tau),
+        (n, 0, n, tau),
         (1, 0, 3, tau),
     ]
 
@@ -1508,18 +1588,36 @@ def _always_valid(a: int, b: int, n: int, tau: float) -> float:
     return min(1.0, math.sqrt(wide / v) * math.exp(-((n * tau * (p_b - p_a)) ** 2) / (2 * v * wide)))
 
 
-def _pairs(draw: Draw, p_a: float, p_b: float) -> tuple[list[int], list[int], int | None]:
-    """Users of two variants, in their order, and the first look that decides; none comes near the bound."""
+def _pairs(
+    draw: Draw, p_a: float, p_b: float, given: tuple[float, float], early: bool
+) -> tuple[list[int], list[int], int | None]:
+    """Users of two variants, in their order, and the first look that decides; none comes near the bound.
+
+    given: tau and alpha; with the usual 0.1 and 0.05 instead of either, another look decides.
+    """
+    (tau, alpha), most = given, 40 if early else 250
     for _ in range(2000):
-        a, b = ([int(draw.random.random() < p) for _ in range(250)] for p in (p_a, p_b))
-        sums = enumerate(zip(itertools.accumulate(a), itertools.accumulate(b), strict=True), 1)
-        found = [_always_valid(bought, others, n, 0.1) for n, (bought, others) in sums]
-        first = next((n for n, p in enumerate(found, 1) if p <= 0.05), None)
-        apart = all(abs(p - 0.05) > 1e-6 for p in found)
-        back = first is None or found[-1] <= 0.05
-        if apart and back and (first is None) == (p_a == p_b) and first != 1:
+        a, b = ([int(draw.random.random() < p) for _ in range(most)] for p in (p_a, p_b))
+        found = _looks(a, b, tau)
+        first = _first(found, alpha)
+        if (first is None) != (p_a == p_b) or any(abs(p - alpha) < 1e-6 for p in found):
+            continue
+        if first is None:
+            return a, b, None
+        others = (_first(found, 0.05), _first(_looks(a, b, 0.1), alpha))
+        if first not in others and found[-1] <= alpha and (first < 10) == early:
             return a, b, first
     raise LookupError("no users on which the test decides")
+
+
+def _looks(a: Sequence[int], b: Sequence[int], tau: float) -> list[float]:
+    """p after each pair."""
+    sums = enumerate(zip(itertools.accumulate(a), itertools.accumulate(b), strict=True), 1)
+    return [_always_valid(bought, others, n, tau) for n, (bought, others) in sums]
+
+
+def _first(found: Sequence[float], alpha: float) -> int | None:
+    return next((n for n, p in enumerate(found, 1) if p <= alpha), None)
 
 
 def assigned(start: int, count: int, weights: dict, salt: str, twisted: int) -> object:
@@ -1554,7 +1652,8 @@ def assigned(start: int, count: int, weights: dict, salt: str, twisted: int) -> 
     hints=(
         "Which of the three answers is looked for first, and what does the object have to remember from one "
         "call to the next?",
-        "Keep the weight, and which stages are still to come. Once the weight is 0 there is only one answer. "
+        "Keep the weight, which stages are still to come, and all four counters as they were when the stage "
+        "began. Once the weight is 0 there is only one answer. "
         "p is (errors of both) / (requests of both); nothing can be divided where a version has had no "
         "requests, or where p is 0 or 1. The five errors and the limit both have to be met.",
         "A kettle that goes on by steps and, once too hot, stays off:\n"
@@ -1577,18 +1676,16 @@ def canary(answer: Answer, draw: Draw) -> None:
         came = mine.call("observed", dict(settings), [list(each) for each in looks])
         made = f"Canary({', '.join(f'{name}={value}' for name, value in settings.items())})"
         expect.keys(came, ("first", "then"), made)
-        (first, wanted), (_, whole) = _observed(settings, looks), _observed(settings, looks, whole=True)
+        first, wanted = _observed(settings, looks)
+        mistaken = {why: _observed(settings, looks, name)[1] for name, why in RELEASE.items()}
         expect.close(came["first"], first, f"the weight of {made} at first")
         expect.length(came["then"], len(looks), f"the answers of {made}")
         for number, (found, theirs) in enumerate(zip(came["then"], wanted, strict=True)):
             calls = "; ".join(str(tuple(look)) for look in looks[: number + 1])
             what = f"call {number + 1} of observe, {told}, {made}, counters {calls},"
-            guess = ": that comes of counting from the beginning of the release" * (
-                found[0] == whole[number][0]
-            )
-            expect.true(
-                found[0] == theirs[0], f"{what} to return {theirs[0]!r}", expect.show(found[0]) + guess
-            )
+            guess = ", or of ".join(why for why, each in mistaken.items() if each[number][0] == found[0])
+            shown = expect.show(found[0]) + (f": that comes of {guess}" if guess else "")
+            expect.true(found[0] == theirs[0], f"{what} to return {theirs[0]!r}", shown)
             expect.close(found[1], theirs[1], f"the weight after {what}", tolerance=1e-9)
 
     least = draw.random.randrange(60, 150)
@@ -1618,6 +1715,9 @@ def canary(answer: Answer, draw: Draw) -> None:
         judge("with many errors and few requests", own, [(0, 500, 5, 6), calm])
         judge("with errors and enough requests", own, [(20, 2000, 40, least + 100), calm])
         judge("at the last stage", own, [*[calm] * len(stages), (20, 2000, 40, 900), calm])
+        worse, alike = _turned(draw, own)
+        judge("when the stable version has become better, and the canary has not", own, worse)
+        judge("when both versions have become worse, and about equally", own, alike)
     with part("not by noise", points=1):
         judge("with four errors of four", own, [(0, 5000, 4, 4), calm])
         judge("with as many errors as the other", own, [(500, 5000, 5, 50), (500, 5000, least // 10, least)])
@@ -1635,15 +1735,15 @@ def canary(answer: Answer, draw: Draw) -> None:
         judge("with no requests at all", own, [(0, 0, 0, 0)])
 
 
-def _z(look: Sequence[int]) -> float:
+def _z(look: Sequence[int], rate: Sequence[int] = (), requests: Sequence[int] = ()) -> float:
+    """z of a look; rate and requests: the look that p and 1/n are taken from, where that is another one."""
     stable_errors, stable_n, canary_errors, canary_n = look
-    errors, n = stable_errors + canary_errors, stable_n + canary_n
+    errors, n = (sum(each) for each in ((rate or look)[::2], (rate or look)[1::2]))
     if not stable_n or not canary_n or errors in (0, n):
         return 0.0
     p = errors / n
-    return (canary_errors / canary_n - stable_errors / stable_n) / math.sqrt(
-        p * (1 - p) * (1 / canary_n + 1 / stable_n)
-    )
+    spread = math.sqrt(p * (1 - p) * sum(1 / count for count in (requests or look)[1::2]))
+    return (canary_errors / canary_n - stable_errors / stable_n) / spread
 
 
 def _unpooled(look: Sequence[int]) -> float:
@@ -1671,12 +1771,21 @@ def _near(draw: Draw, limit: float) -> tuple[list[int], list[int]]:
     raise LookupError("no counts near the limit")
 
 
+#: mistake -> what a message says of it
+RELEASE = {
+    "whole": "counting from the beginning of the release",
+    "stable": "counting the stable version from the beginning of the release",
+    "rate": "computing p from the beginning of the release, and not in this stage",
+    "requests": "taking the requests in 1/n from the beginning of the release, and not in this stage",
+}
+
+
 def _observed(
-    settings: Mapping[str, Any], looks: Sequence[Sequence[int]], whole: bool = False
+    settings: Mapping[str, Any], looks: Sequence[Sequence[int]], mistake: str = ""
 ) -> tuple[float, list[tuple[str, float]]]:
     """The first weight, and what each look comes to: what is said, and the weight then.
 
-    whole: what comes of counting from the beginning of the release in every stage.
+    mistake: what comes of that instead.
     """
     stages = list(settings.get("stages", (0.01, 0.05, 0.25, 1.0)))
     least, limit = settings.get("least", 200), settings.get("limit", 3.0)
@@ -1685,13 +1794,42 @@ def _observed(
     for counters in looks:
         look = [now - before for now, before in zip(counters, base, strict=True)]
         said = "wait"
-        if weight == 0 or (look[2] >= 5 and _z(look) > limit):
+        if mistake == "stable":
+            look[:2] = counters[:2]
+        z = _z(look, **({mistake: counters} if mistake in ("rate", "requests") else {}))
+        if weight == 0 or (look[2] >= 5 and z > limit):
             said, weight = "back", 0.0
         elif look[3] >= least and stages:
             said, weight = "forward", stages.pop(0)
-            base = base if whole else list(counters)
+            base = base if mistake == "whole" else list(counters)
         found.append((said, weight))
     return first, found
+
+
+def _turned(
+    draw: Draw, settings: Mapping[str, Any]
+) -> tuple[list[tuple[int, int, int, int]], list[tuple[int, int, int, int]]]:
+    """Two releases in which the stable version's errors change with the second stage.
+
+    In the first the canary has to go back, in the second it has not to; all the mistakes of RELEASE end
+    otherwise in one of the two.
+    """
+    random, least = draw.random, settings["least"]
+    for _ in range(20_000):
+        often, seldom = random.randrange(600, 1200), random.randrange(1, 5)
+        worse = [(often, 3000, 4, least), (random.randrange(5, 15), 2000, random.randrange(6, 11), 50)]
+        alike = [(seldom, 9000, 0, least), (random.randrange(30, 60), 500, random.randrange(6, 12), 50)]
+        if all(_tells(settings, looks, wanted) for looks, wanted in ((worse, "back"), (alike, "wait"))):
+            return worse, alike
+    raise LookupError("no release tells the mistakes apart")
+
+
+def _tells(settings: Mapping[str, Any], stage_looks: Sequence[Sequence[int]], wanted: str) -> bool:
+    """Whether the last look comes to what is wanted, and with each mistake that can show there to another."""
+    looks = _counters(settings, stage_looks)
+    ends = {name: _observed(settings, looks, name)[1][-1][0] for name in ("", *RELEASE)}
+    shown = ("stable", "rate") if wanted == "back" else ("stable", "rate", "requests")
+    return ends[""] == wanted and all(ends[name] != wanted for name in shown)
 
 
 def _counters(settings: Mapping[str, Any], looks: Sequence[Sequence[int]]) -> list[list[int]]:
