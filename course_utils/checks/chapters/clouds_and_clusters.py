@@ -9,6 +9,7 @@ it is drawn again.
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -184,6 +185,14 @@ def places(answer: Answer, draw: Draw) -> None:
     with part("three clouds, and none", points=1):
         for cloud, run in runs.items():
             judge(run, run["wanted"], f"on {cloud}" if cloud != "local" else "in no cloud")
+        for cloud, run in runs.items():
+            bucket = f"rows-{draw.random.randrange(999)}/gs"
+            there, data = {"data": f"gs://{bucket}"}, {"data": f"{run['mount']}/{bucket}"}
+            judge(_with(run, there), run["wanted"] | data, f"on {cloud}, with a gs:// path for data,")
+        run = copy.deepcopy(runs["sagemaker"])
+        run["environment"]["SM_HPS"] = json.dumps({"checkpoints": "gs://kept/7"})
+        kept = {"checkpoints": f"{run['mount']}/kept/7"}
+        judge(run, run["wanted"] | kept, "on sagemaker, where SM_HPS says a gs:// path for checkpoints,")
     with part("what wins over what", points=1):
         for cloud, run in runs.items():
             given = {"model": f"/given/{draw.random.randrange(999)}"}
@@ -199,21 +208,54 @@ def places(answer: Answer, draw: Draw) -> None:
         run = copy.deepcopy(runs["sagemaker"])
         del run["environment"]["SM_HPS"]
         judge(run, run["wanted"] | {"checkpoints": None}, "on sagemaker, without SM_HPS,")
+        run["environment"] |= {"SM_HPS": "", "AIP_CHECKPOINT_DIR": "gs://wrong/checkpoints"}
+        words = "on sagemaker, where SM_HPS is empty and AIP_CHECKPOINT_DIR, which is Vertex's, is set,"
+        judge(run, run["wanted"] | {"checkpoints": None}, words)
+        run = copy.deepcopy(runs["vertex"])
+        run["environment"]["AIP_CHECKPOINT_DIR"] = ""
+        judge(run, run["wanted"] | {"checkpoints": None}, "on vertex, where AIP_CHECKPOINT_DIR is empty,")
+        place = f"/srv/kept-{draw.random.randrange(999)}"
+        for cloud in ("vertex", "azure", "local"):
+            run = copy.deepcopy(runs[cloud])
+            run["options"].pop("checkpoints", None)
+            run["environment"]["SM_HPS"] = json.dumps({"checkpoints": place})
+            judge(run, run["wanted"] | {"checkpoints": place}, f"on {cloud}, where SM_HPS says checkpoints,")
     with part("what is refused", points=1):
-        first, second = draw.sample(MARKS, 2)
-        run = copy.deepcopy(runs[first])
-        run["environment"][MARKS[second]] = "/somewhere"
-        _refused(ask(run), f"the marks of {first} and {second}", (MARKS[first], MARKS[second]))
+        for first, second in itertools.combinations(draw.sample(MARKS, 3), 2):
+            run = copy.deepcopy(runs[first])
+            run["environment"][MARKS[second]] = "/somewhere"
+            _refused(ask(run), f"the marks of {first} and {second}", (MARKS[first], MARKS[second]))
         for cloud, place, names in (
             ("sagemaker", "data", ("SM_CHANNEL_TRAIN", "--data")),
             ("azure", "model", ("--model",)),
             ("local", "data", ("--data",)),
+            ("local", "model", ("--model",)),
             ("vertex", "data", ("--data",)),
         ):
-            run = copy.deepcopy(runs[cloud])
-            run["options"].pop(place, None)
-            run["environment"].pop("SM_CHANNEL_TRAIN", None)
-            _refused(ask(run), f"a run on {cloud} without a place for the {place}", names)
+            for others in (False, True):
+                run = copy.deepcopy(runs[cloud])
+                run["options"].pop(place, None)
+                run["environment"].pop("SM_CHANNEL_TRAIN", None)
+                words = ""
+                if others:  # what does not count: an empty variable, and those of another cloud
+                    own = cloud == "sagemaker"
+                    run["environment"]["SM_CHANNEL_TRAIN"] = "" if own else "/wrong"
+                    words = ", SM_CHANNEL_TRAIN " + ("empty" if own else "set, which is SageMaker's")
+                came, what = ask(run), f"a run on {cloud} without a place for the {place}{words}"
+                _refused(came, what, names)
+                _names_no_other(came["refused"], cloud, what)
+
+
+def _names_no_other(message: str, cloud: str, what: str) -> None:
+    """The message for a missing place names no variable of another cloud: setting it would not help."""
+    places = {"sagemaker": ("SM_CHANNEL_TRAIN",), "vertex": ("AIP_MODEL_DIR", "AIP_CHECKPOINT_DIR")}
+    others = (name for other, names in places.items() if other != cloud for name in names)
+    for name in others:
+        expect.true(
+            name not in str(message),
+            f"the message for {what} not to name {name}, which says nothing on {cloud}",
+            expect.show(message),
+        )
 
 
 def _with(run: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
@@ -223,7 +265,7 @@ def _with(run: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
 def _run_on(draw: Draw, cloud: str) -> dict[str, Any]:
     """An environment, its options, and the places that come of them."""
     number = f"{draw.random.randrange(10**4, 10**5)}"
-    mount = draw.random.choice(("/gcs", f"/mnt/{number}"))
+    mount = f"/mnt/{number}"
     noise = {"HOME": "/nobody", "PATH": "/usr/bin", "MODEL_DIR": "/wrong", "HOSTNAME": f"host-{number}"}
     wanted: tuple[str | None, ...]
     if cloud == "sagemaker":
@@ -737,6 +779,8 @@ def costs(answer: Answer, draw: Draw) -> None:
             _judge_hours(answer, job, f"a job that is {words}")
         calm = _spot_job(draw, 2) | {"lives": []}
         _judge_hours(answer, calm, "a job that is never taken away")
+        job = _telling(partial(_part_steps_job, draw), lambda job: _spot_answers(job, ("part",)))
+        _judge_hours(answer, job, "a job that keeps each step, taken away within a step")
     with part("no checkpoint, no step, and machines that are not needed", points=1):
         job = _telling(
             lambda: _spot_job(draw, 2) | {"every": None},
@@ -749,6 +793,9 @@ def costs(answer: Answer, draw: Draw) -> None:
         job = _spot_job(draw, 2)
         job["lives"] += [job["ready"] + job["steps"] * job["seconds_a_step"] + 60, 5000]
         _judge_hours(answer, job, "a job that is done before the last machines are taken away")
+        job = _spot_job(draw, 1)
+        job["lives"] = [job["ready"] + job["steps"] * job["seconds_a_step"], 5000]
+        _judge_hours(answer, job, "a first machine that lives just long enough for all")
     with part("memory and deadline", points=1):
         for words, make in (("", _calm_table), ("with a tie of two prices", _tied_table)):
             table, job = _telling(partial(make, draw), _choices)
@@ -758,10 +805,15 @@ def costs(answer: Answer, draw: Draw) -> None:
         _judge_choice(answer, [exact], job | {"deadline": 1000.0}, "with just the memory that is needed")
         _judge_choice(answer, table, job | {"memory": 10**4}, "with more memory than there is")
         _judge_choice(answer, table, job | {"deadline": 0.0001}, "with a deadline that nobody can hold")
+        just = exact | {"seconds_a_step": 1}
+        told = job | {"steps": 7200, "ready": 0, "deadline": 2.0}
+        _judge_choice(answer, [just], told, "with a deadline that is just held")
     with part("on demand or spot", points=1):
         for kind in ("spot", "on demand"):
             table, job = _telling(partial(_spot_table, draw, kind), _spot_choices)
             _judge_choice(answer, table, job, f"where {kind} is the cheapest")
+        table, job = _late_table(draw)
+        _judge_choice(answer, table, job, "where the cheapest is a spot machine that is done too late")
 
 
 def _spot_job(draw: Draw, count: int) -> dict[str, Any]:
@@ -775,6 +827,13 @@ def _spot_job(draw: Draw, count: int) -> dict[str, Any]:
     return {"steps": steps, "seconds_a_step": seconds, "every": every, "lives": lives, "ready": ready}
 
 
+def _part_steps_job(draw: Draw) -> dict[str, Any]:
+    """Each step is kept, and each machine goes when most of a step is done."""
+    job = _spot_job(draw, 2) | {"every": 1, "seconds_a_step": draw.random.randrange(4, 9)}
+    whole = [job["seconds_a_step"] * draw.random.randrange(20, 60) for _ in job["lives"]]
+    return job | {"lives": [job["ready"] + seconds + job["seconds_a_step"] - 1 for seconds in whole]}
+
+
 #: mistake -> what a message says of it
 SPOT = {
     "kept": "keeping steps that no checkpoint has",
@@ -783,6 +842,7 @@ SPOT = {
     "first": "counting the time to get ready for the first machine only",
     "work": "leaving out the time that was paid and lost",
 }
+PART = {"part": "counting a step that is not whole"}
 
 
 def _hours(job: Mapping[str, Any], mistake: str = "") -> float:
@@ -796,7 +856,8 @@ def _hours(job: Mapping[str, Any], mistake: str = "") -> float:
             paid += left
             break
         paid += life
-        done = safe + max(0, life - ready) // seconds
+        lived = max(0, life - ready)
+        done = safe + (-(-lived // seconds) if mistake == "part" else lived // seconds)
         safe = done // every * every if every else 0
         safe = {"kept": done, "anew": 0}.get(mistake, safe)
     if mistake == "work":
@@ -805,7 +866,8 @@ def _hours(job: Mapping[str, Any], mistake: str = "") -> float:
 
 
 def _spot_answers(job: Mapping[str, Any], mistakes: Sequence[str] = tuple(SPOT)) -> dict[str, float]:
-    return {"": _hours(job)} | {SPOT[mistake]: _hours(job, mistake) for mistake in mistakes}
+    words = SPOT | PART
+    return {"": _hours(job)} | {words[mistake]: _hours(job, mistake) for mistake in mistakes}
 
 
 def _judge_hours(answer: Answer, job: Mapping[str, Any], words: str) -> None:
@@ -813,7 +875,7 @@ def _judge_hours(answer: Answer, job: Mapping[str, Any], words: str) -> None:
     got = answer.call(
         "spot_hours", *(job[name] for name in ("steps", "seconds_a_step", "every", "lives", "ready"))
     )
-    _near(got, _spot_answers(job), f"the hours paid for {words}: spot_hours({numbers})")
+    _near(got, _spot_answers(job, (*SPOT, *PART)), f"the hours paid for {words}: spot_hours({numbers})")
 
 
 def _rows(draw: Draw, job: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -866,6 +928,20 @@ def _spot_table(draw: Draw, kind: str) -> tuple[list[dict[str, Any]], dict[str, 
             return rows, job
 
 
+def _late_table(draw: Draw) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The cheapest is a spot machine that would hold the deadline if nobody took it away."""
+    while True:
+        rows, job = _spot_table(draw, "spot")
+        best = _choice(rows, job)
+        assert best is not None
+        row = next(row for row in rows if row["name"] == best[0])
+        told = {**job, "seconds_a_step": row["seconds_a_step"]}
+        calm, whole = _hours({**told, "lives": []}), _hours({**told, "lives": row["lives"]})
+        job["deadline"] = round((calm + whole) / 2, 3)
+        if whole - calm > 0.02 and _choice(rows, job):
+            return rows, job
+
+
 def _choice(
     table: Sequence[Mapping[str, Any]], job: Mapping[str, Any], mistake: str = ""
 ) -> list[Any] | None:
@@ -881,7 +957,8 @@ def _choice(
                 {**job, "seconds_a_step": row["seconds_a_step"], "lives": [] if mistake == "calm" else lives},
                 wrong,
             )
-            if mistake == "deadline" or hours <= job["deadline"]:
+            any_time = mistake == "deadline" or (mistake == "late" and kind == "spot")
+            if any_time or hours <= job["deadline"]:
                 rank = price if mistake == "price" else price * hours
                 offers.append(
                     (
@@ -902,6 +979,9 @@ SPOT_CHOICES = {
     "no spot": "never taking a spot machine",
     "calm": "counting a spot machine as if it were never taken away",
 }
+
+
+LATE = {"late": "not holding spot machines to the deadline, with all the hours that are paid"}
 
 
 def _names(found: Sequence[Any] | None) -> list[Any] | None:
@@ -933,13 +1013,16 @@ def _judge_choice(answer: Answer, table: Any, job: Any, words: str) -> None:
     if right is None:
         expect.equal(got, None, what)
         return
+    if got is None:
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be {right[0]}, {right[1]}", "None: no machine was found")
     expect.type_of(got, (list, tuple), what)
     expect.length(got, 3, what)
-    mistakes = {"slow": "taking the slower of two that cost the same"} | CHOICES | SPOT_CHOICES
-    answers = {"": _names(right)} | {
-        text: _names(_choice(table, job, mistake)) for mistake, text in mistakes.items()
-    }
-    _same(list(got[:2]), answers, f"the name and the kind that {what} gives")
+    slow = {"slow": "taking the slower of two that cost the same"}
+    mistakes = slow | LATE | CHOICES | SPOT_CHOICES
+    named = {text: _names(_choice(table, job, mistake)) for mistake, text in mistakes.items()}
+    answers = {"": _names(right)} | named
+    shown = {text: ", ".join(names) for text, names in answers.items() if names}
+    _same(", ".join(map(str, got[:2])), shown, f"the name and the kind that {what} gives")
     found = {text: _choice(table, job, mistake) for mistake, text in (SPOT | SPOT_CHOICES).items()}
     costs = {text: best[2] for text, best in found.items() if best}
     _near(got[2], {"": right[2]} | costs, f"the cost that {what} gives", tolerance=0.0051)
@@ -1070,8 +1153,9 @@ def averaged_left(parts: list) -> dict:
         "What does the next step depend on, besides the weights? And what lies in the folder if the machine "
         "is gone in the middle of torch.save?",
         "model.state_dict(), optimizer.state_dict(), the step, and torch.get_rng_state(), from which dropout "
-        "draws. Save under another name in the same folder, then Path.replace; only then remove old ones. "
-        "Names sort as texts, where step-9 stands behind step-10: compare numbers.",
+        "draws. Save under another name in the same folder (torch.save takes none that begins with a dot), "
+        "then Path.replace; only then remove old ones. Names sort as texts, where step-9 stands behind "
+        "step-10: compare numbers. torch.load of a broken file raises an error: try the one before then.",
         "The newest of some films that are called film-7.mp4:\n"
         "number = lambda path: int(path.stem.removeprefix('film-'))\n"
         "max(folder.glob('film-*.mp4'), key=number, default=None)",
@@ -1140,11 +1224,19 @@ def checkpoints(answer: Answer, draw: Draw) -> None:
         _kept(came, 11, ["step-10.pt", "step-11.pt"], "after steps 8, 9, 10 and 11, with keep=2,")
         came = mine.call("in_folder", [99, 100], 3, "")
         _kept(came, 100, ["step-100.pt", "step-99.pt"], "after steps 99 and 100, with keep=3,")
+        came = mine.call("in_folder", [8, 9, 10, 11], 2, "times")
+        times = "after steps 8, 9, 10 and 11, with keep=2, where files of later steps have earlier times,"
+        _kept(came, 11, ["step-10.pt", "step-11.pt"], times)
     with part("gone while it writes", points=1):
         came = mine.call("in_folder", [4, 8, 12], 1, "half")
         _kept(came, 8, None, "after step 8, where the machine goes while step 12 is written, with keep=1,")
         came = mine.call("in_folder", [4], 1, "half")
         _kept(came, 0, None, "where the machine goes while the first checkpoint is written,")
+        came = mine.call("in_folder", [4, 8, 12], 1, "rename")
+        words = "after step 8, where the machine goes when step 12 is to get its name, with keep=1,"
+        _kept(came, 12 if came.get("step") == 12 else 8, None, words)
+        came = mine.call("in_folder", [5, 10, 15, 20], 4, "broken")
+        _kept(came, 10, None, "after steps 5, 10, 15 and 20, where the files of 15 and 20 are broken,")
     with part("nothing there yet, and files of others", points=1):
         for what, words in (("none", "a folder that is not there"), ("empty", "an empty folder")):
             came = mine.call("in_folder", [], 2, what)
@@ -1153,8 +1245,8 @@ def checkpoints(answer: Answer, draw: Draw) -> None:
         _kept(
             came,
             9,
-            ["notes.txt", "step-9.pt", "steps.csv"],
-            "after steps 3, 6 and 9, with keep=1, beside notes.txt and steps.csv,",
+            ["best.pt", "notes.txt", "step-9.pt", "step-notes.txt", "steps.csv"],
+            "after steps 3, 6 and 9, with keep=1, beside notes.txt, best.pt, step-notes.txt and steps.csv,",
         )
 
 
@@ -1170,7 +1262,11 @@ def _kept(came: Any, step: int, files: list[str] | None, words: str) -> None:
     if came["error"]:
         raise Failed(Rung.CRASHED, f"load {words} to return {step}", came["error"])
     expect.equal(came["step"], step, f"what load returns {words}")
-    expect.equal(came["same"], True, f"whether the model has the weights of step {step} {words}")
+    expect.true(
+        came["same"] is True,
+        f"the model to have the weights and buffers of step {step} {words}",
+        "others: that comes of keeping only parameters, or of weights that were not taken up",
+    )
     if files is not None:
         expect.equal(came["files"], files, f"the files of the folder {words}")
 
@@ -1264,9 +1360,13 @@ def trained(plan: dict) -> dict:
 def in_folder(steps: list, keep: int, what: str) -> dict:
     """What load finds after these steps were saved; at the last one, `what` may happen.
 
-    half: the process ends when half of the file is written. others: files of others lie there.
+    half: the process ends when half of the file is written. rename: it ends before a file gets its
+    name. broken: half of the two newest files is lost. times: later steps get earlier times of change.
+    others: files of others lie there.
     """
+    import contextlib
     import io
+    import os
     import tempfile
     from pathlib import Path
     from unittest import mock
@@ -1293,36 +1393,47 @@ def in_folder(steps: list, keep: int, what: str) -> dict:
         real_bytes(path, data[: len(data) // 2])
         raise Gone
 
+    def gone(*paths: Any, **named: Any) -> None:
+        raise Gone
+
+    def numbers_of(net: Any) -> list:
+        return [value for value in net.state_dict().values() if value.is_floating_point()]
+
     def net_of(step: int) -> tuple:
-        net = torch.nn.Linear(2, 2)
+        net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
         with torch.no_grad():
-            for weight in net.parameters():
-                weight.fill_(step + 0.5)
+            for value in numbers_of(net):
+                value.fill_(step + 0.5)
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
         return net, optimizer
 
+    ends: dict[str, tuple] = {
+        "half": ((torch, "save", half_save), (Path, "write_bytes", half_bytes)),
+        "rename": ((os, "replace", gone), (os, "rename", gone)),
+    }
     before, error, found = torch.get_rng_state(), "", None
     net, optimizer = net_of(0)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "checkpoints"
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root) / "checkpoints"
         if what in ("empty", "others"):
             folder.mkdir()
         if what == "others":
             (folder / "notes.txt").write_text("step-99")
             (folder / "steps.csv").write_text("step\n99\n")
+            (folder / "step-notes.txt").write_text("99")
+            (folder / "best.pt").write_bytes(b"99")
         try:
             for step in steps:
-                if what == "half" and step == steps[-1]:
-                    with (
-                        mock.patch.object(torch, "save", half_save),
-                        mock.patch.object(Path, "write_bytes", half_bytes),
-                    ):
-                        try:
-                            save(folder, step, *net_of(step), keep)
-                        except Gone:
-                            pass
-                else:
+                with contextlib.ExitStack() as stack:
+                    stack.enter_context(contextlib.suppress(Gone))
+                    for module, name, value in ends.get(what, ()) if step == steps[-1] else ():
+                        stack.enter_context(mock.patch.object(module, name, value))
                     save(folder, step, *net_of(step), keep)
+                path = folder / f"step-{step}.pt"
+                if what == "times":
+                    os.utime(path, (10**9 - step, 10**9 - step))
+                if what == "broken" and step in steps[-2:]:
+                    real_bytes(path, path.read_bytes()[: path.stat().st_size // 2])
             found = int(load(folder, net, optimizer))
         except NotImplementedError:
             raise
@@ -1330,7 +1441,7 @@ def in_folder(steps: list, keep: int, what: str) -> dict:
             error = f"{type(raised).__name__}: {raised}"
         files = sorted(path.name for path in folder.glob("*")) if folder.exists() else []
     torch.set_rng_state(before)
-    same = found is not None and bool((net.weight == found + 0.5).all())
+    same = found is not None and all(bool((value == found + 0.5).all()) for value in numbers_of(net))
     return {"error": error, "step": found, "files": files, "same": same}
 
 
@@ -1593,7 +1704,14 @@ def found_drifted(manifest: dict, folders: dict) -> object:
 # q8: a compiled pipeline
 
 STEPS = ("prepare", "clean", "split", "train", "tune", "evaluate", "report", "compare", "measure")
-PARAMETERS = ("rows", "seed", "tries", "rate", "in_use")
+PARAMETERS = ("rows", "rows_test", "seed", "seed_of_split", "rate", "in_use")
+GROUPS = ("choice", "gate", "door", "branch", "fork", "switch")
+#: how a task may say that it is not cached
+NEVER: dict[str, dict[str, Any]] = {
+    "empty": {"cachingOptions": {}},
+    "false": {"cachingOptions": {"enableCache": False}},
+    "none": {},
+}
 
 
 @exercise.question(
@@ -1620,14 +1738,16 @@ PARAMETERS = ("rows", "seed", "tries", "rate", "in_use")
 def pipeline(answer: Answer, draw: Draw) -> None:
     for title, nested in (("a group", False), ("a group within a group", True)):
         with part(title, points=1):
-            _judge_guarded(answer, _graph(draw, nested=nested))
+            _judge_guarded(answer, _graph(draw, nested=nested) | {"never": NEVER["empty"]})
     with part("what has changed", points=1):
-        for count in (0, 1, 2):
-            graph, changed = _telling(partial(_changes, draw, count, plain=True), _again)
+        for count, mistakes in CHANGED:
+            answers = partial(_again, mistakes=mistakes)
+            graph, changed = _telling(partial(_changes, draw, count), answers)
             _judge_again(answer, graph, changed)
     with part("what is never cached, and what only waits", points=1):
-        for count in (0, 1):
-            graph, changed = _telling(partial(_changes, draw, count, plain=False), _again)
+        for count, never in ((0, NEVER["empty"]), (1, NEVER["false"]), (0, NEVER["none"])):
+            make = partial(_changes, draw, count, never=never)
+            graph, changed = _telling(make, _again)
             _judge_again(answer, graph, changed)
 
 
@@ -1646,16 +1766,22 @@ def _judge_again(answer: Answer, graph: Mapping[str, Any], changed: list[str]) -
     found = answer.call("run_again", _compiled(graph), changed)
     what = f"run_again(text, {changed})"
     expect.type_of(found, (set, list, tuple), what)
-    _same(sorted({str(name) for name in found}), _again((graph, changed)), what)
+    plain = tuple(name for name in AGAIN if name not in ("after", "cached"))
+    likely = plain if graph["never"] is None else tuple(AGAIN)
+    _same(sorted({str(name) for name in found}), _again((graph, changed), likely), what)
 
 
-def _changes(draw: Draw, count: int, plain: bool) -> tuple[dict[str, Any], list[str]]:
-    graph = _graph(draw, plain=plain)
+def _changes(draw: Draw, count: int, never: dict[str, Any] | None = None) -> tuple[dict[str, Any], list[str]]:
+    """A pipeline, and as many parameters that have changed. `never`: what says of a task not to cache it."""
+    graph = _graph(draw, plain=never is None) | {"never": never}
     return graph, draw.sample(graph["used"], count)
 
 
 def _graph(draw: Draw, nested: bool = True, plain: bool = False) -> dict[str, Any]:
-    """A pipeline of six tasks and a group. Unless it is plain, one is never cached, and one only waits."""
+    """A pipeline of six tasks, a group, and one that takes from the group.
+
+    Unless it is plain, one is never cached, and one only waits.
+    """
     while True:
         names, parameters = draw.sample(STEPS, 6), draw.sample(PARAMETERS, 4)
         tasks = {name: _drawn_task(draw, names, number, parameters) for number, name in enumerate(names)}
@@ -1698,7 +1824,8 @@ def _only_waits(draw: Draw, names: Sequence[str], tasks: Mapping[str, Any]) -> t
 def _group(
     draw: Draw, names: Sequence[str], parameters: Sequence[str], tasks: dict[str, Any], nested: bool
 ) -> dict[str, Any]:
-    """A group `condition-1` among the tasks, perhaps with another group within it."""
+    """A group among the tasks, perhaps with a group in a group within it, and a task that takes from it."""
+    groups = [f"{name}-{draw.random.randrange(1, 9)}" for name in draw.sample(GROUPS, 3)]
     scored, shown, bar = *draw.sample(names[3:], 2), draw.random.choice(parameters)
     score, level = f"pipelinechannel--{scored}-Output", f"pipelinechannel--{bar}"
     inputs = {
@@ -1709,13 +1836,16 @@ def _group(
     condition = f"inputs.parameter_values['{score}'] > inputs.parameter_values['{level}']"
     said = draw.random.choice(("yes", "go", "now"))
     inner = f"inputs.parameter_values['pipelinechannel--ask-Output'] == '{said}'" if nested else ""
+    deepest = f"inputs.parameter_values['{level}'] < {draw.random.randrange(2, 99)}" if nested else ""
     group = {"inputs": inputs, "after": [], "cached": None, "condition": condition, "shown": shown}
-    tasks["condition-1"] = group
+    tasks[groups[0]] = group
+    follows = {"from_group": ("task", groups[0], "Output")}
+    tasks["archive"] = {"inputs": follows, "after": [], "cached": True}
     guarded = {"ask": [condition], "deploy": [condition]}
     if nested:
-        guarded["announce"] = [condition, inner]
-    groups = ["condition-1", "condition-2"] if nested else ["condition-1"]
-    return {"guarded": guarded, "inner": inner, "groups": groups}
+        guarded |= {"announce": [condition, inner], "thank": [condition, inner, deepest]}
+    named = groups if nested else groups[:1]
+    return {"guarded": guarded, "inner": inner, "deepest": deepest, "groups": named}
 
 
 def _waited_for(task: Mapping[str, Any]) -> set[str]:
@@ -1724,41 +1854,60 @@ def _waited_for(task: Mapping[str, Any]) -> set[str]:
 
 #: mistake -> what a message says of it
 AGAIN = {
-    "given": "not looking at parameters that have changed",
-    "first": "looking at the artifacts that a task takes, not at its parameters as well",
     "after": "following what is waited for, not only what is taken",
     "direct": "naming only what takes the changed parameters, and what is never cached",
     "cached": "leaving out tasks that are never cached",
     "group": "counting every group as a task that is never cached",
+    "one": "looking at the first of the changed parameters only",
+    "last": "looking at the last of the changed parameters only",
+    "given": "not looking at parameters that have changed",
+    "first": "looking at the artifacts that a task takes, not at its parameters as well",
+    "through": "not following what a group hands on",
+    "part": "finding the name of a parameter within another name or text",
+    "named": "finding the name of a task within another text",
 }
+#: so many parameters have changed, and which mistakes the pipeline has to tell
+CHANGED = (
+    (0, ("group",)),
+    (1, ("direct", "given", "first")),
+    (1, ("part", "through")),
+    (1, ("named",)),
+    (2, ("direct", "given", "one", "last")),
+)
 
 
-def _again(case: tuple[Mapping[str, Any], Sequence[str]]) -> dict[str, list[str]]:
-    """What runs again, and what the mistakes make of it that can be made with this pipeline."""
+def _again(
+    case: tuple[Mapping[str, Any], Sequence[str]], mistakes: Sequence[str] = ()
+) -> dict[str, list[str]]:
+    """What runs again, and what these mistakes make of it, or those that matter with a task never cached."""
     graph, changed = case
-    plain = all(task["cached"] is not False for task in graph["tasks"].values())
-    possible = {"direct", "given", "first"} if plain else {"after", "direct", "cached", "given", "first"}
-    if not changed:
-        possible = {"group"} if plain else {"after", "direct", "cached"}
+    others = mistakes or (("after", "direct", "cached", "given", "first")[: 5 if changed else 3])
     return {"": _rerun(graph, changed, "")} | {
-        AGAIN[mistake]: _rerun(graph, changed, mistake) for mistake in sorted(possible)
+        AGAIN[mistake]: _rerun(graph, changed, mistake) for mistake in others
     }
 
 
 def _rerun(graph: Mapping[str, Any], changed: Sequence[str], mistake: str) -> list[str]:
     again: set[str] = set()
-    for name, task in graph["tasks"].items():  # made in an order that works; the group is the last
-        sources = list(task["inputs"].values())
+    seen = {"one": changed[:1], "last": changed[-1:], "given": ()}.get(mistake, changed)
+    for name, task in graph["tasks"].items():  # made in an order that works; the group and `archive` are last
+        sources, text = list(task["inputs"].values()), repr(task["inputs"])
         if mistake == "first" and any(source[-1] == "data" for source in sources):
             sources = [source for source in sources if source[-1] == "data"]
         taken = {source[1] for source in sources if source[0] == "task"}
         if mistake == "after":
             taken = _waited_for(task)
-        given = {source[1] for source in sources if source[0] == "parameter" and mistake != "given"}
+        if mistake == "named":
+            taken = {other for other in again if other in text}
+        if mistake == "through":
+            taken -= set(graph["groups"])
+        given = {source[1] for source in sources if source[0] == "parameter"} & set(seen)
+        if mistake == "part":
+            given = {parameter for parameter in changed if parameter in text}
         never = task["cached"] is False and mistake != "cached"
         if mistake == "group" and task["cached"] is None:
             never = True
-        if never or given & set(changed) or (taken & again and mistake != "direct"):
+        if never or given or (taken & again and mistake != "direct"):
             again.add(name)
     return sorted(again)
 
@@ -1771,9 +1920,10 @@ def _compiled(graph: Mapping[str, Any]) -> str:
     for name, task in graph["tasks"].items():
         if task["cached"] is not None:
             components[f"comp-{name}"] = {"executorLabel": f"exec-{name}"}
-    for name in ("ask", "deploy", "announce"):
+    for name in ("ask", "deploy", "announce", "thank"):
         components[f"comp-{name}"] = {"executorLabel": f"exec-{name}"}
-    shown = f"pipelinechannel--{graph['tasks']['condition-1']['shown']}-data"
+    group = graph["groups"][0]
+    shown = f"pipelinechannel--{graph['tasks'][group]['shown']}-data"
     asked = {"parameters": {"pipelinechannel--ask-Output": _source(("task", "ask", "Output"))}}
     within: dict[str, Any] = {
         "ask": _task("ask", {}),
@@ -1781,11 +1931,16 @@ def _compiled(graph: Mapping[str, Any]) -> str:
     }
     within["deploy"]["dependentTasks"] = ["ask"]
     if graph["inner"]:
-        within["condition-2"] = _task("condition-2", asked) | {"dependentTasks": ["ask"]}
-        within["condition-2"]["triggerPolicy"] = {"condition": graph["inner"]}
-        del within["condition-2"]["cachingOptions"]
-        components["comp-condition-2"] = {"dag": {"tasks": {"announce": _task("announce", {})}}}
-    components["comp-condition-1"] = {"dag": {"tasks": within}}
+        second, third = graph["groups"][1:]
+        within[second] = _group_task(second, asked, graph["inner"]) | {"dependentTasks": ["ask"]}
+        inside = {
+            "announce": _task("announce", {}),
+            third: _group_task(third, {}, graph["deepest"]),
+        }
+        components[f"comp-{second}"] = {"dag": {"tasks": inside}}
+        components[f"comp-{third}"] = {"dag": {"tasks": {"thank": _task("thank", {})}}}
+    handed = {"valueFromParameter": {"outputParameterKey": "Output", "producerSubtask": "ask"}}
+    components[f"comp-{group}"] = {"dag": {"outputs": {"parameters": {"Output": handed}}, "tasks": within}}
     executors = {
         f"exec-{name}": {"container": {"image": "python:3.12-slim", "args": ["--executor_input", "{{$}}"]}}
         for name in graph["tasks"]
@@ -1795,7 +1950,11 @@ def _compiled(graph: Mapping[str, Any]) -> str:
         "deploymentSpec": {"executors": executors},
         "pipelineInfo": {"name": "drawn"},
         "root": {
-            "dag": {"tasks": {name: _root_task(name, task) for name, task in graph["tasks"].items()}},
+            "dag": {
+                "tasks": {
+                    name: _root_task(name, task, graph["never"]) for name, task in graph["tasks"].items()
+                }
+            },
             "inputDefinitions": {
                 "parameters": {name: {"parameterType": "NUMBER_DOUBLE"} for name in graph["parameters"]}
             },
@@ -1806,7 +1965,13 @@ def _compiled(graph: Mapping[str, Any]) -> str:
     return "# PIPELINE DEFINITION\n# Name: drawn\n" + yaml.safe_dump(spec)
 
 
-def _root_task(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
+def _group_task(name: str, inputs: Mapping[str, Any], condition: str) -> dict[str, Any]:
+    made = _task(name, inputs) | {"triggerPolicy": {"condition": condition}}
+    del made["cachingOptions"]
+    return made
+
+
+def _root_task(name: str, task: Mapping[str, Any], never: dict[str, Any] | None) -> dict[str, Any]:
     taken: dict[str, Any] = {}
     for key, source in task["inputs"].items():
         kind = "artifacts" if source[0] == "task" and source[2] == "data" else "parameters"
@@ -1818,7 +1983,8 @@ def _root_task(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
         del made["cachingOptions"]
         made |= {"taskInfo": {"name": "better"}, "triggerPolicy": {"condition": task["condition"]}}
     elif not task["cached"]:
-        made["cachingOptions"] = {}
+        del made["cachingOptions"]
+        made |= never or {}
     return made
 
 
