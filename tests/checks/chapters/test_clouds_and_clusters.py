@@ -216,6 +216,9 @@ def test_faults_of_jobs():
             swap(('spec.get("scheduling", {})', 'spec["scheduling"]')): "KeyError",
             swap(('job.get("limits", {}).get("timeout")', "1")): "a job without a limit of its time",
             swap(("name.upper()", "name")): "hf_token",
+            swap(("(TOKEN|KEY|SECRET|PASSWORD)$", "_(TOKEN|KEY|SECRET|PASSWORD)$")): "HFTOKEN",
+            swap(("(TOKEN|KEY|SECRET|PASSWORD)$", "(TOKEN|KEY|PASSWORD)$")): "STORE_SECRET",
+            swap((" for one in containers for each", " for one in containers[:1] for each")): "in the second pool",
             swap(("(TOKEN|KEY|SECRET|PASSWORD)$", "TOKEN|KEY|SECRET|PASSWORD")): "not to name 'secret'",
             swap(("(TOKEN|KEY|SECRET|PASSWORD)$", "(TOKEN|KEY)$")): "to name 'secret'",
             swap(('[*job.get("Environment", {}), *job.get("HyperParameters", {})]', 'job.get("Environment", {})')): "hub_token",
@@ -331,6 +334,7 @@ def test_gradients():
             swap(("rows[rank::world]", "rows[rank * len(rows) // world : (rank + 1) * len(rows) // world]")): "shard(",
             swap(("rows[rank::world]", "rows[rank * -(-len(rows) // world) : (rank + 1) * -(-len(rows) // world)]")): "cutting the rows into blocks",
             swap(("rows[rank::world]", "rows[: len(rows) // world * world][rank::world]")): "leaving out the rows that are over",
+            swap(("rows[rank::world]", "[row for row in rows if rows.index(row) % world == rank]")): "shard(",
             swap(("gradients[name] * count for", "gradients[name] for"), ("/ total", "/ len(parts)")): "the mean of the workers",
             swap((" / total", "")): "a sum that nothing divides",
             swap((" / total", " / len(parts)")): "dividing by the number of workers",
@@ -341,7 +345,7 @@ def test_gradients():
         },
         right=[AVERAGED, swap(("gradients[name] * count for", "gradients[name].numpy() * count for"))],
     )  # fmt: skip
-    assert result.wrong[3].points == 1
+    assert result.wrong[4].points == 1
 
 
 CHECKPOINTS = """
@@ -620,8 +624,9 @@ def test_any_device():
             swap(('"xpu": "xccl"', '"xpu": "ccl"')): "an Intel GPU",
             swap(('"scaler": emulated', '"scaler": False')): "scaler of choose()",
             swap(('device in ("xla", "cuda", "xpu")', 'device != "cpu"')): "an Apple GPU",
-            swap(('"xla" if importlib.util.find_spec("torch_xla") else found.type', "found.type")): "a TPU",
-            swap(("found.type if found else", '"cuda" if torch.cuda.is_available() else')): "device of choose() on",
+            swap(('"xla" if importlib.util.find_spec("torch_xla") else here.type', "here.type")): "a TPU",
+            swap(("here.type if here else", '"cuda" if torch.cuda.is_available() else')): "device of choose() on",
+            swap(("position[None, :] < lengths[:, None]", "position[None, :] < torch.tensor(lengths.tolist(), device=hidden.device)[:, None]")): "a tensor was read that lies elsewhere",
             swap(("dtype = torch.float16 if emulated else dtype", "pass")): "compute capability 7.5",
             swap((", device=hidden.device", "")): "not on the expected device",
             swap((".to(hidden.dtype)", "")): "the dtype of with_positions",
@@ -633,7 +638,7 @@ def test_any_device():
         },
         right=[CHOOSE, IF_BY_IF + "\n\ndef with_positions" + mended],
     )  # fmt: skip
-    assert result.wrong[10].points == 3
+    assert result.wrong[11].points == 3
 
 
 def test_predictions():
