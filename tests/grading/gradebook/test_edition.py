@@ -78,7 +78,12 @@ def distinctive_lines(root):
         for cell in cells
         if cell.cell_type == "code"
     ]
-    given += [path.read_text(encoding="utf-8") for path in root.glob("course_utils/**/*.py")]
+    # the programs beside a lesson are taught, too
+    given += [
+        path.read_text(encoding="utf-8")
+        for pattern in ("course_utils/**/*.py", "lessons/*/*.py")
+        for path in root.glob(pattern)
+    ]
     known = "\n".join(given)
     return {
         name: {line for cell in cells for line in answer_lines(cell) if line not in known}
