@@ -430,6 +430,17 @@ def test_the_examples_are_the_tokens_of_the_filed_summaries():
     assert all(row["dialogue"][-20:].strip() in text for row, text in zip(rows, read, strict=True))
 
 
+def test_the_text_of_q6_has_the_checks_numbers():
+    text = given("q6-question")
+    for words in (
+        f"there are {full_fine_tuning.TRAINED_ON:,} of them",
+        f"On {full_fine_tuning.EVALUATED} conversations",
+        f"at least {full_fine_tuning.LEAST_GAIN:.2f}",
+        f"at least {full_fine_tuning.SHARE_OF_GAP:.0%}".replace("%", " %"),
+    ):
+        assert words in text, words
+
+
 def solved(course):
     cells = ("imports", "materials", "q1-answer", "q5-answer", "q6-answer")
     return namespace(*map(given, cells), course=course)
