@@ -290,6 +290,8 @@ def _plan(
 
 # q4: new tokens under a head of its own
 
+BEGINNING = 32  # tokens of a text that q4 and q5 read: what they compare does not depend on how long it is
+
 
 @exercise.question(
     "q4",
@@ -332,7 +334,7 @@ def add_tokens(answer: Answer, draw: Draw) -> None:
     expect.shape(model.get_output_embeddings().weight, (rows + 2, width), "the head, grown by two rows")
     with part("what the model said before, it still says", points=2):
         texts = [instructions.prompt("summary", row) for row in draw.rows("dialogues", 4)]
-        batch = tokenizer(texts, padding=True, return_tensors="pt")
+        batch = tokenizer(texts, padding=True, truncation=True, max_length=BEGINNING, return_tensors="pt")
         start = torch.tensor([[0, 7, 11, 5]] * 4)
         whole = copy.deepcopy(twin)
         whole.lm_head.weight = torch.nn.Parameter(head)
@@ -495,14 +497,15 @@ def one_update(folder: str, examples: Any, batch_size: int, accumulation: int, r
 
 def _uneven_examples(draw: Draw) -> list[dict]:
     """16 examples whose targets are words in two rows and sentences in the next two, so that batches of 2
-    hold unequal numbers of tokens.
+    hold unequal numbers of tokens. Of what the model reads, its beginning is enough.
     """
     examples = []
     for number, row in enumerate(draw.rows("dialogues", 16)):
+        prompt = instructions.prompt("summary", row)
         target = row["summary"] if number // 2 % 2 else row["topic"]
         examples.append(
             {
-                "input_ids": _tokenizer()(instructions.prompt("summary", row))["input_ids"],
+                "input_ids": _tokenizer()(prompt, truncation=True, max_length=BEGINNING)["input_ids"],
                 "labels": _tokenizer()(text_target=target)["input_ids"],
             }
         )
