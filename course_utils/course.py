@@ -9,6 +9,7 @@ from course_utils import catalog, requirements, session
 
 if TYPE_CHECKING:
     from course_utils.hub.reading import HubToRead
+    from course_utils.models.model import Advice
 
 
 def start(
@@ -40,6 +41,16 @@ class Course:
     def model(self, name: str) -> str:
         """The path of a model for `from_pretrained`: one of `course_utils.catalog.MODELS`, such as "bert"."""
         return catalog.model_path(name, self.profile)
+
+    def advice(self, name: str) -> Advice:
+        """How to train a model here: `advice = course.advice("flan-t5")`, then `advice.learning_rate`,
+        `lora_learning_rate`, `batch_size`, `precision` ("bf16" or "float32"), `longest_input` (tokens);
+        `print(advice)` shows each with its source.
+
+        Offline it is the twin's, in the hub profile the real model's. The precision is that of this
+        course's device. Raises ValueError for a model that is not in the catalog.
+        """
+        return catalog.model(name).advice_for(self.profile).on(self.device)
 
     def dataset(self, name: str, seed: int | None = None) -> str:
         """The path of a dataset for `load_dataset`; a `seed` draws a fresh set, in the offline profile

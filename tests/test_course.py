@@ -1,5 +1,6 @@
 """setup() and the Course it returns."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -47,6 +48,31 @@ def test_names_become_paths_of_this_profile(course, monkeypatch):
     assert course.dataset("reviews", seed=3) == "offline/reviews/3"
     assert dataclasses.replace(course, profile="hub").model("bert") == "hub/bert"
     assert course.metric("f1").endswith("f1")
+
+
+def test_advice_is_that_of_the_profile(course):
+    twin, real = (dataclasses.replace(course, profile=each).advice("flan-t5") for each in ("offline", "hub"))
+    assert (twin.learning_rate, twin.lora_learning_rate, twin.longest_input) == (1e-2, 2e-2, 512)
+    assert (real.learning_rate, real.lora_learning_rate, real.batch_size) == (3e-4, 1e-3, 8)
+    assert "forgetting" in twin.source["learning_rate"] and "documentation" in real.source["learning_rate"]
+    with pytest.raises(ValueError, match="Did you mean 'flan-t5'"):
+        course.advice("flan-t4")
+
+
+def test_advice_keeps_to_what_the_device_has(course, monkeypatch):
+    """A T4 emulates bfloat16 and says so only when it is asked not to count that."""
+    import torch
+
+    asked = []
+    monkeypatch.setattr("torch.cuda.device", lambda device: contextlib.nullcontext(asked.append(device)))
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    assert dataclasses.replace(course, device="cuda:1").advice("bert").precision == "bf16"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    old = dataclasses.replace(course, device="cuda").advice("bert")
+    assert old.precision == "float32" and "cuda is no GPU with bfloat16" in old.source["precision"]
+    assert asked == ["cuda:1", "cuda"]
+    for device in ("cpu", "mps"):
+        assert dataclasses.replace(course, device=device).advice("flan-t5").precision == "float32"
 
 
 def test_the_hub_to_read_is_that_of_the_profile(course):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from course_utils.models.model import WORDPIECE_FILES, CardFacts, Model, Recipe
+from course_utils.models.model import WORDPIECE_FILES, Advice, CardFacts, Model, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -91,5 +91,33 @@ MODEL = Model(
         "reviews whose closing remark, such "
         'as "Worth every penny.", is masked whole',
         measured=("bert twin",),
+    ),
+    advice=Advice(
+        learning_rate=2e-5,
+        lora_learning_rate=3e-4,
+        batch_size=32,
+        precision="bf16",
+        longest_input=128,
+        source={
+            "learning_rate": "google-research/bert, README.md, run_classifier.py",
+            "lora_learning_rate": "peft, examples/sequence_classification/LoRA.ipynb, roberta-large",
+            "batch_size": "google-research/bert, README.md, run_classifier.py",
+            "precision": "transformers, examples/pytorch/text-classification/README.md: BERT in 16 bits",
+            "longest_input": "google-research/bert, README.md, run_classifier.py",
+        },
+    ),
+    twin_advice=Advice(
+        learning_rate=5e-4,
+        lora_learning_rate=1e-2,
+        batch_size=16,
+        precision="bf16",
+        longest_input=128,
+        source={
+            "learning_rate": "course bench phenomena, course bench transfer",
+            "lora_learning_rate": "best of 3e-3, 1e-2, 3e-2: 300 new notices, rank 4, 100 steps (2026-11)",
+            "batch_size": "course bench phenomena, course bench transfer",
+            "precision": "as for the Hub's model; not measured",
+            "longest_input": "its tokenizer",
+        },
     ),
 )

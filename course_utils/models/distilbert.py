@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from course_utils.batches import IGNORED
-from course_utils.models.model import ASSETS, WORDPIECE_FILES, CardFacts, Model, Recipe
+from course_utils.models.model import ASSETS, WORDPIECE_FILES, Advice, CardFacts, Model, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -153,5 +153,33 @@ MODEL = Model(
         "targets at temperature 2 and its last "
         "hidden states",
         measured=("distilbert", "200 labels", "6000 labels"),
+    ),
+    advice=Advice(
+        learning_rate=2e-5,
+        lora_learning_rate=3e-4,
+        batch_size=16,
+        precision="bf16",
+        longest_input=128,
+        source={
+            "learning_rate": "transformers documentation, text classification, which trains this model",
+            "lora_learning_rate": "peft, examples/sequence_classification/LoRA.ipynb, roberta-large",
+            "batch_size": "transformers documentation, text classification",
+            "precision": "transformers, examples/pytorch/text-classification/README.md: BERT in 16 bits",
+            "longest_input": "card of distilbert-base-uncased-finetuned-sst-2-english",
+        },
+    ),
+    twin_advice=Advice(
+        learning_rate=5e-4,
+        lora_learning_rate=1e-2,
+        batch_size=16,
+        precision="bf16",
+        longest_input=128,
+        source={
+            "learning_rate": "course bench phenomena, course bench transfer",
+            "lora_learning_rate": "best of 3e-3, 1e-2, 3e-2: 300 new notices, rank 4, 100 steps (2026-11)",
+            "batch_size": "course bench phenomena, course bench transfer",
+            "precision": "as for the Hub's model; not measured",
+            "longest_input": "its tokenizer",
+        },
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from course_utils.models.model import CardFacts, Model, Recipe
+from course_utils.models.model import Advice, CardFacts, Model, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -138,4 +138,32 @@ MODEL = Model(
         languages=("en", "fr"),
     ),
     instructed_on=("sentiment", "questions", "entities", "translation"),
+    advice=Advice(
+        learning_rate=3e-4,
+        lora_learning_rate=1e-3,
+        batch_size=8,
+        precision="bf16",
+        longest_input=512,
+        source={
+            "learning_rate": "transformers documentation, T5, Notes: 1e-4 and 3e-4 work well for most tasks",
+            "lora_learning_rate": "peft, examples/conditional_generation/peft_lora_seq2seq.ipynb, mt0-large",
+            "batch_size": "peft, examples/conditional_generation/peft_lora_seq2seq.ipynb",
+            "precision": "transformers issues 5651 and 14189: in float16 T5 overflows",
+            "longest_input": "Raffel et al. 2020, section 3.1.2",
+        },
+    ),
+    twin_advice=Advice(
+        learning_rate=1e-2,
+        lora_learning_rate=2e-2,
+        batch_size=16,
+        precision="bf16",
+        longest_input=512,
+        source={
+            "learning_rate": "course bench forgetting: the best of four on validation rows",
+            "lora_learning_rate": "course bench forgetting: the best of four on validation rows",
+            "batch_size": "course bench forgetting",
+            "precision": "lesson 06.6: its activations are far inside the range",
+            "longest_input": "its tokenizer",
+        },
+    ),
 )

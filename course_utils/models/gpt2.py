@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from course_utils.models.model import CardFacts, Model, Recipe
+from course_utils.models.model import Advice, CardFacts, Model, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -73,5 +73,33 @@ MODEL = Model(
         pipeline="text-generation",
         reads="general text, one token after the other",
         measured=("gpt2 twin",),
+    ),
+    advice=Advice(
+        learning_rate=5e-5,
+        lora_learning_rate=2e-4,
+        batch_size=8,
+        precision="bf16",
+        longest_input=512,
+        source={
+            "learning_rate": "transformers, examples/pytorch/language-modeling/README.md: run_clm.py",
+            "lora_learning_rate": "microsoft/LoRA, examples/NLG/README.md, gpt2-medium",
+            "batch_size": "transformers, examples/pytorch/language-modeling/README.md",
+            "precision": "transformers, examples/pytorch/text-classification/README.md: BERT in 16 bits",
+            "longest_input": "microsoft/LoRA, examples/NLG/README.md, gpt2-medium",
+        },
+    ),
+    twin_advice=Advice(
+        learning_rate=1e-3,
+        lora_learning_rate=1e-2,
+        batch_size=16,
+        precision="bf16",
+        longest_input=256,
+        source={
+            "learning_rate": "the recipe that it was made by; no other was tried",
+            "lora_learning_rate": "lesson 10.6; no other was tried",
+            "batch_size": "lesson 10.6",
+            "precision": "as for the Hub's model; not measured",
+            "longest_input": "its tokenizer",
+        },
     ),
 )

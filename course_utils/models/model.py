@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 #: Where the offline twins are, a folder each.
 ASSETS = Path(__file__).parent / "assets"
+
+#: Of the arithmetic in training, as `TrainingArguments` names the one that has an argument.
+PRECISIONS = ("bf16", "float32")
 
 #: What to download of a BERT-like model.
 WORDPIECE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
@@ -79,17 +82,56 @@ class CardFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """A setting to train this model with, and who found it good.
+    """How to train a model, and who found it good. Where to begin, not where to end: try rates around it.
 
     Attributes:
-        setting: such as "learning rate, full fine-tuning".
-        value: in words, with its unit.
-        source: a paper and its section, or the command that measured it.
+        learning_rate: AdamW's highest rate when all weights are trained.
+        lora_learning_rate: the same when LoRA's matrices alone are trained.
+        batch_size: examples to one update. Where they do not fit at once, accumulate gradients.
+        precision: of the arithmetic, one of `PRECISIONS`; the weights stay in float32.
+        longest_input: in tokens; what is longer is cut.
+        source: the name of each of these -> a paper and its section, a script, or what measured it.
+
+    Raises ValueError for a figure without a source, and for a precision that there is not.
     """
 
-    setting: str
-    value: str
-    source: str
+    learning_rate: float
+    lora_learning_rate: float
+    batch_size: int
+    precision: str
+    longest_input: int
+    source: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        figures = {each.name for each in fields(self)} - {"source"}
+        if unknown := figures ^ self.source.keys():
+            raise ValueError(f"Each figure has one source; this is not so for {', '.join(sorted(unknown))}.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"{self.precision!r} is none of the precisions: {', '.join(PRECISIONS)}.")
+
+    def on(self, device: str) -> Advice:
+        """The same for a device such as "cuda:1": where it has no bfloat16, the precision is float32."""
+        if self.precision == "float32" or has_bfloat16(device):
+            return self
+        instead = f"{device} is no GPU with bfloat16 (on one: {self.precision}; {self.source['precision']})"
+        return replace(self, precision="float32", source={**self.source, "precision": instead})
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:18} {getattr(self, name):<8}  {why}" for name, why in self.source.items())
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether a device such as "cuda:1" computes in bfloat16 by itself.
+
+    NVIDIA cards do from compute capability 8.0 (Ampere). Older ones, such as a T4, only emulate it, which
+    PyTorch counts as support unless it is asked not to. CPUs and Apple's GPUs are left in float32.
+    """
+    if not device.startswith("cuda"):
+        return False
+    import torch
+
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +145,8 @@ class Model(Pinned):
         parameters: of the architecture built at the pinned configuration, that head
             counted in (a test builds it again).
         instructed_on: the tasks whose prompts and answers the twin was trained on.
-        advice: how to train it.
+        advice: how to train the Hub's model.
+        twin_advice: how to train its twin; None where there is no twin to train.
     """
 
     kind: ClassVar[str] = "model"
@@ -114,12 +157,23 @@ class Model(Pinned):
     recipe: Recipe
     card: CardFacts
     instructed_on: tuple[str, ...] = ()
-    advice: tuple[Advice, ...] = ()
+    advice: Advice | None = None
+    twin_advice: Advice | None = None
 
     @property
     def assets(self) -> Path:
         """The folder of the twin's weights, tokenizer and card."""
         return ASSETS / self.name
+
+    def advice_for(self, profile: str) -> Advice:
+        """How to train what a profile loads, "offline" the twin and "hub" the Hub's model.
+
+        Raises ValueError where nobody has said.
+        """
+        advice = (profile == "offline" and self.twin_advice) or self.advice
+        if not advice:
+            raise ValueError(f"There is no training advice for {self.name!r} in the {profile} profile.")
+        return advice
 
     def download(self) -> Path:
         """The local folder of the Hub's files, downloaded if they are not in its cache yet."""

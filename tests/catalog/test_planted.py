@@ -84,7 +84,16 @@ MODEL = Model(
         teacher="distilbert",
     ),
     card=CardFacts(pipeline="fill-mask", reads="two passages", measured=("bert twin",)),
-    advice=(Advice(setting="learning rate", value="1e-3", source="this test"),),
+    advice=Advice(
+        learning_rate=1e-3,
+        lora_learning_rate=1e-2,
+        batch_size=2,
+        precision="float32",
+        longest_input=16,
+        source=dict.fromkeys(
+            ("learning_rate", "lora_learning_rate", "batch_size", "precision", "longest_input"), "this test"
+        ),
+    ),
 )
 """
 
@@ -155,7 +164,7 @@ print(json.dumps({
     "examined": instructions.TASKS,
     "recipes": list(pretrain.RECIPES),
     "hidden size": twin.config.hidden_size,
-    "advice": catalog.model("a-toy").advice[0].value,
+    "advice": catalog.model("a-toy").advice_for("offline").learning_rate,
     "card": "somebody/toy" in (assets / "a-toy" / "README.md").read_text(),
     "score": longer.compute(predictions=["ab", "a"], references=["a", "a"]),
     "seeded": seeded,
@@ -197,7 +206,7 @@ def test_what_is_planted_is_found_everywhere(planted):
     assert seen["pairs"] == 3
     assert seen["recipes"].index("a-toy") > seen["recipes"].index("distilbert")
     assert seen["hidden size"] == 8
-    assert seen["advice"] == "1e-3"
+    assert seen["advice"] == 1e-3
     assert seen["card"]
     assert seen["score"] == {"longer": 0.5}
     assert {"course/tide-notes", "course/mini-a-toy", "evaluate-metric/longer"} <= set(seen["seeded"])

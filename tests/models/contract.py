@@ -73,5 +73,18 @@ class ModelContract:
     def test_the_tasks_that_it_knows_exist(self, model):
         assert all(instruction_of(task) for task in model.instructed_on)
 
-    def test_advice_names_its_source(self, model):
-        assert all(advice.setting and advice.value and advice.source for advice in model.advice)
+    @pytest.mark.parametrize("profile", ["offline", "hub"])
+    def test_advice_is_within_reach(self, model, profile):
+        """Rates of a plausible size, LoRA's above the other, and an input that model and tokenizer can take."""
+        advice = model.advice_for(profile)
+        assert 1e-6 < advice.learning_rate < advice.lora_learning_rate < 0.1
+        assert 1 <= advice.batch_size <= 128
+        assert (
+            advice.longest_input <= AutoTokenizer.from_pretrained(model.assets).model_max_length
+            or profile == "hub"
+        )
+        assert advice.on("cpu").precision == "float32"
+
+    def test_the_twin_wants_higher_rates_than_the_real_model(self, model):
+        twin, real = model.advice_for("offline"), model.advice_for("hub")
+        assert twin.learning_rate > real.learning_rate and twin.lora_learning_rate > real.lora_learning_rate
