@@ -3,23 +3,34 @@ and say how long each one took.
 
 Each notebook runs in a copy of its folder, so nothing in the workbook changes. What is compared with the time
 that a notebook states is the clock, the start of its kernel included: that is what an instructor waits for.
+
+With `--profile hub` it is the hub profile that is rehearsed, and without a network: a Hub on this machine
+serves stand-ins under the ids and revisions of the real repositories (`course_utils/standins`), and the first
+cell of each copy cuts the budget. So it shows that a notebook runs there, and no times and no scores.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from course_utils.workplace import workplace
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
 LONGEST_CELL = 1200  # seconds after which a cell counts as hanging
+LONGEST_FAULT = 300  # characters
 
 
 @dataclass(frozen=True)
@@ -64,15 +75,32 @@ def chosen(words: Iterable[str], root: Path) -> list[Path]:
     return found
 
 
-def run(path: Path, scratch: str | Path, root: Path) -> Rehearsal:
+def offers_hub(notebook: NotebookNode) -> bool:
+    """Whether a notebook follows the profile that is asked for, and sets up no offline one by itself."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return not any(re.search(r"\bsetup\([^)]*profile=[\"']offline", source) for source in sources)
+
+
+def run(
+    path: Path,
+    scratch: str | Path,
+    root: Path,
+    environment: Mapping[str, str] | None = None,
+    before: str = "",
+) -> Rehearsal:
     """Run a copy of one notebook from top to bottom in `scratch`; an error in a
     cell becomes the run's fault.
+
+    environment: of the notebook's process, if not this one's. before: the source of a cell that stands before
+    the first.
     """
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 
     notebook = nbformat.read(path, as_version=4)
+    if before:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(before))
     folder = Path(scratch) / path.parent.relative_to(
         root
     )  # a chapter's lessons and solution have folders of one name
@@ -88,9 +116,9 @@ def run(path: Path, scratch: str | Path, root: Path) -> Rehearsal:
     )
     fault, begun = "", time.perf_counter()
     try:
-        client.execute()
+        client.execute(env=dict(os.environ if environment is None else environment))
     except CellExecutionError as error:
-        fault = f"{error.ename}: {error.evalue}"
+        fault = f"{_failed(notebook)}{error.ename}: {error.evalue}"
     except (CellControlSignal, DeadKernelError) as error:
         fault = f"the kernel stopped or hung: {error}"
     seconds = time.perf_counter() - begun
@@ -98,8 +126,19 @@ def run(path: Path, scratch: str | Path, root: Path) -> Rehearsal:
         str(path.relative_to(root)),
         seconds,
         notebook.metadata.get("course", {}).get("seconds"),
-        fault.partition("\n")[0],
+        " ".join(fault.split())[:LONGEST_FAULT],
     )
+
+
+def _failed(notebook: NotebookNode) -> str:
+    """Which cell failed, as the beginning of a sentence."""
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "raises-exception" not in tags and any(
+            each.output_type == "error" for each in cell.get("outputs", [])
+        ):
+            return f"in cell {cell.id}: "
+    return ""
 
 
 def summary(runs: Sequence[Rehearsal]) -> str:
@@ -118,23 +157,54 @@ def summary(runs: Sequence[Rehearsal]) -> str:
     return "\n".join(lines)
 
 
+@contextlib.contextmanager
+def stage(profile: str | None, scratch: Path) -> Iterator[tuple[dict[str, str] | None, str]]:
+    """(the environment of the notebooks, the cell before each) while the block lasts.
+
+    profile: None for this machine as it is, "hub" for the stand-ins.
+    """
+    if profile is None:
+        yield None, ""
+        return
+    from course_utils.standins import budgets, serving, shelf
+
+    if not shelf.complete():
+        print("Making the stand-ins of the Hub's repositories, once: some minutes, 0.8 GB.", flush=True)
+        shelf.make()
+    with serving.serving(scratch) as environment:
+        yield environment, budgets.cell()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course rehearse", description=__doc__)
     parser.add_argument(
         "what", nargs="*", default=["lessons"], help="folders or notebooks (default: lessons)"
     )
+    parser.add_argument(
+        "--profile",
+        choices=("hub",),
+        help="rehearse the hub profile against stand-ins, without a network and on a small budget",
+    )
     options = parser.parse_args(arguments)
+    import nbformat
+
     root = workplace().resolve()
     try:
         paths = chosen(options.what, root)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{'took':>9} {'stated':>7}  notebook")
     runs = []
-    with tempfile.TemporaryDirectory(prefix="course-rehearse-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="course-rehearse-") as scratch,
+        stage(options.profile, Path(scratch)) as (environment, before),
+    ):
+        print(f"{'took':>9} {'stated':>7}  notebook")
         for path in paths:
-            runs.append(run(path, scratch, root))
+            if options.profile and not offers_hub(nbformat.read(path, as_version=4)):
+                print(f"{'':17}  {path.relative_to(root)} is offline by its own setup()", flush=True)
+                continue
+            runs.append(run(path, scratch, root, environment, before))
             print(runs[-1], flush=True)
     print(summary(runs))
     return 1 if any(each.fault for each in runs) else 0

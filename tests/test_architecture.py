@@ -40,7 +40,7 @@ FLOORS = [
     {"measure"},
     {"plots", "training"},
     {"catalog", "hub"},
-    {"course"},
+    {"course", "standins"},
     {"checks"},
     {"grading"},
     {"apps", "bench", "chapters", "cli", "doctor", "lab", "places", "rehearse", "site"},
