@@ -9,10 +9,13 @@ from course_utils.catalog.paths import cache_folder, kept
 from course_utils.standins import datasets, models
 
 
+MAKERS = ("text", "rows", "datasets", "tokenizers", "models")
+
+
 def digest() -> str:
-    """What names a shelf: a digest of the sources of this room and of the world, which it reads."""
+    """What names a shelf: a digest of the sources of what makes it, and of the world, which they read."""
     here = Path(__file__).parent
-    sources = [path for folder in (here, here.parent / "world") for path in folder.glob("*.py")]
+    sources = [*(here / f"{name}.py" for name in MAKERS), *(here.parent / "world").glob("*.py")]
     return closure.digest(sources)[:12]
 
 
