@@ -352,9 +352,10 @@ CHECKPOINTS = "/opt/ml/checkpoints"
     ),
 )
 def job_for_sagemaker(answer: Answer, draw: Draw) -> None:
-    plain, spot = _training_run(draw, None), _training_run(draw, draw.random.choice((0.5, 1.5, 2.25, 6)))
+    plain, spot = _training_run(draw, None), _training_run(draw, draw.random.choice(QUARTERS))
+    at_once = _training_run(draw, 0)
     came = {}
-    for kind, run in (("a run", plain), ("a spot run", spot)):
+    for kind, run in (("a run", plain), ("a spot run", spot), ("a spot run with spot=0", at_once)):
         came[kind] = answer.call("sagemaker_job", run)
         expect.type_of(came[kind], dict, f"sagemaker_job for {kind}")
     with part("what runs, and on which machine", points=1):
@@ -401,13 +402,14 @@ def job_for_sagemaker(answer: Answer, draw: Draw) -> None:
                 came[kind], f"the job of {kind}", ("StoppingCondition", "MaxRuntimeInSeconds")
             )
             expect.type_of(seconds, int, f"MaxRuntimeInSeconds of {kind}")
-            expect.equal(
+            _same(
                 seconds,
-                round(run["hours"] * 3600),
+                _seconds(run["hours"]) | {"hours taken for minutes": round(run["hours"] * 60)},
                 f"MaxRuntimeInSeconds of {kind} of at most {run['hours']} hours",
             )
     with part("spot, with a place for checkpoints", points=1):
-        _spot(came["a spot run"], spot)
+        _spot(came["a spot run"], spot, "a spot run")
+        _spot(came["a spot run with spot=0"], at_once, "a run with spot=0 (spot, as 0 is a number)")
         for name in ("EnableManagedSpotTraining", "CheckpointConfig"):
             expect.true(
                 not came["a run"].get(name),
@@ -427,6 +429,19 @@ def job_for_sagemaker(answer: Answer, draw: Draw) -> None:
         )
 
 
+#: hours that are whole seconds and no whole minutes, as are the sums of two of them
+QUARTERS = (0.3125, 0.8125, 1.5625, 3.0625, 4.3125)
+
+
+def _seconds(hours: float) -> dict[str, Any]:
+    """A time in whole seconds, and what is left of it in whole minutes or hours."""
+    return {
+        "": round(hours * 3600),
+        "cutting the time to whole minutes": int(hours * 60) * 60,
+        "cutting the time to whole hours": int(hours) * 3600,
+    }
+
+
 def _training_run(draw: Draw, wait: float | None) -> dict[str, Any]:
     number = draw.random.randrange(100, 999)
     account = draw.random.randrange(10**11, 10**12)
@@ -438,7 +453,7 @@ def _training_run(draw: Draw, wait: float | None) -> dict[str, Any]:
         "instance": draw.random.choice(TYPES),
         "machines": draw.random.randrange(1, 5),
         "disk": draw.random.randrange(20, 200),
-        "hours": draw.random.choice((0.25, 0.75, 1.5, 3, 4.25)),
+        "hours": draw.random.choice(QUARTERS),
         "bucket": f"bucket-{number}",
         "data": {name: f"s3://rows-{draw.random.randrange(999)}/{name}/" for name in names},
         "settings": {
@@ -494,13 +509,12 @@ def _channels(job: Mapping[str, Any], run: Mapping[str, Any], what: str) -> None
         _uri(channel, where, ("DataSource", "S3DataSource", "S3Uri"), run["data"][channel["ChannelName"]])
 
 
-def _spot(job: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-    what = "the job of a spot run"
+def _spot(job: Mapping[str, Any], run: Mapping[str, Any], kind: str) -> None:
+    what = f"the job of {kind}"
     _field(job, what, ("EnableManagedSpotTraining",), True)
     wait = _field_of(job, what, ("StoppingCondition", "MaxWaitTimeInSeconds"))
     expect.type_of(wait, int, f"MaxWaitTimeInSeconds of {what}")
-    answers = {
-        "": round((run["hours"] + run["spot"]) * 3600),
+    answers = _seconds(run["hours"] + run["spot"]) | {
         "counting the waiting alone: it has to hold the running too": round(run["spot"] * 3600),
         "counting the running alone": round(run["hours"] * 3600),
     }
@@ -542,7 +556,7 @@ def faults_of_jobs(answer: Answer, draw: Draw) -> None:
             found = answer.call("job_faults", cloud, job)
             expect.type_of(found, (list, tuple, set), what)
             mine = {str(name) for name in found} & names
-            for name in sorted(wanted - mine):
+            for name in sorted((wanted & names) - mine):
                 raise Failed(Rung.WRONG_VALUE, f"{what} to name {name!r}", expect.show(found))
             for name in sorted(mine - wanted):
                 raise Failed(Rung.WRONG_VALUE, f"{what} not to name {name!r}", expect.show(found))
@@ -550,14 +564,15 @@ def faults_of_jobs(answer: Answer, draw: Draw) -> None:
     sound = [
         (cloud, _job(draw, cloud), set[str](), "a sound job") for cloud in ("sagemaker", "vertex", "azure")
     ]
+    worst = _all_faults(draw)
     with part("images that move, jobs without an end", points=1):
-        judge([*sound, *_images(draw), *_times(draw)], {"image", "time"})
+        judge([*sound, *_images(draw), *_times(draw), *worst], {"image", "time"})
     with part("secrets", points=1):
-        judge([*sound, *_secrets(draw)], {"secret"})
+        judge([*sound, *_secrets(draw), *worst], {"secret"})
     with part("taken away, with nothing kept", points=1):
-        judge([*sound, *_taken_away(draw)], {"spot"})
+        judge([*sound, *_taken_away(draw), *worst], {"spot"})
     with part("what one cloud alone asks for", points=1):
-        judge([*sound, *_one_cloud(draw)], {"text", "name"})
+        judge([*sound, *_one_cloud(draw), *worst], {"text", "name"})
 
 
 def _job(draw: Draw, cloud: str) -> dict[str, Any]:
@@ -633,6 +648,7 @@ def _images(draw: Draw) -> list[Case]:
     for environment, words in (
         ("azureml:course-training", "an environment without a version"),
         ("azureml:course-training@latest", "an environment @latest"),
+        ("azureml:course-training:latest", "an environment whose version is latest"),
     ):
         cases.append(("azure", _job(draw, "azure") | {"environment": environment}, {"image"}, words))
     return cases
@@ -751,6 +767,28 @@ def _one_cloud(draw: Draw) -> list[Case]:
     ]
 
 
+def _all_faults(draw: Draw) -> list[Case]:
+    """Each cloud's job with all the faults that it can have."""
+    common = {"image", "time", "secret"}
+    sagemaker = _job(draw, "sagemaker")
+    sagemaker["AlgorithmSpecification"]["TrainingImage"] = "course/training:latest"
+    sagemaker |= {"Environment": {"HF_TOKEN": "v1"}, "StoppingCondition": {}}
+    sagemaker["HyperParameters"]["steps"] = 30
+    del sagemaker["CheckpointConfig"]
+    vertex = _job(draw, "vertex")
+    vertex["jobSpec"]["scheduling"] = {"strategy": "SPOT"}
+    del vertex["jobSpec"]["baseOutputDirectory"]
+    _containers(vertex)[0].update(imageUri="course/training", env=[{"name": "WANDB_API_KEY", "value": "v1"}])
+    azure = _job(draw, "azure") | {"environment": "azureml:course-training", "limits": {}, "outputs": {}}
+    azure["environment_variables"] = {"MAIL_PASSWORD": "v1"}
+    words = "a job with every fault of its cloud"
+    return [
+        ("sagemaker", sagemaker, common | {"spot", "text"}, words),
+        ("vertex", vertex, common | {"spot"}, words),
+        ("azure", azure, common | {"name"}, words),
+    ]
+
+
 # q4: what a job costs
 
 
@@ -826,7 +864,8 @@ def _spot_job(draw: Draw, count: int) -> dict[str, Any]:
         draw.random.randrange(60, 600),
     )
     most = steps * seconds // (count + 2)
-    lives = [ready + draw.random.randrange(most // 2, most) for _ in range(count)]
+    # whole steps: what is left of a step is asked for in a job of its own
+    lives = [ready + draw.random.randrange(most // 2, most) // seconds * seconds for _ in range(count)]
     return {"steps": steps, "seconds_a_step": seconds, "every": every, "lives": lives, "ready": ready}
 
 
@@ -887,7 +926,8 @@ def _rows(draw: Draw, job: Mapping[str, Any]) -> list[dict[str, Any]]:
     for number, name in enumerate(draw.sample(("amber", "birch", "cedar", "delta", "ember", "fjord"), 5)):
         seconds = draw.random.randrange(2, 12)
         price = round(draw.random.uniform(4, 14) / seconds, 2)
-        lives = [job["ready"] + draw.random.randrange(200, 1500) for _ in range(draw.random.randrange(1, 4))]
+        lived = [draw.random.randrange(200, 1500) for _ in range(draw.random.randrange(1, 4))]
+        lives = [job["ready"] + each // seconds * seconds for each in lived]  # whole steps
         memory = draw.random.choice((16, 24, 40, 80)) if number > 1 else 24
         row = {"name": name, "memory": memory, "seconds_a_step": seconds, "price": price}
         rows.append(row | {"spot": None, "lives": lives})
@@ -1152,7 +1192,7 @@ def averaged_left(parts: list) -> dict:
     points=4,
     difficulty=3,
     needs=("save", "load"),
-    lesson=WORKERS + "#A report and a checkpoint",
+    lesson=CLOUDS + "#Cheaper, but it may be taken away",
     hints=(
         "What does the next step depend on, besides the weights? And what lies in the folder if the machine "
         "is gone in the middle of torch.save?",
@@ -1487,11 +1527,17 @@ def one_manifest(answer: Answer, draw: Draw) -> None:
             _built(came["files"][target], release, target)
     with part("no name that moves", points=1):
         _value(mine.call("built", release, "batch"), "build of a sound manifest")
+        again = "build of a sound manifest into the folder of an earlier release"
+        came_again = _value(mine.call("built", release, "batch", _release(draw)), again)
+        _built(came_again, release, "batch", ", where an earlier release was")
         for revision, words in _not_pinned(draw, release["model"]["revision"]):
             bad = {**release, "model": release["model"] | {"revision": revision}}
-            _refused(
-                mine.call("built", bad, "batch"), f"build of a manifest with {words}", (revision.strip(),)
-            )
+            what, came_bad = f"build of a manifest with {words}", mine.call("built", bad, "batch")
+            if "value" in came_bad:
+                raise Failed(Rung.WRONG_VALUE, f"{what} to raise ValueError", "it wrote its files")
+            _refused(came_bad, what, (revision.strip(),))
+            files = ", ".join(came_bad["left"])
+            expect.true(not files, f"{what} to raise ValueError before it writes a file", f"there is {files}")
     with part("the same answers, when main has moved", points=1):
         if came["error"]:
             raise Failed(
@@ -1554,6 +1600,10 @@ def _not_pinned(draw: Draw, revision: str) -> list[tuple[str, str]]:
         ("g" + revision[1:], "a letter that is no digit"),
         (revision.upper(), "capital letters in its revision"),
         (revision + "\n", "a line end behind its revision"),
+        (" " + revision[1:], "a blank in front of 39 digits"),
+        ("0x" + revision[2:], "0x in front of 38 digits"),
+        (revision[:20] + "_" + revision[21:], "a _ between the digits"),
+        ("\u0663" + revision[1:], "a digit of another script"),
     ]
 
 
@@ -1597,8 +1647,8 @@ def _lines(release: Mapping[str, Any], target: str) -> list[str]:
     return sorted([*packages, *release["targets"][target]])
 
 
-def _built(files: Mapping[str, Any], release: Mapping[str, Any], target: str) -> None:
-    what = f"the folder of {target}"
+def _built(files: Mapping[str, Any], release: Mapping[str, Any], target: str, words: str = "") -> None:
+    what = f"the folder of {target}{words}"
     expect.keys(files, ("model.json", "requirements.txt"), what)
     expect.type_of(files["model.json"], str, f"model.json in {what}")
     try:
@@ -1626,6 +1676,11 @@ def _drifts(draw: Draw, release: Mapping[str, Any]) -> list[tuple[dict[str, Any]
     }
     less = folders()
     less[one] = {"notes.txt": "moved"}
+    broken = folders()
+    broken[two] = {"model.json": json.dumps(model)[:-20]}
+    empty = {target: {"model.json": "{}"} for target in TARGETS}
+    short = folders()
+    short[three] = {"model.json": json.dumps({name: model[name] for name in ("repo", "labels")})}
     return [
         (folders(), [], "where all is as it was built"),
         (other_form, [], "where files say the same in another form"),
@@ -1638,22 +1693,30 @@ def _drifts(draw: Draw, release: Mapping[str, Any]) -> list[tuple[dict[str, Any]
         ),
         (folders(**{two: {"repo": "me/other"}}), [two], f"where {two} has another repository"),
         (less, [one], f"where {one} has no model.json"),
+        (broken, [two], f"where model.json of {two} breaks off, and is no JSON,"),
+        (short, [three], f"where model.json of {three} has no revision"),
         (
             folders(**{one: {"revision": "main"}, two: {"labels": [*model["labels"], "x"]}}),
             sorted([one, two]),
             "where two have drifted",
         ),
+        (empty, sorted(TARGETS), "where each model.json is {}"),
     ]
 
 
-def built(manifest: dict, target: str) -> dict:
-    """What comes of the learner's build in an empty folder."""
+def built(manifest: dict, target: str, earlier: dict | None = None) -> dict:
+    """What comes of the learner's build, files and texts; in a new folder, or in that of an earlier build."""
     import tempfile
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as name:
-        came = outcome(lambda: build(manifest, target, Path(name) / "release" / target))
-    return {"value": "a folder"} if "value" in came else came
+        folder = Path(name) / "release" / target
+        if earlier:
+            build(earlier, target, folder)
+        came = outcome(lambda: build(manifest, target, folder))
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        texts = {path.relative_to(folder).as_posix(): path.read_text() for path in files}
+    return {"value": texts} if "value" in came else came | {"left": sorted(texts)}
 
 
 def released(plan: dict) -> dict:
@@ -1725,7 +1788,7 @@ NEVER: dict[str, dict[str, Any]] = {
     points=4,
     difficulty=3,
     needs=("guarded", "run_again"),
-    lesson=PIPELINE + "#The graph in the file",
+    lesson=PIPELINE + "#Deploy only if better",
     hints=(
         "Print one task of the pipeline above, and the component of its group. Where does it say under which "
         "condition a group is done, where what is in it, and where from whom a task takes its inputs?",
@@ -1751,7 +1814,7 @@ def pipeline(answer: Answer, draw: Draw) -> None:
             _judge_again(answer, graph, changed)
     with part("what is never cached, and what only waits", points=1):
         for count, never in ((0, NEVER["empty"]), (1, NEVER["false"]), (0, NEVER["none"])):
-            make = partial(_changes, draw, count, never=never)
+            make = partial(_settled_changes, draw, count, never)
             graph, changed = _telling(make, _again)
             _judge_again(answer, graph, changed)
 
@@ -1780,6 +1843,16 @@ def _changes(draw: Draw, count: int, never: dict[str, Any] | None = None) -> tup
     """A pipeline, and as many parameters that have changed. `never`: what says of a task not to cache it."""
     graph = _graph(draw, plain=never is None) | {"never": never}
     return graph, draw.sample(graph["used"], count)
+
+
+def _settled_changes(draw: Draw, count: int, never: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The same, where mistakes that are looked for elsewhere change nothing, so each costs the same."""
+    elsewhere = ("group", "part", "named")
+    while True:
+        case = _changes(draw, count, never)
+        found = _again(case, elsewhere)
+        if all(again == found[""] for again in found.values()):
+            return case
 
 
 def _graph(draw: Draw, nested: bool = True, plain: bool = False) -> dict[str, Any]:

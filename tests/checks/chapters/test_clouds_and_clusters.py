@@ -134,6 +134,10 @@ def test_a_job():
             swap(('        job["EnableManagedSpotTraining"] = True\n', "")): "EnableManagedSpotTraining",
             swap(('if run["spot"] is not None:', "if True:"), ('round(run["spot"] * 3600)', 'round((run["spot"] or 0) * 3600)')): "to have no EnableManagedSpotTraining",
             replaced(JOB, ("stop = dict(", "stop = dict(MaxWaitTimeInSeconds=86400, ")): "to have no MaxWaitTimeInSeconds",
+            swap(('round(run["hours"] * 3600)', 'int(run["hours"] * 60) * 60')): "cutting the time to whole minutes",
+            swap(('round(run["spot"] * 3600)', 'int(run["spot"] * 60) * 60')): "MaxWaitTimeInSeconds for",
+            swap(('seconds + round(run["spot"] * 3600)', 'int((run["hours"] + run["spot"]) * 60) * 60')): "cutting the time to whole minutes",
+            swap(('if run["spot"] is not None:', 'if run["spot"]:')): "a run with spot=0",
             swap(('"InstanceCount": run["machines"]', '"InstanceCount": 1')): "InstanceCount of ResourceConfig",
             swap(('"VolumeSizeInGB": run["disk"]', '"VolumeSizeInGB": 30')): "VolumeSizeInGB",
             swap(('for name, where in run["data"].items()', 'for name, where in list(run["data"].items())[:1]')): "the names of the channels",
@@ -211,6 +215,9 @@ def test_faults_of_jobs():
             replaced(FAULTS, ('last.endswith(":latest")', '":latest" in last')): "the tag latest-2",
             swap((' for container in containers], spec', " for container in containers[:1]], spec")): "in the second pool",
             replaced(FAULTS, ('if len(job["environment"].split(":")) < 3 or job', "if job")): "an environment without a version",
+            replaced(FAULTS, ('job["environment"].endswith("latest")', 'job["environment"].endswith("@latest")')): "an environment whose version is latest",
+            replaced(FAULTS, ("    return faults\n", "    return faults[:2]\n")): "a job with every fault of its cloud",
+            swap(('return sorted(faults | (set() if limit else {"time"}))', 'return sorted(faults | (set() if limit else {"time"}))[:3]')): "a job with every fault of its cloud",
             swap(('.removeprefix("azureml:")', "")): "an environment without a version",
             swap(('job.get("StoppingCondition", {})', 'job["StoppingCondition"]')): "KeyError",
             swap(('spec.get("scheduling", {})', 'spec["scheduling"]')): "KeyError",
@@ -451,7 +458,7 @@ def drifted(manifest, folders):
     for target in folders:
         try:
             told = json.loads(Path(folders[target], "model.json").read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, json.JSONDecodeError):
             told = {}
         if any(told.get(name) != manifest["model"][name] for name in ("repo", "revision", "labels")):
             names.add(target)
@@ -484,15 +491,22 @@ def test_one_manifest():
             swap(('zip(model(text), told["labels"])', 'zip(model(text), sorted(told["labels"]))')): "labels in another order",
             swap(("max(zip(model", "min(zip(model")): "predicts for",
             swap(("))[1]", "))[0]")): "predicts for",
-            swap(("json.loads(file.read_text()) != wanted", "file.read_text() != json.dumps(wanted)")): "in another form",
-            swap(("not file.exists() or ", "")): "FileNotFoundError",
-            swap(("!= wanted]", '.get("revision") != wanted["revision"]]')): "has other labels first",
-            swap(('if not file.exists() or json.loads(file.read_text()) != wanted]', 'if not file.exists() or not wanted["revision"].startswith(json.loads(file.read_text())["revision"])]')): "seven digits",
+            swap(('json.loads((folder / "model.json").read_text())\n        except', '(folder / "model.json").read_text()\n        except'), ('!= manifest["model"]]', '!= json.dumps(manifest["model"])]')): "in another form",
+            swap(("(OSError, ValueError)", "ValueError")): "FileNotFoundError",
+            swap(("(OSError, ValueError)", "OSError")): "JSONDecodeError",
+            swap(('if told(folder) != manifest["model"]]', 'if (told(folder) or {}).get("revision") != manifest["model"]["revision"]]')): "has other labels first",
+            swap(('if told(folder) != manifest["model"]]', 'if not manifest["model"]["revision"].startswith((told(folder) or {"revision": "-"})["revision"])]')): "seven digits",
+            replaced(RELEASE, ('told.get(name) != manifest["model"][name] for name in ("repo", "revision", "labels")', 'told[name] != manifest["model"][name] for name in told')): "has no model.json",
+            replaced(RELEASE, ("            told = {}", '            told = {"repo": ""}'), ('told.get(name) != manifest["model"][name] for name in ("repo", "revision", "labels")', 'told[name] != manifest["model"][name] for name in told')): "has no revision",
+            replaced(RELEASE, ("(exist_ok=True, parents=True)", "(parents=True)")): "FileExistsError",
+            replaced(RELEASE, ('if len(revision) != 40 or set(revision) - set("0123456789abcdef"):', 'try:\n        bad = len(revision) != 40 or revision != revision.lower() or int(revision, 16) < 0\n    except ValueError:\n        bad = True\n    if bad:')): "a blank in front of 39 digits",
+            swap(("[0-9a-f]{40}", r"[\\da-f]{40}")): "a digit of another script",
+            changed("q7").replace('    if not re.fullmatch', '    (folder / "model.json").write_text("{}") if folder.mkdir(parents=True, exist_ok=True) is None else 0\n    if not re.fullmatch'): "before it writes a file",
             replaced(RELEASE, ("            told = {}", "            continue")): "has no model.json",
             replaced(RELEASE, ('!= manifest["model"][name] for', '!= manifest["model"][name] and set(told.get(name, "")) != set(manifest["model"][name]) for')): "has other labels first",
-            swap(("return [name for name", "return [name for name"), ("!= wanted]", "!= wanted][:1]")): "where two have drifted",
+            swap(('!= manifest["model"]]', '!= manifest["model"]][:1]')): "where two have drifted",
         },
-        right=[RELEASE, swap(("return [name for name, file in files.items()", "return tuple(name for name, file in files.items()"), ("!= wanted]", "!= wanted)"))],
+        right=[RELEASE, swap(("return [name for name, folder in", "return tuple(name for name, folder in"), ('!= manifest["model"]]', '!= manifest["model"])'))],
     )  # fmt: skip
     assert result.wrong[0].points == 3
 

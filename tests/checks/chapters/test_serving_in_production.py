@@ -42,7 +42,7 @@ class Stream:
             event = json.loads(line[5:])
             if event.get("usage") is not None:
                 self.usage = event["usage"]
-            for choice in event["choices"]:
+            for choice in event["choices"][:1]:
                 if choice["finish_reason"] is not None:
                     self.reason = choice["finish_reason"]
                 if choice["delta"].get("content"):
@@ -83,7 +83,7 @@ def read_stream(client, body, seconds, clock):
             continue
         chunk = json.loads(line[5:])
         got["usage"] = chunk.get("usage") or got["usage"]
-        for choice in chunk["choices"]:
+        for choice in chunk["choices"][:1]:
             piece = choice["delta"].get("content") or ""
             got["text"] += piece
             got["finish_reason"] = choice["finish_reason"] or got["finish_reason"]
@@ -120,6 +120,9 @@ def test_a_stream():
             swap(("contextlib.suppress(httpx2.TimeoutException)", "contextlib.nullcontext()")): "ReadTimeout",
             swap(("        response.raise_for_status()\n", "")): "to raise httpx2.HTTPStatusError",
             swap(('"gave_up": True}', '"gave_up": False}')): "'gave_up' for",
+            swap(('chunk["choices"][:1]', 'chunk["choices"][-1:]')): "with two choices in a chunk",
+            swap(('chunk["choices"][:1]', 'chunk["choices"]')): "with two choices in a chunk",
+            swap(('            if passed > seconds:\n                return got\n            if event == "[DONE]":\n                break\n', '            if event == "[DONE]":\n                break\n            if passed > seconds:\n                return got\n')): "whose [DONE] comes after the end of patience",
             swap(("httpx2.TimeoutException", "httpx2.ReadTimeout")): "Timeout: the server does not answer",
             swap(('client.stream("POST", path, json=asked) as response', 'contextlib.nullcontext(client.send(client.build_request("POST", path, json=asked), stream=True)) as response'), ("response.raise_for_status()", "contextlib.nullcontext() if response.is_success else response.raise_for_status()"), ("for line in response.iter_lines()", "with contextlib.closing(response):\n          for line in response.iter_lines()")): "to be closed after the status",
             swap(('choice.get("finish_reason") or got["finish_reason"]', 'got["finish_reason"] or choice.get("finish_reason")')): "'finish_reason' for a stream that was cut off",
@@ -127,7 +130,7 @@ def test_a_stream():
             swap(("asked = body | {", "asked = {"), ('"include_usage": True}}', '"include_usage": True}} | body')): "what the server is asked",
             swap(("    return got\n    ### END", "    return got['text']\n    ### END")): "to be a dict",
         },
-        right=[STREAM, swap(('chunk["choices"][:1]', 'chunk.get("choices", [])'))],
+        right=[STREAM, swap(('chunk["choices"][:1]', 'chunk.get("choices", [])[:1]'))],
     )  # fmt: skip
     assert result.wrong[0].points == 2, "read at once, the text and the usage are right"
 
@@ -275,6 +278,7 @@ def test_manifests():
             swap(('gpu in box.get("resources", {}).get("limits", {})', '"gpu" in str(box.get("resources"))')): "a GPU of another maker (amd.com/gpu)",
             swap(('each.get("key", gpu) == gpu', '"gpu" in each.get("key", gpu)')): "a toleration of another maker's",
             swap(('box.get("env", [])', 'pod["containers"][0]["env"]')): ".env[",
+            swap(('each["name"].endswith(', 'each["name"].upper().endswith(')): "sort_key",
             swap(('"path": "/health"', '"path": "/"')): "readinessProbe",
             swap(('port = box["ports"][0]["containerPort"]', "port = 8000")): "readinessProbe",
             swap(('port = box["ports"][0]["containerPort"]', 'port = pod["containers"][0]["ports"][0]["containerPort"]')): "containers[1].readinessProbe",
@@ -473,6 +477,7 @@ def test_quantiles():
             swap(("old.get(labels, 0)", "old[labels]")): "KeyError",
             swap(("sorted(grown.items())", 'sorted(grown.items(), key=lambda pair: (math.isinf(pair[0]), str(pair[0])))')): "that comes of sorting the bounds as texts",
             swap((line, "value - old.get(labels, value)")): "quantile_between(",
+            swap(("    return quantile_from_buckets(sorted(grown.items()), q)", "    for labels in old.keys() - counts(after).keys():\n        grown[float(dict(labels)['le'])] -= old[labels]\n    return quantile_from_buckets(sorted(grown.items()), q)")): "with a series that is there no longer (the counts of its buckets before",
             swap(('each.name == f"{name}_bucket"', 'each.name.startswith(name) and each.name.endswith("_bucket")')): "quantile_between(",
             swap(("tuple(sorted(each.labels.items())): each.value", '(("le", each.labels["le"]),): each.value')): "with two series",
         },
