@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from course_utils.measure.progress import Progress
+from course_utils.training.forecast import Forecast
 
 if TYPE_CHECKING:
     import torch
@@ -48,14 +49,20 @@ def train_briefly(
     shuffler = random.Random(seed)
     torch.manual_seed(seed)  # dropout
     batches = (collate(shuffler.sample(examples, batch_size)) for _ in range(steps))
+    forecast = Forecast(steps, model.device.type)
     with Progress("Training", steps) as progress:
+
+        def after_step() -> None:
+            forecast.step()
+            progress.step()
+
         losses = loop.train(
             model,
             batches,
             lambda batch: model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).loss,
             lambda optimizer: LambdaLR(optimizer, lambda step: _share_of_rate(step, steps)),
             learning_rate=learning_rate,
-            after_step=progress.step,
+            after_step=after_step,
         )
     return list(enumerate(losses, 1))
 

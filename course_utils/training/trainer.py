@@ -1,4 +1,4 @@
-"""The one thing the Trainer is taught to do differently: say less."""
+"""What the Trainer is taught to do differently: say less, and on a CPU how long it will take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from course_utils.measure.progress import duration
+from course_utils.training.forecast import Forecast
 
 if TYPE_CHECKING:
     from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -16,7 +17,8 @@ def show_progress(trainer: Trainer) -> Trainer:
     """Let a Trainer print one line per log, "step 50/300  loss 2.413  about 41 s left", and nothing else.
 
     The stock Trainer draws a bar or prints dictionaries of texts. How often it logs is `logging_steps`, as
-    always; the numbers stay in `trainer.state.log_history`. Returns the trainer.
+    always; the numbers stay in `trainer.state.log_history`. A long training of a real model on a CPU
+    begins with a `Forecast`. Returns the trainer.
     """
     from transformers import PrinterCallback, ProgressCallback
     from transformers.utils.notebook import NotebookProgressCallback
@@ -36,6 +38,12 @@ def _progress_line() -> TrainerCallback:
             self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
         ) -> None:
             self.begun, self.first_step = time.monotonic(), state.global_step
+            self.forecast = Forecast(state.max_steps - state.global_step, args.device.type)
+
+        def on_step_end(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        ) -> None:
+            self.forecast.step()
 
         def on_log(
             self,
