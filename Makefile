@@ -10,11 +10,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
 
-.PHONY: start install help
+.PHONY: start fetch install help
 
-start: install ## open the workbook in JupyterLab, installing first what is missing
+start: install fetch ## open the workbook in JupyterLab, installing first what is missing
 	@$(BIN)/course doctor || true
 	@$(BIN)/course lab $(if $(PORT),--port $(PORT))
+
+fetch: install ## bring the real encoder and sentences that some lessons end with, if there is a network
+	@$(BIN)/course fetch || true
 
 install: ## only install what is missing
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one from python.org," \
@@ -31,6 +34,9 @@ help: ## these lines
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests.run -n 2
 
 # the groups that tests need besides what everybody installs
+# the notebooks on fetched files run where the files are; without them only their notice is tested
+test test-all: fetch
+
 test test-quick test-all: EXTRAS := dev,ray,k8s,export,serve
 
 .PHONY: test test-quick test-all notebooks site lint constraints

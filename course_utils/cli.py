@@ -13,6 +13,10 @@ from importlib import import_module
 # command line; and a line for --help
 VERBS = {
     "doctor": ("course_utils.doctor:main", "check this machine, line by line, with what to do"),
+    "fetch": (
+        "course_utils.fetched.command:main",
+        "bring the real encoder and the real sentences that some lessons end with",
+    ),
     "lab": ("course_utils.lab:main", "open the workbook in JupyterLab"),
     "start": (
         "course_utils.grading.gradebook.edition:main",

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from course_utils import network, places, session, surroundings
 from course_utils.catalog.paths import ASSETS
+from course_utils.fetched.registry import FETCHED
 from course_utils.install import ROOT, normalised, read_constraints
 from course_utils.workplace import PACKED
 
@@ -264,6 +265,17 @@ def whole_safetensors(path: Path) -> bool:
     return path.stat().st_size == 8 + length + max(ends, default=0)
 
 
+def check_fetched() -> Check:
+    """The encoder and the sentences that `course fetch` brings: some lessons end with them, none begins."""
+    lacking = [entry.name for entry in FETCHED.values() if not entry.there]
+    damaged = [entry.name for entry in FETCHED.values() if entry.there and entry.damaged()]
+    if lacking or damaged:
+        said = [f"not here: {', '.join(lacking)}"] if lacking else []
+        said += [f"damaged: {', '.join(damaged)}"] if damaged else []
+        return Check("fetched", "warn", "; ".join(said), "course fetch (86 MB, once); all else works without")
+    return Check("fetched", "ok", f"{', '.join(FETCHED)}")
+
+
 def try_sandboxes() -> str:
     """The sandbox that grading would put around learners' code here, with how many of its canaries were held.
 
@@ -323,7 +335,7 @@ def check_jupyter() -> Check:
 
 CHECKS = (
     check_place, check_python, check_versions, check_device, check_memory, check_disk, check_folders,
-    check_variables, check_network, check_profile, check_models, check_sandbox, check_jupyter,
+    check_variables, check_network, check_profile, check_models, check_fetched, check_sandbox, check_jupyter,
 )  # fmt: skip
 
 

@@ -32,8 +32,12 @@ SETTINGS = {
 
 def isolate(scratch):
     """Settings for this process and its children; caches and the settings of Jupyter and Matplotlib in `scratch`."""
+    fetched = Path(os.environ.get("COURSE_CACHE") or "~/.cache/course-workbook").expanduser() / "fetched"
     os.environ.update(SETTINGS)
     os.environ["COURSE_CACHE"] = str(scratch / "course")
+    if fetched.is_dir():  # what `course fetch` brought is read, never written
+        (scratch / "course").mkdir()
+        (scratch / "course" / "fetched").symlink_to(fetched)
     os.environ["COURSE_DATA"] = str(scratch / "data")
     os.environ["HF_HOME"] = str(scratch / "huggingface")
     os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "course_utils"
 FLOORS = [
     {
         "batches",
+        "cache",
         "cells",
         "closure",
         "discovery",
@@ -35,7 +36,7 @@ FLOORS = [
         "workplace",
         "world",
     },
-    {"datasets", "metrics"},
+    {"datasets", "fetched", "metrics"},
     {"instructions", "models"},
     {"measure"},
     {"plots", "training"},

@@ -154,7 +154,7 @@ def _examples() -> list[list[str]]:
 def trained_folder(method: str, steps: int) -> Path:
     """The folder of the twin trained by one of peft_methods.METHODS; trained now if it isn't kept yet."""
     from course_utils.bench import peft_methods
-    from course_utils.catalog.paths import cache_folder, kept
+    from course_utils.cache import cache_folder, kept
     from course_utils.datasets import corpora
 
     def train(scratch: Path) -> None:

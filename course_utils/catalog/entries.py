@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from course_utils.datasets.dataset import Dataset
 from course_utils.datasets.registry import DATASETS
+from course_utils.fetched.registry import FETCHED
 from course_utils.metrics.registry import METRICS, Metric
 from course_utils.models.model import Model
 from course_utils.models.registry import MODELS
@@ -33,6 +34,7 @@ def metric(name: str) -> Metric:
 def _entry(entries: Mapping[str, Entry], kind: str, name: str) -> Entry:
     if name in entries:
         return entries[name]
-    near = difflib.get_close_matches(str(name), entries, n=1)
+    known = [*entries, *(each.name for each in FETCHED.values() if each.kind == kind)]
+    near = difflib.get_close_matches(str(name), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"The course has no {kind} {name!r}.{hint} Its {kind}s are: {', '.join(entries)}.")
+    raise ValueError(f"The course has no {kind} {name!r}.{hint} Its {kind}s are: {', '.join(known)}.")

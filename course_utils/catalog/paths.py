@@ -1,18 +1,16 @@
 """From a catalog name to a path on this machine, made or downloaded on first use and then kept."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-
+from course_utils.cache import cache_folder, kept
 from course_utils.catalog import entries
 from course_utils.datasets import corpora, from_hub
+from course_utils.fetched.registry import FETCHED
 from course_utils.models.model import ASSETS
 
 
 def model_path(name: str, profile: str) -> str:
     """The folder of a model's weights and tokenizer, as a string for `from_pretrained`."""
+    if name in FETCHED:
+        return FETCHED[name].path("model")
     entry = entries.model(name)
     if profile == "hub":
         return str(entry.download())
@@ -30,6 +28,10 @@ def dataset_path(name: str, profile: str, seed: int | None = None) -> str:
 
     seed: None for the published set; another whole number draws a fresh set from the offline world.
     """
+    if name in FETCHED:
+        if seed is not None:
+            raise ValueError(f"{name!r} is what people wrote: no other can be drawn. Leave out seed=.")
+        return FETCHED[name].path("dataset")
     entry = entries.dataset(name)
     if profile == "hub":
         if seed is not None:
@@ -47,37 +49,3 @@ def dataset_path(name: str, profile: str, seed: int | None = None) -> str:
 def metric_path(name: str) -> str:
     """The folder of a metric module, as a string for `evaluate.load`."""
     return str(entries.metric(name).folder)
-
-
-def cache_folder() -> Path:
-    """Where datasets are kept: COURSE_CACHE, or ~/.cache/course-workbook."""
-    return Path(os.environ.get("COURSE_CACHE") or "~/.cache/course-workbook").expanduser()
-
-
-def kept(folder: Path, write: Callable[[Path], object]) -> Path:
-    """`folder`, filled by `write(scratch_folder)` if it isn't there yet.
-
-    It appears under its name only when it is complete, so a run that is cut off leaves nothing half done,
-    and of two that run at once the second to finish keeps what the first has made.
-    """
-    if folder.is_dir():
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise OSError(
-            f"Can't write to {folder.parent} ({error.strerror or error}). "
-            "Set COURSE_CACHE to a folder that you may write to."
-        ) from error
-    try:
-        write(scratch)
-        scratch.chmod(0o755)  # mkdtemp gives it to its owner alone; a sandbox may read it as another user
-        try:
-            scratch.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-        return folder
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

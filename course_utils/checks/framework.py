@@ -58,10 +58,13 @@ from typing import Protocol
 
 from course_utils.checks.draw import Draw
 from course_utils.checks.report import READABLE, Failed, PartResult, Report, Rung, explain, readable
+from course_utils.fetched.registry import missing, notice
 from course_utils.wire import answer as wire
 
 PUBLIC_SECRET = b"the data everybody may see"
 _TOO_MUCH = (MemoryError, RecursionError)  # what reading a learner's data can run into
+#: For a grader's machine, see `Question.given_to_all`
+GIVEN_TO_ALL = "Left out for everybody: it needs files that not everybody has. Each gets these points."
 STILL_NONE = "`{}` is still None; if your answer is written, it waits for a question before it"
 
 
@@ -115,7 +118,10 @@ def note(text: str) -> None:
 
 @dataclass(frozen=True)
 class Question:
-    """One question of an exercise; `check` is `None` if an instructor marks it by hand."""
+    """One question of an exercise; `check` is `None` if an instructor marks it by hand.
+
+    `fetched`: what of `course fetch` its check or its answer works on; where that is missing, it is left out.
+    """
 
     exercise: str
     name: str
@@ -127,6 +133,12 @@ class Question:
     difficulty: int
     seconds: float
     check: Callable[[wire.Answer, Draw], None] | None
+    fetched: tuple[str, ...] = ()
+
+    @property
+    def lacks(self) -> list[str]:
+        """What it works on and this machine does not have."""
+        return missing(self.fetched)
 
     @property
     def manual(self) -> bool:
@@ -149,6 +161,8 @@ class Question:
         """
         if self.check is None:
             return self._report(Rung.MANUAL, None, _Sheet())
+        if lacks := self.lacks:
+            return self._report(Rung.LEFT_OUT, None, _Sheet(notes=[notice(lacks)]))
         if transport is None:
             raise TypeError(f"{self.exercise} {self.name} is judged by its check: say where the answer is")
         sheet = _Sheet(told=told, needs=self.needs)
@@ -174,6 +188,10 @@ class Question:
     def ungraded(self, why: str) -> Report:
         """A report without a mark, and why."""
         return self._report(Rung.UNGRADED, None, _Sheet(notes=[readable(why)]))
+
+    def given_to_all(self) -> Report:
+        """A report of all points, without a look at the answer: the same for everybody, and it says so."""
+        return self._report(Rung.LEFT_OUT, self.points, _Sheet(notes=[GIVEN_TO_ALL]))
 
     def needs_a_person(self, why: str) -> Report:
         """A report without a mark on what only a person can judge, and why."""
@@ -284,11 +302,13 @@ class Exercise:
         hints: tuple[str, ...] = (),
         difficulty: int = 1,
         seconds: float = wire.CALL_SECONDS,
+        fetched: tuple[str, ...] = (),
     ) -> Callable[[Callable], Callable]:
         """Register the decorated `(answer, draw)` function as the check of `name`.
 
         `needs`: names the learner's notebook must hold first. `difficulty`: 1 to
         3. `seconds`: the limit of each single request to the learner's code.
+        `fetched`: what of `course fetch` it works on, such as ("opinions",).
         """
 
         def register(check: Callable) -> Callable:
@@ -304,6 +324,7 @@ class Exercise:
                     difficulty,
                     seconds,
                     check,
+                    tuple(fetched),
                 )
             )
             return check

@@ -16,7 +16,7 @@ from course_utils.checks.report import PartResult, Report, Rung
 from course_utils.texts.catalogue import say
 
 _RIGHT = (Rung.RIGHT.value, Rung.RIGHT_BUT.value)
-_UNMARKED = (Rung.UNGRADED.value, Rung.PERSON.value)
+_UNMARKED = (Rung.UNGRADED.value, Rung.PERSON.value, Rung.LEFT_OUT.value)
 _NEUTRAL = (Rung.NOT_STARTED.value, Rung.MISSING.value, Rung.MANUAL.value, *_UNMARKED)
 #: Frames only: each stands out from a light and from a dark page. No colour can be read as text on both, so
 #: text keeps the colour of the page it stands on.
@@ -25,7 +25,7 @@ HINT_NAMES = ("a nudge", "a pointer", "a worked example of something similar")
 
 
 def _tone(report: Report) -> str:
-    if report.rung in _RIGHT:
+    if report.rung in _RIGHT or report.points == report.max_points:
         return "right"
     if report.rung in _NEUTRAL and not report.points:
         return "neutral"
@@ -33,6 +33,8 @@ def _tone(report: Report) -> str:
 
 
 def _score(report: Report) -> str:
+    if report.points is None and report.rung == Rung.LEFT_OUT.value:
+        return say(f"{report.max_points:g} points that do not count here")
     if report.points is None:
         return say(f"{report.max_points:g} points, not marked yet")
     return say(f"{report.points:g} of {report.max_points:g} points")
@@ -53,7 +55,7 @@ def _sentences(report: Report) -> list[str]:
 
 def _to_read(report: Report) -> str:
     """The lesson to read again, where there is reason to, as "lessons/a.ipynb#The section"."""
-    return report.lesson if report.rung not in (*_RIGHT, Rung.MANUAL.value) else ""
+    return report.lesson if report.rung not in (*_RIGHT, Rung.MANUAL.value, Rung.LEFT_OUT.value) else ""
 
 
 def _lesson_html(lesson: str, linked: bool) -> str:
@@ -145,8 +147,9 @@ def total_text(reports: list[Report], exercise: Exercise) -> str:
     """The sum of some reports in one line."""
     earned = sum(report.points or 0 for report in reports)
     by_hand = sum(question.points for question in exercise.questions.values() if question.manual)
+    left_out = sum(report.max_points for report in reports if report.rung == Rung.LEFT_OUT.value)
     rest = say(f", and {by_hand:g} that an instructor gives") if by_hand else ""
-    return say(f"{earned:g} of {exercise.points - by_hand:g} points") + rest
+    return say(f"{earned:g} of {exercise.points - by_hand - left_out:g} points") + rest
 
 
 def hint_text(question: Question, level: int) -> str:

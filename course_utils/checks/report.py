@@ -34,6 +34,7 @@ class Rung(enum.Enum):
     RIGHT_BUT = "right, but"
     RIGHT = "right"
     MANUAL = "marked by hand"
+    LEFT_OUT = "left out"
     UNGRADED = "ungraded"
     PERSON = "needs a person"
 
@@ -64,8 +65,8 @@ class PartResult:
 class Report:
     """What came out of one question, as plain data.
 
-    `points` is `None` where no mark could be given (`rung` then is "ungraded"
-    or "marked by hand"); otherwise it is between 0 and `max_points`.
+    `points` is `None` where no mark could be given (`rung` then is "ungraded",
+    "marked by hand" or "left out"); otherwise it is between 0 and `max_points`.
     """
 
     exercise: str

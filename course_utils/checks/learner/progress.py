@@ -128,20 +128,21 @@ def exercises() -> list[Exercise]:
 
 
 def standing(exercise: Exercise, entries: Entries) -> Standing:
-    """How far a learner is in one exercise. Points are at most what a question gives today."""
-    checked = [question for question in exercise.questions.values() if not question.manual]
+    """How far a learner is in one exercise. Points are at most what a question gives today; what is left out
+    on this machine is not among them.
+    """
+    checked = [each for each in exercise.questions.values() if not each.manual and not each.lacks]
     earned = {
         question.name: min(max(entries.best.get((exercise.name, question.name), 0.0), 0.0), question.points)
         for question in checked
     }
     left = next((question for question in checked if earned[question.name] < question.points), None)
-    reachable = sum(question.points for question in checked)
     return Standing(
         exercise.name,
         exercise.title,
         sum(earned.values()),
-        reachable,
-        exercise.points - reachable,
+        sum(question.points for question in checked),
+        sum(question.points for question in exercise.questions.values() if question.manual),
         left.name if left else None,
         left.title if left else "",
     )

@@ -313,12 +313,13 @@ def grade_class(
     resume: bool = False,
     students: Collection[str] = (),
     questions: Collection[str] = (),
+    leave_out: bool = False,
 ) -> list[dict]:
     """Grade every submission under `submitted` into `out`, those of `students` only if there are any; returns
     all results as plain rows. With `questions`, only these are marked anew. Without an `engine` it is this
-    machine that grades, `jobs` at a time.
+    machine that grades, `jobs` at a time. `leave_out`: see `Grader`.
 
-    Raises `GradeError` when there is nothing to grade, the exercises cannot be
+    Raises `GradeError` when there is nothing to grade, fetched files are missing, the exercises cannot be
     released, no sandbox of the kind asked for holds, or not everything could be written (it
     names what), and `Busy` while another run writes there.
     """
@@ -330,6 +331,8 @@ def grade_class(
         )
     submissions = _of(students, _wanted(submitted, exercise, exercise_names(solutions), read_draws_as(out)))
     _known_questions(questions, submissions)
+    if not leave_out:
+        _fetched(submissions)
     names = sorted({submission.exercise.name for submission in submissions})
     with only_writer(out):
         policy = read_policy(out)  # what is wrong in it is said before anything is graded
@@ -354,6 +357,7 @@ def grade_class(
             imports,
             tuple(map(str, secrets)),
             Caps(memory=batch.fair_memory(jobs)),
+            leave_out=leave_out,
         )
         engine = engine or batch.LocalEngine(jobs)
         with engine.prepared(imports, names):
@@ -407,6 +411,21 @@ def _known_questions(questions: Collection[str], submissions: list[Submission]) 
             next(iter(exercises.values())).find(question)
         except KeyError as error:
             raise GradeError(error.args[0]) from error
+
+
+def _fetched(submissions: list[Submission]) -> None:
+    """Raise `GradeError` where a question works on files of `course fetch` that are not on this machine."""
+    exercises = {submission.exercise.name: submission.exercise for submission in submissions}
+    asked = [question for each in exercises.values() for question in each.questions.values()]
+    lacking = [question for question in asked if question.lacks]
+    if lacking:
+        names = ", ".join(f"{question.exercise} {question.name}" for question in lacking)
+        files = ", ".join(sorted({name for question in lacking for name in question.lacks}))
+        raise GradeError(
+            f"{names}: judged on files that are not on this machine ({files}). Run `course fetch` here, then "
+            "the same command; or, where not everybody could have them, add --leave-out-fetched: everybody "
+            "gets these points, and the reports say so"
+        )
 
 
 def _imports(release: Path, names: list[str]) -> tuple[str, ...]:
@@ -482,6 +501,11 @@ def main(argv: list[str] | None = None) -> int:
         help="the sandbox around learners' code: the best that holds (auto), or this one and no other",
     )
     parser.add_argument(
+        "--leave-out-fetched",
+        action="store_true",
+        help="give everybody the points of questions on files of `course fetch`",
+    )
+    parser.add_argument(
         "--resume", action="store_true", help="go on where a run into the same folder was stopped"
     )
     parser.add_argument("--solutions", type=Path, default=ROOT / "solutions", help=argparse.SUPPRESS)
@@ -503,6 +527,7 @@ def main(argv: list[str] | None = None) -> int:
             resume=options.resume,
             students=options.student,
             questions=options.question,
+            leave_out=options.leave_out_fetched,
         )
     except (GradeError, PolicyError, Busy, ValueError) as error:
         print(f"course grade: {error}", file=sys.stderr)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
-from course_utils.catalog.paths import cache_folder
+from course_utils.cache import cache_folder
 from course_utils.checks.framework import load_exercise
 from course_utils.files import write_whole
 from course_utils.grading.desk.autograde import GradeError, grade_class

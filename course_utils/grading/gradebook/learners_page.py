@@ -225,7 +225,8 @@ def _remarks(report: Report) -> list[str]:
         why = f": {say(report.not_started)}" if report.not_started else ""
         lines.append(escape(say("Not started yet") + _shown(why) + "."))
     before = say("Not marked:") if report.points is None else say("Right, but:")
-    return lines + [f"{escape(before)} {escape(say(_shown(note)))}" for note in report.notes]
+    before = "" if report.rung == Rung.LEFT_OUT.value else f"{before} "
+    return lines + [f"{escape(before)}{escape(say(_shown(note)))}" for note in report.notes]
 
 
 def _shown(text: str) -> str:

@@ -396,12 +396,14 @@ def grade(
     clocks: Clocks = Clocks(),
     progress: Callable[[str], None] = lambda text: None,
     nursery: Nursery | None = None,
+    leave_out: bool = False,
 ) -> Graded:
     """Run a submission's answers in the released notebook and grade every question.
 
     `submitted` comes from `read_submission`; `key_of` gives
     the key a question's data are drawn from (see `secret_keys`); `nursery` is where the
-    learner's process comes from, and so says in which sandbox it runs. Raises
+    learner's process comes from, and so says in which sandbox it runs; `leave_out` gives
+    everybody the points of questions on fetched files. Raises
     `Unstarted` if no child can be started, and `NeedsAPerson` for
     what is not this exercise's.
     """
@@ -410,7 +412,7 @@ def grade(
     steps = place(released, submitted, exercise)
     nursery = nursery or default_nursery()
     with Notebook(clocks, nursery) as running:
-        grading = _Grading(running, exercise, key_of, clocks, progress)
+        grading = _Grading(running, exercise, key_of, clocks, progress, leave_out)
         reports = grading.grade(steps)
     return Graded(
         _notebook(released, steps),
@@ -462,8 +464,10 @@ class _Grading:
         key_of: Callable[[Question], bytes | None],
         clocks: Clocks,
         progress: Callable[[str], None],
+        leave_out: bool = False,
     ) -> None:
         self._running, self._exercise, self._key_of, self._progress = running, exercise, key_of, progress
+        self._leave_out = leave_out
         self._own_left = clocks.total / 3  # of the learner's own cells together: the answers come first
         self._left = Allowance()
         self._reports: dict[str, Report] = {}
@@ -535,6 +539,8 @@ class _Grading:
 
     def _grade(self, asked: _Asked, question: Question) -> None:
         asked.times += 1
+        if question.fetched and self._leave_out:
+            return self._note(asked, question.given_to_all())
         ask = partial(run_apart, question, self._running, self._key_of(question))
         # asked again, an answer from elsewhere in the notebook stands in for the cells above
         self._note(asked, report_of(question, asked.above, ask) if asked.times == 1 else ask())

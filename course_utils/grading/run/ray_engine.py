@@ -367,6 +367,7 @@ def _setup(waiting: deque[tuple[Submission, int]], grader: Grader) -> Setup:
         grader.sandbox,
         grader.total_seconds,
         1,
+        grader.leave_out,
     )
 
 

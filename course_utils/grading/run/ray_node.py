@@ -21,6 +21,7 @@ from pathlib import Path
 
 from course_utils import closure
 from course_utils.checks.framework import load_exercise
+from course_utils.fetched.registry import FETCHED
 from course_utils.grading.run import journal
 from course_utils.grading.run.batch import Grader, Pool, Task, fair_memory, ready_to_fork
 from course_utils.grading.run.warm import SandboxError
@@ -48,6 +49,7 @@ class Setup:
     sandbox: str
     total_seconds: float
     jobs: int
+    leave_out: bool = False
 
 
 def modules_of(exercises: Sequence[str]) -> tuple[str, ...]:
@@ -60,6 +62,7 @@ def needs(release: Path, exercises: Sequence[str]) -> dict[str, str]:
     """All that must be the same on two machines for their marks to be the same, as it is here."""
     found = {"Python": ".".join(platform.python_version_tuple()[:2])}
     found |= dict(journal.versions())
+    found |= {f"`course fetch`'s {each.name}": each.edition for each in FETCHED.values() if each.there}
     for name in exercises:
         released = release / name / f"{name}.ipynb"
         found[f"the digest of {name}'s checks"] = journal.checks_version(load_exercise(name), released)
@@ -116,6 +119,7 @@ def _serve(wire: Connection, setup: Setup, folder: Path) -> None:
         (str(folder), str(checks)),
         Caps(memory=fair_memory(setup.jobs)),
         setup.total_seconds,
+        setup.leave_out,
     )
     with ready_to_fork(setup.imports, names):
         _grade(wire, Pool(grader, setup.jobs, lambda level, reached: wire.send(("ready", level, reached))))

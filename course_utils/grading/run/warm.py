@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import catalog, session
+from course_utils.fetched.entry import fetched_files
 from course_utils.grading.run.fair_clock import Threads, threads_below
 from course_utils.grading.sandbox import bubblewrap, places
 from course_utils.grading.sandbox.canaries import CANARIES
@@ -180,7 +181,7 @@ class Warm:
         inner = [sys.executable, "-P", "-s", "-c", *boot]
         command = bubblewrap.command(inner, list(self.confinement.read)) if self.sandbox.namespaces else inner
         environment = clean_environment(Path(self.confinement.scratch)) | {
-            "COURSE_SHARED_DATA": self._data[0] if self._data else ""
+            "COURSE_SHARED_DATA": os.pathsep.join(self._data)
         }
         try:
             process = subprocess.Popen(
@@ -330,12 +331,15 @@ def clean_environment(scratch: Path) -> dict[str, str]:
 
 
 def shared_data(imports: tuple[str, ...]) -> list[str]:
-    """The folder of published datasets, if it is wanted: made once here, seen by every child."""
+    """The folders of published datasets and of fetched files, as far as they are wanted and there: seen by
+    every child, and written by none.
+    """
     if "datasets" not in imports:
         return []
     folders = {Path(catalog.dataset_path(name, "offline")).parent for name in catalog.DATASETS}
     assert len(folders) == 1, "the published datasets lie in one folder"
-    return [str(folders.pop())]
+    fetched = fetched_files().resolve()
+    return [str(folders.pop()), *([str(fetched)] if fetched.is_dir() else [])]
 
 
 class Nursery:

@@ -391,9 +391,8 @@ def _leave_parent(keep: tuple[int, ...]) -> None:
 
 
 def _lay_out() -> None:
-    """The published datasets, made once outside, where this child's cache is."""
-    shared = os.environ.get("COURSE_SHARED_DATA")
-    if shared:
+    """The published datasets and the fetched files, made once outside, where this child's cache is."""
+    for shared in filter(None, os.environ.get("COURSE_SHARED_DATA", "").split(os.pathsep)):
         seed = Path(shared)
         place = Path(os.environ["COURSE_CACHE"]) / seed.parent.name / seed.name
         place.mkdir(parents=True)
