@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+#: While the libraries point at a Hub on this machine: where they pointed before, and the cache of that.
+BEFORE_ENDPOINT, BEFORE_CACHE = "COURSE_HUB_ENDPOINT", "COURSE_HUB_CACHE"
+
+
+def source() -> dict[str, Any]:
+    """Where the catalog's repositories come from, as arguments for the Hub's client.
+
+    A lesson that has opened a Hub of its own (`course_utils.hub`) finds them where it found them before, with
+    nobody's token: the one at hand belongs to that Hub.
+    """
+    endpoint, cache = os.environ.get(BEFORE_ENDPOINT), os.environ.get(BEFORE_CACHE)
+    return {"endpoint": endpoint, "cache_dir": cache, "token": False} if endpoint and cache else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +63,7 @@ class Pinned:
             repo_type=self.kind,
             revision=self.revision,
             allow_patterns=list(files),
+            **source(),
         )
         try:
             return Path(

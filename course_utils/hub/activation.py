@@ -14,13 +14,15 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from course_utils import surroundings
+from course_utils.pinned import BEFORE_CACHE, BEFORE_ENDPOINT
 
+REAL = "https://huggingface.co"
 #: What a session with a Hub needs. None: the variable must not be set.
 VARIABLES = {
     "HF_HUB_OFFLINE": None,
@@ -87,6 +89,7 @@ class Activation:
             "HF_ENDPOINT": url,
             "HF_HOME": str(home),
             **VARIABLES,
+            **_before(self._before),
             **surroundings.past_proxies(),
             # a client with these could not even be made, though it only calls this machine
             **dict.fromkeys((*surroundings.unusable_proxies(), *surroundings.stale_certificates())),
@@ -165,6 +168,18 @@ class Activation:
     def _put(self, owner: Any, name: str, value: object) -> None:
         self._attributes.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
+
+
+def _before(variables: Mapping[str, str]) -> dict[str, str | None]:
+    """Where the libraries read under these variables: there the course's own models and datasets stay."""
+    if BEFORE_ENDPOINT in variables:  # a Hub within a Hub
+        return {name: variables.get(name) for name in (BEFORE_ENDPOINT, BEFORE_CACHE)}
+    home = variables.get("HF_HOME") or f"{variables.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
+    cache = variables.get("HF_HUB_CACHE") or variables.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    return {
+        BEFORE_ENDPOINT: variables.get("HF_ENDPOINT") or REAL,
+        BEFORE_CACHE: str(Path(cache).expanduser()),
+    }
 
 
 def _without_datasets_server(config: Any, put: Callable = setattr) -> None:

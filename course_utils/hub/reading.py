@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from course_utils import catalog
+from course_utils.hub.activation import REAL
 from course_utils.hub.local import LocalHub
 from course_utils.hub.seeding import COURSE
 
-REAL = "https://huggingface.co"
 RELEASE = "v1.0"  # the tag of what is seeded, see `seeding`
 
 

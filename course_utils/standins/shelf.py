@@ -8,7 +8,6 @@ from course_utils import closure
 from course_utils.catalog.paths import cache_folder, kept
 from course_utils.standins import datasets, models
 
-
 MAKERS = ("text", "rows", "datasets", "tokenizers", "models")
 
 

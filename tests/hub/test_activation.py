@@ -9,8 +9,10 @@ from pathlib import Path
 import huggingface_hub as hf
 import pytest
 
+from course_utils import pinned
 from course_utils.hub import LocalHub
 from course_utils.hub.activation import SETTINGS_MODULES, VARIABLES
+from course_utils.pinned import BEFORE_CACHE, BEFORE_ENDPOINT
 
 # Imports everything first, as a notebook would; then looks at all settings before, during and after.
 ALL_IMPORTED = """
@@ -225,3 +227,24 @@ def test_seeding_again_leaves_visibility_as_it_is(hub):
     hub.seed("me/thing", {"a.txt": "a"}, private=True, gated="auto")
     view = hub.seed("me/thing", {"a.txt": "b"})
     assert view.private and view.gated == "auto" and view.text("a.txt") == "b"
+
+
+def test_the_catalogs_repositories_are_read_where_they_were_before(tmp_path, monkeypatch):
+    """Else a lesson with a Hub of its own would ask that Hub for google/flan-t5-small."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", BEFORE_ENDPOINT, BEFORE_CACHE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    before = {
+        "endpoint": "http://127.0.0.1:9",
+        "cache_dir": str(tmp_path / "home" / "hub"),
+        "token": False,
+    }
+    assert pinned.source() == {}
+    with LocalHub(seeded=False) as hub:
+        assert pinned.source() == before
+        with hub.as_user(None):
+            assert pinned.source() == before
+        with LocalHub(seeded=False):
+            assert pinned.source() == before
+    assert pinned.source() == {}
