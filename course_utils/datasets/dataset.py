@@ -67,6 +67,8 @@ class Dataset(Pinned):
         mapping: from the Hub's columns to the schema's, one Arrow table to another.
         carved: split -> rows. With `apart`, rows that share that column's value
             never fall on both sides of the cut.
+        ordered: by what the repository's rows are sorted, if they are. They are then mixed once, always in
+            the same way, so that the first hundred are a sample of all, as they are offline.
         note: what one should know of the Hub's rows.
         languages: of the text, as two letters each.
         instructions: the tasks that read this dataset.
@@ -81,6 +83,7 @@ class Dataset(Pinned):
     mapping: Callable[[pyarrow.Table], pyarrow.Table] = unchanged
     carved: Mapping[str, int] = field(default_factory=dict)
     apart: str | None = None
+    ordered: str = ""
     note: str = ""
     languages: tuple[str, ...] = ("en",)
     instructions: tuple[Instruction, ...] = ()

@@ -11,7 +11,8 @@ from course_utils.datasets.dataset import Dataset
 if TYPE_CHECKING:
     import pyarrow
 
-CARVING_SEED = 0  # which rows are carved from train is part of the dataset's definition
+# which rows are carved from train, and in which order sorted rows come, is part of the dataset's definition
+CARVING_SEED, MIXING_SEED = 0, 0
 
 
 def write(dataset: Dataset, folder: str | Path) -> None:
@@ -22,6 +23,8 @@ def write(dataset: Dataset, folder: str | Path) -> None:
     tables = {split: dataset.mapping(_read(source, files)) for split, files in dataset.hub_files.items()}
     for split, rows in dataset.carved.items():
         tables["train"], tables[split] = carve(tables["train"], rows, dataset.apart)
+    if dataset.ordered:
+        tables = {split: mixed(table) for split, table in tables.items()}
     features = dataset.features("hub")
     for split, table in tables.items():
         rows = datasets.Dataset(table.select(dataset.columns)).cast(features)
@@ -54,6 +57,13 @@ def carve(
     return table.take(kept), table.take(sorted(drawn))
 
 
+def mixed(table: pyarrow.Table, seed: int = MIXING_SEED) -> pyarrow.Table:
+    """The rows in an order that has nothing to do with what they hold."""
+    order = list(range(table.num_rows))
+    random.Random(seed).shuffle(order)
+    return table.take(order)
+
+
 def _read(folder: Path, files: str) -> pyarrow.Table:
     """The Arrow table of one split: `files` is a name or a pattern of CSV or parquet files in `folder`."""
     import pyarrow
@@ -77,7 +87,9 @@ def _read(folder: Path, files: str) -> pyarrow.Table:
 
 
 def _card(dataset: Dataset) -> str:
-    note = f"\n{dataset.note}\n" if dataset.note else ""
+    mixing = f"The repository's rows are sorted by {dataset.ordered}; here they are mixed."
+    notes = [each for each in (dataset.note, mixing if dataset.ordered else "") if each]
+    note = "".join(f"\n{each}\n" for each in notes)
     return (
         f"# {dataset.name}\n"
         "\n"

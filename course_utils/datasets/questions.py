@@ -20,6 +20,7 @@ DATASET = Dataset(
     apart="title",
     megabytes=17,
     licence="cc-by-sa-4.0",
+    ordered="title",
     note="SQuAD's test split is not public: its validation split is our test split.",
     record=questions.record,
     instructions=(

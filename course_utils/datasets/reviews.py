@@ -12,6 +12,7 @@ DATASET = Dataset(
     hub_files={"train": "train.parquet", "validation": "validation.parquet", "test": "test.parquet"},
     megabytes=1,
     licence="unknown",
+    ordered="label",
     record=reviews.record,
     instructions=(
         Instruction(

@@ -31,6 +31,7 @@ DATASET = Dataset(
     hub_files={"train": "en-fr/train-*.parquet"},
     mapping=_in_columns,
     carved={"validation": 2000, "test": 2000},
+    ordered="book",
     megabytes=21,
     licence="other",
     languages=("en", "fr"),

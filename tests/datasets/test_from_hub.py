@@ -26,6 +26,12 @@ def test_carving_apart_moves_whole_groups():
     assert 30 <= carved.num_rows < 37
 
 
+def test_mixing_is_the_same_every_time_and_loses_nothing():
+    rows = from_hub.mixed(table(100))["row"].to_pylist()
+    assert rows == from_hub.mixed(table(100))["row"].to_pylist()
+    assert sorted(rows) == list(range(100)) != rows
+
+
 @pytest.mark.parametrize("rows", [0, 100, 500])
 def test_carving_leaves_something_on_both_sides(rows):
     with pytest.raises(ValueError, match="Can't carve"):

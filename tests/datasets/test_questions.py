@@ -24,7 +24,7 @@ class TestQuestions(DatasetContract):
         assert not train & validation
         assert from_hub["train"].num_rows + from_hub["validation"].num_rows == 6000
         assert from_hub["validation"].num_rows >= 5000
-        assert from_hub["test"][0]["id"] == "q6000"
+        assert "q6000" in from_hub["test"]["id"]
 
     def test_a_record_is_named_by_its_split_and_position(self, dataset):
         assert [row["id"] for row in dataset.records(1, 2, start=7)] == ["train_7", "train_8"]

@@ -14,10 +14,13 @@ class TestReviews(DatasetContract):
 
     def test_labels_say_negative_and_positive_in_both_profiles(self, dataset, from_hub):
         split = from_hub["train"]
-        assert [split.features["label"].int2str(split[row]["label"]) for row in (0, 1)] == [
-            "negative",
-            "positive",
-        ]
+        said = {row["text"][-1]: split.features["label"].int2str(row["label"]) for row in split}
+        assert (said["0"], said["1"]) == ("negative", "positive")
+
+    def test_the_rows_which_the_hub_has_by_label_are_mixed(self, dataset, from_hub):
+        assert dataset.ordered == "label"
+        numbers = [int(text[-1]) for text in from_hub["train"]["text"]]
+        assert sorted(numbers) == list(range(10)) != numbers
         assert dataset.features()["label"].names == ["negative", "positive"]
 
     def test_the_answer_is_the_name_of_the_label(self):
