@@ -16,6 +16,7 @@ from course_utils.batches import IGNORED
 from course_utils.measure.progress import Progress
 from course_utils.measure.scores import Score, proportion
 from course_utils.training import loop
+from course_utils.training.forecast import Forecast
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -108,14 +109,20 @@ def train(
             history.tasks.append(task)
             yield task, *make_batch(tokenizer, task, dice.choices(rows[task], k=batch_size))
 
+    forecast = Forecast(steps, next(model.parameters()).device.type)
     with Progress("Training", steps) as progress:
+
+        def after_step() -> None:
+            forecast.step()
+            progress.step()
+
         history.losses += loop.train(
             model,
             batches(),
             lambda batch: task_loss(model, *batch),
             lambda optimizer: LinearLR(optimizer, 1.0, 0.05, total_iters=steps),
             learning_rate=learning_rate,
-            after_step=progress.step,
+            after_step=after_step,
         )
     return history
 
