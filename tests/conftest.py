@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from course_utils import session
-from tests import notebook_choice
+from tests import notebook_choice, rehearsal_choice
 from tests.isolation import close_network, isolate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +64,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.pluginmanager.register(notebook_choice.Choice(config), "choice of notebooks")
+    config.pluginmanager.register(rehearsal_choice.RehearsalChoice(config), "choice of rehearsals")
 
 
 def pytest_unconfigure(config):

@@ -98,12 +98,18 @@ def due(keys: dict[str, str], record: dict[str, Passed], choice: str, by: str) -
 class Choice:
     """The part of pytest that leaves out the notebooks that are not due, and records those that pass.
 
-    In a run with workers the controller chooses, once, and the workers are told.
+    In a run with workers the controller chooses, once, and the workers are told. `tests/rehearsal_choice.py` has
+    another kind of runs, with a record of its own.
+
+    runs: how the tests begin that are runs. what: what a test that passed calls its run. told: what workers are
+    told the chosen under.
     """
+
+    runs, what, told = RUNS, "notebook", "notebooks"
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        told = getattr(config, "workerinput", {}).get("notebooks")
+        told = getattr(config, "workerinput", {}).get(self.told)
         self.chosen = None if told is None else set(told)
         self.record = config.getoption("--record") and told is None
         if self.record and os.environ.get("CI"):
@@ -112,21 +118,28 @@ class Choice:
             )
         self.line = ""
 
+    def record_file(self) -> Path:
+        """Where it is written which notebooks passed."""
+        return RECORD
+
+    def due(self, choice: str) -> tuple[list[str], str]:
+        """(the notebooks that run, a line that says which and why)."""
+        return due(keys_now(), read_record(self.record_file()), choice, draw_by())
+
     def choose(self) -> set[str]:
         """The names of the notebooks that run; looked up when it is first asked for."""
         if self.chosen is None:
-            keys = keys_now()
-            found, self.line = due(keys, read_record(RECORD), self.config.getoption("--notebooks"), draw_by())
+            found, self.line = self.due(self.config.getoption("--notebooks"))
             self.chosen = set(found)
         return self.chosen
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node):
-        node.workerinput["notebooks"] = sorted(self.choose())
+        node.workerinput[self.told] = sorted(self.choose())
 
     def pytest_collection_modifyitems(self, config, items):
         asked_for = {str(argument) for argument in config.args}
-        runs = [item for item in items if item.nodeid.startswith(RUNS) and item.nodeid not in asked_for]
+        runs = [item for item in items if item.nodeid.startswith(self.runs) and item.nodeid not in asked_for]
         left_out = [item for item in runs if item.callspec.id not in self.choose()]
         if left_out:
             gone = {item.nodeid for item in left_out}
@@ -136,11 +149,12 @@ class Choice:
     def pytest_runtest_logreport(self, report):
         if not (self.record and report.when == "call" and report.passed):
             return
-        if passed := dict(report.user_properties).get("notebook"):
+        if passed := dict(report.user_properties).get(self.what):
             name, key, seconds = passed
             today = datetime.date.today().isoformat()
-            there = {known: entry for known, entry in read_record(RECORD).items() if (ROOT / known).is_file()}
-            write_record(there | {name: Passed(key, seconds, today)}, RECORD)
+            file = self.record_file()
+            there = {known: entry for known, entry in read_record(file).items() if (ROOT / known).is_file()}
+            write_record(there | {name: Passed(key, seconds, today)}, file)
 
     def pytest_terminal_summary(self, terminalreporter):
         if self.line:

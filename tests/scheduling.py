@@ -9,6 +9,7 @@ GROUPS = {
     "tests/attacks/": "browser",
     "tests/grading/test_fair_marks.py": "fair marks",  # one class is graded for them
     "tests/grading/run/test_ray_engine.py": "cluster",  # one for all of them, and never two at once
+    "tests/test_rehearsals.py": "rehearsals",  # one Hub serves them
     "tests/hub/test_libraries.py": "libraries",  # they import the whole stack
 }
 
