@@ -1,0 +1,58 @@
+"""The notebooks' code mixes no devices and reads nothing of an accelerator as NumPy: under a guard, without one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULTS = Path(__file__).with_name("faults.py")
+
+sys.path.insert(0, str(FAULTS.parent))
+from faults import RIGHT, WRONG  # noqa: E402
+
+
+def under_the_guard(*words):
+    environment = os.environ | {
+        "COURSE_PROFILE": "offline",
+        "ACCELERATE_TORCH_DEVICE": "guarded",
+        "MPLBACKEND": "agg",
+    }
+    ran = subprocess.run(
+        [sys.executable, str(FAULTS), *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def test_it_tells_right_from_wrong():
+    came = under_the_guard()
+    assert {name: came[name] for name in RIGHT} == dict.fromkeys(RIGHT, "")
+    for name, (_, words) in WRONG.items():
+        assert words in came[name], name
+
+
+#: notebook -> the last cell that is run, and what is made smaller
+LESSONS = {
+    "13_the_trainer/01_the_loop_and_the_trainer": ("run-by-hand", "LONGEST = 80, 16, 10=>LONGEST = 3, 4, 1"),
+    "15_fast_inference/02_the_cache_of_keys_and_values": (
+        "bytes",
+        "start, new = ids.shape[1], 100=>start, new = ids.shape[1], 3",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_on_an_accelerator(name):
+    came = under_the_guard(str(ROOT / "lessons" / f"{name}.ipynb"), *LESSONS[name])
+    assert not any(came.values()), came
+    assert LESSONS[name][0] in came
