@@ -34,6 +34,13 @@ class Build:
     apart: dict[str, str] = field(default_factory=dict)
 
 
+def _generation(**tokens: int) -> str:
+    """A generation_config.json. Random weights would never end an answer: from the fourth token on the end
+    gets likelier with each.
+    """
+    return json.dumps({**tokens, "exponential_decay_length_penalty": [4, 2.0]})
+
+
 _BERT = {
     "architectures": ["BertForMaskedLM"],
     "attention_probs_dropout_prob": 0.1,
@@ -130,7 +137,7 @@ BUILDS = {
         tokenizers.unigram,
         "text2text-generation",
         more={
-            "generation_config.json": '{"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}',
+            "generation_config.json": _generation(decoder_start_token_id=0, eos_token_id=1, pad_token_id=0),
             "special_tokens_map.json": '{"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}',
         },
         apart={"lm_head.weight": "shared.weight"},
@@ -139,7 +146,7 @@ BUILDS = {
         _GPT2,
         tokenizers.byte_level_bpe,
         "text-generation",
-        more={"generation_config.json": '{"bos_token_id": 50256, "eos_token_id": 50256}'},
+        more={"generation_config.json": _generation(bos_token_id=50256, eos_token_id=50256)},
     ),
 }
 
