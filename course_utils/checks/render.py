@@ -147,7 +147,9 @@ def total_text(reports: list[Report], exercise: Exercise) -> str:
     """The sum of some reports in one line."""
     earned = sum(report.points or 0 for report in reports)
     by_hand = sum(question.points for question in exercise.questions.values() if question.manual)
-    left_out = sum(report.max_points for report in reports if report.rung == Rung.LEFT_OUT.value)
+    left_out = sum(
+        each.max_points for each in reports if each.points is None and each.rung == Rung.LEFT_OUT.value
+    )
     rest = say(f", and {by_hand:g} that an instructor gives") if by_hand else ""
     return say(f"{earned:g} of {exercise.points - by_hand - left_out:g} points") + rest
 

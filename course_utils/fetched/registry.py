@@ -34,7 +34,8 @@ def notice(names: Iterable[str]) -> str:
     """What is not here, and how to get it, for people to read."""
     absent = [FETCHED[name] for name in names]
     what = " and ".join(f"{each.name} ({each.archive.megabytes} MB)" for each in absent)
+    verb = "are" if len(absent) > 1 else "is"
     return (
-        f"This part works on real language, and {what} is not on this machine yet. With a network, run "
+        f"This part works on real language, and {what} {verb} not on this machine yet. With a network, run "
         "`course fetch` in a terminal, once, then this cell again; all else in the course works without it."
     )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are
 
 LESSONS = "lessons/02_datasets/"
 FILES, MAP = LESSONS + "01_many_files_one_table.ipynb", LESSONS + "02_map_and_what_it_keeps.ipynb"
+PEOPLE = LESSONS + "05_text_that_people_wrote.ipynb"
 LARGE, TRUST = LESSONS + "03_larger_than_memory.ipynb", LESSONS + "04_a_set_to_trust.ipynb"
 LABELS = ("negative", "positive")
 
@@ -1290,3 +1291,97 @@ def _gain(
     rows = np.mean(gains, axis=0)
     mean, half = float(rows.mean()), float(1.96 * rows.std(ddof=1) / math.sqrt(len(rows)))
     return {"gain": mean, "low": mean - half, "high": mean + half, "helps": mean - half > 0}
+
+
+@exercise.question(
+    "q12",
+    title="What people typed",
+    points=3,
+    difficulty=2,
+    needs=("decoded", "nearly_same", "groups"),
+    lesson=PEOPLE,
+    fetched=("opinions",),
+    hints=(
+        "Each of the three is worth a point. Of two encodings, which one can fail, and so tells you more?",
+        "bytes.decode raises UnicodeDecodeError; the encoding 'utf-8-sig' takes a mark at the beginning "
+        "away. Sets have & and |, and a text of two words has no run of three. In `groups` a chain of pairs "
+        "is one group.",
+        "Rooms that share a door: number = list(range(rooms)); for each door (a, b) replace max(number[a], "
+        "number[b]) everywhere by the smaller of the two.",
+    ),
+)
+def typed_by_people(answer: Answer, draw: Draw) -> None:
+    from course_utils.fetched import opinions
+
+    rows = opinions.rows("products")
+    with part("the encoding", points=1):
+        for encoding, text in _encoded(draw, [row["text"] for row in draw.sample(rows, 5)]):
+            content = text.encode(encoding)
+            expect.equal(answer.call("decoded", content), text, f"decoded({expect.show(content)})")
+    long = [
+        row["text"] for row in opinions.rows("tweets") if 7 <= len(opinions.plain(row["text"]).split()) <= 14
+    ]
+    with part("nearly the same", points=1):
+        texts, least = _varied(draw, long), draw.random.choice((0.4, 0.5, 0.6))
+        found = answer.call("nearly_same", texts, least)
+        found = sorted(found, key=str) if isinstance(found, set) else found
+        expect.each_of(found, (list, tuple), "nearly_same(texts, least)")
+        what = f"the pairs of nearly_same({texts}, {least})"
+        expect.equal(sorted((tuple(pair) for pair in found), key=str), nearly_same_of(texts, least), what)
+    with part("groups", points=1):
+        for count, pairs in _chains(draw):
+            expect.equal(
+                answer.call("groups", count, pairs), groups_of(count, pairs), f"groups({count}, {pairs})"
+            )
+
+
+def _encoded(draw: Draw, texts: list[str]) -> Iterable[tuple[str, str]]:
+    """(encoding, text): each text with a word that ASCII does not have, but the first."""
+    words = draw.sample(("café", "naïve", "Zoë", "jalapeño", "déjà vu"), 4)
+    said = [texts[0], *(f"{text} {word}" for text, word in zip(texts[1:], words, strict=True))]
+    yield from zip(("ascii", "utf-8", "utf-8-sig", "latin-1", "utf-8"), said, strict=True)
+
+
+def _varied(draw: Draw, texts: list[str]) -> list[str]:
+    """Texts beside variants of them, and some that are too short for a run; in random order."""
+    kept = draw.sample(texts, 6)
+    first, second, third = (text.split() for text in kept[:3])
+    changed = [
+        " ".join(first[:-1]),
+        " ".join(second).upper() + " !!",
+        " ".join([*third[:3], "so", *third[3:]]),
+    ]
+    return draw.sample([*kept, *changed, "oh no", "oh no", "!"], 12)
+
+
+def nearly_same_of(texts: Sequence[str], least: float) -> list[tuple[int, int]]:
+    """The pairs of places whose runs of three words have at least this Jaccard similarity."""
+    from course_utils.fetched.opinions import plain
+
+    words = [plain(text).split() for text in texts]
+    runs = [{tuple(each[at : at + 3]) for at in range(len(each) - 2)} for each in words]
+    pairs = [(one, two) for two in range(len(runs)) for one in range(two)]
+    close = [
+        (one, two)
+        for one, two in pairs
+        if runs[one] & runs[two] and len(runs[one] & runs[two]) / len(runs[one] | runs[two]) >= least
+    ]
+    return sorted(close, key=str)
+
+
+def _chains(draw: Draw) -> Iterable[tuple[int, list[tuple[int, int]]]]:
+    """A chain of four in random order, beside a pair and some alone; no pairs at all."""
+    order = draw.sample(range(9), 6)
+    pairs = [*pairwise(order[:4]), (order[4], order[5])]
+    yield 9, draw.sample([(min(pair), max(pair)) for pair in pairs], 4)
+    yield 6, [(0, 1), (4, 5), (2, 3), (1, 2), (3, 4)]
+    yield 3, []
+
+
+def groups_of(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """For each place the smallest place of its group."""
+    number = list(range(count))
+    for one, two in pairs:
+        low, high = sorted((number[one], number[two]))
+        number = [low if each == high else each for each in number]
+    return number

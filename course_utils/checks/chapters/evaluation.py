@@ -31,6 +31,7 @@ LESSONS = "lessons/04_evaluation/"
 METRICS = LESSONS + "01_what_a_metric_sees.ipynb"
 SURE = LESSONS + "02_how_sure_can_we_be.ipynb"
 BEST = LESSONS + "03_the_best_checkpoint.ipynb"
+AGREE = LESSONS + "04_how_well_people_agree.ipynb"
 
 exercise = Exercise(
     "04_evaluation",
@@ -965,3 +966,62 @@ def _named_classes(draw: Draw) -> Iterator[tuple[list[int], list[int], int]]:
     pairs += [(absent, common[0])] * 2 + [(common[1], silent)] * 3
     yield [said for said, _ in pairs], [true for _, true in pairs], classes
     yield [1, 1, 0], [0, 1, 0], 2
+
+
+@exercise.question(
+    "q12",
+    title="As well as people agree",
+    points=3,
+    difficulty=2,
+    needs=("halves", "best_correlation", "one_against_rest"),
+    lesson=AGREE + "#Split the people in half",
+    fetched=("opinions",),
+    hints=(
+        "Each of the three is worth a point. For `halves`: which two numbers does each sentence give, and "
+        "what do you do with the two columns at the end?",
+        "ratings[0::2] and ratings[1::2] are the two halves; numpy.corrcoef(one, other)[0, 1] is a "
+        "correlation. The label is the mean of both halves, so it is more reliable than either; the bound is "
+        "the root of that.",
+        "If half of the people have r = 0.6, all of them have 1.2 / 1.6 = 0.75, and the bound is the root of "
+        "0.75. For the sides: sum(rest) has the sign of the mean of rest.",
+    ),
+)
+def ceilings(answer: Answer, draw: Draw) -> None:
+    given = _ratings(draw)
+    with part("two halves", points=1):
+        for ratings in given:
+            what = f"halves({expect.show(ratings)})"
+            expect.close(answer.call("halves", ratings), halves_of(ratings), what, tolerance=1e-6)
+    with part("the best correlation", points=1):
+        for half in [draw.random.randrange(200, 990) / 1000 for _ in range(3)]:
+            wanted = (2 * half / (1 + half)) ** 0.5
+            found = answer.call("best_correlation", half)
+            expect.close(found, wanted, f"best_correlation({half})", tolerance=1e-6)
+    with part("one against the rest", points=1):
+        odd = [[0, 1, 2], [2, 1, -1], [1, -2, -1], [-1, -2, 0], [-3, 2, 2], [4, -1, -1]]
+        for ratings in [*given, odd]:
+            what = f"one_against_rest({expect.show(ratings)})"
+            found = answer.call("one_against_rest", ratings)
+            expect.close(found, one_against_rest_of(ratings), what, tolerance=1e-6)
+
+
+def _ratings(draw: Draw) -> list[list[list[int]]]:
+    """What people gave to some films and to some editorials, each sentence's in another order."""
+    from course_utils.fetched import opinions
+
+    drawn = [draw.sample(opinions.rows(domain), 25) for domain in ("films", "editorials")]
+    return [[draw.sample(row["ratings"], len(row["ratings"])) for row in rows] for rows in drawn]
+
+
+def halves_of(ratings: Sequence[Sequence[int]]) -> float:
+    """The correlation of the means at even places with those at odd places."""
+    import numpy as np
+
+    means = np.array([(np.mean(each[0::2]), np.mean(each[1::2])) for each in ratings])
+    return float(np.corrcoef(means.T)[0, 1])
+
+
+def one_against_rest_of(ratings: Sequence[Sequence[int]]) -> float:
+    """How often the first is on the side of the others' mean, of the sentences where that takes a side."""
+    hits = [(sum(rest) > 0) == (first > 0) and first != 0 for first, *rest in ratings if sum(rest) != 0]
+    return sum(hits) / len(hits)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # what a learner's notebook holds, for the function that is s
 LESSONS = "lessons/05_train_or_not/"
 ASK = LESSONS + "01_ask_before_you_train.ipynb"
 COST = LESSONS + "02_what_a_run_costs.ipynb"
+PEOPLE = LESSONS + "04_labels_that_people_gave.ipynb"
 DATA = LESSONS + "03_how_much_data_is_enough.ipynb"
 
 exercise = Exercise(
@@ -858,3 +860,65 @@ def _rivals(draw: Draw) -> list[tuple[list[tuple[float, float]], bool]]:
         ([(low, low + 1)], True),
         ([], False),
     ]
+
+
+@exercise.question(
+    "q11",
+    title="A sentence as a vector",
+    points=3,
+    difficulty=2,
+    needs=("embed", "nearest"),
+    lesson=PEOPLE + "#Two: the encoder, frozen",
+    fetched=("minilm", "opinions"),
+    hints=(
+        "Which of the token vectors belong to words, and which only fill the row up?",
+        "attention_mask is 1 for a real token; with .unsqueeze(-1) it can be multiplied with the vectors. "
+        "Divide the sum by the number of real tokens, not by the length of the row, and bring the result to "
+        "length 1.",
+        "The mean temperature of the days that were measured:\n"
+        "(temperatures * measured).sum(dim=1) / measured.sum(dim=1)",
+    ),
+)
+def sentence_vectors(answer: Answer, draw: Draw) -> None:
+    from course_utils.fetched import opinions
+
+    rows = draw.sample(opinions.rows("products"), 60)
+    texts = sorted({row["text"] for row in rows}, key=lambda text: len(text.split()))
+    short, long = texts[:4], texts[-3:]
+    with part("one sentence", points=1):
+        for text in (short[-1], long[0]):
+            found = expect.tensor(answer.call("embed", [text]), f"embed([{text!r}])", (1, 384))
+            expect.all_close(found, vectors_of([text]), f"embed([{text!r}])", tolerance=1e-3)
+    with part("short and long together", points=1):
+        together = draw.sample([*short, *long], 7)
+        found = expect.tensor(answer.call("embed", together), "embed(texts)", (7, 384))
+        what = "embed(texts), with short and long texts in one call"
+        expect.all_close(found, vectors_of(together), what, tolerance=1e-3)
+    with part("the nearest", points=1):
+        for _ in range(3):
+            asked, *others = draw.sample(texts, 9)
+            likeness = (vectors_of(others) @ vectors_of([asked])[0]).tolist()
+            said = answer.call("nearest", asked, others)
+            expect.equal(said, likeness.index(max(likeness)), f"nearest({asked!r}, {others})")
+
+
+def vectors_of(texts: Sequence[str]) -> torch.Tensor:
+    """The unit vectors of sentences (texts, 384), each read alone, so that there is no padding."""
+    import torch
+
+    tokenizer, encoder = _encoder()
+    with torch.inference_mode():
+        means = [
+            encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0) for text in texts
+        ]
+    return torch.nn.functional.normalize(torch.stack(means), dim=-1)
+
+
+@cache
+def _encoder() -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+
+    from course_utils.fetched.registry import FETCHED
+
+    place = FETCHED["minilm"].path("model")
+    return AutoTokenizer.from_pretrained(place), AutoModel.from_pretrained(place).eval()

@@ -9,7 +9,16 @@ import pytest
 from course_utils.checks import render
 from course_utils.checks.chapters import datasets as questions
 from course_utils.checks.draw import Draw
-from course_utils.checks.testing import changed_answer, given_cells, judge_source, judged_well, namespace
+from course_utils.checks.testing import (
+    answer_source,
+    changed_answer,
+    given_cells,
+    judge_source,
+    judged_well,
+    namespace,
+    replaced,
+)
+from course_utils.fetched import ready
 from tests.shown_code import untyped
 
 EXERCISE = "02_datasets"
@@ -619,7 +628,7 @@ def test_no_check_breaks_on_whatever_an_answer_returns(name):
 
 def test_the_card():
     exercise = questions.exercise
-    assert exercise.points == 33
+    assert exercise.points == 36
     assert len([question for question in exercise.questions.values() if not question.manual]) >= 6
     assert all(len(question.hints) == 3 for question in exercise.questions.values())
 
@@ -705,3 +714,40 @@ def test_gains_are_what_the_check_says_of_them():
             secret=b"%d" % number,
         )
         assert report.points == report.max_points, render.report_text(report)
+
+
+@pytest.mark.skipif(not ready("opinions"), reason="`course fetch` was not run here")
+def test_q12_what_people_typed():
+    solution = answer_source(EXERCISE, "q12")
+    result = judged_well(
+        EXERCISE,
+        "q12",
+        wrong={
+            replaced(solution, ('content.decode("utf-8-sig")', 'content.decode("latin-1")')): "decoded(",
+            replaced(solution, ('content.decode("utf-8-sig")', 'content.decode("utf-8")')): "decoded(",
+            replaced(solution, ('content.decode("latin-1")', 'content.decode("utf-8", errors="replace")')): "decoded(",
+            replaced(solution, (".lower()", "")): "nearly_same",
+            replaced(solution, ("set(zip(each, each[1:], each[2:]))", "set(each)")): "nearly_same",
+            replaced(solution, ("len(runs[one] | runs[two]) >= least", "len(runs[one] | runs[two]) > 2 * least")): "nearly_same",
+            replaced(solution, ("[min(pair) if each in pair else each for each in number]", "[min(one, two) if place in (one, two) else each for place, each in enumerate(number)]")): "groups(",
+        },
+        right=[
+            solution.replace("return [(one, two)", "return [[one, two]"),
+            solution.replace("(one, two) for one, two in pairs if len(", "(one, two) for one, two in reversed(pairs) if len("),
+            solution
+            + """
+def groups(count, pairs):
+    above = list(range(count))
+    def top(place):
+        while above[place] != place:
+            place = above[place]
+        return place
+    for one, two in pairs:
+        low, high = sorted((top(one), top(two)))
+        above[high] = low
+    return np.array([top(place) for place in range(count)])
+""",
+        ],
+        before="import re\nimport numpy as np\n",
+    )  # fmt: skip
+    assert [report.points for report in result.wrong] == [2] * 7, "each function is a point of its own"

@@ -13,7 +13,9 @@ from course_utils.checks.testing import (
     judge_source,
     judged_well,
     namespace,
+    replaced,
 )
+from course_utils.fetched import ready
 from tests.shown_code import untyped
 
 EXERCISE = "04_evaluation"
@@ -616,3 +618,34 @@ def test_the_solution_is_right_on_many_draws(question):
 def test_the_checks_own_metrics(prediction, reference, exact, shared):
     assert evaluation.exact_match(prediction, reference) == exact
     assert evaluation.token_f1(prediction, reference) == pytest.approx(shared)
+
+
+@pytest.mark.skipif(not ready("opinions"), reason="`course fetch` was not run here")
+def test_q12_as_well_as_people_agree():
+    solution = answer_source(EXERCISE, "q12")
+    result = judged(
+        "q12",
+        wrong={
+            replaced(solution, ("ratings[0::2]", "ratings[: len(ratings) // 2]")): "halves(",
+            replaced(
+                solution, ("(2 * half / (1 + half)) ** 0.5", "2 * half / (1 + half)")
+            ): "best_correlation(",
+            replaced(solution, ("(2 * half / (1 + half)) ** 0.5", "half ** 0.5")): "best_correlation(",
+            replaced(solution, ("first != 0 and ", "")): "one_against_rest(",
+            replaced(solution, (" if sum(ratings[1:]) != 0", "")): "one_against_rest(",
+            replaced(solution, ("np.mean(ratings[1:])", "np.mean(ratings)")): "one_against_rest(",
+        },
+        right=[
+            solution.replace("return float(", "return ("),
+            solution
+            + """
+def one_against_rest(all_ratings):
+    hits = []
+    for first, *rest in all_ratings:
+        if np.mean(rest):
+            hits.append(np.sign(first) == np.sign(np.mean(rest)))
+    return sum(hits) / len(hits)
+""",
+        ],
+    )
+    assert [report.points for report in result.wrong] == [2] * 6, "each function is a point of its own"

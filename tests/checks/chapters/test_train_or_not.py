@@ -5,7 +5,9 @@ import pytest
 from course_utils.checks import render
 from course_utils.checks.chapters import train_or_not
 from course_utils.checks.testing import answer_source, given_cells, judge_source, judged_well, replaced
+from course_utils.fetched import FETCHED, ready
 
+MINILM = str(FETCHED["minilm"].folder / "files")
 EXERCISE = "05_train_or_not"
 IMPORTS = "import math, random\nimport numpy as np\nimport torch\n"
 
@@ -452,3 +454,34 @@ def test_sellers():
         ],
     )  # fmt: skip
     assert [report.points for report in result.wrong[9:]] == [2] * 5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ready("minilm", "opinions"), reason="`course fetch` was not run here")
+def test_q11_a_sentence_as_a_vector():
+    solution = answer_source(EXERCISE, "q11")
+    loaded = IMPORTS + given_cells(EXERCISE, "q11-given").replace('course.model("minilm")', f"{MINILM!r}")
+    result = judged_well(
+        EXERCISE,
+        "q11",
+        before=loaded,
+        wrong={
+            replaced(solution, ("means = (hidden * mask).sum(dim=1) / mask.sum(dim=1)", "means = hidden.mean(dim=1)")): "short and long",
+            replaced(solution, ("means = (hidden * mask).sum(dim=1) / mask.sum(dim=1)", "means = hidden[:, 0]")): "embed([",
+            replaced(solution, ("torch.nn.functional.normalize(means, dim=-1)", "means")): "embed([",
+            replaced(solution, (".argmax()", ".argmin()")): "nearest(",
+        },
+        right=[
+            solution
+            + """
+def embed(texts):
+    rows = []
+    for text in texts:
+        with torch.no_grad():
+            mean = encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(dim=0)
+        rows.append((mean / mean.norm()).tolist())
+    return np.array(rows)
+""",
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[-1:]] == [2]
