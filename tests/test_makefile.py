@@ -32,7 +32,11 @@ def make(root, *arguments, **variables):
 @pytest.mark.parametrize(
     ("arguments", "present", "absent"),
     [
-        (["start"], ["course_utils/install.py", "course fetch || true", "course doctor", "course lab"], ["--port", "--torch"]),
+        (
+            ["start"],
+            ["course_utils/install.py", "course fetch || true", "course doctor", "course lab"],
+            ["--port", "--torch"],
+        ),
         (["start", "PORT=8890"], ["course lab --port 8890"], []),
         (["start", "TORCH=cu126"], ["course_utils/install.py --torch cu126"], []),
         (
