@@ -12,8 +12,9 @@ import copy
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -1965,10 +1966,17 @@ def _again(
     }
 
 
+def _in_order(tasks: Mapping[str, Any]) -> Iterable[str]:
+    """The order of the notebook's `in_order`, on which a search for names in a text depends."""
+    edges = {name: sorted(_waited_for(tasks[name])) for name in sorted(tasks)}
+    return TopologicalSorter(edges).static_order()
+
+
 def _rerun(graph: Mapping[str, Any], changed: Sequence[str], mistake: str) -> list[str]:
     again: set[str] = set()
     seen = {"one": changed[:1], "last": changed[-1:], "given": ()}.get(mistake, changed)
-    for name, task in graph["tasks"].items():  # made in an order that works; the group and `archive` are last
+    for name in _in_order(graph["tasks"]):
+        task = graph["tasks"][name]
         sources, text = list(task["inputs"].values()), repr(task["inputs"])
         if mistake == "first" and any(source[-1] == "data" for source in sources):
             sources = [source for source in sources if source[-1] == "data"]
