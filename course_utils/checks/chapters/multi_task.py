@@ -20,6 +20,7 @@ LESSONS = "lessons/09_multi_task/"
 HEADS = LESSONS + "01_one_encoder_many_heads.ipynb"
 BATCHES = LESSONS + "02_who_gets_the_next_batch.ipynb"
 SHARED = LESSONS + "03_help_or_hinder.ipynb"
+REAL = LESSONS + "04_four_domains_two_tasks.ipynb"
 CLASSES = {"reviews": 2, "topics": 6, "entities": 9}
 INPUT, SIZE = (
     5,
@@ -30,7 +31,7 @@ RATE = 0.05
 exercise = Exercise(
     "09_multi_task",
     title="Multi-task learning",
-    minutes=75,
+    minutes=85,
     difficulty="medium",
     cost="a few seconds on one core",
 )
@@ -457,3 +458,76 @@ exercise.manual(
         ),
     ),
 )
+
+
+# q8: the sign and the rating of one sentence
+
+UNCLEAR = 0.5
+
+
+@exercise.question(
+    "q8",
+    title="Two losses for one sentence",
+    points=4,
+    difficulty=2,
+    needs=("two_losses",),
+    lesson=REAL + "#The shared part",
+    fetched=("opinions",),
+    hints=(
+        "Every sentence has a rating. Which of them have a sign that one could be sure of, and what is the "
+        "mean of a loss over no sentence at all?",
+        "clear = ratings.abs() > 0.5 picks the rows for the cross entropy, on logits[clear] and "
+        "(ratings[clear] > 0).long(). If none is clear, the loss of the sign is 0 and not a mean over "
+        "nothing. The rating's loss is the mean square of numbers - ratings / spread, over all rows.",
+        "The mean price of the ripe pears, of a basket that may hold none:\n"
+        "ripe = colour > 3\nprice[ripe].mean() if ripe.any() else price.sum() * 0",
+    ),
+)
+def sign_and_rating(answer: Answer, draw: Draw) -> None:
+    import torch
+
+    ratings = _ratings(draw)
+    generator = torch.Generator().manual_seed(draw.seed)
+    spread = round(draw.random.uniform(1.2, 2.4), 2)
+
+    def compare(chosen: Any, share: float, said: str) -> None:
+        logits = 2 * torch.randn(len(chosen), 2, generator=generator)
+        numbers = torch.randn(len(chosen), generator=generator)
+        what = f"two_losses(logits, numbers, ratings, spread={spread}, share={share}) of {said}"
+        found = expect.tensor(answer.call("two_losses", logits, numbers, chosen, spread, share), what, ())
+        clear = chosen.abs() > UNCLEAR
+        sign = torch.tensor(0.0)
+        if clear.any():
+            sign = torch.nn.functional.cross_entropy(logits[clear], (chosen[clear] > 0).long())
+        rating = (numbers - chosen / spread).square().mean()
+        wanted = (share * sign + (1 - share) * rating).item()
+        expect.close(float(found), wanted, what, tolerance=1e-4)
+
+    clear = ratings.abs() > UNCLEAR
+    with part("the rating alone, of all sentences", points=1):
+        compare(ratings, 0.0, f"{len(ratings)} sentences")
+    with part("the sign alone, of the clear ones", points=1):
+        compare(ratings, 1.0, f"{len(ratings)} sentences, {int(clear.sum())} of them clear")
+    with part("a mixture of both", points=1):
+        share = round(draw.random.uniform(0.2, 0.4), 2)
+        compare(ratings, share, f"{len(ratings)} sentences, {int(clear.sum())} of them clear")
+    with part("a batch without a clear sentence", points=1):
+        compare(ratings[~clear], 0.5, f"{int((~clear).sum())} sentences, none of them clear")
+
+
+def _ratings(draw: Draw) -> Any:
+    """The ratings that people gave to some sentences: clear ones of both signs, and unclear ones; (rows,)"""
+    import torch
+
+    from course_utils.fetched import opinions
+
+    rows = opinions.rows(draw.random.choice(("products", "tweets", "editorials")), "test")
+    ratings = [row["rating"] for row in rows if row["rating"]]
+    kinds = (
+        [value for value in ratings if value > UNCLEAR],
+        [value for value in ratings if value < -UNCLEAR],
+        [value for value in ratings if 0.1 < value < UNCLEAR],
+        [value for value in ratings if -UNCLEAR < value < -0.1],
+    )
+    chosen = [value for kind in kinds for value in draw.sample(kind, 4)]
+    return torch.tensor(draw.sample(chosen, len(chosen)), dtype=torch.float32)

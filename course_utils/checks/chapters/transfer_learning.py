@@ -37,11 +37,12 @@ START, FREEZING = LESSONS + "01_a_start_worth_labels.ipynb", LESSONS + "02_freez
 DOMAIN, DISTIL = LESSONS + "03_on_to_the_domain.ipynb", LESSONS + "04_distil.ipynb"
 FINISH = LESSONS + "05_sentiment_with_the_trainer.ipynb"
 FEW = LESSONS + "06_a_start_for_few_labels.ipynb"
+REAL = LESSONS + "07_from_films_to_tweets.ipynb"
 
 exercise = Exercise(
     "08_transfer_learning",
     title="Transfer learning",
-    minutes=110,
+    minutes=120,
     difficulty="medium",
     cost="about a minute on two cores",
     cell_seconds=300,
@@ -1215,3 +1216,123 @@ def _herds(draw: Draw, names: list) -> tuple[Any, list, Any, list]:
         others = [(rule != right).any() for rule in (single, summed, cosine)]
         if (near[:, 1] - near[:, 0] > 0.01).all() and len(set(right)) == 3 and all(others):
             return torch.tensor(shown), labels, torch.tensor(asked), [names[place] for place in right]
+
+
+# q12: from one source of texts to another
+
+DOMAINS = ("films", "products", "tweets", "editorials")
+
+
+@exercise.question(
+    "q12",
+    title="What the border costs",
+    points=5,
+    difficulty=2,
+    needs=("border", "contrastive_loss"),
+    lesson=REAL + "#What the border costs",
+    fetched=("opinions",),
+    hints=(
+        "Which rows does hits[source][target] speak of: those of the source or of the target? And what is "
+        "the likeness of two vectors that point the same way and differ in length?",
+        "For each target: the mean of hits[target][target], and for every other source that mean minus the "
+        "mean of hits[source][target]; the nearest source has the smallest difference. For the loss: "
+        "normalise the rows of both, multiply one by the other's transpose, divide by the temperature, and "
+        "take the cross entropy with the places 0, 1, 2, … as the right classes.",
+        "Which market sells a town's fish nearest to its home price:\n"
+        'lost = {market: home - sold[market] for market in sold if market != "home"}\n'
+        "min(lost, key=lost.get)",
+    ),
+)
+def across_borders(answer: Answer, draw: Draw) -> None:
+    domains = draw.sample(DOMAINS, 3)
+    hits = _hits_of_word_counts(draw, domains)
+    what = f"border(hits) of {', '.join(domains)}"
+    found = answer.call("border", hits)
+    expect.type_of(found, dict, what)
+    expect.keys(found, domains, what)
+    shares = {
+        source: {target: sum(row) / len(row) for target, row in hits[source].items()} for source in hits
+    }
+    for target in domains:
+        expect.type_of(found[target], dict, f"{what}[{target!r}]")
+        expect.keys(found[target], ("own", "lost", "nearest"), f"{what}[{target!r}]")
+    with part("the share right with the target's own labels", points=1):
+        for target in domains:
+            expect.close(found[target]["own"], shares[target][target], f"{what}[{target!r}]['own']")
+    costs = {
+        target: {
+            source: shares[target][target] - shares[source][target] for source in domains if source != target
+        }
+        for target in domains
+    }
+    with part("what the labels of another source cost", points=1):
+        for target, lost in costs.items():
+            at = f"{what}[{target!r}]['lost']"
+            expect.type_of(found[target]["lost"], dict, at)
+            expect.keys(found[target]["lost"], lost, at)
+            for source, cost in lost.items():
+                expect.close(found[target]["lost"][source], cost, f"{at}[{source!r}]")
+    with part("the source that costs least", points=1):
+        for target, lost in costs.items():
+            expect.equal(
+                found[target]["nearest"], min(lost, key=lost.__getitem__), f"{what}[{target!r}]['nearest']"
+            )
+    _judge_contrast(answer, draw)
+
+
+def _hits_of_word_counts(draw: Draw, domains: list[str]) -> dict[str, dict[str, list[int]]]:
+    """{source: {target: 0 or 1 for each test sentence}} of word counts on drawn sentences; no two sources
+    cost the same on any target.
+    """
+    from course_utils.fetched import opinions
+    from course_utils.measure.baselines import word_counts
+    from course_utils.training.sentences import clear
+
+    pool = {domain: clear(opinions.rows(domain, "test")) for domain in domains}
+    while True:
+        counts = dict(zip(domains, draw.sample(range(24, 40), len(domains)), strict=True))
+        drawn = {domain: draw.sample(pool[domain], 80 + counts[domain]) for domain in domains}
+        hits: dict[str, dict[str, list[int]]] = {}
+        for source in domains:
+            known = drawn[source][:80]
+            if len({row["label"] for row in known}) < 2:
+                break
+            hits[source] = {}
+            for target in domains:
+                asked = drawn[target][80:]
+                said = word_counts(known, asked)
+                hits[source][target] = [
+                    int(one == row["label"]) for one, row in zip(said, asked, strict=True)
+                ]
+        if len(hits) == len(domains) and _told_apart(hits):
+            return hits
+
+
+def _told_apart(hits: dict[str, dict[str, list[int]]]) -> bool:
+    """Whether on every target all sources have another share, so that the nearest is one."""
+    return all(len({sum(hits[source][target]) for source in hits}) == len(hits) for target in hits)
+
+
+def _judge_contrast(answer: Answer, draw: Draw) -> None:
+    """The loss of two views of the same rows, whatever the length of their vectors."""
+    import torch
+
+    rows, size, heat = draw.random.choice(((4, 6, 0.05), (5, 4, 0.1), (6, 8, 0.2)))
+    one = torch.tensor(draw.numpy().normal(size=(rows, size)), dtype=torch.float32)
+    two = one + 0.5 * torch.tensor(draw.numpy().normal(size=(rows, size)), dtype=torch.float32)
+
+    def wanted(temperature: float) -> float:
+        first, second = (torch.nn.functional.normalize(side.double()) for side in (one, two))
+        return -(first @ second.T / temperature).log_softmax(1).diagonal().mean().item()
+
+    def compare(first: Any, second: Any, temperature: float, said: str) -> None:
+        what = f"contrastive_loss(one, two, {temperature}) of {rows} rows{said}"
+        found = expect.tensor(answer.call("contrastive_loss", first, second, temperature), what, ())
+        expect.close(float(found), wanted(temperature), what, tolerance=1e-4)
+
+    with part("each row must find its own among all", points=1):
+        unit = [torch.nn.functional.normalize(side) for side in (one, two)]
+        compare(*unit, 1.0, ", all of length 1")
+    with part("by cosine, and at a temperature", points=1):
+        lengths = torch.tensor(draw.numpy().uniform(0.5, 4, size=(rows, 1)), dtype=torch.float32)
+        compare(lengths * one, lengths.flip(0) * two, heat, " of other lengths")

@@ -7,9 +7,11 @@ import pytest
 from course_utils.checks.chapters import multi_task
 from course_utils.checks.chapters.multi_task import exercise
 from course_utils.checks.testing import given_cell_with, judge_source, judged_well
+from course_utils.fetched import ready
 from course_utils.training.multi_task import TASKS
 
 EXERCISE = "09_multi_task"
+needs_files = pytest.mark.skipif(not ready("opinions"), reason="course fetch was not run here")
 given = partial(given_cell_with, EXERCISE)
 IMPORTS = "import torch\nfrom torch.nn.functional import cross_entropy\n"
 
@@ -269,3 +271,45 @@ def test_forecast():
         ],
     )
     assert result.wrong[0].points == 4, "each situation counts for itself"
+
+
+TWO_LOSSES = """
+def two_losses(logits, numbers, ratings, spread, share):
+    clear = abs(ratings) > 0.5
+    labels = torch.where(clear, (ratings > 0).long(), -100)
+    sign = cross_entropy(logits, labels, ignore_index=-100, reduction="sum") / clear.sum().clamp(min=1)
+    return share * sign + (1 - share) * torch.nn.functional.mse_loss(numbers, ratings / spread)
+"""
+
+
+@needs_files
+def test_sign_and_rating():
+    result = judged(
+        "q8",
+        wrong={
+            TWO_LOSSES.replace(".clamp(min=1)", ""): "none of them clear",
+            TWO_LOSSES.replace("abs(ratings) > 0.5", "abs(ratings) > -1"): "share=1.0",
+            TWO_LOSSES.replace("abs(ratings) > 0.5", "ratings > 0.5"): "share=1.0",
+            TWO_LOSSES.replace("clear.sum().clamp(min=1)", "len(ratings)"): "share=1.0",
+            TWO_LOSSES.replace("(ratings > 0)", "(ratings < 0)"): "share=1.0",
+            TWO_LOSSES.replace("ratings / spread", "ratings"): "share=0.0",
+            TWO_LOSSES.replace("ratings / spread", "ratings * spread"): "share=0.0",
+            TWO_LOSSES.replace("mse_loss(numbers,", "mse_loss(spread * numbers,"): "share=0.0",
+            TWO_LOSSES.replace("mse_loss", "l1_loss"): "share=0.0",
+            TWO_LOSSES.replace("(numbers, ratings / spread)", "(numbers[clear], (ratings / spread)[clear])"): "share=0.0",
+            TWO_LOSSES.replace("share * sign + (1 - share)", "(1 - share) * sign + share"): "share=0.0",
+            TWO_LOSSES.replace("share * sign + (1 - share)", "share * sign + 1"): "share=1.0",
+        },
+        right=[
+            TWO_LOSSES,
+            """
+def two_losses(logits, numbers, ratings, spread, share):
+    rows = [place for place, rating in enumerate(ratings.tolist()) if abs(rating) > 0.5]
+    terms = [-logits[place].log_softmax(0)[int(ratings[place] > 0)] for place in rows]
+    sign = sum(terms) / len(rows) if rows else 0
+    return share * sign + (1 - share) * ((numbers - ratings / spread) ** 2).mean()
+""",
+        ],
+    )  # fmt: skip
+    assert result.wrong[0].points == 3, "all but the batch without a clear sentence"
+    assert result.wrong[5].points == 1, "the sign alone is right"

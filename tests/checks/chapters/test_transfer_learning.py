@@ -22,15 +22,17 @@ from course_utils.checks.testing import (
     judged_well,
     namespace,
 )
+from course_utils.fetched import ready
 
 EXERCISE = "08_transfer_learning"
+needs_files = pytest.mark.skipif(not ready("opinions"), reason="course fetch was not run here")
 given = partial(given_cells, EXERCISE)
 TORCH = "import torch"
 
 
 def test_the_card():
-    assert 20 <= exercise.points <= 33
-    assert len([question for question in exercise.questions.values() if not question.manual]) == 10
+    assert 20 <= exercise.points <= 38
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 11
 
 
 def test_the_notebook_colours_as_many_reviews_as_the_check():
@@ -737,3 +739,56 @@ def test_few_labels_on_many_draws():
         source = answer_source(EXERCISE, "q11")
         report = judge_source(EXERCISE, "q11", source, before="import random, torch", secret=b"%d" % number)
         assert report.points == report.max_points, render.report_text(report)
+
+
+# q12
+
+BORDER = """
+def border(hits):
+    def share(source, target):
+        return float(np.mean(hits[source][target]))
+    found = {}
+    for target in hits:
+        own = share(target, target)
+        lost = {source: own - share(source, target) for source in hits if source != target}
+        found[target] = {"own": own, "lost": lost, "nearest": min(lost, key=lost.get)}
+    return found
+
+def contrastive_loss(one, two, temperature):
+    alike = torch.nn.functional.normalize(one) @ torch.nn.functional.normalize(two).T / temperature
+    return (alike.logsumexp(1) - alike.diagonal()).mean()
+"""
+PRODUCTS = "torch.nn.functional.normalize(one) @ torch.nn.functional.normalize(two).T"
+
+
+@needs_files
+def test_across_borders():
+    result = judged_well(
+        EXERCISE,
+        "q12",
+        before="import torch\nimport numpy as np",
+        wrong={
+            BORDER.replace("own - share(source, target) for", "share(source, target) - own for"): "['lost']",
+            BORDER.replace("own - share(source, target) for", "own - share(target, source) for"): "['lost']",
+            BORDER.replace(" if source != target", ""): "the source that costs least",
+            BORDER.replace("min(lost", "max(lost"): "['nearest']",
+            BORDER.replace("hits[source][target]", "hits[target][source]"): "['lost']",
+            BORDER.replace("np.mean(", "np.sum("): "['own']",
+            BORDER.replace("min(lost, key=lost.get)", "min(lost.values())"): "['nearest']",
+            BORDER.replace(PRODUCTS, "one @ two.T"): "of other lengths",
+            BORDER.replace(" / temperature", ""): "of other lengths",
+            BORDER.replace(" / temperature", " * temperature"): "of other lengths",
+            BORDER.replace(PRODUCTS, PRODUCTS.replace("(two)", "(one)")): "contrastive_loss(one, two",
+            BORDER.replace("(alike.logsumexp(1) - alike.diagonal()).mean()", "1 - (alike * temperature).diagonal().mean()"): "contrastive_loss(one, two",
+            BORDER.replace(".mean()\n", ".sum()\n"): "contrastive_loss(one, two",
+            BORDER.replace(".mean()\n", "\n"): "to have the shape",
+            BORDER.replace("logsumexp(1)", "logsumexp(0)"): "contrastive_loss(one, two",
+        },
+        right=[
+            BORDER,
+            BORDER.replace("float(np.mean(hits[source][target]))", "np.mean(hits[source][target])"),
+            BORDER.replace(PRODUCTS, "torch.cosine_similarity(one[:, None], two[None], dim=2)"),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[3:4]] == [4]
+    assert [report.points for report in result.wrong[7:10]] == [4] * 3
