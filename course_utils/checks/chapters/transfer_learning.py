@@ -1325,14 +1325,14 @@ def _judge_contrast(answer: Answer, draw: Draw) -> None:
         first, second = (torch.nn.functional.normalize(side.double()) for side in (one, two))
         return -(first @ second.T / temperature).log_softmax(1).diagonal().mean().item()
 
-    def compare(first: Any, second: Any, temperature: float, said: str) -> None:
+    def judge(first: Any, second: Any, temperature: float, said: str) -> None:
         what = f"contrastive_loss(one, two, {temperature}) of {rows} rows{said}"
         found = expect.tensor(answer.call("contrastive_loss", first, second, temperature), what, ())
         expect.close(float(found), wanted(temperature), what, tolerance=1e-4)
 
     with part("each row must find its own among all", points=1):
         unit = [torch.nn.functional.normalize(side) for side in (one, two)]
-        compare(*unit, 1.0, ", all of length 1")
+        judge(*unit, 1.0, ", all of length 1")
     with part("by cosine, and at a temperature", points=1):
         lengths = torch.tensor(draw.numpy().uniform(0.5, 4, size=(rows, 1)), dtype=torch.float32)
-        compare(lengths * one, lengths.flip(0) * two, heat, " of other lengths")
+        judge(lengths * one, lengths.flip(0) * two, heat, " of other lengths")
