@@ -3,7 +3,8 @@
 A rehearsal is due if the key of its notebook, or what makes the stand-ins and the rehearsal, is not what the record
 says that it passed with. Continuous integration has no hours for all of them after a change that reaches every
 notebook: of those that are due it draws `MOST_DUE`, of the others `MOST_DRAWN`. Whoever makes such a change runs
-them all with `--notebooks changed --record`, which has no limit.
+them all with `--notebooks changed --record`, which has no limit. A lesson that never passed, as nobody had the
+hours yet, is first run that way: its line in the record is what lets it be drawn.
 """
 
 from __future__ import annotations
@@ -61,10 +62,12 @@ def due(keys: dict[str, str], record: dict, choice: str, by: str) -> tuple[list[
     new = changed(keys, record)
     if choice == "changed":
         return new, f"rehearsals: {len(new)} of {len(keys)} run, as they changed"
-    chosen = some(new, MOST_DUE, by)
+    again = [name for name in new if name in record]
+    chosen = some(again, MOST_DUE, by)
     others = some([name for name in keys if name not in new], MOST_DRAWN, by)
     line = (
-        f"rehearsals: {len(chosen)} of {len(new)} that changed, {len(others)} of the others, drawn by {by}: "
+        f"rehearsals: {len(chosen)} of {len(again)} that changed, {len(others)} of the others, drawn by {by}; "
+        f"{len(new) - len(again)} were never rehearsed: "
     )
     return [*chosen, *others], line + ", ".join([*chosen, *others])
 

@@ -56,12 +56,18 @@ KEYS = {f"lessons/{number}.ipynb": "now" for number in range(9)}
 
 
 def test_an_ordinary_run_draws_a_few():
-    chosen, line = rehearsal_choice.due(KEYS, {}, "due", "abc")
+    before = dict.fromkeys(KEYS, Passed("then", 1.0, "d"))
+    chosen, line = rehearsal_choice.due(KEYS, before, "due", "abc")
     assert len(chosen) == rehearsal_choice.MOST_DUE
-    assert chosen == rehearsal_choice.due(KEYS, {}, "due", "abc")[0]
-    assert line.startswith("rehearsals: 3 of 9 that changed, 0 of the others, drawn by abc: lessons/")
+    assert chosen == rehearsal_choice.due(KEYS, before, "due", "abc")[0]
+    assert line.startswith("rehearsals: 3 of 9 that changed, 0 of the others, drawn by abc; 0 were never")
     passed = dict.fromkeys(KEYS, Passed("now", 1.0, "d"))
     assert len(rehearsal_choice.due(KEYS, passed, "due", "abc")[0]) == rehearsal_choice.MOST_DRAWN
+
+
+def test_what_never_passed_is_counted_and_not_drawn():
+    chosen, line = rehearsal_choice.due(KEYS, {}, "due", "abc")
+    assert not chosen and "9 were never rehearsed" in line
 
 
 def test_who_asks_for_what_changed_gets_all_of_it():

@@ -44,10 +44,9 @@ def answered(exercise, answers):
 
 
 def points(exercise, *without):
-    """All points of the questions that are marked by machine, but for some."""
-    return sum(
-        q.points for q in load_exercise(exercise).questions.values() if not q.manual and q.name not in without
-    )
+    """All points of the questions that are marked by machine here, but for some."""
+    asked = load_exercise(exercise).questions.values()
+    return sum(q.points for q in asked if not q.manual and not q.lacks and q.name not in without)
 
 
 def students(exercise, alone):
