@@ -1313,21 +1313,15 @@ def _gain(
 def typed_by_people(answer: Answer, draw: Draw) -> None:
     from course_utils.fetched import opinions
 
-    rows = opinions.rows("products")
     with part("the encoding", points=1):
-        for encoding, text in _encoded(draw, [row["text"] for row in draw.sample(rows, 5)]):
+        for encoding, text in _encoded(draw, [row["text"] for row in opinions.rows("products")]):
             content = text.encode(encoding)
             expect.equal(answer.call("decoded", content), text, f"decoded({expect.show(content)})")
-    long = [
-        row["text"] for row in opinions.rows("tweets") if 7 <= len(opinions.plain(row["text"]).split()) <= 14
-    ]
     with part("nearly the same", points=1):
-        texts, least = _varied(draw, long), draw.random.choice((0.4, 0.5, 0.6))
-        found = answer.call("nearly_same", texts, least)
-        found = sorted(found, key=str) if isinstance(found, set) else found
-        expect.each_of(found, (list, tuple), "nearly_same(texts, least)")
-        what = f"the pairs of nearly_same({texts}, {least})"
-        expect.equal(sorted((tuple(pair) for pair in found), key=str), nearly_same_of(texts, least), what)
+        least = draw.random.choice(list(PLANTED))
+        reviews, tweets = ([row["text"] for row in opinions.rows(name)] for name in ("products", "tweets"))
+        texts = _with_pairs(draw, tweets, _words_of(reviews), least)
+        _expect_pairs(answer.call("nearly_same", texts, least), texts, least)
     with part("groups", points=1):
         for count, pairs in _chains(draw):
             expect.equal(
@@ -1336,22 +1330,89 @@ def typed_by_people(answer: Answer, draw: Draw) -> None:
 
 
 def _encoded(draw: Draw, texts: list[str]) -> Iterable[tuple[str, str]]:
-    """(encoding, text): each text with a word that ASCII does not have, but the first."""
-    words = draw.sample(("café", "naïve", "Zoë", "jalapeño", "déjà vu"), 4)
-    said = [texts[0], *(f"{text} {word}" for text, word in zip(texts[1:], words, strict=True))]
-    yield from zip(("ascii", "utf-8", "utf-8-sig", "latin-1", "utf-8"), said, strict=True)
+    """(encoding, text): what ASCII does not have stands at the end, and no two characters are alike in bytes.
+
+    UTF-8 holds some that have no byte in common with é; a mark within the text stays; latin-1 has bytes that
+    are “ and ” in Windows' encoding, and an even number of bytes.
+    """
+    kept = draw.sample([text for text in texts if text.isascii() and 60 <= len(text) <= 100], 6)
+    words = draw.sample(("café", "naïve", "Zoë", "jalapeño", "déjà vu"), 3)
+    even = [text + "." * ((len(text) + len(word) + 1) % 2) for text, word in zip(kept[4:], words[:2])]
+    yield "ascii", f"  {kept[0]} &amp;\r\n "
+    yield "utf-8", f"{kept[1]} {draw.random.choice(('“so” … 5 €', '‘so’ – 9 €'))}"
+    yield "utf-8-sig", f"{kept[2]} {words[2]}"
+    yield "utf-8", f"{kept[3]} \ufeff{words[2]}"
+    yield "latin-1", f"{even[0]} {words[0]}"
+    yield "latin-1", f"\x93{even[1]}\x94 {words[1]}"
 
 
-def _varied(draw: Draw, texts: list[str]) -> list[str]:
-    """Texts beside variants of them, and some that are too short for a run; in random order."""
-    kept = draw.sample(texts, 6)
-    first, second, third = (text.split() for text in kept[:3])
-    changed = [
-        " ".join(first[:-1]),
-        " ".join(second).upper() + " !!",
-        " ".join([*third[:3], "so", *third[3:]]),
-    ]
-    return draw.sample([*kept, *changed, "oh no", "oh no", "!"], 12)
+#: A least similarity -> how many runs two texts have in common, and how many each has: for two texts that
+#: are exactly as similar; for two that are less so, but not by Dice's measure, by the shorter or the longer.
+PLANTED = {
+    0.25: ((2, 4, 6), (2, 6, 6)),
+    0.4: ((2, 3, 4), (3, 5, 6)),
+    0.6: ((3, 4, 4), (5, 7, 7)),
+    0.8: ((4, 4, 5), (7, 8, 8)),
+}
+
+
+def _words_of(texts: list[str]) -> list[str]:
+    """The words of letters alone, in small letters, each once."""
+    said = {word for text in texts for word in text.lower().split()}
+    return sorted(word for word in said if word.isascii() and word.isalpha())
+
+
+def _with_pairs(draw: Draw, tweets: list[str], known: list[str], least: float) -> list[str]:
+    """Tweets, and pairs that one mistake or another takes for alike or for different; in random order.
+
+    More than fifty texts share the run with which the first pairs begin; the last text is another's twin.
+    """
+    words = iter(draw.sample(known, 80))
+
+    def fresh(count: int) -> list[str]:
+        return [next(words) for _ in range(count)]
+
+    begin = fresh(3)
+    pairs = []
+    for common, one, two in PLANTED[least]:
+        shared = [*begin, *fresh(common - 1)]
+        pairs += [shared + fresh(one - common), shared + fresh(two - common)]
+    for middle, other in (("4", "5"), ("can't", "can t"), ("Zoé", "Zoë")):
+        before, after = fresh(2), fresh(2)
+        pairs += [[*before, middle, *after], [*before, other, *after]]
+    plainly, loud, backwards, once = fresh(5), fresh(6), fresh(3), fresh(1)
+    pairs += [plainly, [f"{word}{mark}" for word, mark in zip(plainly, ",;!:.", strict=True)]]
+    pairs += [loud, [word.upper() for word in loud]]
+    pairs += [backwards, backwards[::-1], once * 3, once * 15]
+    pairs += [begin + draw.sample(known, 6) for _ in range(50)]
+    twin = " ".join(fresh(3))
+    others = draw.sample(tweets, min(350, len(tweets)))
+    texts = [*map(" ".join, pairs), *others, twin, "oh no", "oh no", "!"]
+    return [*draw.sample(texts, len(texts)), twin]
+
+
+def _expect_pairs(found: Any, texts: list[str], least: float) -> None:
+    """The pairs of `nearly_same`, in any order; what is missing or too much is told with its two texts."""
+    call = f"nearly_same(texts, {least})"
+    found = found.tolist() if hasattr(found, "tolist") else found
+    expect.each_of(found, (list, tuple), call)
+    for index, pair in enumerate(found):
+        expect.length(pair, 2, f"item {index} of {call}")
+        expect.each_of(pair, int, f"item {index} of {call}")
+    mine, right = sorted(map(tuple, found)), nearly_same_of(texts, least)
+    for one, two in mine:
+        expect.true(
+            0 <= one < two < len(texts),
+            f"the pairs of {call} to be places (one, two) with one < two < {len(texts)}",
+            str((one, two)),
+        )
+    given = set(mine)
+    for pair in sorted(given.symmetric_difference(right)):
+        one, two = (texts[place] for place in pair)
+        both = f"nearly_same([{one!r}, {two!r}], {least})"
+        expect.true(pair in given, f"{both} to find them alike", "not among the pairs")
+        expect.true(pair not in given, f"{both} to find nothing", "a pair")
+    expect.length(mine, len(right), f"{call}, each pair once,")
 
 
 def nearly_same_of(texts: Sequence[str], least: float) -> list[tuple[int, int]]:
@@ -1366,15 +1427,17 @@ def nearly_same_of(texts: Sequence[str], least: float) -> list[tuple[int, int]]:
         for one, two in pairs
         if runs[one] & runs[two] and len(runs[one] & runs[two]) / len(runs[one] | runs[two]) >= least
     ]
-    return sorted(close, key=str)
+    return close
 
 
 def _chains(draw: Draw) -> Iterable[tuple[int, list[tuple[int, int]]]]:
-    """A chain of four in random order, beside a pair and some alone; no pairs at all."""
+    """A chain of four in random order, beside a pair and some alone; one that one pass leaves apart; none."""
     order = draw.sample(range(9), 6)
     pairs = [*pairwise(order[:4]), (order[4], order[5])]
     yield 9, draw.sample([(min(pair), max(pair)) for pair in pairs], 4)
     yield 6, [(0, 1), (4, 5), (2, 3), (1, 2), (3, 4)]
+    first, second, third, last = sorted(draw.sample(range(8), 4))
+    yield 8, [(first, last), (second, third), (third, last)]
     yield 3, []
 
 

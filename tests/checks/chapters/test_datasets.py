@@ -731,9 +731,35 @@ def test_q12_what_people_typed():
             replaced(solution, ("set(zip(each, each[1:], each[2:]))", "set(each)")): "nearly_same",
             replaced(solution, ("len(runs[one] | runs[two]) >= least", "len(runs[one] | runs[two]) > 2 * least")): "nearly_same",
             replaced(solution, ("[min(pair) if each in pair else each for each in number]", "[min(one, two) if place in (one, two) else each for place, each in enumerate(number)]")): "groups(",
+            replaced(solution, ("for one, two in pairs:", "for one, two in sorted(pairs):"), ("number = [min(pair) if each in pair else each for each in number]", "number[one] = number[two] = min(pair)")): "groups(",
+            replaced(solution, ('content.decode("utf-8-sig")', 'content.decode("utf-8-sig" if content.isascii() or b"\\xc3" in content else "latin-1")')): "decoded(",
+            replaced(solution, ('content.decode("latin-1")', 'content.decode("cp1252", "replace")')): "decoded(",
+            replaced(solution, ('content.decode("utf-8-sig")', 'content.decode("utf-8").replace("\\ufeff", "")')): "decoded(",
+            replaced(solution, ('content.decode("utf-8-sig")', 'content.decode("utf-8-sig").strip()')): "decoded(",
+            replaced(solution, ('content.decode("utf-8-sig")', 'content.decode("utf-8-sig").replace("\\r\\n", "\\n")')): "decoded(",
+            replaced(solution, ('return content.decode("latin-1")', 'return content.decode("utf-16") if len(content) % 2 == 0 else content.decode("latin-1")')): "decoded(",
+            replaced(solution, ('content.decode("utf-8-sig")', '(content[:50].decode("utf-8-sig"), content.decode("utf-8-sig", "replace"))[1]')): "decoded(",
+            replaced(solution, ("two]) >= least", "two]) > least")): "to find them alike",
+            replaced(solution, ("two]) >= least", "two]) >= 0.5")): "nearly_same(",
+            replaced(solution, ("/ len(runs[one] | runs[two])", "/ min(len(runs[one]), len(runs[two]))")): "to find nothing",
+            replaced(solution, ("/ len(runs[one] | runs[two])", "/ max(len(runs[one]), len(runs[two]))")): "to find nothing",
+            replaced(solution, ("/ len(runs[one] | runs[two])", "* 2 / (len(runs[one]) + len(runs[two]))")): "to find nothing",
+            replaced(solution, ("len(runs[one] & runs[two]) / len(runs[one] | runs[two]) >=", "round(len(runs[one] & runs[two]) / len(runs[one] | runs[two]), 1) >=")): "nearly_same(",
+            replaced(solution, ("each[2:]))", "each[2:-1]))")): "nearly_same(",
+            replaced(solution, ('re.findall(r"\\w+", text.lower())', "text.lower().split()")): "nearly_same(",
+            replaced(solution, ('r"\\w+"', 'r"[\\w\']+"')): "nearly_same(",
+            replaced(solution, ('r"\\w+"', 'r"[a-z0-9_]+"')): "nearly_same(",
+            replaced(solution, ('r"\\w+"', 'r"[^\\W\\d_]+"')): "nearly_same(",
+            replaced(solution, ("set(zip(each, each[1:], each[2:]))", "set(map(frozenset, zip(each, each[1:], each[2:])))")): "to find nothing",
+            replaced(solution, ("len(runs[one] & runs[two]) / len(runs[one] | runs[two])", "(runs[one] & runs[two]).total() / (runs[one] | runs[two]).total()"), ("set(zip(", "Counter(zip(")): "to find them alike",
+            replaced(solution, ("for text in texts)]", "for text in texts[:400])]")): "to find them alike",
+            replaced(solution, ("    return [(one, two)", "    holders = Counter(run for each in runs for run in each)\n    return [(one, two)"), ("len(runs[one] & runs[two]) /", "sum(holders[run] < 50 for run in runs[one] & runs[two]) /")): "to find them alike",
+            replaced(solution, ("return [(one, two)", "return [(two, one)")): "with one < two",
         },
         right=[
             solution.replace("return [(one, two)", "return [[one, two]"),
+            solution.replace("return [(one, two) for one, two in pairs if ", "return np.array([(one, two) for one, two in pairs if ").replace(">= least]", ">= least])"),
+            replaced(solution, ('content.decode("utf-8-sig")', 'content.decode("utf-8").removeprefix("\\ufeff")')),
             solution.replace("(one, two) for one, two in pairs if len(", "(one, two) for one, two in reversed(pairs) if len("),
             solution
             + """
@@ -749,6 +775,6 @@ def groups(count, pairs):
     return np.array([top(place) for place in range(count)])
 """,
         ],
-        before="import re\nimport numpy as np\n",
+        before="import re\nfrom collections import Counter\n\nimport numpy as np\n",
     )  # fmt: skip
-    assert [report.points for report in result.wrong] == [2] * 7, "each function is a point of its own"
+    assert [report.points for report in result.wrong] == [2] * 31, "each function is a point of its own"
