@@ -69,7 +69,7 @@ def test_it_reports_what_is_reported_here(held):
     ],
 )
 def test_what_ends_it_costs_its_part_and_says_so(said, words):
-    report = graded({"word": said}, memory=2**31, seconds=1)
+    report = graded({"word": said}, memory=2**31, seconds=4)  # of processor; one is little on a busy machine
     assert (report.points, report.rung) == (1, "wrong value")
     assert words in report.parts[-1].got and "nested thousands deep" in report.parts[-1].expected
     assert graded({"word": "right"}).points == 3, "the next one is graded as ever"
