@@ -1299,7 +1299,7 @@ def _gain(
     points=3,
     difficulty=2,
     needs=("decoded", "nearly_same", "groups"),
-    lesson=PEOPLE,
+    lesson=PEOPLE + "#Nearly the same sentence",
     fetched=("opinions",),
     hints=(
         "Each of the three is worth a point. Of two encodings, which one can fail, and so tells you more?",
