@@ -49,8 +49,9 @@ WRONG = {
 
 def planted() -> dict[str, str]:
     """Program -> "" where it ran through, or else its error."""
-    import guarded
     import numpy as np
+
+    from tests.devices import guarded
 
     guarded.begin()
     model = torch.nn.Linear(3, 2).to("guarded")
@@ -85,12 +86,12 @@ def planted() -> dict[str, str]:
 
 def notebook(path: Path, last: str, changes: list[str]) -> dict[str, str]:
     """The code cells of a notebook up to one of them; cell -> "" or its error, after which none comes."""
-    import guarded
     from IPython.core.interactiveshell import InteractiveShell
     from transformers import AutoModel
 
     from course_utils import session
     from course_utils.models.model import ASSETS
+    from tests.devices import guarded
 
     for name in ("distilbert", "gpt2"):
         AutoModel.from_pretrained(ASSETS / name)  # before the guard begins; see there
@@ -114,6 +115,5 @@ def notebook(path: Path, last: str, changes: list[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     found = notebook(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]) if sys.argv[1:] else planted()
     print("\n" + json.dumps(found))

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-FAULTS = Path(__file__).with_name("faults.py")
+from tests.devices.faults import RIGHT, WRONG
 
-sys.path.insert(0, str(FAULTS.parent))
-from faults import RIGHT, WRONG  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def under_the_guard(*words):
@@ -22,7 +20,7 @@ def under_the_guard(*words):
         "MPLBACKEND": "agg",
     }
     ran = subprocess.run(
-        [sys.executable, str(FAULTS), *words],
+        [sys.executable, "-m", "tests.devices.faults", *words],
         capture_output=True,
         text=True,
         cwd=ROOT,
