@@ -1332,7 +1332,7 @@ def _judge_contrast(answer: Answer, draw: Draw) -> None:
 
     with part("each row must find its own among all", points=1):
         unit = [torch.nn.functional.normalize(side) for side in (one, two)]
-        judge(*unit, 1.0, ", all of length 1")
+        judge(unit[0], unit[1], 1.0, ", all of length 1")
     with part("by cosine, and at a temperature", points=1):
         lengths = torch.tensor(draw.numpy().uniform(0.5, 4, size=(rows, 1)), dtype=torch.float32)
         judge(lengths * one, lengths.flip(0) * two, heat, " of other lengths")
