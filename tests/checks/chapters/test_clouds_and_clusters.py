@@ -287,7 +287,7 @@ def test_costs():
             swap(("done // every * every if every else 0", "done")): "keeping steps that no checkpoint has",
             swap(("done // every * every if every else 0", "0")): "beginning from step 0 after each stop",
             swap(("paid + ready + (steps - safe)", "paid + (steps - safe)"), ("life - ready", "life"), ("if ready + (steps", "if (steps")): "leaving out the time to get ready",
-            swap(("(paid + ready + (steps - safe) * seconds_a_step)", "((len(lives) + 1) * ready + steps * seconds_a_step)")): "leaving out the time that was paid and lost",
+            swap(("(paid + ready + (steps - safe) * seconds_a_step)", "((len(lives) + 1) * ready + steps * seconds_a_step)")): "keeping steps that no checkpoint has",  # which is the same here: lives are whole steps
             swap(("max(0, life - ready)", "(life - ready)")): "before its first step",
             swap(("            break\n", "            pass\n")): "before the last machines are taken away",
             swap((" if every else 0", "")): "TypeError",
