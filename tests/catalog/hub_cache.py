@@ -3,52 +3,11 @@
 import json
 from pathlib import Path
 
-# The configuration of google/flan-t5-small at the pinned revision.
-FLAN_T5_SMALL = {
-    "architectures": ["T5ForConditionalGeneration"],
-    "d_ff": 1024,
-    "d_kv": 64,
-    "d_model": 512,
-    "decoder_start_token_id": 0,
-    "dropout_rate": 0.1,
-    "eos_token_id": 1,
-    "feed_forward_proj": "gated-gelu",
-    "initializer_factor": 1.0,
-    "is_encoder_decoder": True,
-    "layer_norm_epsilon": 1e-06,
-    "model_type": "t5",
-    "n_positions": 512,
-    "num_decoder_layers": 8,
-    "num_heads": 6,
-    "num_layers": 8,
-    "output_past": True,
-    "pad_token_id": 0,
-    "relative_attention_max_distance": 128,
-    "relative_attention_num_buckets": 32,
-    "tie_word_embeddings": False,
-    "use_cache": True,
-    "vocab_size": 32128,
-}
-# The configuration of distilbert/distilbert-base-uncased at the pinned revision.
-DISTILBERT_BASE_UNCASED = {
-    "activation": "gelu",
-    "architectures": ["DistilBertForMaskedLM"],
-    "attention_dropout": 0.1,
-    "dim": 768,
-    "dropout": 0.1,
-    "hidden_dim": 3072,
-    "initializer_range": 0.02,
-    "max_position_embeddings": 512,
-    "model_type": "distilbert",
-    "n_heads": 12,
-    "n_layers": 6,
-    "pad_token_id": 0,
-    "qa_dropout": 0.1,
-    "seq_classif_dropout": 0.2,
-    "sinusoidal_pos_embds": False,
-    "tie_weights_": True,
-    "vocab_size": 30522,
-}
+from course_utils.standins.models import BUILDS
+
+# The configurations at the pinned revisions: those of the stand-ins with the real numbers of layers.
+FLAN_T5_SMALL = BUILDS["flan-t5"].config | {"num_layers": 8, "num_decoder_layers": 8}
+DISTILBERT_BASE_UNCASED = BUILDS["distilbert"].config | {"n_layers": 6}
 TEXT = [
     "the",
     "ferry",
