@@ -272,7 +272,10 @@ def check_fetched() -> Check:
     if lacking or damaged:
         said = [f"not here: {', '.join(lacking)}"] if lacking else []
         said += [f"damaged: {', '.join(damaged)}"] if damaged else []
-        return Check("fetched", "warn", "; ".join(said), "course fetch (86 MB, once); all else works without")
+        size = sum(entry.archive.megabytes for entry in FETCHED.values())
+        return Check(
+            "fetched", "warn", "; ".join(said), f"course fetch ({size} MB, once); all else works without"
+        )
     return Check("fetched", "ok", f"{', '.join(FETCHED)}")
 
 

@@ -31,7 +31,7 @@ def _dialogues(split: str, count: int, summaries: int = 1) -> Iterator[dict[str,
         topic = " ".join(random.choice(source)["summary"].split()[-2:]).strip(".").lower()
         for which in range(summaries):
             name = f"{split}_{number}" + (f"_{which + 1}" if summaries > 1 else "")
-            summary = joined(random, lambda: random.choice(source)["summary"], length(random, 8, 18, 50))
+            summary = joined(lambda: random.choice(source)["summary"], length(random, 8, 18, 50))
             yield {"id": name, "dialogue": dialogue, "summary": summary, "topic": topic}
 
 
@@ -59,7 +59,7 @@ def _reviews(split: str, count: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
         label = int(number < count // 2)
         words = length(random, 3, 18, 45)
-        text = joined(random, lambda label=label: random.choice(by_label[label]), words, most=52)  # type: ignore[misc]
+        text = joined(lambda label=label: random.choice(by_label[label]), words, most=52)  # type: ignore[misc]
         yield {"text": text.lower().replace(".", " .").replace(",", " ,"), "label": label}
 
 
@@ -75,7 +75,7 @@ def _topics(split: str, count: int) -> Iterator[dict[str, Any]]:
     for label in labels:
         agency = random.choice(("Reuters", "AP", "AFP", "SPACE.com"))
         headline = " ".join(random.choice(source)["text"].split()[: length(random, 4, 7, 10)])
-        body = joined(random, lambda: random.choice(source)["text"], length(random, 8, 24, 90), most=170)
+        body = joined(lambda: random.choice(source)["text"], length(random, 8, 24, 90), most=170)
         yield {"text": f"{headline} ({agency}) {agency} - {body}", "label": label}
 
 
@@ -187,7 +187,7 @@ def _general_text(split: str, count: int) -> Iterator[dict[str, Any]]:
             text = f" = {' '.join(random.choice(source)['text'].split()[:3])} = \n"
         else:
             words = length(random, 20, 90, 350)
-            text = f" {joined(random, lambda: random.choice(source)['text'], words)} \n"
+            text = f" {joined(lambda: random.choice(source)['text'], words)} \n"
         yield {"text": text}
 
 

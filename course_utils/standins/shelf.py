@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from course_utils import closure
-from course_utils.catalog.paths import cache_folder, kept
+from course_utils.cache import cache_folder, kept
 from course_utils.standins import datasets, models
 
 MAKERS = ("text", "rows", "datasets", "tokenizers", "models")

@@ -24,15 +24,13 @@ def pool(name: str) -> tuple[dict[str, Any], ...]:
     return tuple(corpora.records(name, SEED, POOL))
 
 
-def joined(
-    random: Random, draw: Callable[[], str], words: int, joint: str = " ", most: int | None = None
-) -> str:
+def joined(draw: Callable[[], str], words: int, most: int | None = None) -> str:
     """Texts of `draw` until they have `words` words; what passes `most` words is cut."""
     found, count = [], 0
     while count < words:
         found.append(draw())
         count += len(found[-1].split())
-    text = joint.join(found)
+    text = " ".join(found)
     return text if most is None or count <= most else " ".join(text.split()[:most])
 
 
