@@ -331,15 +331,16 @@ def clean_environment(scratch: Path) -> dict[str, str]:
 
 
 def shared_data(imports: tuple[str, ...]) -> list[str]:
-    """The folders of published datasets and of fetched files, as far as they are wanted and there: seen by
-    every child, and written by none.
+    """The folders of fetched files and, where `datasets` is among the imports, of published datasets, as far
+    as they are there: seen by every child, and written by none.
     """
-    if "datasets" not in imports:
-        return []
-    folders = {Path(catalog.dataset_path(name, "offline")).parent for name in catalog.DATASETS}
-    assert len(folders) == 1, "the published datasets lie in one folder"
     fetched = fetched_files().resolve()
-    return [str(folders.pop()), *([str(fetched)] if fetched.is_dir() else [])]
+    folders = [str(fetched)] if fetched.is_dir() else []
+    if "datasets" in imports:
+        published = {Path(catalog.dataset_path(name, "offline")).parent for name in catalog.DATASETS}
+        assert len(published) == 1, "the published datasets lie in one folder"
+        folders.append(str(published.pop()))
+    return folders
 
 
 class Nursery:

@@ -83,8 +83,9 @@ def test_the_sandbox_sees_the_files_and_cannot_change_them(fetched):
     place = FETCHED["opinions"].folder / "made"
     place.mkdir()
     (place / "note.txt").write_text("whole")
-    assert str(fetched_files().resolve()) in warm.shared_data(("datasets",))
-    nursery = warm.Nursery("auto", ("datasets",))
+    for imports in ((), ("datasets",)):  # a model needs no `datasets`: exercise 05
+        assert str(fetched_files().resolve()) in warm.shared_data(imports)
+    nursery = warm.Nursery("auto", ())
     try:
         child = nursery.start()
         source = (

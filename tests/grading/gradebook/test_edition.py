@@ -191,7 +191,7 @@ def test_make_start_opens_it(unpacked):
     said = subprocess.run(["make", "-n", "start"], cwd=unpacked, capture_output=True, text=True).stdout
     assert "course_utils/install.py" in said and "course lab" in said
     targets = subprocess.run(["make", "help"], cwd=unpacked, capture_output=True, text=True).stdout
-    assert [line.split()[1] for line in targets.splitlines()] == ["start", "install", "help"]
+    assert [line.split()[1] for line in targets.splitlines()] == ["start", "fetch", "install", "help"]
 
 
 # Nothing is overwritten, nothing is half there
