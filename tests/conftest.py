@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from course_utils import session
+from course_utils import light, session
 from tests import notebook_choice, rehearsal_choice
 from tests.isolation import close_network, isolate
 
@@ -40,10 +40,9 @@ def leave_make():
 
 
 def import_lightly():
-    """See tests/light."""
-    light = str(ROOT / "tests" / "light")
-    sys.path.insert(0, light)
-    os.environ["PYTHONPATH"] = os.pathsep.join([os.environ["PYTHONPATH"], light])
+    """Here and in all that is started: what course_utils.light says."""
+    sys.path.insert(0, light.PATH)
+    light.start_lightly()
 
 
 if not IN_WORKER:

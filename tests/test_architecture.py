@@ -22,6 +22,7 @@ FLOORS = [
         "files",
         "install",
         "learners",
+        "light",
         "network",
         "pinned",
         "requirements",

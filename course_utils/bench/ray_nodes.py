@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from course_utils.light import start_lightly
+
 # Ray reads these when it is imported.
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -13,6 +15,7 @@ os.environ |= {
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_worker_niceness": "0",  # Ray's own is 15: beside other work its workers would hardly run
 }
+start_lightly()
 _NODE: dict[str, Any] = {
     "node_ip_address": "127.0.0.1",
     "object_store_memory": 2**27,

@@ -57,8 +57,8 @@ def worker(settings: dict[str, Any]) -> None:
 
 
 def start_ray(variables: dict[str, str]) -> Cluster:
-    """A Ray cluster of this machine alone. It has fewer parts than `ray.init()` starts, whose node waits for
-    them only some seconds, too few on a busy machine.
+    """A Ray cluster of this machine alone. `ray.init()` would start one too, but gives it thirty seconds to come
+    up, too few on a busy machine.
     """
     import ray
 

@@ -40,6 +40,7 @@ from course_utils.grading.run.ray_node import ROOM, THERE, Setup, modules_of, ne
 from course_utils.grading.run.reading import Ungradable
 from course_utils.grading.run.warm import SandboxError
 from course_utils.grading.sandbox import places
+from course_utils.light import start_lightly
 
 AHEAD = 2  # submissions that a node has besides those that are graded there, so that none waits for the next
 LOSSES = 3  # times that a submission is given to another process because the one before is gone
@@ -377,6 +378,7 @@ def _connected(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    start_lightly()  # where the cluster is this machine's own, its node is started from here
     where = address or os.environ.get("RAY_ADDRESS") or "local"
     ours: dict[str, Any] = {
         "include_dashboard": False,
