@@ -57,7 +57,7 @@ def worker(settings: dict[str, Any]) -> None:
 
 
 def start_ray(variables: dict[str, str]) -> Cluster:
-    """A Ray cluster of this machine alone. `ray.init()` would start one too, but gives it thirty seconds to come
+    """A Ray cluster of this machine alone. `ray.init()` starts one too, but gives it thirty seconds to come
     up, too few on a busy machine.
     """
     import ray
