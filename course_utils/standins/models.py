@@ -1,4 +1,4 @@
-"""Configurations of the real models with fewer layers, and random weights, as the files of a repository."""
+"""The real models' configurations, and small builds of them with random weights, as files of a repository."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 from course_utils.catalog import MODELS
 from course_utils.standins import tokenizers
 
-LAYERS = 2
 SEED = 0
 
 
@@ -20,7 +19,8 @@ class Build:
     """How the stand-in of one model is built.
 
     Attributes:
-        config: the fields of the repository's config.json, its number of layers aside.
+        config: the fields of the real repository's config.json.
+        small: those of them that are smaller in the stand-in, so that a lesson that trains takes seconds.
         head: what its card names as its task.
         more: further files, as texts.
         apart: weights that the real model keeps apart though the library would tie them: name -> the one
@@ -28,6 +28,7 @@ class Build:
     """
 
     config: dict[str, Any]
+    small: dict[str, int]
     tokenizer: Callable[[], Any]
     head: str
     more: dict[str, str] = field(default_factory=dict)
@@ -54,7 +55,7 @@ _BERT = {
     "max_position_embeddings": 512,
     "model_type": "bert",
     "num_attention_heads": 12,
-    "num_hidden_layers": LAYERS,
+    "num_hidden_layers": 12,
     "pad_token_id": 0,
     "position_embedding_type": "absolute",
     "type_vocab_size": 2,
@@ -72,7 +73,7 @@ _DISTILBERT = {
     "max_position_embeddings": 512,
     "model_type": "distilbert",
     "n_heads": 12,
-    "n_layers": LAYERS,
+    "n_layers": 6,
     "pad_token_id": 0,
     "qa_dropout": 0.1,
     "seq_classif_dropout": 0.2,
@@ -94,9 +95,9 @@ _FLAN_T5 = {
     "layer_norm_epsilon": 1e-06,
     "model_type": "t5",
     "n_positions": 512,
-    "num_decoder_layers": LAYERS,
+    "num_decoder_layers": 8,
     "num_heads": 6,
-    "num_layers": LAYERS,
+    "num_layers": 8,
     "output_past": True,
     "pad_token_id": 0,
     "relative_attention_max_distance": 128,
@@ -118,7 +119,7 @@ _GPT2 = {
     "n_ctx": 1024,
     "n_embd": 768,
     "n_head": 12,
-    "n_layer": LAYERS,
+    "n_layer": 12,
     "n_positions": 1024,
     "resid_pdrop": 0.1,
     "summary_activation": None,
@@ -129,11 +130,28 @@ _GPT2 = {
     "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
     "vocab_size": 50257,
 }
+# two layers of two heads, as in the smallest published BERT (google/bert_uncased_L-2_H-128_A-2)
 BUILDS = {
-    "bert": Build(_BERT, tokenizers.wordpiece, "fill-mask"),
-    "distilbert": Build(_DISTILBERT, tokenizers.wordpiece, "fill-mask"),
+    "bert": Build(
+        _BERT,
+        {
+            "hidden_size": 128,
+            "intermediate_size": 512,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 2,
+        },
+        tokenizers.wordpiece,
+        "fill-mask",
+    ),
+    "distilbert": Build(
+        _DISTILBERT,
+        {"dim": 128, "hidden_dim": 512, "n_heads": 2, "n_layers": 2},
+        tokenizers.wordpiece,
+        "fill-mask",
+    ),
     "flan-t5": Build(
         _FLAN_T5,
+        {"d_ff": 256, "d_model": 128, "num_decoder_layers": 2, "num_heads": 2, "num_layers": 2},
         tokenizers.unigram,
         "text2text-generation",
         more={
@@ -144,6 +162,7 @@ BUILDS = {
     ),
     "gpt2": Build(
         _GPT2,
+        {"n_embd": 128, "n_head": 2, "n_layer": 2},
         tokenizers.byte_level_bpe,
         "text-generation",
         more={"generation_config.json": _generation(bos_token_id=50256, eos_token_id=50256)},
@@ -157,7 +176,8 @@ def write(name: str, folder: Path) -> None:
     build.tokenizer().save_pretrained(folder)
     _write_vocabulary(folder)
     _write_weights(name, build, folder)
-    (folder / "config.json").write_text(json.dumps(build.config, indent=2), encoding="utf-8")
+    small = json.dumps(build.config | build.small, indent=2)
+    (folder / "config.json").write_text(small, encoding="utf-8")
     for path, text in build.more.items():
         (folder / path).write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(card(name), encoding="utf-8")
@@ -168,7 +188,7 @@ def _write_weights(name: str, build: Build, folder: Path) -> None:
     import transformers
     from safetensors.torch import save_file
 
-    config = transformers.AutoConfig.for_model(**build.config)
+    config = transformers.AutoConfig.for_model(**build.config | build.small)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         model = getattr(transformers, MODELS[name].architecture).from_config(config)

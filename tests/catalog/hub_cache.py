@@ -5,9 +5,9 @@ from pathlib import Path
 
 from course_utils.standins.models import BUILDS
 
-# The configurations at the pinned revisions: those of the stand-ins with the real numbers of layers.
-FLAN_T5_SMALL = BUILDS["flan-t5"].config | {"num_layers": 8, "num_decoder_layers": 8}
-DISTILBERT_BASE_UNCASED = BUILDS["distilbert"].config | {"n_layers": 6}
+# The configurations at the pinned revisions.
+FLAN_T5_SMALL = BUILDS["flan-t5"].config
+DISTILBERT_BASE_UNCASED = BUILDS["distilbert"].config
 TEXT = [
     "the",
     "ferry",
