@@ -987,9 +987,9 @@ def _named_classes(draw: Draw) -> Iterator[tuple[list[int], list[int], int]]:
     ),
 )
 def ceilings(answer: Answer, draw: Draw) -> None:
-    given = _ratings(draw)
+    given, apart = _ratings(draw), _halves_that_differ(draw)
     with part("two halves", points=1):
-        for ratings in given:
+        for ratings in [*given, apart]:
             what = f"halves({expect.show(ratings)})"
             expect.close(answer.call("halves", ratings), halves_of(ratings), what, tolerance=1e-6)
     with part("the best correlation", points=1):
@@ -999,7 +999,8 @@ def ceilings(answer: Answer, draw: Draw) -> None:
             expect.close(found, wanted, f"best_correlation({half})", tolerance=1e-6)
     with part("one against the rest", points=1):
         odd = [[0, 1, 2], [2, 1, -1], [1, -2, -1], [-1, -2, 0], [-3, 2, 2], [4, -1, -1]]
-        for ratings in [*given, odd]:
+        few = [[1, 4, -1, -1], [-2, -4, 1, 1, 1], [2, 1, 0, 0, 0]]  # most do not say what the mean says
+        for ratings in [*given, [*odd, *draw.sample(few, 3)], apart]:
             what = f"one_against_rest({expect.show(ratings)})"
             found = answer.call("one_against_rest", ratings)
             expect.close(found, one_against_rest_of(ratings), what, tolerance=1e-6)
@@ -1011,6 +1012,17 @@ def _ratings(draw: Draw) -> list[list[list[int]]]:
 
     drawn = [draw.sample(opinions.rows(domain), 25) for domain in ("films", "editorials")]
     return [[draw.sample(row["ratings"], len(row["ratings"])) for row in rows] for rows in drawn]
+
+
+def _halves_that_differ(draw: Draw) -> list[list[int]]:
+    """Ratings of 600 sentences. On most, the people at even places say the opposite of those at odd places;
+    on the last hundred all say the same.
+    """
+    sides = [draw.random.choice((-4, -3, -2, -1, 1, 2, 3, 4)) for _ in range(600)]
+    return [
+        [side, side if place >= 500 else -side] * draw.random.choice((2, 3))
+        for place, side in enumerate(sides)
+    ]
 
 
 def halves_of(ratings: Sequence[Sequence[int]]) -> float:

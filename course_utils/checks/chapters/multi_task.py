@@ -15,6 +15,7 @@ from course_utils.wire.answer import Answer, NotPlainData
 
 if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
     train_round: Any = None
+    two_losses: Any = None
 
 LESSONS = "lessons/09_multi_task/"
 HEADS = LESSONS + "01_one_encoder_many_heads.ipynb"
@@ -486,48 +487,91 @@ UNCLEAR = 0.5
 def sign_and_rating(answer: Answer, draw: Draw) -> None:
     import torch
 
-    ratings = _ratings(draw)
+    ratings, border = _ratings(draw)
+    both = torch.cat([ratings, border])
     generator = torch.Generator().manual_seed(draw.seed)
     spread = round(draw.random.uniform(1.2, 2.4), 2)
 
-    def compare(chosen: Any, share: float, said: str) -> None:
+    def drawn(chosen: Any) -> tuple[Any, Any]:
         logits = 2 * torch.randn(len(chosen), 2, generator=generator)
-        numbers = torch.randn(len(chosen), generator=generator)
+        return logits, torch.randn(len(chosen), generator=generator)
+
+    def compare(logits: Any, numbers: Any, chosen: Any, share: float, said: str) -> str:
         what = f"two_losses(logits, numbers, ratings, spread={spread}, share={share}) of {said}"
         found = expect.tensor(answer.call("two_losses", logits, numbers, chosen, spread, share), what, ())
-        clear = chosen.abs() > UNCLEAR
-        sign = torch.tensor(0.0)
-        if clear.any():
-            sign = torch.nn.functional.cross_entropy(logits[clear], (chosen[clear] > 0).long())
-        rating = (numbers - chosen / spread).square().mean()
-        wanted = (share * sign + (1 - share) * rating).item()
+        wanted = _two_losses(logits, numbers, chosen, spread, share).item()
         expect.close(float(found), wanted, what, tolerance=1e-4)
+        return what
 
     clear = ratings.abs() > UNCLEAR
+    counted = f"{len(ratings)} sentences, {int(clear.sum())} of them clear"
     with part("the rating alone, of all sentences", points=1):
-        compare(ratings, 0.0, f"{len(ratings)} sentences")
+        compare(*drawn(ratings), ratings, 0.0, f"{len(ratings)} sentences")
     with part("the sign alone, of the clear ones", points=1):
-        compare(ratings, 1.0, f"{len(ratings)} sentences, {int(clear.sum())} of them clear")
-    with part("a mixture of both", points=1):
+        said = f"{len(both)} sentences, {int((both.abs() > UNCLEAR).sum())} of them clear"
+        compare(*drawn(both), both, 1.0, f"{said} (0.5 and -0.5 are not)")
+    with part("a mixture of both, to train with", points=1):
         share = round(draw.random.uniform(0.2, 0.4), 2)
-        compare(ratings, share, f"{len(ratings)} sentences, {int(clear.sum())} of them clear")
+        logits, numbers = drawn(ratings)
+        what = compare(logits, numbers, ratings, share, counted)
+        _judge_training(answer, (logits, numbers, ratings, spread, share), what)
     with part("a batch without a clear sentence", points=1):
-        compare(ratings[~clear], 0.5, f"{int((~clear).sum())} sentences, none of them clear")
+        unclear = ratings[~clear]
+        compare(*drawn(unclear), unclear, 0.5, f"{len(unclear)} sentences, none of them clear")
 
 
-def _ratings(draw: Draw) -> Any:
-    """The ratings that people gave to some sentences: clear ones of both signs, and unclear ones; (rows,)"""
+def _two_losses(logits: Any, numbers: Any, ratings: Any, spread: float, share: float) -> Any:
+    """What is asked for; ()"""
+    import torch
+
+    clear = ratings.abs() > UNCLEAR
+    sign = torch.tensor(0.0)
+    if clear.any():
+        sign = torch.nn.functional.cross_entropy(logits[clear], (ratings[clear] > 0).long())
+    return share * sign + (1 - share) * (numbers - ratings / spread).square().mean()
+
+
+def _judge_training(answer: Answer, arguments: tuple[Any, ...], what: str) -> None:
+    """Whether the loss pulls at what both heads say, and leaves the ratings to the next epoch."""
+    logits, numbers, ratings, *rest = arguments
+    *found, left = answer.given(pulled).call("pulled", logits, numbers, ratings, *rest)
+    expect.all_close(left, ratings, f"`ratings` after {what}, as they were before,")
+    heads = [side.clone().requires_grad_() for side in (logits, numbers)]
+    _two_losses(*heads, ratings, *rest).backward()
+    for name, got, head in zip(("logits", "numbers"), found, heads, strict=True):
+        expect.true(
+            got is not None,
+            f"a loss whose backward() reaches `{name}`, so that it can train: {what}",
+            f"no gradient of `{name}`; .item(), float(), .detach() and torch.tensor() of a tensor end it",
+        )
+        expect.all_close(got, head.grad, f"the gradient of `{name}` by {what}", tolerance=1e-4)
+
+
+def pulled(logits: Any, numbers: Any, ratings: Any, spread: float, share: float) -> list[Any]:
+    """The gradients of what both heads say, None where there is none, and the ratings after the call."""
+    heads = [side.clone().requires_grad_() for side in (logits, numbers)]
+    loss = two_losses(*heads, ratings, spread, share)
+    if getattr(loss, "requires_grad", False):
+        loss.backward()
+    return [*(side.grad for side in heads), ratings]
+
+
+def _ratings(draw: Draw) -> tuple[Any, Any]:
+    """The ratings that people gave to 32 sentences, far from the border of the clear ones, and to four at it:
+    two of 0.5 and -0.5, which are not clear, and two a little further from zero, which are.
+    """
     import torch
 
     from course_utils.fetched import opinions
 
     rows = opinions.rows(draw.random.choice(("products", "tweets", "editorials")), "test")
-    ratings = [row["rating"] for row in rows if row["rating"]]
-    kinds = (
-        [value for value in ratings if value > UNCLEAR],
-        [value for value in ratings if value < -UNCLEAR],
-        [value for value in ratings if 0.1 < value < UNCLEAR],
-        [value for value in ratings if -UNCLEAR < value < -0.1],
-    )
-    chosen = [value for kind in kinds for value in draw.sample(kind, 4)]
-    return torch.tensor(draw.sample(chosen, len(chosen)), dtype=torch.float32)
+    ratings = [row["rating"] for row in rows]
+    far, near = 2.5 * UNCLEAR, 1.2 * UNCLEAR
+    chosen = [
+        *draw.sample([value for value in ratings if value > far], 8),
+        *draw.sample([value for value in ratings if value < -far], 8),
+        *draw.sample([value for value in ratings if 0 < abs(value) < UNCLEAR], 16),
+    ]
+    border = draw.sample([value for value in ratings if UNCLEAR < abs(value) < near], 2)
+    shuffled = draw.sample(chosen, len(chosen))
+    return tuple(torch.tensor(each) for each in (shuffled, draw.sample([UNCLEAR, -UNCLEAR, *border], 4)))

@@ -882,36 +882,72 @@ def _rivals(draw: Draw) -> list[tuple[list[tuple[float, float]], bool]]:
 def sentence_vectors(answer: Answer, draw: Draw) -> None:
     from course_utils.fetched import opinions
 
-    rows = draw.sample(opinions.rows("products"), 60)
-    texts = sorted({row["text"] for row in rows}, key=lambda text: len(text.split()))
-    short, long = texts[:4], texts[-3:]
+    words = {row["text"]: len(row["text"].split()) for row in opinions.rows("products")}
+    texts = draw.sample([text for text, count in words.items() if count <= SHORT], 44)
+    longer = draw.sample([text for text, count in words.items() if count >= LONG], 2)
     with part("one sentence", points=1):
-        for text in (short[-1], long[0]):
-            found = expect.tensor(answer.call("embed", [text]), f"embed([{text!r}])", (1, 384))
-            expect.all_close(found, vectors_of([text]), f"embed([{text!r}])", tolerance=1e-3)
+        for text in (texts[0], *longer):
+            what = f"embed([{text!r}]), of {words[text]} words and none of them cut off"
+            found = expect.tensor(answer.call("embed", [text]), what, (1, 384))
+            expect.all_close(found, vectors_of([text]), what, tolerance=1e-3)
     with part("short and long together", points=1):
-        together = draw.sample([*short, *long], 7)
-        found = expect.tensor(answer.call("embed", together), "embed(texts)", (7, 384))
-        what = "embed(texts), with short and long texts in one call"
-        expect.all_close(found, vectors_of(together), what, tolerance=1e-3)
+        what = f"embed(texts), with {MANY} short and long texts in one call"
+        found = expect.tensor(answer.call("embed", texts[:MANY]), what, (MANY, 384))
+        expect.all_close(found, vectors_of(texts[:MANY]), what, tolerance=1e-3)
     with part("the nearest", points=1):
-        for _ in range(3):
-            asked, *others = draw.sample(texts, 9)
-            likeness = (vectors_of(others) @ vectors_of([asked])[0]).tolist()
-            said = answer.call("nearest", asked, others)
-            expect.equal(said, likeness.index(max(likeness)), f"nearest({asked!r}, {others})")
+        asked, *others = draw.sample(texts, 9)
+        again = draw.sample([asked, *others[1:]], 8)
+        misled = _misled_by_length(draw, texts)
+        for one, among in ((asked, others), misled, (asked, again)):
+            likeness = (vectors_of(among) @ vectors_of([one])[0]).tolist()
+            said = answer.call("nearest", one, among)
+            expect.equal(said, likeness.index(max(likeness)), f"nearest({one!r}, {among})")
+
+
+SHORT, LONG = 15, 45  # words: of a short sentence (32 tokens at most), and of a long one (more than 48)
+MANY = 36  # texts in one call, more than the 32 that lessons put into a batch
+CLEARLY = 0.01  # by how much one likeness is greater than another, whatever the rounding
+
+
+def _misled_by_length(draw: Draw, texts: list[str]) -> tuple[str, list[str]]:
+    """A sentence and eight others, of which by the means as they are, not of length 1, another is nearest."""
+    import torch
+
+    means = means_of(texts)
+    units = torch.nn.functional.normalize(means, dim=-1)
+    for asked, text in enumerate(texts):
+        alike, raw = (units @ units[asked]).tolist(), (means @ units[asked]).tolist()
+        places = [place for place in range(len(texts)) if place != asked]
+        for best in places:
+            worse = [place for place in places if alike[place] < alike[best] - CLEARLY]
+            if len(worse) >= 7 and max(raw[place] for place in worse) > raw[best] + CLEARLY:
+                longest = max(worse, key=raw.__getitem__)
+                others = [best, longest, *[place for place in worse if place != longest][:6]]
+                return text, [texts[place] for place in draw.sample(others, 8)]
+    raise LookupError("no sentence of these is misled by the vectors' length")
 
 
 def vectors_of(texts: Sequence[str]) -> torch.Tensor:
-    """The unit vectors of sentences (texts, 384), each read alone, so that there is no padding."""
+    """The unit vectors of sentences (texts, 384)."""
+    import torch
+
+    return torch.nn.functional.normalize(means_of(texts), dim=-1)
+
+
+def means_of(texts: Sequence[str]) -> torch.Tensor:
+    """The mean token vectors of sentences (texts, 384), each read alone, so that there is no padding."""
+    import torch
+
+    return torch.stack([_mean_of(text) for text in texts])
+
+
+@cache
+def _mean_of(text: str) -> torch.Tensor:
     import torch
 
     tokenizer, encoder = _encoder()
     with torch.inference_mode():
-        means = [
-            encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0) for text in texts
-        ]
-    return torch.nn.functional.normalize(torch.stack(means), dim=-1)
+        return encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
 
 
 @cache

@@ -27,6 +27,8 @@ from course_utils.wire import Rows
 from course_utils.wire.answer import Answer
 
 if TYPE_CHECKING:  # what a learner's notebook holds, for the functions that are sent there
+    border: Any = None
+    contrastive_loss: Any = None
     finish: Any = None
     freeze: Any = None
     reptile: Any = None
@@ -1238,7 +1240,7 @@ DOMAINS = ("films", "products", "tweets", "editorials")
         "mean of hits[source][target]; the nearest source has the smallest difference. For the loss: "
         "normalise the rows of both, multiply one by the other's transpose, divide by the temperature, and "
         "take the cross entropy with the places 0, 1, 2, … as the right classes.",
-        "Which market sells a town's fish nearest to its home price:\n"
+        "Which market costs a fisherman least against the price at home, or even pays more:\n"
         'lost = {market: home - sold[market] for market in sold if market != "home"}\n'
         "min(lost, key=lost.get)",
     ),
@@ -1247,7 +1249,7 @@ def across_borders(answer: Answer, draw: Draw) -> None:
     domains = draw.sample(DOMAINS, 3)
     hits = _hits_of_word_counts(draw, domains)
     what = f"border(hits) of {', '.join(domains)}"
-    found = answer.call("border", hits)
+    found, left = answer.given(bordered).call("bordered", hits)
     expect.type_of(found, dict, what)
     expect.keys(found, domains, what)
     shares = {
@@ -1259,6 +1261,7 @@ def across_borders(answer: Answer, draw: Draw) -> None:
     with part("the share right with the target's own labels", points=1):
         for target in domains:
             expect.close(found[target]["own"], shares[target][target], f"{what}[{target!r}]['own']")
+        expect.equal(left, hits, f"`hits` after {what}")
     costs = {
         target: {
             source: shares[target][target] - shares[source][target] for source in domains if source != target
@@ -1280,59 +1283,130 @@ def across_borders(answer: Answer, draw: Draw) -> None:
     _judge_contrast(answer, draw)
 
 
+def bordered(hits: dict) -> list:
+    """What the learner's `border` says of hits, and the hits after the call."""
+    return [border(hits), hits]
+
+
 def _hits_of_word_counts(draw: Draw, domains: list[str]) -> dict[str, dict[str, list[int]]]:
-    """{source: {target: 0 or 1 for each test sentence}} of word counts on drawn sentences; no two sources
-    cost the same on any target.
+    """{source: {target: 0 or 1 for each test sentence}} of word counts on drawn sentences, of three sources.
+
+    The test sentences are drawn so that other ways to the nearest, which are often right, are wrong on one.
     """
     from course_utils.fetched import opinions
     from course_utils.measure.baselines import word_counts
     from course_utils.training.sentences import clear
 
-    pool = {domain: clear(opinions.rows(domain, "test")) for domain in domains}
+    pool = {domain: draw.sample(clear(opinions.rows(domain, "test")), 380) for domain in domains}
+    right: dict[str, dict[str, list[int]]] = {}
+    for source in domains:
+        asked = [row for target in domains for row in pool[target][80:]]
+        said = iter(word_counts(pool[source][:80], asked))
+        right[source] = {
+            target: [int(next(said) == row["label"]) for row in pool[target][80:]] for target in domains
+        }
+    counts = dict(zip(domains, draw.sample(range(24, 40), len(domains)), strict=True))
     while True:
-        counts = dict(zip(domains, draw.sample(range(24, 40), len(domains)), strict=True))
-        drawn = {domain: draw.sample(pool[domain], 80 + counts[domain]) for domain in domains}
-        hits: dict[str, dict[str, list[int]]] = {}
-        for source in domains:
-            known = drawn[source][:80]
-            if len({row["label"] for row in known}) < 2:
-                break
-            hits[source] = {}
-            for target in domains:
-                asked = drawn[target][80:]
-                said = word_counts(known, asked)
-                hits[source][target] = [
-                    int(one == row["label"]) for one, row in zip(said, asked, strict=True)
-                ]
-        if len(hits) == len(domains) and _told_apart(hits):
+        hits: dict[str, dict[str, list[int]]] = {source: {} for source in domains}
+        for target, tells in zip(domains, (_gains, _alike, _first_is_nearest), strict=True):
+            while True:
+                places = draw.random.sample(range(300), counts[target])
+                for source in domains:
+                    hits[source][target] = [right[source][target][place] for place in places]
+                if tells(_costs(hits, target)):
+                    break
+        if _tells_rows_from_columns(hits):
             return hits
 
 
-def _told_apart(hits: dict[str, dict[str, list[int]]]) -> bool:
-    """Whether on every target all sources have another share, so that the nearest is one."""
-    return all(len({sum(hits[source][target]) for source in hits}) == len(hits) for target in hits)
+def _costs(hits: dict[str, dict[str, list[int]]], target: str) -> list[float]:
+    """How much lower the share is with the labels of each other source, in their order."""
+    own = sum(hits[target][target]) / len(hits[target][target])
+    return [own - sum(row[target]) / len(row[target]) for source, row in hits.items() if source != target]
+
+
+def _gains(costs: list[float]) -> bool:
+    """One source costs less than nothing, by more than the other costs: by size, the other is nearest."""
+    return 0 < max(costs) < -min(costs) - 0.01
+
+
+def _alike(costs: list[float]) -> bool:
+    """The last costs least, and to one digit the same as the first, which costs something."""
+    first, last = costs
+    return last < first and first > 0 and round(first, 1) == round(last, 1)
+
+
+def _first_is_nearest(costs: list[float]) -> bool:
+    """The first costs least."""
+    first, last = costs
+    return first < last
+
+
+def _tells_rows_from_columns(hits: dict[str, dict[str, list[int]]]) -> bool:
+    """Whether on some target the nearest source is not the one that its own labels serve best."""
+
+    def share(source: str, target: str) -> float:
+        return sum(hits[source][target]) / len(hits[source][target])
+
+    for target in hits:
+        others = [source for source in hits if source != target]
+        nearest = max(others, key=lambda source: share(source, target))
+        if share(target, nearest) < max(share(target, source) for source in others):
+            return True
+    return False
 
 
 def _judge_contrast(answer: Answer, draw: Draw) -> None:
-    """The loss of two views of the same rows, whatever the length of their vectors."""
+    """The loss of two views of the same rows, whatever the length of their vectors, and what it pulls at."""
     import torch
 
     rows, size, heat = draw.random.choice(((4, 6, 0.05), (5, 4, 0.1), (6, 8, 0.2)))
     one = torch.tensor(draw.numpy().normal(size=(rows, size)), dtype=torch.float32)
     two = one + 0.5 * torch.tensor(draw.numpy().normal(size=(rows, size)), dtype=torch.float32)
 
-    def wanted(temperature: float) -> float:
-        first, second = (torch.nn.functional.normalize(side.double()) for side in (one, two))
-        return -(first @ second.T / temperature).log_softmax(1).diagonal().mean().item()
-
-    def judge(first: Any, second: Any, temperature: float, said: str) -> None:
+    def judge(first: Any, second: Any, temperature: float, said: str) -> str:
         what = f"contrastive_loss(one, two, {temperature}) of {rows} rows{said}"
         found = expect.tensor(answer.call("contrastive_loss", first, second, temperature), what, ())
-        expect.close(float(found), wanted(temperature), what, tolerance=1e-4)
+        wanted = _contrastive_loss(first.double(), second.double(), temperature).item()
+        expect.close(float(found), wanted, what, tolerance=1e-4)
+        return what
 
     with part("each row must find its own among all", points=1):
         unit = [torch.nn.functional.normalize(side) for side in (one, two)]
         judge(unit[0], unit[1], 1.0, ", all of length 1")
-    with part("by cosine, and at a temperature", points=1):
+    with part("by cosine, at a temperature, and to train with", points=1):
         lengths = torch.tensor(draw.numpy().uniform(0.5, 4, size=(rows, 1)), dtype=torch.float32)
-        judge(lengths * one, lengths.flip(0) * two, heat, " of other lengths")
+        sides = (lengths * one, lengths.flip(0) * two)
+        what = judge(*sides, heat, " of other lengths")
+        _judge_pull(answer, sides, heat, what)
+
+
+def _contrastive_loss(one: Any, two: Any, temperature: float) -> Any:
+    """What is asked for; ()"""
+    import torch
+
+    first, second = (torch.nn.functional.normalize(side) for side in (one, two))
+    return -(first @ second.T / temperature).log_softmax(1).diagonal().mean()
+
+
+def _judge_pull(answer: Answer, sides: tuple[Any, Any], temperature: float, what: str) -> None:
+    """Whether the loss pulls at the vectors of both views."""
+    found = answer.given(pulled).call("pulled", *sides, temperature)
+    views = [side.double().requires_grad_() for side in sides]
+    _contrastive_loss(*views, temperature).backward()
+    for name, got, view in zip(("one", "two"), found, views, strict=True):
+        expect.true(
+            got is not None,
+            f"a loss whose backward() reaches `{name}`, so that it can train: {what}",
+            f"no gradient of `{name}`; .item(), float(), .detach() and torch.tensor() of a tensor end it",
+        )
+        expect.all_close(got, view.grad, f"the gradient of `{name}` by {what}", tolerance=1e-3)
+
+
+def pulled(one: Any, two: Any, temperature: float) -> list[Any]:
+    """The gradients of both views by the learner's loss, None where there is none."""
+    views = [side.clone().requires_grad_() for side in (one, two)]
+    loss = contrastive_loss(*views, temperature)
+    if getattr(loss, "requires_grad", False):
+        loss.backward()
+    return [view.grad for view in views]

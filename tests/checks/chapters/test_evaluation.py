@@ -634,6 +634,24 @@ def test_q12_as_well_as_people_agree():
             replaced(solution, ("first != 0 and ", "")): "one_against_rest(",
             replaced(solution, (" if sum(ratings[1:]) != 0", "")): "one_against_rest(",
             replaced(solution, ("np.mean(ratings[1:])", "np.mean(ratings)")): "one_against_rest(",
+            replaced(
+                solution, ("np.mean(ratings[1:])", "np.mean(np.sign(ratings[1:]))")
+            ): "one_against_rest(",
+            replaced(solution, ("np.mean(ratings[1:])", "np.median(ratings[1:])")): "one_against_rest(",
+            replaced(
+                solution, ("for ratings in all_ratings if", "for ratings in all_ratings[:500] if")
+            ): "one_against_rest(",
+            replaced(
+                solution, ("for ratings in all_ratings])", "for ratings in all_ratings[:500]])")
+            ): "halves(",
+            replaced(
+                solution,
+                ("return float(np.corrcoef(means.T)[0, 1])", "return abs(np.corrcoef(means.T)[0, 1])"),
+            ): "halves(",
+            replaced(
+                solution,
+                ("return float(np.corrcoef(means.T)[0, 1])", "return np.corrcoef(means.T)[0, 1] ** 2"),
+            ): "halves(",
         },
         right=[
             solution.replace("return float(", "return ("),
@@ -646,6 +664,14 @@ def one_against_rest(all_ratings):
             hits.append(np.sign(first) == np.sign(np.mean(rest)))
     return sum(hits) / len(hits)
 """,
+            solution
+            + """
+import statistics
+def halves(all_ratings):
+    return statistics.correlation(*zip(*((statistics.fmean(each[::2]), statistics.fmean(each[1::2])) for each in all_ratings)))
+def best_correlation(half):
+    return (2 / (1 + 1 / half)) ** 0.5
+""",
         ],
     )
-    assert [report.points for report in result.wrong] == [2] * 6, "each function is a point of its own"
+    assert [report.points for report in result.wrong] == [2] * 12, "each function is a point of its own"

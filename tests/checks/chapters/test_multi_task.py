@@ -280,6 +280,13 @@ def two_losses(logits, numbers, ratings, spread, share):
     sign = cross_entropy(logits, labels, ignore_index=-100, reduction="sum") / clear.sum().clamp(min=1)
     return share * sign + (1 - share) * torch.nn.functional.mse_loss(numbers, ratings / spread)
 """
+CHANGES_RATINGS = """
+def two_losses(logits, numbers, ratings, spread, share):
+    clear = ratings.abs() > 0.5
+    sign = cross_entropy(logits[clear], (ratings[clear] > 0).long()) if clear.any() else 0.0
+    ratings /= spread
+    return share * sign + (1 - share) * (numbers - ratings).square().mean()
+"""
 
 
 @needs_files
@@ -299,6 +306,16 @@ def test_sign_and_rating():
             TWO_LOSSES.replace("(numbers, ratings / spread)", "(numbers[clear], (ratings / spread)[clear])"): "share=0.0",
             TWO_LOSSES.replace("share * sign + (1 - share)", "(1 - share) * sign + share"): "share=0.0",
             TWO_LOSSES.replace("share * sign + (1 - share)", "share * sign + 1"): "share=1.0",
+            TWO_LOSSES.replace("> 0.5", ">= 0.5"): "(0.5 and -0.5 are not)",
+            TWO_LOSSES.replace("abs(ratings) > 0.5", "abs(ratings / spread) > 0.5"): "(0.5 and -0.5 are not)",
+            TWO_LOSSES.replace("abs(ratings) > 0.5", "abs(ratings) > 1"): "(0.5 and -0.5 are not)",
+            TWO_LOSSES.replace("    clear", "    logits, numbers, ratings = logits[:32], numbers[:32], ratings[:32]\n    clear", 1): "of 36 sentences",
+            TWO_LOSSES.replace("    clear", "    logits, numbers, ratings = logits[:16], numbers[:16], ratings[:16]\n    clear", 1): "of 32 sentences",
+            TWO_LOSSES.replace("return ", "return torch.tensor(float(").rstrip() + "))\n": "no gradient of `logits`",
+            TWO_LOSSES.replace("return ", "return float(").rstrip() + ")\n": "no gradient of `logits`",
+            TWO_LOSSES.replace("mse_loss(numbers,", "mse_loss(numbers.detach(),"): "no gradient of `numbers`",
+            TWO_LOSSES.replace("cross_entropy(logits,", "cross_entropy(logits.detach(),"): "no gradient of `logits`",
+            CHANGES_RATINGS: "`ratings` after two_losses(",
         },
         right=[
             TWO_LOSSES,
@@ -309,7 +326,24 @@ def two_losses(logits, numbers, ratings, spread, share):
     sign = sum(terms) / len(rows) if rows else 0
     return share * sign + (1 - share) * ((numbers - ratings / spread) ** 2).mean()
 """,
+            """
+def two_losses(logits, numbers, ratings, spread, share):
+    logits, numbers, ratings = logits.double(), numbers.double(), ratings.double()
+    clear = (ratings > 0.5) | (ratings < -0.5)
+    sign = torch.nn.CrossEntropyLoss()(logits[clear], ratings[clear].gt(0).to(torch.int64)) if clear.sum() else torch.zeros(())
+    return torch.lerp(torch.nn.MSELoss()(numbers, ratings / spread), sign.double(), share)
+""",
+            """
+def two_losses(logits, numbers, ratings, spread, share):
+    places = ratings.abs().gt(0.5).nonzero().flatten()
+    chances = torch.softmax(logits[places], 1)
+    said = torch.where(ratings[places] > 0, chances[:, 1], chances[:, 0])
+    sign = -said.log().mean() if len(places) else 0.0
+    return sign * share + (numbers - ratings / spread).square().mean() * (1 - share)
+""",
         ],
     )  # fmt: skip
     assert result.wrong[0].points == 3, "all but the batch without a clear sentence"
     assert result.wrong[5].points == 1, "the sign alone is right"
+    points = [report.points for report in result.wrong[12:]]
+    assert points == [3, 3, 3, 3, 1, 3, 3, 3, 3, 3], "one slip costs one point"

@@ -5,9 +5,8 @@ import pytest
 from course_utils.checks import render
 from course_utils.checks.chapters import train_or_not
 from course_utils.checks.testing import answer_source, given_cells, judge_source, judged_well, replaced
-from course_utils.fetched import FETCHED, ready
+from course_utils.fetched import ready
 
-MINILM = str(FETCHED["minilm"].folder / "files")
 EXERCISE = "05_train_or_not"
 IMPORTS = "import math, random\nimport numpy as np\nimport torch\n"
 
@@ -456,11 +455,26 @@ def test_sellers():
     assert [report.points for report in result.wrong[9:]] == [2] * 5
 
 
+UNEVEN = """
+def nearest(question, texts):
+    inputs = tokenizer([question, *texts], padding=True, return_tensors="pt")
+    mask = inputs["attention_mask"].unsqueeze(-1)
+    with torch.inference_mode():
+        means = (encoder(**inputs).last_hidden_state * mask).sum(dim=1) / mask.sum(dim=1)
+    return int((means[1:] @ means[0]).argmax())
+"""
+NOT_ITSELF = """
+def nearest(question, texts):
+    likeness = embed(texts) @ embed([question])[0]
+    return max((n for n in range(len(texts)) if texts[n] != question), key=likeness.__getitem__)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not ready("minilm", "opinions"), reason="`course fetch` was not run here")
 def test_q11_a_sentence_as_a_vector():
     solution = answer_source(EXERCISE, "q11")
-    loaded = IMPORTS + given_cells(EXERCISE, "q11-given").replace('course.model("minilm")', f"{MINILM!r}")
+    loaded = f"{IMPORTS}from course_utils.checks.chapters import train_or_not\ntokenizer, encoder = train_or_not._encoder()"
     result = judged_well(
         EXERCISE,
         "q11",
@@ -469,9 +483,18 @@ def test_q11_a_sentence_as_a_vector():
             replaced(solution, ("means = (hidden * mask).sum(dim=1) / mask.sum(dim=1)", "means = hidden.mean(dim=1)")): "short and long",
             replaced(solution, ("means = (hidden * mask).sum(dim=1) / mask.sum(dim=1)", "means = hidden[:, 0]")): "embed([",
             replaced(solution, ("torch.nn.functional.normalize(means, dim=-1)", "means")): "embed([",
+            replaced(solution, ("truncation=True", "truncation=True, max_length=48")): "none of them cut off",
+            replaced(solution, ("truncation=True", "truncation=True, max_length=32")): "none of them cut off",
+            replaced(solution, ("normalize(means, dim=-1)", "normalize(means, dim=-1)[:32]")): "36 short and long texts",
+            replaced(solution, ("tokenizer(texts", "tokenizer(texts[:32]")): "36 short and long texts",
             replaced(solution, (".argmax()", ".argmin()")): "nearest(",
+            solution + UNEVEN: "nearest(",
+            solution + NOT_ITSELF: "nearest(",
+            replaced(solution, ("    return int((embed", "    texts = texts[:3]\n    return int((embed")): "nearest(",
         },
         right=[
+            replaced(solution, ("truncation=True", "truncation=True, max_length=256")),
+            replaced(solution, ("return int((embed(texts) @ embed([question])[0]).argmax())", "return (embed(texts) @ embed([question])[0]).argmax()")),
             solution
             + """
 def embed(texts):
@@ -484,4 +507,4 @@ def embed(texts):
 """,
         ],
     )  # fmt: skip
-    assert [report.points for report in result.wrong[-1:]] == [2]
+    assert [report.points for report in result.wrong[3:]] == [2] * 8, "one slip costs one point"

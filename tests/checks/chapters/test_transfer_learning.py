@@ -758,6 +758,16 @@ def contrastive_loss(one, two, temperature):
     alike = torch.nn.functional.normalize(one) @ torch.nn.functional.normalize(two).T / temperature
     return (alike.logsumexp(1) - alike.diagonal()).mean()
 """
+POPS = """
+def border(hits):
+    found = {}
+    for target in hits:
+        right = hits[target].pop(target)
+        own = sum(right) / len(right)
+        lost = {source: own - sum(row[target]) / len(row[target]) for source, row in hits.items() if source != target}
+        found[target] = {"own": own, "lost": lost, "nearest": min(lost, key=lost.get)}
+    return found
+"""
 PRODUCTS = "torch.nn.functional.normalize(one) @ torch.nn.functional.normalize(two).T"
 
 
@@ -783,12 +793,28 @@ def test_across_borders():
             BORDER.replace(".mean()\n", ".sum()\n"): "contrastive_loss(one, two",
             BORDER.replace(".mean()\n", "\n"): "to have the shape",
             BORDER.replace("logsumexp(1)", "logsumexp(0)"): "contrastive_loss(one, two",
+            BORDER.replace("own - share(source, target) for", "abs(own - share(source, target)) for"): "['lost']",
+            BORDER.replace("own - share(source, target) for", "max(0, own - share(source, target)) for"): "['lost']",
+            BORDER.replace("key=lost.get", "key=lambda source: abs(lost[source])"): "['nearest']",
+            BORDER.replace("min(lost, key=lost.get)", "max(lost, key=lambda source: share(target, source))"): "['nearest']",
+            BORDER.replace("key=lost.get", "key=lambda source: round(lost[source], 1)"): "['nearest']",
+            BORDER.replace("min(lost, key=lost.get)", "next(iter(lost))"): "['nearest']",
+            BORDER.replace("min(lost, key=lost.get)", "list(lost)[-1]"): "['nearest']",
+            BORDER + POPS: "`hits` after border(hits)",
+            BORDER.replace("return (alike.logsumexp(1) - alike.diagonal()).mean()", "return torch.tensor((alike.logsumexp(1) - alike.diagonal()).mean().item())"): "no gradient of `one`",
+            BORDER.replace("return (alike.logsumexp(1) - alike.diagonal()).mean()", "return float((alike.logsumexp(1) - alike.diagonal()).mean())"): "no gradient of `one`",
+            BORDER.replace("normalize(two)", "normalize(two.detach())"): "no gradient of `two`",
+            BORDER.replace(PRODUCTS, PRODUCTS.replace("(one)", "(one).detach()")): "no gradient of `one`",
         },
         right=[
             BORDER,
+            BORDER.replace("min(lost, key=lost.get)", "max((source for source in hits if source != target), key=lambda source: share(source, target))"),
+            BORDER.replace("    alike", "    one, two = one.double(), two.double()\n    alike", 1),
+            BORDER.replace("(alike.logsumexp(1) - alike.diagonal()).mean()", "-torch.log(alike.exp().diagonal() / alike.exp().sum(1)).mean()"),
             BORDER.replace("float(np.mean(hits[source][target]))", "np.mean(hits[source][target])"),
             BORDER.replace(PRODUCTS, "torch.cosine_similarity(one[:, None], two[None], dim=2)"),
         ],
     )  # fmt: skip
     assert [report.points for report in result.wrong[3:4]] == [4]
     assert [report.points for report in result.wrong[7:10]] == [4] * 3
+    assert [report.points for report in result.wrong[17:]] == [4] * 10, "one slip costs one point"
