@@ -531,13 +531,13 @@ def _two_losses(logits: Any, numbers: Any, ratings: Any, spread: float, share: f
     return share * sign + (1 - share) * (numbers - ratings / spread).square().mean()
 
 
-def _judge_training(answer: Answer, arguments: tuple[Any, ...], what: str) -> None:
+def _judge_training(answer: Answer, arguments: tuple[Any, Any, Any, float, float], what: str) -> None:
     """Whether the loss pulls at what both heads say, and leaves the ratings to the next epoch."""
-    logits, numbers, ratings, *rest = arguments
-    *found, left = answer.given(pulled).call("pulled", logits, numbers, ratings, *rest)
+    logits, numbers, ratings, spread, share = arguments
+    *found, left = answer.given(pulled).call("pulled", *arguments)
     expect.all_close(left, ratings, f"`ratings` after {what}, as they were before,")
     heads = [side.clone().requires_grad_() for side in (logits, numbers)]
-    _two_losses(*heads, ratings, *rest).backward()
+    _two_losses(heads[0], heads[1], ratings, spread, share).backward()
     for name, got, head in zip(("logits", "numbers"), found, heads, strict=True):
         expect.true(
             got is not None,

@@ -1393,7 +1393,7 @@ def _judge_pull(answer: Answer, sides: tuple[Any, Any], temperature: float, what
     """Whether the loss pulls at the vectors of both views."""
     found = answer.given(pulled).call("pulled", *sides, temperature)
     views = [side.double().requires_grad_() for side in sides]
-    _contrastive_loss(*views, temperature).backward()
+    _contrastive_loss(views[0], views[1], temperature).backward()
     for name, got, view in zip(("one", "two"), found, views, strict=True):
         expect.true(
             got is not None,
