@@ -152,10 +152,10 @@ def _guess(got: Any, answers: Mapping[str, Any]) -> str:
     needs=("times_of",),
     lesson=TIME + "#A clock that is read too early",
     hints=(
-        "`work()` comes back at once. What is the device still doing when you read the clock, before the "
-        "first timed call and after each?",
-        "One loop of `warm_up + calls` rounds: wait for the device, read the clock, work, wait again, read "
-        "the clock. Leave the first `warm_up` differences out at the end.",
+        "`prepare()` and `work(batch)` come back at once. What is the device still doing when you read the "
+        "clock, before each call and after it?",
+        "One loop of `warm_up + calls` rounds: make a batch, wait for the device, read the clock, work, wait "
+        "again, read the clock. Leave the first `warm_up` differences out at the end.",
         "A printer that takes pages faster than it prints them:\n"
         "wait_until_printed()\n"
         "began = now()\n"
@@ -166,63 +166,83 @@ def _guess(got: Any, answers: Mapping[str, Any]) -> str:
 )
 def times(answer: Answer, draw: Draw) -> None:
     calls, warm_up = draw.random.randrange(4, 9), draw.random.randrange(2, 5)
-    device = [draw.random.randrange(30, 60) / 1024 for _ in range(warm_up)]
-    device += [draw.random.randrange(5, 20) / 1024 for _ in range(calls)]
-    send = 1 / 1024  # powers of two: sums of them are exact
-    made = answer.given(timed).call("timed", device, send, calls, warm_up)
-    what = f"times_of(work, {calls}, {warm_up}, clock, finish)"
-    found = _listed(made["times"], what)
-    with part("so many calls, and a time for each that is no warm-up", points=1):
-        expect.equal(made["calls"], calls + warm_up, f"the number of calls of work() in {what}")
-        expect.equal(len(found), calls, f"the number of times that {what} gives")
-    answers = {
-        mistake: _timed(device, send, calls, warm_up, mistake)
-        for mistake in ("", SENT, "the mean of all calls in the place of each", "times in milliseconds")
+    case = {
+        "work": [draw.random.randrange(30, 60) / 1024 for _ in range(warm_up)]
+        + [draw.random.randrange(8, 20) / 1024 for _ in range(calls)],
+        "batches": [draw.random.randrange(3, 7) / 1024 for _ in range(warm_up + calls)],
+        "send": 1 / 1024,  # powers of two: sums of them are exact
+        "calls": calls,
+        "warm_up": warm_up,
     }
+    made = answer.given(timed).call("timed", case)
+    what = f"times_of(prepare, work, {calls}, {warm_up}, clock, finish)"
+    found = _listed(made["times"], what)
+    with part("so many calls, each with a new batch, and a time for each that is no warm-up", points=1):
+        expect.equal(len(made["used"]), calls + warm_up, f"the number of calls of work(batch) in {what}")
+        expect.equal(made["used"], list(range(calls + warm_up)), "the batches that work gets, by number")
+        expect.equal(len(found), calls, f"the number of times that {what} gives")
+    answers = {mistake: _timed(case, mistake) for mistake in ("", *TIMED)}
     with part("each time ends when the device has done its work", points=1):
-        ends = {mistake: told[1:] for mistake, told in answers.items()}
-        _numbers(found[1:], ends, f"the times but the first of {what}")
-    with part("the first one does not hold the work of the warm-up", points=1):
-        right = answers[""][0]
-        late = {"": right, "work of the warm-up that was not done yet": right + device[warm_up - 1] - send}
-        late[SENT] = send
         expect.true(bool(found), f"{what} to hold times", "none")
-        first = f"the first time of {what}"
-        pending = found[0] > right + 1e-6
-        if pending and not _is_near(found[0], late["work of the warm-up that was not done yet"]):
-            came = f"{found[0]:.8g}: more than one call takes, as when the warm-up's work is not done yet"
-            raise Failed(Rung.WRONG_VALUE, f"{first} to be {right:.8g}", came)
-        _near(found[0], late, first)
+        least = _timed(case, "")
+        for number, (one, right) in enumerate(zip(found, least, strict=False)):
+            if one < right - 1e-9:
+                came = f"{one:.8g}{_guess(found, answers)}"
+                raise Failed(Rung.WRONG_VALUE, f"item {number} of {what} to be {right:.8g}", came)
+    with part("each time begins when nothing is left undone", points=1):
+        _numbers(found, answers, what)
 
 
-SENT = "reading the clock when the work is sent, and not done"
+TIMED = (
+    "reading the clock when the work is sent, and not done",
+    "work that was not done yet when the clock was read first: that on the batch",
+    "counting the making of the batch",
+    "the mean of all calls in the place of each",
+    "times in milliseconds",
+)
 
 
-def _timed(device: Sequence[float], send: float, calls: int, warm_up: int, mistake: str) -> list[float]:
+def _timed(case: Mapping[str, Any], mistake: str) -> list[float]:
     """What times_of gives."""
-    right = [send + seconds for seconds in device[warm_up:]]
-    if mistake == SENT:
-        return [send] * calls
-    if mistake.startswith("the mean"):
-        return [statistics.fmean(right)] * calls
+    send, warm_up = case["send"], case["warm_up"]
+    batches, right = case["batches"][warm_up:], [send + seconds for seconds in case["work"][warm_up:]]
+    if mistake == TIMED[0]:
+        return [send] * len(right)
+    if (
+        mistake in TIMED[1:3]
+    ):  # the work on the batch begins as it is sent, together with the sending of the call
+        more = 0.0 if mistake == TIMED[1] else send
+        return [one - send + seconds + more for one, seconds in zip(right, batches, strict=True)]
+    if mistake == TIMED[3]:
+        return [statistics.fmean(right)] * len(right)
     return [seconds * (1000 if mistake else 1) for seconds in right]
 
 
-def timed(device: list, send: float, calls: int, warm_up: int) -> dict:
+def timed(case: dict) -> dict:
     """The learner's times of a device that is played: sending takes `send`, each piece of work its time."""
-    state = {"now": 0.0, "idle": 0.0, "calls": 0}
+    state = {"now": 0.0, "idle": 0.0, "made": 0, "worked": 0}
+    used = []
 
-    def work() -> None:
-        seconds = device[min(state["calls"], len(device) - 1)]
-        state["now"] += send
+    def take(seconds: float) -> None:
+        state["now"] += case["send"]
         state["idle"] = max(state["idle"], state["now"]) + seconds
-        state["calls"] += 1
+
+    def prepare() -> int:
+        number = state["made"]
+        take(case["batches"][min(number, len(case["batches"]) - 1)])
+        state["made"] += 1
+        return number
+
+    def work(batch: int) -> None:
+        take(case["work"][min(state["worked"], len(case["work"]) - 1)])
+        state["worked"] += 1
+        used.append(batch)
 
     def finish() -> None:
         state["now"] = max(state["now"], state["idle"])
 
-    found = times_of(work, calls, warm_up, lambda: state["now"], finish)
-    return {"times": found, "calls": state["calls"]}
+    found = times_of(prepare, work, case["calls"], case["warm_up"], lambda: state["now"], finish)
+    return {"times": found, "used": used}
 
 
 # q2: an interval, and a verdict
@@ -238,46 +258,55 @@ def timed(device: list, send: float, calls: int, warm_up: int) -> dict:
     hints=(
         "Each time lies above the true median or below it, like heads and tails. How likely is it that "
         "fewer than k of n lie below? And what is the same for both sides of one pair?",
-        "`math.comb(n, heads) / 2**n` is the probability of so many heads. Begin with k = 1 and go on as "
-        "long as the sum for 0 to k heads is at most 0.025. For `compare`, make the list of ratios first, "
+        "`math.comb(n, heads) / 2**n` is the probability of so many heads. Begin with k = 0 and go on as "
+        "long as the sum for 0 to k heads is small enough; k = 0 in the end means too few times. "
+        "For `compare`, make the list of ratios first, "
         "and give it to `median_interval`.",
         "The largest number of tables for which fewer than k guests are unlikely:\n"
-        "k = 1\n"
+        "k = 0\n"
         "while sum(chance(guests) for guests in range(k + 1)) <= 0.1:\n"
         "    k += 1",
     ),
 )
 def intervals(answer: Answer, draw: Draw) -> None:
-    cases = [
-        _telling(partial(_telling, partial(_times, draw, n), _medians, n % 2 == 0), _intervals)
-        for n in (6, draw.random.choice((12, 14)), 25)
-    ]
+    wide, narrow = draw.sample((0.9, 0.99, 0.8), 2)
+    cases = [(_some(draw, n, level), level) for n, level in ((12, 0.95), (14, wide), (25, narrow), (8, 0.99))]
     with part("the median; too few times are refused", points=1):
-        for some in cases:
-            median = _three(answer.call("median_interval", some), len(some))[0]
+        for some, level in cases:
+            median = _three(answer.call("median_interval", some, level), len(some))[0]
             _near(median, _medians(some), f"the median of {len(some)} times")
-        for few in (cases[1][:5], cases[1][:1]):
-            _refuses(answer.given(refusing).call("refusing", few), len(few))
+        for few, level in ((5, 0.95), (7, 0.99), (1, 0.8)):
+            came = answer.given(refusing).call("refusing", cases[0][0][:few], level)
+            what = f"median_interval of {few} times with a confidence of {level} to raise ValueError"
+            expect.true(came == "refused", what, expect.show(came))
     with part("the interval", points=1):
-        for some in cases:
-            found = _three(answer.call("median_interval", some), len(some))[1:]
-            _numbers(found, _intervals(some), f"low and high of median_interval of {len(some)} times")
+        for some, level in cases:
+            found = _three(answer.call("median_interval", some, level), len(some))[1:]
+            what = f"low and high of median_interval of {len(some)} times with a confidence of {level}"
+            _numbers(found, _intervals(some, level), what)
     with part("the ratio of pairs, with its interval", points=1):
-        for kind in ("faster", "slower"):
-            before, after = _telling(partial(_pairs, draw, kind), _compared)
-            made = answer.call("compare", before, after)
-            expect.keys(made, ("ratio", "low", "high"), "compare(before, after)")
+        for kind, level in (("faster", 0.95), ("slower", wide)):
+            before, after = _telling(partial(_pairs, draw, kind), partial(_compared, level=level))
+            made = answer.call("compare", before, after, level)
+            expect.keys(made, ("ratio", "low", "high"), "compare(before, after, confidence)")
             got = {name: made[name] for name in ("ratio", "low", "high")}
-            _table(got, _compared((before, after)), "compare(before, after)")
+            _table(got, _compared((before, after), level), f"compare(before, after, {level})")
     with part("the verdict", points=1):
         for kind in draw.sample(("faster", "slower", "not known", "hardly", "just"), 5):
             before, after = _pairs(draw, kind)
-            made = answer.call("compare", before, after)
-            expect.keys(made, ("verdict",), "compare(before, after)")
+            made = answer.call("compare", before, after, 0.95)
+            expect.keys(made, ("verdict",), "compare(before, after, 0.95)")
             right = "not known" if kind in ("hardly", "just") else kind
             ratio = _compared((before, after))[""]
             span = f"{ratio['low']:.3g} to {ratio['high']:.3g}"
             expect.equal(made["verdict"], right, f"the verdict for an interval from {span}")
+
+
+def _some(draw: Draw, count: int, level: float) -> list[float]:
+    """Times whose median and interval no mistake gives."""
+    make = partial(_telling, partial(_times, draw, count), _medians, count % 2 == 0)
+    some: list[float] = _telling(make, partial(_intervals, level=level))
+    return some
 
 
 def _three(got: Any, count: int) -> list[float]:
@@ -303,25 +332,23 @@ def _times(draw: Draw, count: int) -> list[float]:
     return draw.sample([*some, *(draw.random.randrange(9000, 20000) / 128 for _ in range(count // 6))], count)
 
 
-def _kept(count: int) -> int:
+def _kept(count: int, level: float = 0.95) -> int:
     """The k of the k-th smallest and the k-th largest."""
-    k = 1
-    while sum(math.comb(count, heads) for heads in range(k + 1)) / 2**count <= 0.025:
+    k = 0
+    while sum(math.comb(count, heads) for heads in range(k + 1)) / 2**count <= (1 - level) / 2:
         k += 1
     return k
 
 
-def _intervals(some: Sequence[float]) -> dict[str, list[float]]:
+def _intervals(some: Sequence[float], level: float) -> dict[str, list[float]]:
     ordered, n = sorted(some), len(some)
-    k = _kept(n)
+    k = _kept(n, level)
     mean, deviation = statistics.fmean(some), statistics.stdev(some) if n > 1 else 0.0
     quarter = statistics.quantiles(some, n=4)
     found = {
         "": [ordered[k - 1], ordered[n - k]],
-        "a k that is one too large: fewer than k heads are k - 1 at most, and 0.025 is for each side": [
-            ordered[k],
-            ordered[n - k - 1],
-        ],
+        "a k that is one too large: fewer than k heads are k - 1 at most, and half of what is left out lies "
+        "on each side": [ordered[k], ordered[n - k - 1]],
         "the quartiles, which hold half of the times and say nothing of the median": [quarter[0], quarter[2]],
         "the mean and its standard error": [
             mean - 1.96 * deviation / math.sqrt(n),
@@ -329,6 +356,9 @@ def _intervals(some: Sequence[float]) -> dict[str, list[float]]:
         ],
         "the k-th smallest and the k-th largest of the list as it came": [some[k - 1], some[n - k]],
     }
+    always = _kept(n)
+    if always not in (k, k - 1, k + 1):
+        found["0.025 on each side, whatever the confidence is"] = [ordered[always - 1], ordered[n - always]]
     if k > 1:
         found |= {
             "a k that is one too small": [ordered[k - 2], ordered[n - k + 1]],
@@ -337,10 +367,10 @@ def _intervals(some: Sequence[float]) -> dict[str, list[float]]:
     return found
 
 
-def refusing(some: list) -> str:
+def refusing(some: list, level: float) -> str:
     """What the learner's function makes of too few times."""
     try:
-        median_interval(some)
+        median_interval(some, level)
     except ValueError:
         return "refused"
     except NotImplementedError:
@@ -348,13 +378,6 @@ def refusing(some: list) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "an answer"
-
-
-def _refuses(came: Any, count: int) -> None:
-    if came != "refused":
-        raise Failed(
-            Rung.WRONG_VALUE, f"median_interval of {count} times to raise ValueError", expect.show(came)
-        )
 
 
 def _pairs(draw: Draw, kind: str) -> tuple[list[float], list[float]]:
@@ -372,10 +395,10 @@ def _pairs(draw: Draw, kind: str) -> tuple[list[float], list[float]]:
     return [ratio * seconds for ratio, seconds in zip(ratios, after, strict=True)], after
 
 
-def _compared(case: tuple[list[float], list[float]]) -> dict[str, dict[str, float]]:
+def _compared(case: tuple[list[float], list[float]], level: float = 0.95) -> dict[str, dict[str, float]]:
     before, after = case
     ratios = [one / other for one, other in zip(before, after, strict=True)]
-    k, ordered = _kept(len(ratios)), sorted(ratios)
+    k, ordered = _kept(len(ratios), level), sorted(ratios)
     right = {"ratio": statistics.median(ratios), "low": ordered[k - 1], "high": ordered[len(ratios) - k]}
     medians = statistics.median(before) / statistics.median(after)
     sides = [sorted(before), sorted(after)]
@@ -590,9 +613,9 @@ TICK = 0.25  # of a microsecond: times are multiples of it, so sums of them are 
     hints=(
         "Draw the bars of one thread on paper, callers above those that they call. From which bar has the "
         "duration of a call to be taken away: from all that lie above it, or from one?",
-        "Sort the operations by begin, and the longer one first where two begin together. Keep a stack for "
-        "each thread: take off what has ended, then the top of the stack is the caller. Take the duration "
-        "from the caller's name and add it to the operation's own.",
+        "Choose the operations of the region first, then sort them by begin, and the longer one first where "
+        "two begin together. Keep a stack: take off what has ended, then the top of the stack is the caller. "
+        "Take the duration from the caller's name and add it to the operation's own.",
         "Chapters within parts of a book, and the pages of a part that belong to no chapter:\n"
         "for piece in sorted(pieces, key=lambda piece: (piece.first, -piece.pages)):\n"
         "    while open_ones and open_ones[-1].last < piece.first:\n"
@@ -602,19 +625,19 @@ TICK = 0.25  # of a microsecond: times are multiples of it, so sums of them are 
     ),
 )
 def self_time(answer: Answer, draw: Draw) -> None:
-    single = _telling(partial(_trace, draw, threads=1), _selves)
-    several = _telling(partial(_trace, draw, threads=2), _selves)
+    region = draw.random.choice(REGIONS)
+    single = _telling(partial(_trace, draw, threads=1), partial(_selves, region=region))
+    several = _telling(partial(_trace, draw, threads=2), partial(_selves, region=region))
+    what = f"self_times(events, {region!r})"
     with part("one thread", points=1):
-        _table(answer.call("self_times", single), _selves(single), "self_times(events)")
+        _table(answer.call("self_times", single, region), _selves(single, region), what)
     with part("threads side by side", points=1):
-        _table(answer.call("self_times", several), _selves(several), "self_times(events) of two threads")
-    with part("the slowest in a region", points=1):
-        for region in draw.sample(REGIONS, 2):
-            make = partial(_trace, draw, threads=2)
-            events = _telling(make, partial(_slowests, region=region), pairwise=True)
-            found = answer.call("slowest", events, region)
-            expect.type_of(found, str, f"slowest(events, {region!r})")
-            _named(found, _slowests(events, region), f"slowest(events, {region!r})")
+        _table(answer.call("self_times", several, region), _selves(several, region), f"{what} of two threads")
+    with part("the slowest of each region", points=1):
+        events = _telling(partial(_trace, draw, threads=2), _slowests, pairwise=True)
+        found = answer.call("slowest", events)
+        expect.type_of(found, dict, "slowest(events)")
+        _named(found, _slowests(events), "slowest(events)")
 
 
 def _event(name: str, cat: str, ts: float, dur: float, tid: int) -> dict[str, Any]:
@@ -676,13 +699,13 @@ def _own(events: Iterable[dict], mistake: str = "") -> dict[str, float]:
     """The self times of operations, or what a mistake makes of them."""
     found: Counter[str] = Counter()
     stacks: dict[Any, list[dict]] = defaultdict(list)
-    kinds = ("cpu_op", "user_annotation") if mistake == SELF[2] else ("cpu_op",)
+    kinds = ("cpu_op", "user_annotation") if mistake == SELF[1] else ("cpu_op",)
     chosen = [event for event in events if event["ph"] == "X" and event["cat"] in kinds]
     for event in sorted(chosen, key=lambda event: (event["ts"], -event["dur"])):
-        stack = stacks[0 if mistake == SELF[1] else event["tid"]]
+        stack = stacks[0 if mistake == SHARED else event["tid"]]
         while stack and stack[-1]["ts"] + stack[-1]["dur"] <= event["ts"]:
             stack.pop()
-        callers = {SELF[0]: [], SELF[3]: stack}.get(mistake, stack[-1:])
+        callers = {SELF[0]: [], SELF[2]: stack}.get(mistake, stack[-1:])
         for caller in callers:
             found[caller["name"]] -= event["dur"]
         found[event["name"]] += event["dur"]
@@ -692,38 +715,40 @@ def _own(events: Iterable[dict], mistake: str = "") -> dict[str, float]:
 
 SELF = (
     "total times: take away what an operation called",
-    "one stack for all threads",
     "regions that count as operations",
     "taking a call's duration from all that lie above it, and not from its caller alone",
 )
 
 
-def _selves(events: list[dict]) -> dict[str, dict[str, float]]:
-    """{mistake: the self times that come of it}, without what a trace of one thread can't show."""
-    threads = len({event["tid"] for event in events if event.get("cat") == "cpu_op"})
-    found = {mistake: _own(events, mistake) for mistake in ("", *SELF)}
-    if threads == 1:
-        del found[SELF[1]]
+def _selves(events: list[dict], region: str) -> dict[str, dict[str, float]]:
+    """{mistake: the self times in a region that come of it}."""
+    spans = [event for event in events if event.get("cat") == "user_annotation" and event["name"] == region]
+    spans.sort(key=lambda span: span["ts"])
+    here = [event for event in events if any(_lies_in(event, span) for span in spans)]
+    across = [event for event in events if any(_lies_in(event, span, across=True) for span in spans)]
+    found = {mistake: _own([*here, *spans], mistake) for mistake in ("", *SELF)}
+    found[FIRST] = _own([event for event in events if _lies_in(event, spans[0])])
+    found[EVERYWHERE] = _own(events)
+    if len(across) > len(here):
+        found[ACROSS], found[SHARED] = _own(across), _own(across, SHARED)
     return found
 
 
-def _slowests(events: list[dict], region: str) -> dict[str, str]:
-    """{mistake: the name that comes of it} for the slowest operation in a region."""
-    spans = [event for event in events if event.get("cat") == "user_annotation" and event["name"] == region]
-    spans.sort(key=lambda span: span["ts"])
+FIRST, EVERYWHERE = "the first time that the region occurs", "all operations, and not those of the region"
+ACROSS = "operations of other threads, which lie in the region's time"
+SHARED = "operations of other threads, and one stack for all threads"
 
-    def most(chosen: Iterable[dict], mistake: str = "") -> str:
-        found = _own(chosen, mistake)
-        return max(found, key=lambda name: (found[name], name))
 
-    here = [event for event in events if any(_lies_in(event, span) for span in spans)]
-    across = [event for event in events if any(_lies_in(event, span, across=True) for span in spans)]
+def _slowests(events: list[dict]) -> dict[str, dict[str, str]]:
+    """{mistake: the slowest operation of each region that comes of it}."""
+    chosen = (SELF[0], FIRST, EVERYWHERE, ACROSS)
+    tables = {region: _selves(events, region) for region in REGIONS}
     return {
-        "": most(here),
-        "the largest total time, not self time": most(here, SELF[0]),
-        "all operations, and not those of the region": most(events),
-        "operations of other threads, which lie in the region's time": most(across),
-        "the first time that the region occurs": most([each for each in events if _lies_in(each, spans[0])]),
+        ("the largest total time, not self time" if mistake == SELF[0] else mistake): {
+            region: max(some[mistake], key=lambda name: (some[mistake][name], name))
+            for region, some in tables.items()
+        }
+        for mistake in ("", *chosen)
     }
 
 
@@ -1518,7 +1543,7 @@ def _no_more(made: Mapping[str, Mapping], name: str, words: str) -> None:
 # q10 and q11
 
 
-FOUND = {"first": False, "attention": False, "half": True, "rows": True, "amdahl": False, "loop": True}
+FOUND = {"frozen": True, "masked": False, "half": True, "rows": False, "amdahl": False, "loop": True}
 
 
 @exercise.question(
