@@ -638,7 +638,7 @@ def self_time(answer: Answer, draw: Draw) -> None:
     with part("threads side by side", points=1):
         _table(answer.call("self_times", several, region), _selves(several, region), f"{what} of two threads")
     with part("the slowest of each region", points=1):
-        events = _telling(partial(_clear, draw), _slowests, pairwise=True)
+        events = _telling(partial(_clear, draw), _slowests)
         found = answer.call("slowest", events)
         expect.type_of(found, dict, "slowest(events)")
         _named(found, _slowests(events), "slowest(events)")
