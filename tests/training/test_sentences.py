@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from course_utils import catalog
-from course_utils.training import sentences
+from course_utils.training import sentence_classifier, sentences
 
 TEXTS = [
     "The soup was cold.",
@@ -62,6 +62,13 @@ def test_the_upper_layers_are_copies(encoder, tokenizer, alone):
     assert not torch.allclose(sentences.upper_vectors(upper, states), alone, atol=1e-3)
     untouched = sentences.upper_vectors(sentences.UpperLayers(encoder, 2), states)
     assert torch.allclose(untouched, alone, atol=1e-5), "the encoder itself is as it was"
+    assert torch.allclose(sentence_classifier.vectors(encoder, tokenizer, TEXTS), alone, atol=1e-5)
+
+
+def test_a_classifier_reads_the_mean(encoder, tokenizer, alone):
+    model = sentence_classifier.SentenceClassifier(encoder).eval()
+    with torch.no_grad():
+        assert torch.allclose(model(**sentences.batch_of(tokenizer, TEXTS)), model.head(alone), atol=1e-5)
 
 
 def test_a_head_begins_as_the_regression():

@@ -32,11 +32,12 @@ LESSONS = "lessons/10_lora_and_peft/"
 BY_HAND, SETTINGS = LESSONS + "01_lora_by_hand.ipynb", LESSONS + "02_settings_of_lora.ipynb"
 PLACES, FOUR_BITS = LESSONS + "03_adapters_and_prompts.ipynb", LESSONS + "04_four_bits.ipynb"
 TABLE, CHAT = LESSONS + "05_many_adapters_one_table.ipynb", LESSONS + "06_a_chat_model.ipynb"
+REAL = LESSONS + "07_what_training_does.ipynb"
 
 exercise = Exercise(
     "10_lora_and_peft",
     title="LoRA and PEFT",
-    minutes=115,
+    minutes=125,
     difficulty="medium",
     cost="about half a minute on two cores",
     cell_seconds=300,
@@ -1069,3 +1070,171 @@ def soft_prompt(answer: Answer, draw: Draw) -> None:
         counted = expect.tensor(found["labels"], f"{what}: labels", (rows, count + tokens))
         wanted = torch.stack([torch.cat([torch.full((count,), -100.0), row.float()]) for row in labels])
         expect.all_close(counted, wanted, f"{what}: labels, -100 for the prompt")
+
+
+# q13: what is left of the similarity of sentences
+
+
+@exercise.question(
+    "q13",
+    title="Are the neighbours still there?",
+    points=4,
+    difficulty=2,
+    needs=("same_source", "neighbours_kept"),
+    lesson=REAL + "#What it was made for",
+    fetched=("opinions",),
+    hints=(
+        "Which sentence is the most similar of all to a sentence, if nobody takes care? And what is a "
+        "similarity that does not ask how long a vector is?",
+        "Normalise the rows, multiply them by their transpose, and put something below -1 on the diagonal "
+        "(fill_diagonal_). argmax(1) gives the nearest, topk(k).indices the k nearest. Two sets of "
+        "neighbours share len(set(a) & set(b)).",
+        "For each town the two nearest others, of a table of roads:\n"
+        'roads.fill_diagonal_(float("inf"))\n'
+        "roads.topk(2, largest=False).indices.tolist()",
+    ),
+)
+def neighbours(answer: Answer, draw: Draw) -> None:
+    with part("the share whose nearest other has the same source", points=1):
+        vectors, sources = _compare_neighbours(answer, draw, "same_source", _same_source, lone=0)
+        left = answer.left("same_source", vectors, sources)[0]
+        expect.all_close(left, vectors, "`vectors` after the call, which are their caller's,")
+    with part("rows that have no other of their source", points=1):
+        _compare_neighbours(answer, draw, "same_source", _same_source, lone=3)
+    with part("the share of the nearest that stay the nearest", points=1):
+        before, after, _ = _compare_neighbours(answer, draw, "neighbours_kept", _neighbours_kept, k=1)
+        left = answer.left("neighbours_kept", before, after, 1)[:2]
+        for name, came, found in (("before", before, left[0]), ("after", after, left[1])):
+            expect.all_close(found, came, f"`{name}` after the call, which is its caller's,")
+    with part("the share of several neighbours that are kept", points=1):
+        k = draw.random.choice((3, 4, 5))
+        _compare_neighbours(answer, draw, "neighbours_kept", _neighbours_kept, k=k)
+
+
+def _compare_neighbours(
+    answer: Answer, draw: Draw, name: str, measure: Callable[..., dict[str, float]], **drawn: int
+) -> tuple:
+    """Compare a learner's measure with `measure`, whose results are {mistake: value}, and "" for the right
+    one, on drawn vectors that tell all of them apart; the arguments that it was called with.
+    """
+    make = _drawn_sources if "lone" in drawn else _drawn_trainings
+    arguments: tuple = make(draw, **drawn)
+    while not _told_apart(arguments, values := measure(*arguments), drawn.get("k", 1)):
+        arguments = make(draw, **drawn)
+    what = f"{name}(…) of {len(arguments[0])} rows"
+    if "k" in drawn:
+        what += f", k={drawn['k']},"
+    wanted, found = values.pop(""), answer.call(name, *arguments)
+    expect.number(found, what)
+    for mistake, value in values.items():
+        expect.true(abs(found - value) > 1e-5, f"{what} to be {wanted:.6g}", f"{value:.6g}: {mistake}")
+    expect.close(found, wanted, what, tolerance=1e-5)
+    return arguments
+
+
+def _told_apart(arguments: tuple, values: dict[str, float], k: int) -> bool:
+    """Whether every mistake gives another value, and no row's nearest is so by a rounding."""
+    import torch
+
+    def clear(vectors: Any) -> bool:
+        nearest = _likenesses(vectors)[""].topk(k + 1).values
+        return bool((nearest[:, k - 1] - nearest[:, k] > 1e-4).all())
+
+    return len({round(value, 3) for value in values.values()}) == len(values) and all(
+        clear(each) for each in arguments if isinstance(each, torch.Tensor)
+    )
+
+
+def _likenesses(vectors: Any) -> dict[str, Any]:
+    """{mistake: how like each row is to each (rows, rows)}, and "" for the cosines without the row itself."""
+    import torch
+
+    rows = vectors.double()
+    unit = torch.nn.functional.normalize(rows)
+    tables = {
+        "": unit @ unit.T,
+        "the rows were not brought to one length": rows @ rows.T,
+        "distances were taken in place of cosines": -torch.cdist(rows, rows),
+        "the least similar rows were taken": -(unit @ unit.T),
+    }
+    others = {name: table.clone().fill_diagonal_(-math.inf) for name, table in tables.items()}
+    return {**others, "each row was its own nearest": tables[""]}
+
+
+def _same_source(vectors: Any, sources: list[str]) -> dict[str, float]:
+    """{mistake: share of rows whose nearest other has their source}, and "" for the right one."""
+    paired = [sources.count(source) > 1 for source in sources]
+
+    def hits(table: Any) -> list[bool]:
+        nearest = table.argmax(1).tolist()
+        return [sources[near] == source for near, source in zip(nearest, sources, strict=True)]
+
+    def share(table: Any) -> float:
+        return sum(hit for hit, pair in zip(hits(table), paired, strict=True) if pair) / sum(paired)
+
+    tables = _likenesses(vectors)
+    found = {mistake: share(table) for mistake, table in tables.items()}
+    if not all(paired):
+        found["rows without another of their source were counted"] = sum(hits(tables[""])) / len(sources)
+        without = tables[""].clone()
+        without[:, [place for place, pair in enumerate(paired) if not pair]] = -math.inf
+        found["rows without another of their source were left out as neighbours, too"] = share(without)
+    return found
+
+
+def _neighbours_kept(before: Any, after: Any, k: int) -> dict[str, float]:
+    """{mistake: mean share of the k nearest that are kept}, and "" for the right one."""
+    both = (_likenesses(before), _likenesses(after))
+    nearest = {mistake: [side[mistake].topk(k).indices.tolist() for side in both] for mistake in both[0]}
+
+    def mean(share: Callable[[list[int], list[int]], float], mistake: str = "") -> float:
+        pairs = list(zip(*nearest[mistake], strict=True))
+        return sum(share(old, new) for old, new in pairs) / len(pairs)
+
+    found = {mistake: mean(lambda old, new: len({*old} & {*new}) / k, mistake) for mistake in nearest}
+    if k > 1:
+        found["the order among the nearest was counted"] = mean(
+            lambda old, new: sum(one == two for one, two in zip(old, new, strict=True)) / k
+        )
+        found["shared neighbours were divided by all that occur and not by k"] = mean(
+            lambda old, new: len({*old} & {*new}) / len({*old, *new})
+        )
+    return found
+
+
+def _drawn_sources(draw: Draw, lone: int) -> tuple[Any, list[str]]:
+    """Vectors (rows, 40) of drawn sentences of editorials, no two of one length, and their editorials;
+    `lone` of them have a single sentence.
+    """
+    import torch
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    from course_utils.fetched import opinions
+
+    articles: dict[str, list[str]] = {}
+    for row in opinions.rows("editorials", "test"):
+        articles.setdefault(row["source"], []).append(row["text"])
+    long = [source for source in articles if len(articles[source]) >= 6]
+    chosen = draw.sample(long, 6 + lone)
+    rows = [(source, text) for source in chosen[lone:] for text in draw.sample(articles[source], 4)]
+    rows = rows[: draw.random.randint(22, 24)] + [(source, articles[source][0]) for source in chosen[:lone]]
+    rows = draw.sample(rows, len(rows))
+    words = HashingVectorizer(n_features=400).fit_transform([text for _, text in rows]).toarray()
+    generator = draw.numpy()
+    vectors = words @ generator.normal(size=(400, 40)) * generator.uniform(0.4, 2.5, size=(len(rows), 1))
+    found = torch.tensor(vectors, dtype=torch.float32)
+    return found, [source for source, _ in rows]
+
+
+def _drawn_trainings(draw: Draw, k: int) -> tuple[Any, Any, int]:
+    """(before, after, k): vectors of drawn sentences, and what is left of them when something was added to
+    each and its length changed.
+    """
+    import torch
+
+    before, _ = _drawn_sources(draw, lone=0)
+    generator = draw.numpy()
+    noise = torch.tensor(generator.normal(size=before.shape), dtype=torch.float32)
+    after = before + 0.5 * before.norm(dim=1, keepdim=True) * noise / before.shape[1] ** 0.5
+    lengths = torch.tensor(generator.uniform(0.4, 2.5, size=(len(before), 1)), dtype=torch.float32)
+    return before, after * lengths, k

@@ -18,15 +18,17 @@ from course_utils.checks.testing import (
     run_cells,
     stub_source,
 )
+from course_utils.fetched import ready
 
 EXERCISE = "10_lora_and_peft"
+needs_files = pytest.mark.skipif(not ready("opinions"), reason="course fetch was not run here")
 given = partial(given_cells, EXERCISE)
 TORCH = "import torch"
 
 
 def test_the_card():
-    assert exercise.points == 33
-    assert len([question for question in exercise.questions.values() if not question.manual]) == 11
+    assert exercise.points == 37
+    assert len([question for question in exercise.questions.values() if not question.manual]) == 12
 
 
 # q1
@@ -819,3 +821,76 @@ def test_a_prompt_in_front():
         ],
     )
     assert [report.points for report in result.wrong[:3]] == [2, 2, 2]
+
+
+# q13
+
+NEIGHBOURS = """
+def cosines(vectors):
+    table = torch.cosine_similarity(vectors[:, None], vectors[None], dim=2)
+    table[range(len(table)), range(len(table))] = -9.0
+    return table
+
+def same_source(vectors, sources):
+    counted = []
+    for place, row in enumerate(cosines(vectors)):
+        if sources.count(sources[place]) > 1:
+            counted.append(sources[int(row.argmax())] == sources[place])
+    return sum(counted) / len(counted)
+
+def neighbours_kept(before, after, k):
+    old, new = (cosines(side).argsort(1, descending=True)[:, :k].tolist() for side in (before, after))
+    return float(np.mean([len(set(a).intersection(b)) / k for a, b in zip(old, new)]))
+"""
+COSINE = "torch.cosine_similarity(vectors[:, None], vectors[None], dim=2)"
+
+
+DIAGONAL = "    table[range(len(table)), range(len(table))] = -9.0\n"
+SHARED = "len(set(a).intersection(b)) / k"
+
+
+@needs_files
+def test_neighbours():
+    shares = "of their source were counted"
+    result = judged_well(
+        EXERCISE,
+        "q13",
+        before=TORCH + "\nimport numpy as np",
+        wrong={
+            NEIGHBOURS.replace(DIAGONAL, ""): "each row was its own nearest",
+            NEIGHBOURS.replace(COSINE, "vectors @ vectors.T"): "not brought to one length",
+            NEIGHBOURS.replace(COSINE, "-torch.cdist(vectors, vectors) / 1e4"): "distances were taken",
+            NEIGHBOURS.replace("argmax()", "argmin()"): "same_source(",
+            NEIGHBOURS.replace(" / len(counted)", ""): "same_source(",
+            NEIGHBOURS.replace("sum(counted) / len(counted)", "100 * sum(counted) / len(counted)"): "same_source(",
+            NEIGHBOURS.replace("return sum(counted) / len(counted)", "return counted"): "a number",
+            NEIGHBOURS.replace("table = torch", "vectors /= vectors.norm(dim=1, keepdim=True)\n    table = torch"): "after the call",
+            NEIGHBOURS.replace("cosines(vectors))", "cosines(vectors)[:20])"): "same_source(",
+            NEIGHBOURS.replace("if sources.count(sources[place]) > 1", "if True"): shares,
+            NEIGHBOURS.replace("cosines(vectors))", "cosines(vectors).masked_fill(torch.tensor([sources.count(s) == 1 for s in sources]), -9.0))"): "left out as neighbours",
+            NEIGHBOURS.replace("return sum(counted) / len(counted)", "return sum(counted) / len(sources)"): "same_source(",
+            NEIGHBOURS.replace("[:, :k]", ""): "neighbours_kept(",
+            NEIGHBOURS.replace("[:, :k]", "[:, :k + 1]"): "neighbours_kept(",
+            NEIGHBOURS.replace("argsort(1, descending=True)[:, :k]", "argsort(1)[:, 1:k + 1]"): "the least similar",
+            NEIGHBOURS.replace("np.mean(", "np.sum("): "neighbours_kept(",
+            NEIGHBOURS.replace("(before, after)", "(before, before)"): "neighbours_kept(",
+            NEIGHBOURS.replace("[:, :k]", "[:, :1]"): "of several neighbours",
+            NEIGHBOURS.replace("[:, :k]", "[:, :2]"): "of the nearest",
+            NEIGHBOURS.replace(SHARED, "a == b"): "of several neighbours",
+            NEIGHBOURS.replace(SHARED, "np.mean([x == y for x, y in zip(a, b)])"): "the order among the nearest",
+            NEIGHBOURS.replace(SHARED, "len(set(a) & set(b)) / len(set(a) | set(b))"): "by all that occur",
+            NEIGHBOURS.replace(SHARED, "bool(set(a) & set(b))"): "of several neighbours",
+        },
+        right=[
+            NEIGHBOURS,
+            NEIGHBOURS.replace("return sum(counted) / len(counted)", "return torch.tensor(counted).double().mean()"),
+            NEIGHBOURS.replace("return sum(counted) / len(counted)", "return torch.tensor(counted).float().mean()"),
+            NEIGHBOURS.replace("float(np.mean(", "np.float32(np.mean("),
+            NEIGHBOURS.replace(COSINE, "torch.nn.functional.normalize(vectors) @ torch.nn.functional.normalize(vectors).T"),
+            NEIGHBOURS.replace(COSINE, "torch.tensor(__import__('sklearn.metrics.pairwise').metrics.pairwise.cosine_similarity(vectors.numpy()))"),
+            NEIGHBOURS.replace("vectors[:, None], vectors[None]", "vectors[:, None].double(), vectors[None].double()"),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:4]] == [0, 0, 0, 2]
+    assert [report.points for report in result.wrong[7:12]] == [2, 2, 3, 3, 3]
+    assert [report.points for report in result.wrong[17:23]] == [3] * 6
