@@ -893,4 +893,4 @@ def test_neighbours():
     )  # fmt: skip
     assert [report.points for report in result.wrong[:4]] == [0, 0, 0, 2]
     assert [report.points for report in result.wrong[7:12]] == [2, 2, 3, 3, 3]
-    assert [report.points for report in result.wrong[17:23]] == [3] * 6
+    assert [report.points for report in result.wrong[17:23]] == [3, 2, 3, 3, 3, 3]
