@@ -2,8 +2,8 @@
 
 The real encoder and film sentences, with LoRA and with every weight. First some rates of each method, judged
 by validation sentences; then the best rate of each with a seed that chose nothing, on the test sentences.
-Each run also keeps what became of the similarity of sentences. Needs `course fetch`; takes about ten minutes on a
-core, and goes on where it was stopped.
+Each run also keeps what became of the similarity of sentences. Needs `course fetch`; takes about ten minutes
+on a core, and goes on where it was stopped.
 """
 
 from __future__ import annotations
