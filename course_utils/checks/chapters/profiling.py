@@ -221,7 +221,7 @@ def _timed(case: Mapping[str, Any], mistake: str) -> list[float]:
 
 def timed(case: dict) -> dict:
     """The learner's times of a device that is played: sending takes `send`, each piece of work its time."""
-    state = {"now": 0.0, "idle": 0.0, "made": 0, "worked": 0}
+    state: dict[str, Any] = {"now": 0.0, "idle": 0.0, "made": 0, "worked": 0}
     used = []
 
     def take(seconds: float) -> None:
@@ -970,7 +970,7 @@ def traced(weights: list, rows: list, wait: int, warm_up: int, active: int) -> d
     for layer, weight in zip(net, weights, strict=True):
         layer.weight.data, layer.bias.data = weight.clone(), torch.zeros(len(weight))
 
-    def batches():
+    def batches() -> Any:
         for inputs, targets in rows:
             yield torch.roll(inputs, 1, 0).roll(-1, 0), targets
 
