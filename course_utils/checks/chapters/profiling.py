@@ -760,7 +760,7 @@ SHARED = "operations of other threads, and one stack for all threads"
 
 def _slowests(events: list[dict]) -> dict[str, dict[str, str]]:
     """{mistake: the slowest operation of each region that comes of it}."""
-    chosen = (SELF[0], SELF[2], FIRST, EVERYWHERE, ACROSS)
+    chosen = (SELF[0], SELF[2], SELF[3], FIRST, EVERYWHERE, ACROSS)
     tables = {region: _selves(events, region) for region in REGIONS}
     return {
         ("the largest total time, not self time" if mistake == SELF[0] else mistake): {
