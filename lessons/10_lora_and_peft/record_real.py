@@ -23,7 +23,7 @@ from course_utils.training.sentence_classifier import SentenceClassifier, vector
 from course_utils.training.sentences import batch_of, begin_head, clear
 
 RATES = {"LoRA": (1e-3, 3e-3, 1e-2), "full": (1e-4, 3e-4)}
-STEPS, BATCH, TUNING_SEED, SEEDS = 60, 16, 10, (0,)
+STEPS, BATCH, TUNING_SEED, SEEDS = 60, 16, 10, (0, 1)
 RECORD = Path(__file__).parent / "real_runs.json"
 Rows = list[dict[str, Any]]
 
