@@ -451,8 +451,12 @@ def journalled(plan: dict) -> dict:
             if state.global_step == plan["killed"]:
                 raise InterruptedError("the run is killed")
 
+    # kept, so that what the killed run's file has not written yet is lost, as in a process that is gone
+    journals: list[Any] = []
+
     def run(path: str, folder: str, *more: Any) -> list:
         rows = [{"x": 1.0, "labels": 2.0}] * plan["steps"]
+        journals.append(Journal(path))
         arguments = TrainingArguments(
             folder, max_steps=plan["steps"], per_device_train_batch_size=1, logging_steps=plan["logging"],
             logging_nan_inf_filter=False, eval_strategy="steps", eval_steps=plan["evaluations"],
@@ -463,7 +467,7 @@ def journalled(plan: dict) -> dict:
             arguments,
             train_dataset=rows,
             eval_dataset=rows[:1],
-            callbacks=[Journal(path), *more],
+            callbacks=[journals[-1], *more],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
