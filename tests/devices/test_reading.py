@@ -11,6 +11,10 @@ RIGHT = {
     ("04_writing", "removed"): "the pipelines are those that are gone: the cell shows the error",
     ("04_four_bits", "levels-plot"): "weights of a model that stays on the CPU",
     (
+        "01_time_correctly",
+        "one-number-code",
+    ): "how not to: two parts further on, the lesson says what is wrong",
+    (
         "02_a_reward_to_climb",
         "rewarder",
     ): "the rewarder stays on the CPU; trl's Trainer has a model of its own",
