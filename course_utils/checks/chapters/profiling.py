@@ -1522,7 +1522,7 @@ def watched_training(inputs: Any, weight: Any, labels: Any, steps: int, rate: fl
             operators.append(str(function))
             return function(*args, **(kwargs or {}))
 
-    class Read(TorchFunctionMode):
+    class NumbersRead(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             name = getattr(function, "__name__", "")
             if name in (*reading, *special):
@@ -1536,7 +1536,7 @@ def watched_training(inputs: Any, weight: Any, labels: Any, steps: int, rate: fl
         return inputs.clone()
 
     given = weight.clone()
-    with Dispatched(), Read():
+    with Dispatched(), NumbersRead():
         made, losses = fast_train(given, list(texts), labels.clone(), prepare, steps, rate)
     floats = isinstance(losses, (list, tuple)) and all(isinstance(loss, float) for loss in losses)
     return {
