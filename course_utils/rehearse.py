@@ -169,7 +169,7 @@ def stage(profile: str | None, scratch: Path) -> Iterator[tuple[dict[str, str] |
     from course_utils.standins import budgets, serving, shelf
 
     if not shelf.complete():
-        print("Making the stand-ins of the Hub's repositories, once: some minutes, 0.8 GB.", flush=True)
+        print("Making the stand-ins of the Hub's repositories, once: some minutes, 0.2 GB.", flush=True)
         shelf.make()
     with serving.serving(scratch) as environment:
         yield environment, budgets.cell()
