@@ -5,6 +5,7 @@ import pytest
 from course_utils.training import forecast
 from course_utils.training.forecast import Forecast
 from course_utils.training.short_training import train_briefly
+from course_utils.training.with_forecast import with_forecast
 from tests.training.test_short_training import Line, collate
 
 
@@ -83,3 +84,9 @@ def test_the_trainer_says_it_before_its_first_log(clock, capsys, tmp_path):
     show_progress(Seq2SeqTrainer(tiny.t5(), args, train_dataset=rows)).train()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("4 steps will take about ") and lines[-1].startswith("step 3/4")
+
+
+def test_a_loop_by_hand_says_it(clock, capsys):
+    clock["a step"] = 4.0
+    assert list(with_forecast(range(50), "cpu")) == [*range(50)]
+    assert capsys.readouterr().out.startswith("50 steps will take about 1 min 40 s")
