@@ -10,6 +10,7 @@ from course_utils.batches import IGNORED
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
+from course_utils.checks.gradients import expect_gradients
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire.answer import Answer, NotPlainData
 
@@ -538,13 +539,8 @@ def _judge_training(answer: Answer, arguments: tuple[Any, Any, Any, float, float
     expect.all_close(left, ratings, f"`ratings` after {what}, as they were before,")
     heads = [side.clone().requires_grad_() for side in (logits, numbers)]
     _two_losses(heads[0], heads[1], ratings, spread, share).backward()
-    for name, got, head in zip(("logits", "numbers"), found, heads, strict=True):
-        expect.true(
-            got is not None,
-            f"a loss whose backward() reaches `{name}`, so that it can train: {what}",
-            f"no gradient of `{name}`; .item(), float(), .detach() and torch.tensor() of a tensor end it",
-        )
-        expect.all_close(got, head.grad, f"the gradient of `{name}` by {what}", tolerance=1e-4)
+    right = {"logits": heads[0].grad, "numbers": heads[1].grad}
+    expect_gradients(found, right, what, tolerance=1e-4)
 
 
 def pulled(logits: Any, numbers: Any, ratings: Any, spread: float, share: float) -> list[Any]:

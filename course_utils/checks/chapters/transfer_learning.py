@@ -22,6 +22,7 @@ from course_utils.checks import expect
 from course_utils.checks.colours import coloured, drawn_labels
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
+from course_utils.checks.gradients import expect_gradients
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire import Rows
 from course_utils.wire.answer import Answer
@@ -1394,13 +1395,8 @@ def _judge_pull(answer: Answer, sides: tuple[Any, Any], temperature: float, what
     found = answer.given(pulled).call("pulled", *sides, temperature)
     views = [side.double().requires_grad_() for side in sides]
     _contrastive_loss(views[0], views[1], temperature).backward()
-    for name, got, view in zip(("one", "two"), found, views, strict=True):
-        expect.true(
-            got is not None,
-            f"a loss whose backward() reaches `{name}`, so that it can train: {what}",
-            f"no gradient of `{name}`; .item(), float(), .detach() and torch.tensor() of a tensor end it",
-        )
-        expect.all_close(got, view.grad, f"the gradient of `{name}` by {what}", tolerance=1e-3)
+    right = {"one": views[0].grad, "two": views[1].grad}
+    expect_gradients(found, right, what, tolerance=1e-3)
 
 
 def pulled(one: Any, two: Any, temperature: float) -> list[Any]:
