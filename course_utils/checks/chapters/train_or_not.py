@@ -897,8 +897,8 @@ def sentence_vectors(answer: Answer, draw: Draw) -> None:
     with part("the nearest", points=1):
         alike = draw.random.choice(_of_one_length())  # no padding there: who counts it loses the part above
         asked, *others = draw.sample(alike, 9)
-        misled, again = _misled_by_length(draw, alike), [*others[1:], asked]
-        for one, among in ((asked, others), misled, (asked, again)):
+        misled = [_misled(draw, alike, vectors(alike)) for vectors in (means_of, first_vectors_of)]
+        for one, among in ((asked, others), *misled, (asked, [*others[1:], asked])):
             likeness = (vectors_of(among) @ vectors_of([one])[0]).tolist()
             said = answer.call("nearest", one, among)
             expect.equal(said, likeness.index(max(likeness)), f"nearest({one!r}, {among})")
@@ -922,22 +922,19 @@ def _of_one_length() -> list[list[str]]:
     return [group for group in groups.values() if len(group) >= 30]
 
 
-def _misled_by_length(draw: Draw, texts: list[str]) -> tuple[str, list[str]]:
-    """A sentence and eight others, of which by the means as they are, not of length 1, another is nearest."""
-    import torch
-
-    means = means_of(texts)
-    units = torch.nn.functional.normalize(means, dim=-1)
+def _misled(draw: Draw, texts: list[str], wrong: torch.Tensor) -> tuple[str, list[str]]:
+    """A sentence and eight others, of which another is nearest by `wrong`, other vectors of these texts."""
+    right = vectors_of(texts)
     for asked, text in enumerate(texts):
-        alike, raw = (units @ units[asked]).tolist(), (means @ units[asked]).tolist()
+        alike, said = (right @ right[asked]).tolist(), (wrong @ wrong[asked]).tolist()
         places = [place for place in range(len(texts)) if place != asked]
         for best in places:
             worse = [place for place in places if alike[place] < alike[best] - CLEARLY]
-            if len(worse) >= 7 and max(raw[place] for place in worse) > raw[best] + CLEARLY:
-                longest = max(worse, key=raw.__getitem__)
-                others = [best, longest, *[place for place in worse if place != longest][:6]]
+            if len(worse) >= 7 and max(said[place] for place in worse) > said[best] + CLEARLY:
+                likeliest = max(worse, key=said.__getitem__)
+                others = [best, likeliest, *[place for place in worse if place != likeliest][:6]]
                 return text, [texts[place] for place in draw.sample(others, 8)]
-    raise LookupError("no sentence of these is misled by the vectors' length")
+    raise LookupError("no sentence of these is misled by those vectors")
 
 
 def vectors_of(texts: Sequence[str]) -> torch.Tensor:
@@ -951,16 +948,24 @@ def means_of(texts: Sequence[str]) -> torch.Tensor:
     """The mean token vectors of sentences (texts, 384), each read alone, so that there is no padding."""
     import torch
 
-    return torch.stack([_mean_of(text) for text in texts])
+    return torch.stack([_states_of(text).mean(0) for text in texts])
+
+
+def first_vectors_of(texts: Sequence[str]) -> torch.Tensor:
+    """The vectors of the sentences' first tokens (texts, 384), of length 1: a plausible mistake."""
+    import torch
+
+    return torch.nn.functional.normalize(torch.stack([_states_of(text)[0] for text in texts]), dim=-1)
 
 
 @cache
-def _mean_of(text: str) -> torch.Tensor:
+def _states_of(text: str) -> torch.Tensor:
+    """The vectors of a sentence's tokens (tokens, 384)."""
     import torch
 
     tokenizer, encoder = _encoder()
     with torch.inference_mode():
-        return encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
+        return encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
 
 
 @cache
