@@ -70,8 +70,11 @@ def task_loss(
     model: MultiTaskModel, task: str, inputs: Mapping[str, torch.Tensor], labels: torch.Tensor
 ) -> torch.Tensor:
     """Mean cross-entropy, in nats, over the rows or over the labelled tokens."""
-    logits = model(task, **inputs)
-    return torch.nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
+    device = model.encoder.device  # the batch was made on the CPU
+    logits = model(task, **{name: tensor.to(device) for name, tensor in inputs.items()})
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, -2), labels.to(device).flatten(), ignore_index=IGNORED
+    )
 
 
 @dataclass
@@ -138,7 +141,8 @@ def score(
     hits = []
     for start in range(0, len(rows), 50):
         inputs, labels = make_batch(tokenizer, task, rows[start : start + 50])
-        right = (model(task, **inputs).argmax(-1) == labels) | (labels == IGNORED)
+        inputs = {name: tensor.to(model.encoder.device) for name, tensor in inputs.items()}
+        right = (model(task, **inputs).argmax(-1).cpu() == labels) | (labels == IGNORED)
         hits += right.reshape(len(right), -1).all(1).tolist()
     return proportion(hits, task)
 
@@ -157,7 +161,7 @@ def shared_gradient(
     model.train(was_training)
     return torch.cat(
         [
-            torch.zeros(weight.numel()) if part is None else part.flatten()
+            torch.zeros_like(weight).flatten() if part is None else part.flatten()
             for weight, part in zip(weights, gradients, strict=True)
         ]
     )

@@ -12,6 +12,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from course_utils.measure.progress import Progress
+from course_utils.training.with_forecast import with_forecast
 from course_utils.world.lexicon import FIRST_NAMES, GOODS, SURNAMES
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def token_log_probabilities(
     counted = [
         torch.tensor([0] * len(one) + [1] * len(other)) for one, other in zip(asked, said, strict=True)
     ]
-    tokens, mask = pad_sequence(rows, batch_first=True), pad_sequence(counted, batch_first=True)[:, 1:]
+    tokens = pad_sequence(rows, batch_first=True).to(model.device)
+    mask = pad_sequence(counted, batch_first=True)[:, 1:].to(model.device)
     logits = model(input_ids=tokens).logits[:, :-1]
     found = logits.log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0]
     return found * mask, mask
@@ -70,6 +72,7 @@ def reference_model(
     *,
     seed: int,
     steps: int = 120,
+    device: str = "cpu",
 ) -> PreTrainedModel:
     """The gpt2 twin after SFT on replies of both kinds, polite or rude as it comes; in eval mode.
 
@@ -78,10 +81,10 @@ def reference_model(
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     with Progress("Supervised fine-tuning", steps) as progress:
-        for _ in range(steps):
+        for _ in with_forecast(range(steps), device):
             prompts, chosen, rejected = zip(*generator.sample(list(rows), 12), strict=True)
             replies = [generator.choice(both) for both in zip(chosen, rejected, strict=True)]
             found, _ = token_log_probabilities(model, tokenizer, prompts, replies)
@@ -97,7 +100,7 @@ def reference_model(
 def write(model: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[str]:
     """One sampled reply to each prompt, of at most 18 tokens, with the blank that it begins with."""
     tokenizer.pad_token = tokenizer.eos_token
-    inputs = tokenizer(list(prompts), return_tensors="pt", padding=True, padding_side="left")
+    inputs = tokenizer(list(prompts), return_tensors="pt", padding=True, padding_side="left").to(model.device)
     tokens = model.generate(**inputs, max_new_tokens=18, do_sample=True, pad_token_id=tokenizer.pad_token_id)
     texts = tokenizer.batch_decode(tokens[:, inputs.input_ids.shape[1] :], skip_special_tokens=True)
     return [" " + text.strip() for text in texts]

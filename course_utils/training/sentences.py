@@ -53,6 +53,7 @@ def lower_states(
         for start in range(0, len(order), 50):
             places = order[start : start + 50]
             batch = batch_of(tokenizer, [texts[place] for place in places])
+            batch = {name: tensor.to(encoder.device) for name, tensor in batch.items()}
             states = lower(**batch).last_hidden_state
             for place, row, real in zip(places, states, batch["attention_mask"].bool(), strict=True):
                 found[place] = row[real].clone()
@@ -72,12 +73,12 @@ class UpperLayers(torch.nn.Module):
         size = encoder.config.hidden_size
         self.heads = torch.nn.ModuleDict(
             {name: torch.nn.Linear(size, count) for name, count in (heads or {}).items()}
-        )
+        ).to(encoder.device)
 
     def forward(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
         padded = torch.nn.utils.rnn.pad_sequence(list(states), batch_first=True)
-        lengths = torch.tensor([len(row) for row in states])
-        mask = (torch.arange(padded.shape[1]) < lengths[:, None]).to(padded.dtype)
+        lengths = torch.tensor([len(row) for row in states], device=padded.device)
+        mask = (torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]).to(padded.dtype)
         hidden = (1 - mask)[:, None, None, :] * torch.finfo(padded.dtype).min  # added to what attention sees
         for layer in self.layers:
             padded = layer(padded, hidden)
@@ -103,7 +104,7 @@ def begin_head(head: torch.nn.Linear, found: torch.Tensor, wanted: Sequence[floa
     from sklearn.linear_model import LogisticRegression, Ridge
 
     regression = Ridge() if head.out_features == 1 else LogisticRegression(max_iter=1000)
-    regression.fit(found.numpy(), list(wanted))
+    regression.fit(found.cpu().numpy(), list(wanted))
     weight, bias = (
         torch.as_tensor(part, dtype=torch.float32) for part in (regression.coef_, regression.intercept_)
     )
