@@ -33,6 +33,7 @@ def faults_of(sources: dict[str, str]) -> dict[str, list[str]]:
     cells = {name: list(ast.walk(tree)) for name, tree in trees.items()}
     moved = any(puts_a_model_there(nodes) for nodes in cells.values())
     packed = {model for nodes in cells.values() for model in packed_models(nodes)}
+    stays = not any(names_the_device(tree) for tree in trees.values()) and any(map(loads, cells.values()))
     found = {}
     for name, tree in trees.items():
         said = [words for words, is_wrong in RULES.items() if is_wrong(cells[name])]
@@ -40,6 +41,8 @@ def faults_of(sources: dict[str, str]) -> dict[str, list[str]]:
             said += [words for words, is_wrong in RULES_OF_PARTS.items() if moved and is_wrong(part)]
             if packed and goes_into(part, packed):
                 said.append(PACKED)
+        if stays and trains(cells[name]):
+            said.append(STAYS)
         if said:
             found[name] = said
     return found
@@ -124,6 +127,20 @@ def puts_a_model_there(nodes: Nodes) -> bool:
     )
 
 
+def loads(nodes: Nodes) -> bool:
+    """Whether the cell asks for a model of the course."""
+    return any(
+        called(call) == "model" and getattr(call.func.value, "id", "") == "course"
+        for call in calls(nodes)
+        if isinstance(call.func, ast.Attribute)
+    )
+
+
+def trains(nodes: Nodes) -> bool:
+    """Whether the cell trains by a loop of its own or the course's; for a Trainer there are rules of its own."""
+    return any(called(call) in {"backward", "train_briefly"} for call in calls(nodes))
+
+
 def packed_models(nodes: Nodes) -> Iterator[str]:
     """Names of models that are loaded in 4 or 8 bits: bitsandbytes puts them on the first CUDA card by itself."""
     for node in nodes:
@@ -149,6 +166,10 @@ def arguments_without_use_cpu(nodes: Nodes) -> bool:
     return any(
         is_arguments(call) and not keyword(call, "use_cpu") and not unpacks(call) for call in calls(nodes)
     )
+
+
+def a_trainer_that_stays(nodes: Nodes) -> bool:
+    return any(is_arguments(call) and is_constant(keyword(call, "use_cpu"), True) for call in calls(nodes))
 
 
 def half_precision_for_every_card(nodes: Nodes) -> bool:
@@ -192,9 +213,11 @@ def numpy_without_cpu(part: Nodes) -> bool:
 
 
 PACKED = "a model in 4 bits lies on the first CUDA card, its inputs do not: .to(model.device)"
+STAYS = "the notebook trains a model and never names course.device: it trains on the CPU whatever there is"
 RULES: dict[str, Callable[[Nodes], bool]] = {
     "a pipeline takes the first accelerator: tell it device=course.device": no_device_for_a_pipeline,
     "a Trainer takes the first accelerator: use_cpu=course.device == 'cpu'": arguments_without_use_cpu,
+    "a Trainer stays on the CPU: use_cpu=course.device == 'cpu'": a_trainer_that_stays,
     "16 bits for every card: ask course.advice for the precision": half_precision_for_every_card,
     "the clock is read before an accelerator has finished": a_clock_that_does_not_wait,
     "a generator of the CPU for numbers of another device": a_generator_of_the_cpu,
