@@ -1,0 +1,665 @@
+"""The questions of chapter 24: optimizer and loop.
+
+Nothing here looks at a clock. Tensors, batches and events are drawn, and what comes of them is worked out
+here as well, in float64, once rightly and once for each likely mistake, so that a message can name it.
+Operators are counted where the learner's code runs, so a part that counts them judges values as well.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from course_utils.checks import expect
+from course_utils.checks.draw import Draw
+from course_utils.checks.framework import Exercise, part
+from course_utils.checks.predictions import six_predictions
+from course_utils.checks.report import Failed, Rung
+from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:
+    import torch
+
+    # what the learner writes: the functions below that are sent along call it by its name
+    adamw: Any = None
+    lars: Any = None
+    noise_scale: Any = None
+    waits: Any = None
+    fast_loop: Any = None
+    evaluate: Any = None
+    Breakdown: Any = None
+
+LESSONS = "lessons/24_optimizer_and_loop/"
+UPDATE = LESSONS + "01_one_update_many_ways.ipynb"
+STATE = LESSONS + "02_a_smaller_state.ipynb"
+BATCH = LESSONS + "03_larger_batches.ipynb"
+WAITING = LESSONS + "04_no_hidden_waiting.ipynb"
+ITERATION = LESSONS + "05_where_an_iteration_goes.ipynb"
+
+exercise = Exercise(
+    "24_optimizer_and_loop",
+    title="Optimizer and loop",
+    minutes=150,
+    difficulty="hard",
+    cost="some seconds on two cores",
+)
+
+Tensors = list["torch.Tensor"]
+
+
+def _number(got: Any, answers: Mapping[str, float], what: str) -> None:
+    """A number is the right one, up to rounding ("" among `answers`); else the message names the mistake."""
+    expect.number(got, what)
+    if not _near(got, answers[""]):
+        words = next((words for words, value in answers.items() if words and _near(got, value)), "")
+        came = f"{got:.8g}" + (f": that comes of {words}" if words else "")
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be {answers['']:.8g}", came)
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= 2e-5 * max(abs(one), abs(other))
+
+
+def _tensor(got: Any, answers: Mapping[str, Any], what: str) -> None:
+    """A tensor is the right one, up to the rounding of float32; else the message names the mistake."""
+    import torch
+
+    right = torch.as_tensor(answers[""], dtype=torch.float64)
+    found = expect.tensor(got, what, tuple(right.shape)).double()
+    wrong = (~_alike(found, right)).nonzero().tolist()
+    if wrong:
+        place = tuple(wrong[0])
+        words = _mistake(found, answers)
+        inside = f"item {place[0] if len(place) == 1 else place} of {what}"
+        raise Failed(
+            Rung.WRONG_VALUE, f"{inside} to be {right[place].item():.6g}", f"{found[place].item():.6g}{words}"
+        )
+
+
+def _mistake(found: torch.Tensor, answers: Mapping[str, Any]) -> str:
+    import torch
+
+    for words, made in answers.items():
+        other = torch.as_tensor(made, dtype=torch.float64)
+        if words and other.shape == found.shape and bool(_alike(found, other).all()):
+            return f": that comes of {words}"
+    return ""
+
+
+def _alike(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Where two tensors hold the same, up to a small share of the largest number."""
+    most = other.abs().max().item() if other.numel() else 0.0
+    return (one - other).abs() <= 2e-5 * most + 1e-9
+
+
+def _tensors(got: Any, answers: Mapping[str, Sequence[Any]], what: str) -> None:
+    """Each tensor of a list is the right one."""
+    right = answers[""]
+    if not isinstance(got, (list, tuple)):
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be a list of {len(right)} tensors", expect.show(got))
+    expect.length(got, len(right), what)
+    for number, one in enumerate(got):
+        _tensor(one, {words: made[number] for words, made in answers.items()}, f"{what}[{number}]")
+
+
+def _noise(draw: Draw, *shape: int) -> torch.Tensor:
+    """Normal numbers of a shape, in float32."""
+    import torch
+
+    return torch.from_numpy(draw.numpy().standard_normal(shape)).float()
+
+
+# q1: one update of AdamW
+
+
+@exercise.question(
+    "q1",
+    title="One update for all tensors",
+    points=4,
+    difficulty=2,
+    needs=("adamw",),
+    lesson=UPDATE + "#AdamW, written out",
+    hints=(
+        "Write it for one tensor first, in place. Which line of that is which function on a list?",
+        "`lerp_(other, share)` moves a tensor by that share towards the other: m + (1 − beta1) · (g − m). "
+        "Divide the roots by √(1 − beta2^step) and add eps; "
+        "`_foreach_addcdiv_(weights, means, roots, -amount)` takes amount · means / roots away, with amount = rate / (1 − beta1^step).",
+        "A discount on all prices, and a fee that is spread by weight, in two calls for a whole shop:\n"
+        "torch._foreach_mul_(prices, 0.9)\n"
+        "torch._foreach_addcdiv_(prices, heavy, total, 2.5)   # each price + 2.5 · heavy / total",
+    ),
+)
+def one_update(answer: Answer, draw: Draw) -> None:
+    cases = {name: _updates(draw, decay) for name, decay in (("none", 0.0), ("some", 0.4), ("again", 0.7))}
+    made = {}
+    for name, case in cases.items():
+        made[name] = answer.given(watched_updates).call("watched_updates", *case)
+    with part("the update without decay", points=1):
+        _updated(made["none"], cases["none"], "the weights after three updates, decay 0")
+    with part("the decay", points=1):
+        for name in ("some", "again"):
+            decay = cases[name][2]["decay"]
+            _updated(made[name], cases[name], f"the weights after three updates, decay {decay:g}")
+    with part("in place, and the gradients as they were", points=1):
+        for name, case in cases.items():
+            _, means, squares = _adamw(*case)
+            _tensors(made[name]["means"], {"": means}, "the tensors given as means, after three updates,")
+            _tensors(
+                made[name]["squares"], {"": squares}, "the tensors given as squares, after three updates,"
+            )
+            expect.equal(made[name]["kept"], True, "the gradients, unchanged, after adamw(…)")
+            expect.equal(made[name]["same"], True, "the lists, with the same tensors in them after adamw(…)")
+    with part("no loop over the tensors", points=1):
+        _updated(made["none"], cases["none"], "the weights after three updates, decay 0")
+        more = answer.given(watched_updates).call("watched_updates", *_updates(draw, 0.3, 9))
+        few = made["none"]["operators"]
+        expect.equal(more["operators"], few, "the number of operators for 9 tensors, as for 4,")
+        expect.at_most(few, 20, "the number of operators in an update")
+
+
+def _updates(draw: Draw, decay: float, count: int = 4) -> tuple[Tensors, list[Tensors], dict[str, float]]:
+    shapes = [(2, 3), (4,), (1,), (3, 2, 2)] * 3
+    weights = [_noise(draw, *shape) for shape in shapes[:count]]
+    gradients = [[_noise(draw, *shape) for shape in shapes[:count]] for _ in range(3)]
+    settings = {
+        "rate": draw.random.uniform(0.05, 0.2), "beta1": draw.random.uniform(0.8, 0.9),
+        "beta2": draw.random.uniform(0.93, 0.97), "eps": draw.random.uniform(0.1, 0.2), "decay": decay,
+    }  # fmt: skip
+    return weights, gradients, settings
+
+
+ADAMW = (
+    "decay · w added to the gradient: here it acts on the weight alone",
+    "a decay that is not multiplied by the rate",
+    "means and squares as they are, not divided by 1 − beta^step",
+    "eps under the root",
+    "beta1 for the squares as well",
+    "beta1 and 1 − beta1 exchanged",
+    "the update added, not taken away",
+    "a weight that does not decay",
+)
+
+
+def _adamw(
+    weights: Tensors, gradients: list[Tensors], settings: Mapping[str, float], mistake: str = ""
+) -> tuple[Tensors, Tensors, Tensors]:
+    """Weights, means and squares after the updates, in float64."""
+    import torch
+
+    rate, beta1, beta2, eps, decay = (settings[name] for name in ("rate", "beta1", "beta2", "eps", "decay"))
+    if mistake == ADAMW[4]:
+        beta2 = beta1
+    if mistake == ADAMW[5]:
+        beta1, beta2 = 1 - beta1, 1 - beta2
+    made = []
+    for number, weight in enumerate(weights):
+        w = weight.double()
+        m, s = torch.zeros_like(w), torch.zeros_like(w)
+        for step, some in enumerate(gradients, 1):
+            g = some[number].double() + (decay * w if mistake == ADAMW[0] else 0)
+            if mistake not in (ADAMW[0], ADAMW[7]):
+                w = w * (1 - (1 if mistake == ADAMW[1] else rate) * decay)
+            m, s = beta1 * m + (1 - beta1) * g, beta2 * s + (1 - beta2) * g * g
+            first, second = (m, s) if mistake == ADAMW[2] else (m / (1 - beta1**step), s / (1 - beta2**step))
+            root = (second + eps).sqrt() if mistake == ADAMW[3] else second.sqrt() + eps
+            w = w + (rate if mistake == ADAMW[6] else -rate) * first / root
+        made.append((w, m, s))
+    return tuple(list(some) for some in zip(*made, strict=True))  # type: ignore[return-value]
+
+
+def _updated(made: Mapping[str, Any], case: tuple, what: str) -> None:
+    _tensors(made["weights"], {mistake: _adamw(*case, mistake)[0] for mistake in ("", *ADAMW)}, what)
+
+
+def watched_updates(weights: list, gradients: list, settings: dict) -> dict:
+    """What the learner's updates make of these tensors, and how many operators the last one asked for."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Dispatched(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(str(function))
+            return function(*args, **(kwargs or {}))
+
+    means = [torch.zeros_like(weight) for weight in weights]
+    squares = [torch.zeros_like(weight) for weight in weights]
+    given = [list(weights), list(means), list(squares)]
+    kept = True
+    for step, some in enumerate(gradients, 1):
+        seen: list[str] = []
+        slopes = [each.clone() for each in some]
+        with Dispatched():
+            adamw(weights, slopes, means, squares, step, dict(settings))
+        kept = kept and all(bool((one == other).all()) for one, other in zip(slopes, some))
+    now = [weights, means, squares]
+    same = all(one is other for held, had in zip(now, given) for one, other in zip(held, had))
+    return {
+        "weights": [each.detach() for each in given[0]], "means": [each.detach() for each in given[1]],
+        "squares": [each.detach() for each in given[2]], "kept": kept, "same": same, "operators": len(seen),
+    }  # fmt: skip
+
+
+# q2: eight bits
+
+
+@exercise.question(
+    "q2",
+    title="A state in eight bits",
+    points=4,
+    difficulty=2,
+    needs=("quantise", "dequantise", "error_bound"),
+    lesson=STATE + "#Eight bits, block by block",
+    hints=(
+        "What becomes of the largest value of a block, and how far apart are two neighbouring codes?",
+        "Pad the flat tensor with zeros up to whole blocks (`F.pad(flat, (0, -len(flat) % block))`) and view "
+        "it as rows; the scales are `rows.abs().amax(1) / 127` (or 255). Divide by 1 where a scale is 0. For "
+        "the way back, `scales.repeat_interleave(block)` gives each number its scale. A rounded number is off by half a "
+        "step at most.",
+        "Prices in a catalogue whose pages have a unit each, in whole units up to 20:\n"
+        "unit = max(prices) / 20\n"
+        "codes = [round(price / unit) for price in prices]\n"
+        "A price is off by at most half of the unit of its page.",
+    ),
+)
+def eight_bits(answer: Answer, draw: Draw) -> None:
+    block = draw.random.randrange(5, 9)
+    cases = [
+        (_blocks(draw, block, sign, sides), sign) for sign in (True, False) for sides in ((3, 2), (2, 2, 2))
+    ]
+    with part("signed: codes and scales", points=1):
+        for values, sign in cases[:2]:
+            _quantised(answer, values, block, sign)
+    with part("unsigned: codes and scales", points=1):
+        for values, sign in cases[2:]:
+            _quantised(answer, values, block, sign)
+    with part("back to values", points=1):
+        for values, sign in cases:
+            codes, scales = _codes(values, block, sign)
+            found = answer.call("dequantise", codes, scales, block)
+            each = scales.double().repeat_interleave(block)[: codes.numel()].view(codes.shape)
+            answers = {
+                "": codes.double() * each,
+                "scales that are taken in turn, not block by block": codes.double()
+                * scales.double().repeat(block)[: codes.numel()].view(codes.shape),
+                "codes without their scales": codes.double(),
+                "one scale for all": codes.double() * scales.max().item(),
+            }
+            _tensor(found, answers, f"dequantise(codes, scales, {block})")
+    with part("the bound of the error", points=1):
+        for values, sign in cases:
+            scales = _codes(values, block, sign)[1]
+            most = scales.double().max().item()
+            bounds = {
+                "": most / 2,
+                "a whole step: a rounded number is off by half of one": most,
+                "the mean of the scales: each value, in whatever block, must keep it": scales.double()
+                .mean()
+                .item()
+                / 2,
+                "the smallest scale": scales[scales > 0].double().min().item() / 2,
+                "the largest value": 127 * most / 2,
+            }
+            _number(answer.call("error_bound", scales), bounds, "error_bound(scales)")
+
+
+def _blocks(draw: Draw, block: int, sign: bool, sides: tuple[int, ...]) -> torch.Tensor:
+    """Values in blocks of different size, one of them zero, the last one short; no code is in doubt."""
+    import torch
+
+    count = math.prod(sides)
+    while count < 3 * block + 1 or count % block == 0:
+        sides = (*sides[:-1], sides[-1] + 1)
+        count = math.prod(sides)
+    most, parts = (127 if sign else 255), []
+    for number in range(math.ceil(count / block)):
+        codes = [draw.random.randrange(1, most) + draw.random.uniform(-0.4, 0.4) for _ in range(block)]
+        codes[draw.random.randrange(min(block, count - number * block))] = most
+        scale = 0.0 if number == 1 else 2.0 ** draw.random.randrange(-9, 3) * draw.random.uniform(1, 1.5)
+        parts += [code * scale * (draw.random.choice((-1, 1)) if sign else 1) for code in codes]
+    return torch.tensor(parts[:count]).view(sides)
+
+
+def _codes(values: torch.Tensor, block: int, sign: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    most, dtype = (127, torch.int8) if sign else (255, torch.uint8)
+    flat = values.flatten()
+    parts = flat.split(block)
+    scales = torch.stack([one.abs().max() / most for one in parts])
+    codes = torch.cat(
+        [
+            (one / scale).round() if scale > 0 else torch.zeros_like(one)
+            for one, scale in zip(parts, scales, strict=True)
+        ]
+    )
+    return codes.view(values.shape).to(dtype), scales
+
+
+def _quantised(answer: Answer, values: torch.Tensor, block: int, sign: bool) -> None:
+    what = f"quantise(values of the shape {tuple(values.shape)}, {block}, {sign})"
+    made = answer.call("quantise", values, block, sign)
+    expect.type_of(made, (tuple, list), what)
+    expect.length(made, 2, what)
+    codes, scales = _codes(values, block, sign)
+    size = values.double().flatten().split(block)
+    most = 127 if sign else 255
+    _tensor(
+        made[1],
+        {
+            "": scales,
+            "a scale for all values together": [values.abs().max().item() / most] * len(scales),
+            "the largest value, not the largest absolute one": [one.max().item() / most for one in size],
+            "the largest absolute values themselves": scales.double() * most,
+            "255 codes where they are signed, or 127 where they are not": scales.double()
+            * most
+            / (382 - most),
+            "128 in the place of 127": scales.double() * most / 128,
+            "256 in the place of 255": scales.double() * most / 256,
+        },
+        f"the scales of {what}",
+    )
+    kind = str(getattr(made[0], "dtype", type(made[0]).__name__)).removeprefix("torch.")
+    wanted = str(codes.dtype).removeprefix("torch.")
+    if kind != wanted:
+        raise Failed(Rung.WRONG_TYPE, f"the codes of {what} to have the dtype {wanted}", kind)
+    down = values.double().div(
+        scales.double().repeat_interleave(block)[: values.numel()].view(values.shape).clamp(min=1e-30)
+    )
+    _tensor(
+        made[0],
+        {"": codes, "cutting off what stands after the point: round to the nearest": down.trunc()},
+        f"the codes of {what}",
+    )
+
+
+# q3: rows and columns
+
+
+@exercise.question(
+    "q3",
+    title="Rows and columns",
+    points=4,
+    difficulty=2,
+    needs=("factored", "state_bytes"),
+    lesson=STATE + "#Rows and columns",
+    hints=(
+        "Which dimension disappears when you take the mean of each row? And how many numbers has a row, and "
+        "a column, of a tensor of the shape (2, 3, 4)?",
+        "`squares.mean(-1)` are the rows, `squares.mean(-2)` the columns, also of a pile. "
+        "`rows[..., :, None] * columns[..., None, :]` has all products; divide by "
+        "`rows.mean(-1)[..., None, None]`, and by 1 where that is 0. For the bytes: `math.prod(shape[:-2])` "
+        "is the number of matrices, and 1 for a single one.",
+        "Sales by shop and by day, from the two sums alone, where shop and day do not depend on each other:\n"
+        "guess = by_shop[:, None] * by_day[None, :] / by_shop.mean()\n"
+        "12 shops and 30 days need 42 numbers, not 360.",
+    ),
+)
+def rows_and_columns(answer: Answer, draw: Draw) -> None:
+    beta = draw.random.uniform(0.6, 0.8)
+    plain, pile = ((_noise(draw, *sides), beta) for sides in ((3, 5), (2, 2, 3, 4)))
+    for gradient in (plain[0], pile[0]):
+        gradient += gradient.sign()  # no row or column is near zero
+    with part("rows and columns", points=1):
+        for gradient, share in (plain, pile):
+            rows, columns, made = _factor_case(answer, draw, gradient, share)
+            answers = {mistake: _factored(rows, columns, gradient, share, mistake) for mistake in FACTORED}
+            for number, name in enumerate(("rows", "columns")):
+                some = {mistake: found[number] for mistake, found in answers.items()}
+                _tensor(made[number], some, f"{name} of factored(…) for the shape {tuple(gradient.shape)}")
+    with part("the estimate", points=1):
+        zeros = _noise(draw, 3, 2, 4)
+        zeros[draw.random.randrange(3)] = 0
+        for gradient, share in (plain, pile, (zeros, 0.0)):
+            rows, columns, made = _factor_case(answer, draw, gradient, share)
+            answers = {mistake: _factored(rows, columns, gradient, share, mistake) for mistake in FACTORED}
+            estimates = {mistake: found[2] for mistake, found in answers.items()}
+            _tensor(made[2], estimates, f"the estimate of factored(…) for the shape {tuple(gradient.shape)}")
+    vectors = [(draw.random.randrange(20, 99),), (draw.random.randrange(4500, 6000),), (3,)]
+    matrices = [(draw.random.randrange(70, 99), draw.random.randrange(61, 69)), (40, 30), (64, 64)]
+    piles = [(3, 5, 8, 16), (2, 4, draw.random.randrange(30, 50)), (7, 1, 5)]
+    block = draw.random.choice((100, 256, 999))
+    with part("bytes: sgd, momentum, adamw and adamw8bit", points=1):
+        for shapes in (vectors, [*matrices, *vectors], piles):
+            for kind in ("sgd", "momentum", "adamw", "adamw8bit"):
+                _bytes(answer, draw.sample(shapes, len(shapes)), kind, block)
+    with part("bytes: adafactor", points=1):
+        for shapes in (vectors, [*matrices, *vectors], [*piles, (), *vectors]):
+            _bytes(answer, draw.sample(shapes, len(shapes)), "adafactor", block)
+
+
+def _factor_case(
+    answer: Answer, draw: Draw, gradient: torch.Tensor, beta: float
+) -> tuple[torch.Tensor, torch.Tensor, Sequence[Any]]:
+    rows = _noise(draw, *gradient.shape[:-1]).square() + 1
+    columns = _noise(draw, *gradient.shape[:-2], gradient.shape[-1]).square() + 1
+    made = answer.call("factored", rows, columns, gradient, beta)
+    what = f"factored(rows, columns, a gradient of the shape {tuple(gradient.shape)}, {beta:.3g})"
+    expect.type_of(made, (tuple, list), what)
+    expect.length(made, 3, what)
+    return rows, columns, made
+
+
+FACTORED = (
+    "",
+    "sums, not means",
+    "the gradients, not their squares",
+    "beta and 1 − beta exchanged",
+    "the rows and columns from before",
+    "leaving out the division by the mean of the rows",
+    "the mean over all matrices of the pile",
+)
+
+
+def _factored(
+    rows: torch.Tensor, columns: torch.Tensor, gradient: torch.Tensor, beta: float, mistake: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    import torch
+
+    squares, old = gradient.double() ** (1 if mistake == FACTORED[2] else 2), beta
+    if mistake == FACTORED[3]:
+        old = 1 - beta
+    sides = (squares.shape[-1], squares.shape[-2]) if mistake == FACTORED[1] else (1, 1)
+    new_rows = old * rows.double() + (1 - old) * squares.mean(-1) * sides[0]
+    new_columns = old * columns.double() + (1 - old) * squares.mean(-2) * sides[1]
+    used = (rows.double(), columns.double()) if mistake == FACTORED[4] else (new_rows, new_columns)
+    product = used[0][..., :, None] * used[1][..., None, :]
+    mean = used[0].mean() if mistake == FACTORED[6] else used[0].mean(-1)[..., None, None]
+    divisor = torch.where(mean != 0, mean, 1.0)
+    return new_rows, new_columns, product if mistake == FACTORED[5] else product / divisor
+
+
+BYTES = (
+    "bits, or numbers, not bytes",
+    "8 bits for small tensors, too",
+    "leaving out the scales",
+    "one scale for each block, where each of the two states has its own",
+    "blocks that go on from one tensor to the next",
+    "leaving out the block that is shorter",
+    "the whole tensor as one matrix",
+    "factors for a vector as well",
+    "a state for each weight",
+)
+
+
+def _bytes(answer: Answer, shapes: list[tuple], kind: str, block: int) -> None:
+    answers = {"": _kept(shapes, kind, block)}
+    sizes = [math.prod(shape) for shape in shapes]
+    large = [size for size in sizes if size >= 4096]
+    if kind == "adamw8bit":
+        answers |= {
+            BYTES[1]: sum(2 * (size + 4 * math.ceil(size / block)) for size in sizes),
+            BYTES[2]: sum(2 * size if size >= 4096 else 8 * size for size in sizes),
+            BYTES[3]: answers[""] - sum(4 * math.ceil(size / block) for size in large),
+            BYTES[5]: answers[""] - sum(8 for size in large if size % block),
+        }
+    if kind == "adafactor":
+        answers[BYTES[8]] = 4 * sum(sizes)
+        answers[BYTES[6]] = sum(
+            4 * (sum(shape[-2:]) if len(shape) > 1 else math.prod(shape)) for shape in shapes
+        )
+    answers[BYTES[0]] = answers[""] / 4
+    numbers = {words: float(value) for words, value in answers.items() if words == "" or value != answers[""]}
+    found = answer.call("state_bytes", shapes, kind, block)
+    _number(found, numbers, f"state_bytes({expect.show(shapes)}, {kind!r}, {block})")
+
+
+def _kept(shapes: Sequence[tuple], kind: str, block: int) -> int:
+    total = 0
+    for shape in shapes:
+        size = math.prod(shape)
+        if kind == "adafactor" and len(shape) > 1:
+            total += 4 * (size // shape[-1] + size // shape[-2])
+        elif kind == "adamw8bit" and size >= 4096:
+            total += 2 * (size + 4 * (-(-size // block)))
+        else:
+            total += {"sgd": 0, "momentum": 4, "adafactor": 4, "adamw": 8, "adamw8bit": 8}[kind] * size
+    return total
+
+
+# q4: a ratio for each layer
+
+
+@exercise.question(
+    "q4",
+    title="A ratio for each layer",
+    points=4,
+    difficulty=2,
+    needs=("lars", "lamb_ratios"),
+    lesson=BATCH + "#A ratio for each layer",
+    hints=(
+        "What does a layer's step weigh beside the layer itself, if its gradient becomes ten times as large?",
+        "`tensor.norm()` is ‖tensor‖ over all its numbers. Work out the ratio of each tensor first, and "
+        "replace it by 1 where one of the norms is 0 (`torch.where`, or an `if`). The velocity has the rate "
+        "in it, so the weight loses the velocity itself. Make new tensors: `velocity * momentum + …`, not `velocity *= …`.",
+        "Each household saves a fixed share of what it owns, however large its income is:\n"
+        "ratio = 0.1 * owns / income if owns and income else 1.0\n"
+        "saved = ratio * income",
+    ),
+)
+def ratios(answer: Answer, draw: Draw) -> None:
+    still, moving = _layers(draw, still=True), _layers(draw, still=False)
+    with part("LARS: the ratio and the update", points=1):
+        _lars_well(answer, still)
+    with part("LARS: momentum, and the given tensors as they were", points=1):
+        _lars_well(answer, moving)
+    updates = [_noise(draw, *weight.shape) for weight in moving[0]]
+    decay = draw.random.uniform(0.2, 0.6)
+    with part("LAMB: the ratios", points=1):
+        _lamb_well(answer, moving[0], updates, decay)
+    with part("norms of zero", points=1):
+        for place in (0, 1):
+            zero = [[each.clone() for each in some] for some in moving[:3]]
+            for number in (0, 2) if place else (1,):
+                zero[place][number].zero_()
+            _lars_well(answer, (zero[0], zero[1], zero[2], moving[3]))
+        weights, none = [each.clone() for each in moving[0]], [each.clone() for each in updates]
+        weights[1].zero_()
+        none[2].copy_(-weights[2] * 0.5)  # with a decay of 0.5, nothing is left
+        _lamb_well(answer, weights, none, 0.5)
+
+
+Layers = tuple[Tensors, Tensors, Tensors, dict[str, float]]
+
+
+def _layers(draw: Draw, still: bool) -> Layers:
+    shapes = [(2, 3), (4,), (2, 2, 2)]
+    sizes = draw.sample((0.25, 1, 5), 3)
+    weights = [_noise(draw, *shape) * size for shape, size in zip(shapes, sizes, strict=True)]
+    gradients, velocities = ([_noise(draw, *shape) for shape in shapes] for _ in range(2))
+    if still:
+        velocities = [each * 0 for each in velocities]
+    settings = {
+        "rate": draw.random.uniform(0.5, 3), "momentum": draw.random.uniform(0.7, 0.9),
+        "decay": draw.random.uniform(0.2, 0.5), "trust": draw.random.uniform(0.05, 0.2),
+    }  # fmt: skip
+    return weights, gradients, velocities, settings
+
+
+LARS = (
+    "one ratio for all layers",
+    "leaving out the trust coefficient",
+    "leaving out decay · ‖w‖ under the ratio",
+    "the norm of g + decay · w under the ratio: that is LAMB's",
+    "a gradient without its decay",
+    "the rate once more: it is in the velocity already",
+    "the velocity from before",
+    "a velocity without its momentum",
+    "a ratio of trust, or of 0, where a norm is 0",
+    "the largest number in the place of the norm",
+)
+
+
+def _lars(layers: Layers, mistake: str = "") -> tuple[Tensors, Tensors]:
+    import torch
+
+    settings, made = layers[3], []
+    whole = [torch.cat([each.double().flatten() for each in some]) for some in layers[:2]]
+    for w, g, v in zip(*([each.double() for each in some] for some in layers[:3]), strict=True):
+        size, slope = (each.norm().item() for each in (whole if mistake == LARS[0] else (w, g)))
+        if mistake == LARS[9]:
+            size, slope = w.abs().max().item(), g.abs().max().item()
+        under = slope + (0 if mistake == LARS[2] else settings["decay"] * size)
+        if mistake == LARS[3]:
+            under = (g + settings["decay"] * w).norm().item()
+        trust = 1.0 if mistake == LARS[1] else settings["trust"]
+        ratio = trust * size / under if size > 0 and slope > 0 else 1.0
+        if mistake == LARS[8] and not (size > 0 and slope > 0):
+            ratio = trust
+        change = settings["rate"] * ratio * (g + (0 if mistake == LARS[4] else settings["decay"]) * w)
+        new = (0 if mistake == LARS[7] else settings["momentum"]) * v + change
+        taken = v if mistake == LARS[6] else settings["rate"] * new if mistake == LARS[5] else new
+        made.append((w - taken, new))
+    return [each[0] for each in made], [each[1] for each in made]
+
+
+def _lars_well(answer: Answer, layers: Layers) -> None:
+    made = answer.given(watched_lars).call("watched_lars", *layers)
+    expect.type_of(made["made"], (tuple, list), "lars(…)")
+    expect.length(made["made"], 2, "lars(…)")
+    answers = {mistake: _lars(layers, mistake) for mistake in ("", *LARS)}
+    for number, name in ((1, "velocities"), (0, "weights")):
+        some = {words: found[number] for words, found in answers.items()}
+        if number == 1:
+            some.pop(LARS[5])
+        _tensors(made["made"][number], some, f"the {name} of lars(…)")
+    expect.equal(made["kept"], True, "the tensors that lars(…) is given, unchanged,")
+
+
+def watched_lars(weights: list, gradients: list, velocities: list, settings: dict) -> dict:
+    """What the learner's update makes, and whether it left alone what it was given."""
+    given = [[each.clone() for each in some] for some in (weights, gradients, velocities)]
+    made = lars(*given, dict(settings))
+    pairs = zip(given, (weights, gradients, velocities))
+    kept = all(bool((a == b).all()) for some, others in pairs for a, b in zip(some, others))
+    return {"made": made, "kept": kept}
+
+
+def _lamb_well(answer: Answer, weights: Tensors, updates: Tensors, decay: float) -> None:
+    sizes = [each.double().norm().item() for each in weights]
+    changes = [
+        (update.double() + decay * weight.double()) for update, weight in zip(updates, weights, strict=True)
+    ]
+    alone = [each.double().norm().item() for each in updates]
+
+    def divided(under: Sequence[float]) -> list[float]:
+        return [
+            size / other if size > 0 and other > 1e-6 else 1.0
+            for size, other in zip(sizes, under, strict=True)
+        ]
+
+    added = [one + decay * size for one, size in zip(alone, sizes, strict=True)]
+    norms = [each.norm().item() for each in changes]
+    answers = {
+        "": divided(norms),
+        "leaving out the decay": divided(alone),
+        "the sum of the norms, ‖u‖ + decay · ‖w‖: here it is the norm of the sum": divided(added),
+        "its inverse": [1 / ratio for ratio in divided(norms)],
+        "0 where ‖w‖ is 0: the ratio is 1": [
+            ratio if size > 0 else 0.0 for ratio, size in zip(divided(norms), sizes, strict=True)
+        ],
+    }
+    found = answer.call("lamb_ratios", weights, updates, decay)
+    _tensor(found, answers, "lamb_ratios(weights, updates, decay)")
