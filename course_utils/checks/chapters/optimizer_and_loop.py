@@ -126,7 +126,8 @@ def _noise(draw: Draw, *shape: int) -> torch.Tensor:
         "Write it for one tensor first, in place. Which line of that is which function on a list?",
         "`lerp_(other, share)` moves a tensor by that share towards the other: m + (1 − beta1) · (g − m). "
         "Divide the roots by √(1 − beta2^step) and add eps; "
-        "`_foreach_addcdiv_(weights, means, roots, -amount)` takes amount · means / roots away, with amount = rate / (1 − beta1^step).",
+        "`_foreach_addcdiv_(weights, means, roots, -amount)` takes amount · means / roots away, with "
+        "amount = rate / (1 − beta1^step).",
         "A discount on all prices, and a fee that is spread by weight, in two calls for a whole shop:\n"
         "torch._foreach_mul_(prices, 0.9)\n"
         "torch._foreach_addcdiv_(prices, heavy, total, 2.5)   # each price + 2.5 · heavy / total",
@@ -256,7 +257,8 @@ def watched_updates(weights: list, gradients: list, settings: dict) -> dict:
         "What becomes of the largest value of a block, and how far apart are two neighbouring codes?",
         "Pad the flat tensor with zeros up to whole blocks (`F.pad(flat, (0, -len(flat) % block))`) and view "
         "it as rows; the scales are `rows.abs().amax(1) / 127` (or 255). Divide by 1 where a scale is 0. For "
-        "the way back, `scales.repeat_interleave(block)` gives each number its scale. A rounded number is off by half a "
+        "the way back, `scales.repeat_interleave(block)` gives each number its scale. A rounded number is "
+        "off by half a "
         "step at most.",
         "Prices in a catalogue whose pages have a unit each, in whole units up to 20:\n"
         "unit = max(prices) / 20\n"
@@ -533,7 +535,8 @@ def _kept(shapes: Sequence[tuple], kind: str, block: int) -> int:
         "What does a layer's step weigh beside the layer itself, if its gradient becomes ten times as large?",
         "`tensor.norm()` is ‖tensor‖ over all its numbers. Work out the ratio of each tensor first, and "
         "replace it by 1 where one of the norms is 0 (`torch.where`, or an `if`). The velocity has the rate "
-        "in it, so the weight loses the velocity itself. Make new tensors: `velocity * momentum + …`, not `velocity *= …`.",
+        "in it, so the weight loses the velocity itself. Make new tensors: `velocity * momentum + …`, not "
+        "`velocity *= …`.",
         "Each household saves a fixed share of what it owns, however large its income is:\n"
         "ratio = 0.1 * owns / income if owns and income else 1.0\n"
         "saved = ratio * income",
@@ -663,3 +666,427 @@ def _lamb_well(answer: Answer, weights: Tensors, updates: Tensors, decay: float)
     }
     found = answer.call("lamb_ratios", weights, updates, decay)
     _tensor(found, answers, "lamb_ratios(weights, updates, decay)")
+
+
+# q5: how large a batch
+
+
+@exercise.question(
+    "q5",
+    title="How large a batch?",
+    points=4,
+    difficulty=2,
+    needs=("schedule", "noise_scale"),
+    lesson=BATCH + "#From two batch sizes",
+    hints=(
+        "How many steps has a run of 1,000 examples with batches of 300? And what do you know of |G|² and S "
+        "if the squared norm is 6 for batches of 10, and 2.5 for batches of 50?",
+        "`math.ceil(examples / batch)` steps. For the noise: subtract the two equations, and |G|² is gone: "
+        "S = (small − large) / (1 / b − 1 / B). Multiply the first by b and the second by B before you "
+        "subtract, and S is gone: |G|² = (B · large − b · small) / (B − b).",
+        "A taxi costs a fixed sum and so much for each kilometre: 3 km cost 11, 8 km cost 21.\n"
+        "for_each = (21 - 11) / (8 - 3)\n"
+        "fixed = (8 * 11 - 3 * 21) / (8 - 3)",
+    ),
+)
+def larger_batches(answer: Answer, draw: Draw) -> None:
+    plans = {rule: _plan(draw, rule) for rule in ("linear", "root")}
+    with part("the peak and the steps", points=1):
+        for batch, plan in plans.values():
+            _scheduled(answer, batch, plan | {"warm_up": 0})
+    with part("the warm-up", points=1):
+        for batch, plan in plans.values():
+            _scheduled(answer, batch, plan)
+            _scheduled(answer, batch, plan | {"warm_up": 3 * batch})
+    with part("the noise scale", points=1):
+        for few, many in ((1, 1), (5, 5), (7, 3)):
+            small, large, batches = _norms(draw, few, many)
+            found = answer.call("noise_scale", small, large, batches)
+            what = f"noise_scale of {few} and {many} squared norms, {batches}"
+            _number(found, _scales(small, large, batches), what)
+    with part("measurements that say too little", points=1):
+        b, large_batch = draw.random.randrange(4, 9), draw.random.randrange(40, 90)
+        base = draw.random.uniform(1, 3)
+        for small, large, name in (
+            ([base * large_batch], [base * b * 0.9], "|G|² is below 0"),
+            ([base, base * 1.1], [base * 1.5, base * 1.4], "S is below 0"),
+        ):
+            came = answer.given(refusing).call("refusing", small, large, (b, large_batch))
+            what = f"noise_scale to raise ValueError where {name}"
+            expect.true(came == "refused", what, expect.show(came))
+
+
+def _plan(draw: Draw, rule: str) -> tuple[int, dict[str, Any]]:
+    """A batch size and a plan whose examples do not fill the last step, nor the warm-up's."""
+    base = draw.random.choice((8, 16, 32))
+    batch = base * draw.random.choice((3, 5, 6))
+    examples = batch * draw.random.randrange(11, 18) + draw.random.randrange(1, batch // 3)
+    warm_up = batch * draw.random.randrange(2, 5) + draw.random.randrange(1, batch // 3)
+    rate = draw.random.uniform(0.05, 0.2)
+    return batch, {"rate": rate, "batch": base, "rule": rule, "examples": examples, "warm_up": warm_up}
+
+
+def _scheduled(answer: Answer, batch: int, plan: dict[str, Any]) -> None:
+    n, w = math.ceil(plan["examples"] / batch), math.ceil(plan["warm_up"] / batch)
+    ratio = batch / plan["batch"]
+    linear, root = plan["rate"] * ratio, plan["rate"] * math.sqrt(ratio)
+    peak, other = (linear, root) if plan["rule"] == "linear" else (root, linear)
+    right = [peak * (t / w if t <= w else (n + 1 - t) / (n - w)) for t in range(1, n + 1)]
+    answers = {
+        "": right,
+        "the other rule": [rate / peak * other for rate in right],
+        "a peak that does not grow": [rate / peak * plan["rate"] for rate in right],
+        "the old batch size divided by the new one": [rate / ratio**2 for rate in right]
+        if plan["rule"] == "linear"
+        else [rate / ratio for rate in right],
+        "a rate that stays at the peak after the warm-up": [
+            peak * min(1, t / w) if w else peak for t in range(1, n + 1)
+        ],
+        "a fall that does not begin with the peak": [
+            peak * (t / w if t <= w else (n - t) / (n - w)) for t in range(1, n + 1)
+        ],
+        "a fall over all steps, the warm-up's among them": [
+            peak * (t / w if t <= w else (n + 1 - t) / n) for t in range(1, n + 1)
+        ],
+        "a warm-up that begins at 0": [
+            peak * ((t - 1) / w if t <= w else (n + 1 - t) / (n - w)) for t in range(1, n + 1)
+        ],
+    }  # fmt: skip
+    found = answer.call("schedule", batch, plan)
+    what = f"schedule({batch}, {expect.show(plan)})"
+    if not isinstance(found, (list, tuple)) and not hasattr(found, "shape"):
+        raise Failed(Rung.WRONG_TYPE, f"{what} to be a list of rates", expect.show(found))
+    expect.length(found, n, what)
+    _tensor(found, answers, what)
+
+
+def _norms(draw: Draw, few: int, many: int) -> tuple[list[float], list[float], tuple[int, int]]:
+    """Squared norms that vary, with a clear gradient and clear noise on average."""
+    b = draw.random.randrange(4, 16)
+    large = b * draw.random.randrange(4, 9) + 1
+    gradient, noise = draw.random.uniform(1, 3), draw.random.uniform(30, 60)
+
+    def some(batch: int, count: int) -> list[float]:
+        mean = gradient + noise / batch
+        around = [draw.random.uniform(0.8, 1.25) for _ in range(count)]
+        return [mean * each * count / sum(around) for each in around]
+
+    return some(b, few), some(large, many), (b, large)
+
+
+def _scales(small: Sequence[float], large: Sequence[float], batches: tuple[int, int]) -> dict[str, float]:
+    b, many = batches
+    one, other = math.fsum(small) / len(small), math.fsum(large) / len(large)
+
+    def estimates(one: float, other: float) -> tuple[float, float]:
+        return (many * other - b * one) / (many - b), (one - other) / (1 / b - 1 / many)
+
+    gradient, noise = estimates(one, other)
+    found = {
+        "": noise / gradient,
+        "its inverse, |G|² / S": gradient / noise,
+        "S alone": noise,
+        "|G|² alone": gradient,
+        "the squared norm of the large batch in the place of |G|²": noise / other,
+        "the quotient of norms, not of squared norms": math.sqrt(noise / gradient),
+    }
+    if len(small) > 1:
+        pairs = [estimates(*pair) for pair in zip(small, large)]
+        found["the mean of the quotients: take the means first"] = math.fsum(
+            noise / gradient for gradient, noise in pairs
+        ) / len(pairs)
+        first = estimates(small[0], large[0])
+        found["the first of each list, not the means"] = first[1] / first[0]
+    return found
+
+
+def refusing(small: list, large: list, batches: tuple) -> str:
+    """What the learner's function makes of measurements that say too little."""
+    try:
+        found = noise_scale(small, large, batches)
+    except ValueError:
+        return "refused"
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return f"{found}"
+
+
+# q6: waits by line
+
+#: statements that wait once, and others that do not; x are numbers, m is a mask, i are whole numbers
+ONCE = {
+    "reads": ("total = x[0].item()", "total = float(x.sum())", "total = int(i[1])", "total = f'{x.mean()}'"),
+    "conditions": ("if m.any(): total = 1", "total = 2 if x.max() > 0 else 3", "total = not x[0]"),
+    "shapes": ("y = m.nonzero()", "y = x.masked_select(m)", "y = torch.where(m)"),
+}
+MASKS = ("y = x[m]", "y = x.clone(); y[m] = 0.0", "y = w[:, m]")
+NEVER = ("y = x[i]", "y = torch.where(m, x, 0.0)", "y = x.sum() + x.mean()", "y = x.clone(); y[i] = 1.0")
+OTHER = ("y = x[2] * len(x)", "y = w[:, i]", "y = (x * m).sum()", "y = x.argmax()", "y = x.reshape(-1, 1)")
+
+
+@exercise.question(
+    "q6",
+    title="Who waits, and on which line?",
+    points=3,
+    difficulty=3,
+    needs=("waits",),
+    lesson=WAITING + "#Counted, by line",
+    hints=(
+        "Print `operator._schema.name` for each operator of the trial's function first. Which of the names "
+        "are in the table?",
+        "Write a `TorchDispatchMode` whose `__torch_dispatch__` looks at the name, and for `index` and "
+        "`index_put_` at the dtypes of `args[1]`. To find the line, begin with `frame = sys._getframe()` and "
+        "go to `frame.f_back` until `frame.f_code is function.__code__`; the line is "
+        "`frame.f_lineno - code.co_firstlineno + 1`. Then let the operator run, and return what it gives.",
+        "Which line of a recipe makes someone open the oven, also where a helper does it?\n"
+        "frame = sys._getframe()\n"
+        "while frame.f_code is not recipe.__code__:\n"
+        "    frame = frame.f_back          # the one who called\n"
+        "opened[frame.f_lineno - recipe.__code__.co_firstlineno + 1] += 1",
+    ),
+)
+def waiting(answer: Answer, draw: Draw) -> None:
+    with part("values that are read, and conditions", points=1):
+        _counted(answer, draw, ("reads", "conditions"))
+        _counted(answer, draw, ("conditions", "reads"))
+    with part("masks", points=1):
+        _counted(answer, draw, ("masks",))
+        _counted(answer, draw, ("reads", "masks"))
+    with part("calls of other functions", points=1):
+        _counted(answer, draw, ("reads", "masks"), helper=True)
+
+
+def _counted(answer: Answer, draw: Draw, kinds: Sequence[str], helper: bool = False) -> None:
+    """A function of a drawn text: the lines on which it waits, and how often."""
+    body, right = [], {}
+    statements = [(text, 0) for text in (*NEVER, draw.random.choice(OTHER))]
+    for kind in kinds:
+        some = [*MASKS, draw.random.choice(ONCE["shapes"])] if kind == "masks" else draw.sample(ONCE[kind], 3)
+        statements += [(text, 1) for text in some]
+    if helper:
+        statements += [("y = helper(x, m)", 3), ("y = [helper(x, m) for _ in range(2)]", 6)]
+    for text, times in draw.sample(statements, len(statements)):
+        loop = draw.random.choice((0, 0, 2, 3)) if not helper else 0
+        if loop:
+            body.append(f"    for _ in range({loop}):")
+        body.append(("    " if loop else "") + "    " + text)
+        if times:
+            right[1 + len(body)] = times * max(loop, 1)
+    lines = ["def helper(x, m):", "    part = x[m]", "    return part.sum().item() + x[0].item()", ""]
+    lines += [""] * draw.random.randrange(1, 9) + ["def watched(x, m, i, w):", *body, "    return y"]
+    first = len(lines) - len(body) - 1
+    found = answer.given(counted_waits).call("counted_waits", "\n".join(lines))
+    shown = "; ".join(f"{number + 1}: {line.strip()}" for number, line in enumerate(lines[first - 1 :]))
+    what = f"waits(function, …) for a function with the lines {shown!r}"
+    expect.type_of(found, dict, what)
+    if found == {line + first - 1: times for line, times in right.items()}:
+        raise Failed(
+            Rung.WRONG_VALUE,
+            f"{what} to be {right}",
+            f"{found}: lines of the file, not of the function, whose def is line 1",
+        )
+    for line in sorted({*right, *(each for each in found if isinstance(each, int))}):
+        came = found.get(line, 0)
+        if came != right.get(line, 0):
+            text = lines[first + line - 2].strip() if 0 < line <= len(body) + 2 else "no line of the function"
+            raise Failed(
+                Rung.WRONG_VALUE,
+                f"{right.get(line, 0)} waits on line {line} of a function, `{text}`,",
+                f"{came} in {found}",
+            )
+    expect.equal(dict(found), right, what)
+
+
+def counted_waits(text: str) -> dict:
+    """What the learner's counting says of a function with this text."""
+    import torch
+
+    held: dict[str, Any] = {"torch": torch}
+    exec(compile(text, "a file", "exec"), held)
+    x, m = torch.tensor([0.5, -1.0, 2.0]), torch.tensor([True, False, True])
+    i, w = torch.tensor([0, 2, 1]), torch.arange(6.0).view(2, 3)
+    found: dict = waits(held["watched"], x, m, i, w)
+    return found
+
+
+# q7: read once in n steps
+
+
+@exercise.question(
+    "q7",
+    title="Read once in n steps",
+    points=4,
+    difficulty=2,
+    needs=("fast_loop",),
+    lesson=WAITING + "#Read once in n steps",
+    hints=(
+        "Which lines of `slow_loop` need a number in Python, and for whom: for the next step, or for a "
+        "person "
+        "who reads the log?",
+        "Use all rows: the loss passes over −100 itself, and `(hits & counts).sum()` counts the others. "
+        "Clipping is a factor, `(limit / norm).clamp(max=1.0)`. Keep sums as tensors, and read loss, "
+        "accuracy "
+        "and norm with one `torch.stack([...]).tolist()` for each line of the log.",
+        "A speed limit without a condition, and three numbers in one reading:\n"
+        "speed = speed * (limit / speed).clamp(max=1.0)\n"
+        "fastest, mean, last = torch.stack([speeds.max(), speeds.mean(), speeds[-1]]).tolist()",
+    ),
+)
+def read_once(answer: Answer, draw: Draw) -> None:
+    made, cases = {}, {}
+    for name, (steps, every) in {"few": (7, 3), "many": (10, 2), "none": (6, 50)}.items():
+        cases[name] = _loop_case(draw, steps, every)
+        made[name] = answer.given(watched_loop).call("watched_loop", *cases[name])
+        expect.equal(made[name]["kept"], True, "the given tensors, unchanged, after fast_loop")
+    with part("the same results", points=1):
+        for name, case in cases.items():
+            _same_loop(made[name], case)
+    with part("no boolean mask as an index", points=1):
+        for name, case in cases.items():
+            _same_loop(made[name], case)
+            masks = [each for each in made[name]["waits"] if each in MASKED]
+            by = ", ".join(sorted(set(masks))) or "none"
+            expect.equal(len(masks), 0, f"the number of masks that wait in fast_loop ({by})")
+    with part("at most one wait for each line of the log", points=1):
+        for name in ("few", "many"):
+            _same_loop(made[name], cases[name])
+            steps, every = len(cases[name][1]), cases[name][4]
+            found = made[name]["waits"]
+            by = ", ".join(sorted(set(found))) or "none"
+            what = f"the number of waits in {steps} steps, with a line of the log every {every} ({by}),"
+            expect.at_most(len(found), steps // every, what)
+    with part("no wait without a line of the log", points=1):
+        _same_loop(made["none"], cases["none"])
+        found = made["none"]["waits"]
+        by = ", ".join(sorted(set(found))) or "none"
+        expect.equal(len(found), 0, f"the number of waits where nothing is logged ({by})")
+
+
+MASKED = ("index", "index_put_", "nonzero", "masked_select")
+
+
+def _loop_case(draw: Draw, steps: int, every: int) -> tuple:
+    import torch
+
+    batches = []
+    for number in range(steps):
+        rows = draw.random.randrange(5, 8)
+        labels = [draw.random.choice((0, 1, 2)) for _ in range(rows)]
+        for place in draw.sample(range(rows), 1 + number % 3):
+            labels[place] = -100
+        size = 3.0 if number % 2 else 0.3
+        batches.append((_noise(draw, rows, 4) * size, torch.tensor(labels)))
+    return _noise(draw, 4, 3) * 0.3, batches, draw.random.uniform(0.3, 0.8), 0.5, every
+
+
+LOOPED = (
+    "gradients that are not clipped",
+    "the loss of the last step, not the mean",
+    "an accuracy that counts labels of −100",
+    "the norm after clipping",
+    "a loss or an accuracy of all steps so far",
+    "gradients that are always scaled to the limit",
+    "the mean of the accuracies of the steps",
+)
+
+
+def _looped(
+    weight: Any, batches: Sequence[tuple], rate: float, limit: float, every: int, mistake: str = ""
+) -> tuple[Any, list[dict[str, float]]]:
+    """Weight and log, in float64."""
+    import torch
+
+    weight, log, losses, shares = weight.double(), [], [], []
+    right, seen = 0, 0
+    for step, (inputs, labels) in enumerate(batches, 1):
+        counts = labels != -100
+        rows, wanted = inputs.double()[counts], labels[counts]
+        logs = torch.log_softmax(rows @ weight, dim=1)
+        losses.append(-logs.gather(1, wanted[:, None]).mean().item())
+        gradient = rows.T @ (logs.exp() - torch.nn.functional.one_hot(wanted, 3)) / len(rows)
+        norm = gradient.norm().item()
+        hits = int((logs.argmax(1) == wanted).sum())
+        right, seen = right + hits, seen + (len(labels) if mistake == LOOPED[2] else len(rows))
+        shares.append(hits / len(rows))
+        scale = limit / norm
+        factor = 1.0 if mistake == LOOPED[0] else scale if mistake == LOOPED[5] else min(1.0, scale)
+        weight = weight - rate * gradient * factor
+        if step % every == 0:
+            loss = losses[-1] if mistake == LOOPED[1] else math.fsum(losses) / len(losses)
+            accuracy = math.fsum(shares) / len(shares) if mistake == LOOPED[6] else right / seen
+            shown = min(norm, limit) if mistake == LOOPED[3] else norm
+            log.append({"step": step, "loss": loss, "accuracy": accuracy, "norm": shown})
+            if mistake != LOOPED[4]:
+                losses, shares, right, seen = [], [], 0, 0
+    return weight, log
+
+
+def _same_loop(made: Mapping[str, Any], case: tuple) -> None:
+    answers = {mistake: _looped(*case, mistake) for mistake in ("", *LOOPED)}
+    logs = {words: [list(line.values()) for line in log] for words, (_, log) in answers.items()}
+    expect.each_of(made["log"], dict, "the log of fast_loop")
+    expect.length(made["log"], len(logs[""]), "the log of fast_loop")
+    for number, line in enumerate(made["log"]):
+        expect.keys(line, ("step", "loss", "accuracy", "norm"), f"line {number} of the log")
+        expect.equal(line["step"], logs[""][number][0], f"'step' of line {number} of the log")
+        for place, name in enumerate(("loss", "accuracy", "norm"), 1):
+            values = {words: log[number][place] for words, log in logs.items()}
+            right = values[""]
+            few = {words: each for words, each in values.items() if not words or not _near(each, right)}
+            expect.number(line[name], f"{name!r} of line {number} of the log")
+            if abs(line[name] - right) > 1e-4:
+                _number(line[name], few, f"{name!r} of line {number} of the log")
+    expect.equal(made["plain"], True, "plain Python numbers in the log")
+    weights = {words: weight for words, (weight, _) in answers.items()}
+    found = expect.tensor(made["weight"], "the weight of fast_loop", tuple(case[0].shape)).double()
+    if (found - weights[""]).abs().max() > 1e-4:
+        _tensor(found, weights, "the weight of fast_loop")
+
+
+def watched_loop(weight: Any, batches: list, rate: float, limit: float, every: int) -> dict:
+    """The learner's loop, with the operators and calls for which a program would wait for its device."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    found: list[str] = []
+    always = (
+        "_local_scalar_dense",
+        "nonzero",
+        "masked_select",
+        "equal",
+        "allclose",
+        "_unique2",
+        "is_nonzero",
+    )
+
+    class Dispatched(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = function._schema.name.removeprefix("aten::")
+            indices = args[1] if name in ("index", "index_put_", "index_put") else ()
+            masks = [one for one in indices if one is not None and one.dtype in (torch.bool, torch.uint8)]
+            if name in always or masks:
+                found.append(name)
+            return function(*args, **(kwargs or {}))
+
+    class Called(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            before, name = len(found), getattr(function, "__name__", "")
+            made = function(*args, **(kwargs or {}))
+            if name in ("tolist", "numpy", "__array__", "__repr__") and len(found) == before:
+                found.append(name)
+            return made
+
+    given = [(weight.clone(), [(inputs.clone(), labels.clone()) for inputs, labels in batches])]
+    (held, some), *_ = given
+    with Dispatched(), Called():
+        made, log = fast_loop(held, some, rate, limit, every)
+    seen = list(found)
+    kept = bool((held == weight).all()) and all(
+        bool((a == b).all()) for pair, other in zip(some, batches) for a, b in zip(pair, other)
+    )
+    values = [value for line in log for value in line.values()]
+    plain = all(isinstance(value, (int, float)) for value in values)
+    return {"weight": made.detach(), "log": log, "waits": seen, "kept": kept, "plain": plain}

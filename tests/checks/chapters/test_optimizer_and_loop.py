@@ -236,3 +236,182 @@ def test_ratios():
         right=[IFS, swap(("weight.norm(), gradient.norm()", "weight.square().sum().sqrt(), gradient.square().sum().sqrt()")), swap(("ratios.append(size / change if size > 0 and change > 0 else 1.0)", "ratios.append(torch.tensor(size / change if size > 0 and change > 0 else 1.0))"))],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (7, 8, 11, 13, 16)] == [2, 3, 1, 2, 3]
+
+
+BY_ARRAY = """
+import numpy as np
+
+
+def schedule(batch, plan):
+    steps, warm = -(-plan["examples"] // batch), -(-plan["warm_up"] // batch)
+    peak = plan["rate"] * (batch / plan["batch"]) ** {"linear": 1.0, "root": 0.5}[plan["rule"]]
+    rising = np.arange(1, warm + 1) / max(warm, 1)
+    falling = np.linspace(1, 0, steps - warm + 1)[:-1]
+    return peak * np.concatenate([rising, falling])
+
+
+def noise_scale(small, large, batches):
+    left = np.array([[1.0, 1 / batches[0]], [1.0, 1 / batches[1]]])
+    gradient, noise = np.linalg.solve(left, [np.mean(small), np.mean(large)])
+    if not (gradient > 0 and noise > 0):
+        raise ValueError(f"{gradient}, {noise}")
+    return torch.tensor(noise / gradient)
+"""
+
+
+def test_larger_batches():
+    swap = partial(changed, "q5")
+    rates = "peak * (t / w if t <= w else (n + 1 - t) / (n - w)) for t in range(1, n + 1)"
+    result = judged_well(
+        EXERCISE,
+        "q5",
+        before=given("imports"),
+        wrong={
+            swap(('ratio if plan["rule"] == "linear" else math.sqrt(ratio)', "ratio")): "the other rule",
+            swap(('* (ratio if plan["rule"] == "linear" else math.sqrt(ratio))', "")): "a peak that does not grow",
+            swap(('batch / plan["batch"]', 'plan["batch"] / batch')): "divided by the new one",
+            swap(('math.ceil(plan["examples"] / batch)', 'plan["examples"] // batch')): "items",
+            swap(('math.ceil(plan["warm_up"] / batch)', 'plan["warm_up"] // batch')): "item",
+            swap((rates, "peak * (t / w if t <= w else 1) for t in range(1, n + 1)")): "stays at the peak",
+            swap((rates, rates.replace("n + 1 - t", "n - t"))): "does not begin with the peak",
+            swap((rates, rates.replace("(n - w)", "n"))): "a fall over all steps",
+            swap((rates, rates.replace("t / w if", "(t - 1) / w if"))): "begins at 0",
+            swap((rates, rates.replace("t / w if t <= w else ", ""))): "item",
+            swap((rates, "peak * min(t / w, (n + 1 - t) / (n - w)) for t in range(1, n + 1)")): "ZeroDivisionError",
+            swap(("return noise / gradient", "return gradient / noise")): "its inverse",
+            swap(("return noise / gradient", "return noise / other")): "in the place of |G|²",
+            swap(("few, many = batches", "many, few = batches")): "more measurements are needed",
+            swap(("return noise / gradient", "return math.sqrt(noise / gradient)")): "not of squared norms",
+            swap(("statistics.fmean(small), statistics.fmean(large)", "small[0], large[0]")): "the first of each list",
+            swap(("    one, other = statistics.fmean(small), statistics.fmean(large)\n", "    if len(small) > 1 and len(large) > 1:\n        return statistics.fmean(noise_scale([a], [b], batches) for a, b in zip(small, large))\n    one, other = small[0], large[0]\n")): "noise_scale of",
+            swap(('    if gradient <= 0 or noise <= 0:\n        raise ValueError("more measurements are needed")\n', "")): "to raise ValueError",
+            swap(("gradient <= 0 or noise <= 0", "gradient <= 0")): "S is below 0",
+            swap(("raise ValueError(", "print(")): "to raise ValueError",
+        },
+        right=[
+            BY_ARRAY,
+            BY_ARRAY.replace("return peak *", "return tuple(peak *").replace("falling])", "falling]))"),
+            swap(("return noise / gradient", "return (one - other) / (other / few - one / many)")),
+        ],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (0, 4, 10, 11, 17, 18)] == [2, 3, 3, 3, 3, 3]
+
+
+TRACED = """
+import traceback
+from collections import defaultdict
+
+
+class Lines(TorchDispatchMode):
+    def __init__(self, function):
+        super().__init__()
+        self.function, self.lines = function, defaultdict(int)
+
+    def waits(self, name, args):
+        if name in {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select"}:
+            return True
+        return name in {"aten::index", "aten::index_put_"} and any(i is not None and i.dtype == torch.bool for i in args[1])
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        if self.waits(operator._schema.name, args):
+            code = self.function.__code__
+            lines = [line for frame, line in traceback.walk_stack(None) if frame.f_code is code]
+            self.lines[lines[0] - code.co_firstlineno + 1] += 1
+        return operator(*args, **(kwargs or {}))
+
+
+def waits(function, *arguments):
+    with Lines(function) as mode:
+        function(*arguments)
+    return mode.lines
+"""
+
+
+def test_waiting():
+    swap = partial(changed, "q6")
+    climb = "                while frame.f_code is not code:\n                    frame = frame.f_back\n"
+    result = judged_well(
+        EXERCISE,
+        "q6",
+        before=given("imports"),
+        wrong={
+            swap((" - code.co_firstlineno + 1", "")): "lines of the file",
+            swap((" - code.co_firstlineno + 1", " - code.co_firstlineno")): "waits on line",
+            swap(("+= 1\n", "= 1\n")): "waits on line",
+            swap((' and one.dtype is torch.bool', "")): "0 waits on line",
+            swap(('"_local_scalar_dense", "nonzero", "masked_select"', '"_local_scalar_dense",')): "1 waits on line",
+            swap(("if name in always or masks", "if name in always")): "waits on line",
+            swap(('("index", "index_put_")', '("index",)')): "waits on line",
+            swap(('("_local_scalar_dense", "nonzero", "masked_select")', '("_local_scalar_dense", "nonzero", "masked_select", "where", "sum")')): "0 waits on line",
+            swap((climb, "                while 'watched' not in frame.f_code.co_name and 'helper' not in frame.f_code.co_name:\n                    frame = frame.f_back\n")): "waits on line",
+            swap((climb, "                frame = frame.f_back\n")): "waits on line",
+            swap(("            return operator(*args, **(kwargs or {}))\n", "            operator(*args, **(kwargs or {}))\n")): "waits` to run",
+            swap(("return dict(found)", "return found.total()")): "to be a dict",
+            swap(("return dict(found)", "return {str(line): count for line, count in found.items()}")): "waits on line",
+        },
+        right=[
+            TRACED,
+            swap(("return dict(found)", "return found")),
+            swap((climb, "                while frame.f_code != code:\n                    frame = frame.f_back\n"), ("return dict(found)", "return {line: torch.tensor(count) for line, count in sorted(found.items())}")),
+        ],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (4, 8)] == [1, 2]
+
+
+AT_THE_END = """
+def fast_loop(weight, batches, rate, limit, every):
+    weight = torch.nn.Parameter(weight.clone())
+    optimizer = torch.optim.SGD([weight], lr=rate, foreach=False)
+    sums, lines = torch.zeros(3), []
+    for step, (inputs, labels) in enumerate(batches, 1):
+        optimizer.zero_grad()
+        logits = inputs.matmul(weight)
+        loss = F.cross_entropy(logits, labels, ignore_index=-100)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_([weight], limit)
+        optimizer.step()
+        hits = logits.detach().argmax(-1).eq(labels)
+        sums = sums + torch.stack([loss.detach(), hits.sum(), labels.ne(-100).sum()])
+        if step % every == 0:
+            lines.append(torch.stack([sums[0] / every, sums[1] / sums[2], norm]))
+            sums = torch.zeros(3)
+    values = torch.stack(lines).numpy() if lines else []
+    return weight.detach(), [
+        {"step": every * number, "loss": float(loss), "accuracy": float(share), "norm": float(norm)}
+        for number, (loss, share, norm) in enumerate(values, 1)
+    ]
+"""
+
+
+def test_read_once():
+    swap = partial(changed, "q7")
+    slow = given("q7-given").replace("def slow_loop", "def fast_loop")
+    result = judged_well(
+        EXERCISE,
+        "q7",
+        before=given("imports", "q7-given"),
+        wrong={
+            slow: "index",
+            swap(("losses.append(loss.detach())", "losses.append(loss.item())"), ("torch.stack(losses).mean()", "torch.tensor(statistics.fmean(losses))")): "_local_scalar_dense",
+            swap(("gradient * (limit / norm).clamp(max=1.0)", "(gradient * (limit / norm) if norm > limit else gradient)")): "_local_scalar_dense",
+            swap(("torch.stack([torch.stack(losses).mean(), right / seen, norm]).tolist()", "[torch.stack(losses).mean().item(), (right / seen).item(), norm.item()]")): "the number of waits in",
+            swap(("logits = inputs @ leaf", "logits = inputs[counts] @ leaf"), ("F.cross_entropy(logits, labels)", "F.cross_entropy(logits, labels[counts])"), ("(logits.argmax(1) == labels) & counts", "logits.argmax(1) == labels[counts]")): "the number of masks",
+            swap((" * (limit / norm).clamp(max=1.0)", "")): "the weight of fast_loop",
+            swap((".clamp(max=1.0)", "")): "the weight of fast_loop",
+            swap(("torch.stack(losses).mean()", "losses[-1]")): "the loss of the last step",
+            swap(("counts.sum()", "len(labels)")): "counts labels of −100",
+            swap(("right / seen, norm]", "right / seen, norm.clamp(max=limit)]")): "after clipping",
+            swap(("            losses, right, seen = [], 0, 0\n", "")): "of all steps so far",
+            swap(("values = torch.stack([torch.stack(losses).mean(), right / seen, norm]).tolist()", "values = torch.stack([torch.stack(losses).mean(), right / seen, norm])")): "plain Python numbers",
+            swap(("        weight = weight - rate *", "        weight -= rate *")): "unchanged",
+            swap(("    return weight, log", "    print(torch.stack([each for each in [weight.sum()]]).tolist())\n    return weight, log")): "where nothing is logged",
+            swap(('{"step": step, **', '{"step": step - 1, **')): "'step' of line",
+            swap(("        if step % every == 0", "        if step % every == 0 or step == len(batches)")): "the log of fast_loop",
+        },
+        right=[
+            AT_THE_END,
+            swap(("(limit / norm).clamp(max=1.0)", "torch.where(norm > limit, limit / norm, 1.0)"), (".tolist()", ".cpu().numpy().tolist()")),
+            swap(("torch.stack(losses).mean()", "sum(losses) / len(losses)"), ("weight.detach().requires_grad_()", "weight.clone().requires_grad_()")),
+        ],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (0, 1, 2, 3, 4, 13)] == [1, 2, 2, 3, 1, 2]
