@@ -8,8 +8,6 @@ Operators are counted where the learner's code runs, so a part that counts them 
 from __future__ import annotations
 
 import math
-import statistics
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -1090,3 +1088,335 @@ def watched_loop(weight: Any, batches: list, rate: float, limit: float, every: i
     values = [value for line in log for value in line.values()]
     plain = all(isinstance(value, (int, float)) for value in values)
     return {"weight": made.detach(), "log": log, "waits": seen, "kept": kept, "plain": plain}
+
+
+# q8: evaluation
+
+
+@exercise.question(
+    "q8",
+    title="Evaluation that leaves no trace",
+    points=4,
+    difficulty=2,
+    needs=("evaluate",),
+    lesson=ITERATION + "#Evaluation that leaves no trace",
+    hints=(
+        "What does `model.eval()` change that `model.train()` afterwards does not bring back? And what is "
+        "the mean "
+        "of all rows, if one batch has 4 rows and another 1?",
+        "Remember `(module, module.training)` of every module in `model.modules()` first, and set `training` "
+        "back in a `finally`. `torch.random.fork_rng(devices=[])` gives the CPU's random state back; "
+        "multiply "
+        "each batch's loss by its number of rows, and divide once at the end.",
+        "A guest who leaves the lamps as they were, whatever happens:\n"
+        "before = [(lamp, lamp.on) for lamp in lamps]\n"
+        "try:\n"
+        "    stay()\n"
+        "finally:\n"
+        "    for lamp, on in before:\n"
+        "        lamp.on = on",
+    ),
+)
+def no_trace(answer: Answer, draw: Draw) -> None:
+    cases = [_evaluation(draw, frozen) for frozen in (False, True)]
+    made = [answer.given(watched_evaluation).call("watched_evaluation", case) for case in cases]
+    with part("the mean over all rows, of a model that evaluates", points=1):
+        for one, case in zip(made, cases, strict=True):
+            expect.equal(one["evaluating"], True, "every module evaluating while the model runs")
+            _number(one["loss"], _losses(case), "evaluate(model, batches, loss_of)")
+    with part("the modes", points=1):
+        for one in made:
+            expect.equal(one["modes"], one["before"], "training or not, of each module, after evaluate(…)")
+        for case in cases:
+            one = answer.given(watched_evaluation).call("watched_evaluation", case | {"fails": True})
+            expect.equal(one["raised"], "ArithmeticError", "the error of the model, after evaluate(…)")
+            what = "training or not, of each module, after an error in evaluate(…)"
+            expect.equal(one["modes"], one["before"], what)
+    with part("no graph, and the gradients as they were", points=1):
+        for one, case in zip(made, cases, strict=True):
+            expect.equal(one["recording"], False, "torch.is_grad_enabled() while the model runs")
+            expect.equal(one["kept"], True, "the gradients of the weights, unchanged,")
+            expect.equal(
+                one["after"], case["recorded"], "torch.is_grad_enabled() after evaluate(…), as before"
+            )
+    with part("the random state", points=1):
+        for one in made:
+            expect.equal(one["evaluating"], True, "every module evaluating while the model runs")
+            expect.equal(one["state"], True, "torch.get_rng_state(), unchanged,")
+
+
+def _evaluation(draw: Draw, frozen: bool) -> dict[str, Any]:
+    rows = draw.sample((2, 3, 5, 7), 3)
+    return {
+        "weight": _noise(draw, 3, 2), "mean": _noise(draw, 3), "variance": _noise(draw, 3).square() + 0.5,
+        "batches": [(_noise(draw, count, 2), _noise(draw, count, 3)) for count in rows],
+        "frozen": frozen, "recorded": not frozen, "fails": False,
+    }  # fmt: skip
+
+
+def _losses(case: Mapping[str, Any]) -> dict[str, float]:
+    means, rows = [], []
+    for inputs, labels in case["batches"]:
+        made = inputs.double() @ case["weight"].double().T
+        made = (made - case["mean"].double()) / (case["variance"].double() + 1e-5).sqrt()
+        means.append((made - labels.double()).square().mean().item())
+        rows.append(len(labels))
+    whole = math.fsum(mean * count for mean, count in zip(means, rows, strict=True))
+    return {
+        "": whole / sum(rows),
+        "the mean of the batches' means: a row of a small batch counts for more": math.fsum(means) / 3,
+        "the sum of the batches' means": math.fsum(means),
+        "the sum over the rows": whole,
+        "the loss of the last batch": means[-1],
+    }
+
+
+def watched_evaluation(case: dict) -> dict:
+    """The learner's evaluation of a small model, and what it changed."""
+    import torch
+    from torch import nn
+
+    seen: dict[str, Any] = {"recording": False, "evaluating": True, "runs": 0}
+
+    class Watched(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(2, 3, bias=False), nn.Dropout(0.5))
+            self.norm = nn.BatchNorm1d(3, affine=False)
+
+        def forward(self, inputs: Any) -> Any:
+            seen["recording"] = seen["recording"] or torch.is_grad_enabled()
+            seen["evaluating"] = seen["evaluating"] and not any(each.training for each in self.modules())
+            seen["runs"] += 1
+            if case["fails"] and seen["runs"] == 2:
+                raise ArithmeticError("the model fails in the second batch")
+            return self.norm(self.body(inputs + 0 * torch.rand(1)))
+
+    model = Watched()
+    with torch.no_grad():
+        model.body[0].weight.copy_(case["weight"])
+        model.norm.running_mean.copy_(case["mean"])
+        model.norm.running_var.copy_(case["variance"])
+    model.body[0].weight.grad = torch.full((3, 2), 0.25)
+    (model.norm if case["frozen"] else model.body[1]).eval()
+    if case["frozen"]:
+        model.body.training = False  # and what lies in it trains
+    before, state, loss, raised = [each.training for each in model.modules()], torch.get_rng_state(), 0.0, ""
+    recorded = torch.is_grad_enabled()
+    torch.set_grad_enabled(case["recorded"])
+    try:
+        loss = evaluate(model, case["batches"], nn.functional.mse_loss)
+    except ArithmeticError as error:
+        raised = type(error).__name__
+    finally:
+        after = torch.is_grad_enabled()
+        torch.set_grad_enabled(recorded)
+    now, grad = torch.get_rng_state(), model.body[0].weight.grad
+    torch.set_rng_state(state)
+    kept = grad is not None and bool((grad == 0.25).all())
+    return {
+        **seen, "loss": loss.detach() if hasattr(loss, "detach") else loss, "raised": raised, "after": after,
+        "kept": kept, "before": before, "modes": [each.training for each in model.modules()],
+        "state": bool((state == now).all()),
+    }  # fmt: skip
+
+
+# q9: a breakdown
+
+
+@exercise.question(
+    "q9",
+    title="Times that add up",
+    points=3,
+    difficulty=2,
+    needs=("Breakdown",),
+    lesson=ITERATION + "#Regions that add up",
+    hints=(
+        "Between two borders (a region begins or ends) some time passes. Whose is it?",
+        "Keep a list of the names of the open regions, with `other` at the bottom, and the time of the "
+        "last border. "
+        "At each border call `finish()`, read the clock, and add the difference to the name at the end of "
+        "the list; "
+        "then append the new name, or take the last one off. With `try: yield` and `finally:` a region "
+        "ends after an error, too.",
+        "Who pays for the telephone? At each change, the minutes since the last change go to whoever held "
+        "it:\n"
+        "minutes[holders[-1]] += now - changed\n"
+        "changed = now\n"
+        "holders.append('Ada')      # or holders.pop()",
+    ),
+)
+def adding_up(answer: Answer, draw: Draw) -> None:
+    row = [_work(draw), _region("data", _work(draw)), _region("forward", _work(draw)), _work(draw)]
+    nested = [
+        _region("forward", _work(draw), _region("loss", _work(draw), _region("data", _work(draw))), _work(draw)),
+        _work(draw),
+        _region("forward", _region("forward", _work(draw)), _work(draw)),
+    ]  # fmt: skip
+    broken = ["try", _region("forward", _work(draw), _region("loss", _work(draw), ["error"])), _work(draw)]
+    with part("regions one after another, and the rest", points=1):
+        _broken_down(answer, [row])
+    with part("regions within regions, and names that come again", points=1):
+        _broken_down(answer, [nested])
+        _broken_down(answer, [[*row, *nested]])
+    with part("errors, and the next iteration", points=1):
+        _broken_down(answer, [[_work(draw), broken, _region("data", _work(draw)), _work(draw)]])
+        _broken_down(answer, [row, [_work(draw), _region("loss", _work(draw))], row])
+
+
+Piece = list  # ["work", here, on the device] | ["region", name, pieces] | ["try", *pieces] | ["error"]
+
+
+def _work(draw: Draw) -> Piece:
+    return ["work", draw.random.randrange(1, 50) / 64, draw.random.randrange(51, 200) / 64]
+
+
+def _region(name: str, *pieces: Piece) -> Piece:
+    return ["region", name, list(pieces)]
+
+
+PLAYED = (
+    "time of regions within a region that counts for it as well",
+    "reading the clock while the device still works: call finish() first",
+    "the last time of a name, not the sum",
+    "leaving out the time in no region",
+)
+
+
+def _played(iterations: list[list[Piece]], mistake: str = "") -> list[dict[str, float]]:
+    """The seconds of each iteration by name; what a region sent is done when it ends."""
+    found = []
+    for pieces in iterations:
+        spent: dict[str, float] = {"other": 0.0}
+
+        def play(some: list[Piece], name: str, spent: dict[str, float] = spent) -> float:
+            own = within = 0.0
+            for piece in some:
+                if piece[0] == "work":
+                    own += piece[1] + (0 if mistake == PLAYED[1] else piece[2])
+                elif piece[0] == "region":
+                    within += play(piece[2], piece[1])
+                elif piece[0] == "try":
+                    within += play(piece[1:], "")
+            if name:
+                mine = own + (within if mistake == PLAYED[0] and name != "other" else 0.0)
+                spent[name] = mine + (0.0 if mistake == PLAYED[2] else spent.get(name, 0.0))
+            else:
+                spent["other"] += own
+            return own + within
+
+        play(pieces, "other")
+        if mistake == PLAYED[3]:
+            del spent["other"]
+        found.append(spent)
+    return found
+
+
+def _broken_down(answer: Answer, iterations: list[list[Piece]]) -> None:
+    made = answer.given(played_breakdown).call("played_breakdown", iterations)
+    right = _played(iterations)
+    others = {mistake: _played(iterations, mistake) for mistake in PLAYED}
+    for number, (one, wanted) in enumerate(zip(made["tables"], right, strict=True)):
+        what = f"what close() gives after iteration {number + 1}"
+        expect.type_of(one, dict, what)
+        words = next((words for words, some in others.items() if _same_table(one, some[number])), "")
+        why = f": that comes of {words}" if words else ""
+        if set(one) != set(wanted):
+            raise Failed(
+                Rung.WRONG_SHAPE, f"{what} to have the keys {sorted(wanted)}", f"{sorted(one, key=str)}{why}"
+            )
+        for name, value in wanted.items():
+            expect.number(one[name], f"{name!r} of {what}")
+            if not abs(one[name] - value) < 1e-6:
+                raise Failed(
+                    Rung.WRONG_VALUE, f"{name!r} of {what} to be {value:.6g}", f"{one[name]:.6g}{why}"
+                )
+    errors = sum(piece[0] == "try" for pieces in iterations for piece in pieces)
+    expect.equal(made["caught"], errors, "the number of errors that leave their regions")
+
+
+def _same_table(one: Mapping[str, Any], other: Mapping[str, float]) -> bool:
+    return set(one) == set(other) and all(
+        isinstance(one[name], (int, float)) and abs(one[name] - value) < 1e-6 for name, value in other.items()
+    )
+
+
+def played_breakdown(iterations: list) -> dict:
+    """The learner's tables of iterations that are played."""
+    state = {"now": 3.0, "idle": 0.0, "caught": 0.0}
+
+    class Broken(Exception):
+        pass
+
+    def finish() -> None:
+        state["now"] = max(state["now"], state["idle"])
+
+    def play(pieces: list) -> None:
+        for piece in pieces:
+            if piece[0] == "work":
+                state["now"] += piece[1]
+                state["idle"] = max(state["idle"], state["now"]) + piece[2]
+            elif piece[0] == "region":
+                with breakdown.region(piece[1]):
+                    play(piece[2])
+            elif piece[0] == "error":
+                raise Broken
+            else:
+                try:
+                    play(piece[1:])
+                except Broken:
+                    state["caught"] += 1
+                    play(piece[2:])  # the error took away what stood behind the region
+
+    breakdown = Breakdown(lambda: state["now"], finish)
+    tables = []
+    for pieces in iterations:
+        play(pieces)
+        tables.append(breakdown.close())
+    return {"tables": [dict(table) for table in tables], "caught": int(state["caught"])}
+
+
+# q10 and q11
+
+
+FOUND = {"fused": True, "zeros": False, "eight": False, "factored": True, "clip": False, "stored": True}
+
+
+@exercise.question(
+    "q10",
+    title="Predict, then measure",
+    points=2,
+    difficulty=1,
+    needs=("predictions",),
+    lesson=STATE + "#What each keeps",
+    hints=(
+        "What is left in the means of AdamW when a gradient is zero? What do the scales of an 8-bit state "
+        "weigh?",
+        "Count bytes with the table of question 3; for the operators, think of what question 1 asked for, "
+        "and of what "
+        "question 7 did in the place of an `if`.",
+        "A bus that saves three quarters of its seats for luggage, and has a driver's seat, too, keeps more "
+        "than a quarter of its seats.",
+    ),
+)
+def predictions(answer: Answer, draw: Draw) -> None:
+    six_predictions(answer, FOUND)
+
+
+exercise.manual(
+    "q11",
+    title="Eight times the batch",
+    points=4,
+    lesson=BATCH + "#The noise of a gradient",
+    hints=(
+        "Which of the colleague's figures were held equal in the comparison: steps, epochs, or the loss "
+        "that was "
+        "reached? Do the four times make 420 ms?",
+        "Compare 256 with the noise scale. Ask for each figure how often it was measured. Then add up the "
+        "regions, and "
+        "ask for whom `loss.item()` waits.",
+        "A shop that orders eight times as much pays less for each box, and may throw half away: what "
+        "counts is "
+        "what a sold box costs.",
+    ),
+)
