@@ -1248,8 +1248,9 @@ def watched_evaluation(case: dict) -> dict:
 )
 def adding_up(answer: Answer, draw: Draw) -> None:
     row = [_work(draw), _region("data", _work(draw)), _region("forward", _work(draw)), _work(draw)]
+    inner = _region("loss", _work(draw), _region("data", _work(draw)))
     nested = [
-        _region("forward", _work(draw), _region("loss", _work(draw), _region("data", _work(draw))), _work(draw)),
+        _region("forward", _work(draw), inner, _work(draw)),
         _work(draw),
         _region("forward", _region("forward", _work(draw)), _work(draw)),
     ]  # fmt: skip
@@ -1372,8 +1373,9 @@ def played_breakdown(iterations: list) -> dict:
     tables = []
     for pieces in iterations:
         play(pieces)
-        tables.append(breakdown.close())
-    return {"tables": [dict(table) for table in tables], "caught": int(state["caught"])}
+        table = breakdown.close()
+        tables.append(dict(table) if isinstance(table, dict) else table)  # it may go on to change
+    return {"tables": tables, "caught": int(state["caught"])}
 
 
 # q10 and q11

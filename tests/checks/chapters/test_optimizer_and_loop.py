@@ -11,6 +11,13 @@ given = partial(given_cells, EXERCISE)
 changed = partial(changed_answer, EXERCISE)
 
 
+def test_the_card():
+    exercise = load_exercise(EXERCISE)
+    assert len(exercise.questions) == 11
+    assert exercise.points == 40
+    assert [question.name for question in exercise.questions.values() if question.manual] == ["q11"]
+
+
 FUSED = """
 def adamw(weights, gradients, means, squares, step, settings):
     steps = [torch.tensor(float(step))] * len(weights)
@@ -99,7 +106,10 @@ def error_bound(scales):
 
 def test_eight_bits():
     swap = partial(changed, "q2")
-    other = swap((".round()", ".add(0.5).floor()"), ("scales.max().item() / 2", "max(float(scale) for scale in scales) * 0.5"))
+    other = swap(
+        (".round()", ".add(0.5).floor()"),
+        ("scales.max().item() / 2", "max(float(scale) for scale in scales) * 0.5"),
+    )
     result = judged_well(
         EXERCISE,
         "q2",
@@ -415,3 +425,173 @@ def test_read_once():
         ],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (0, 1, 2, 3, 4, 13)] == [1, 2, 2, 3, 1, 2]
+
+
+BY_HAND = """
+def evaluate(model, batches, loss_of):
+    training = {name: module.training for name, module in model.named_modules()}
+    state, recording = torch.get_rng_state(), torch.is_grad_enabled()
+    losses, rows = [], []
+    try:
+        torch.set_grad_enabled(False)
+        for module in model.modules():
+            module.training = False
+        for inputs, labels in batches:
+            losses.append(loss_of(model(inputs), labels).item())
+            rows.append(inputs.shape[0])
+    finally:
+        torch.set_grad_enabled(recording)
+        torch.set_rng_state(state)
+        for name, module in model.named_modules():
+            module.training = training[name]
+    return sum(a * b for a, b in zip(losses, rows)) / sum(rows)
+"""
+OF_ROWS = """
+@torch.inference_mode()
+def evaluate(model, batches, loss_of):
+    modules = list(model.modules())
+    modes = [module.training for module in modules]
+    try:
+        with torch.random.fork_rng():
+            model.train(False)
+            made = [loss_of(model(inputs), labels).expand(len(labels)) for inputs, labels in batches]
+    finally:
+        for module, mode in reversed(list(zip(modules, modes))):
+            module.training = mode
+    return torch.cat(made).mean()
+"""
+
+
+def test_no_trace():
+    swap = partial(changed, "q8")
+    back = "        for module, mode in modes:\n            module.training = mode\n"
+    weighted = "loss_of(model(inputs), labels) * len(labels)\n                rows += len(labels)"
+    result = judged_well(
+        EXERCISE,
+        "q8",
+        before=given("imports"),
+        wrong={
+            swap((weighted, "loss_of(model(inputs), labels)\n                rows += 1")): "counts for more",
+            swap((weighted, "loss_of(model(inputs), labels)\n                rows = 1")): "the sum of the batches",
+            swap((weighted, "loss_of(model(inputs), labels) * len(labels)\n                rows = 1")): "the sum over the rows",
+            swap(("        model.eval()\n", "        pass\n")): "every module evaluating",
+            swap((back, "        model.train()\n")): "training or not, of each module, after evaluate",
+            swap((back, "        model.train(modes[0][1])\n")): "training or not",
+            swap((back, "        pass\n")): "training or not",
+            swap((back, "        for module, mode in reversed(modes):\n            module.train(mode)\n")): "training or not",
+            swap(("    finally:\n" + back, "    except ZeroDivisionError:\n        pass\n    for module, mode in modes:\n        module.training = mode\n")): "after an error",
+            swap(("    return float(total / rows)", "        return float(total / max(rows, 1))")): "the error of the model",
+            swap(("torch.no_grad(), ", "")): "torch.is_grad_enabled() while",
+            swap(("        with torch.no_grad(), torch", "        torch.set_grad_enabled(False)\n        with torch")): "torch.is_grad_enabled() after",
+            swap(("    return float", "    torch.set_grad_enabled(True)\n    return float")): "torch.is_grad_enabled() after",
+            swap(("        model.eval()\n", "        model.eval()\n        model.zero_grad()\n")): "the gradients of the weights",
+            swap((", torch.random.fork_rng(devices=[])", "")): "torch.get_rng_state()",
+            swap(("        model.eval()\n", "        model.eval()\n        torch.manual_seed(0)\n")): "torch.get_rng_state()",
+            swap(("total + loss_of(model(inputs), labels) * len(labels)", "loss_of(model(inputs), labels) * len(labels)")): "evaluate(model, batches, loss_of)",
+        },
+        right=[BY_HAND, OF_ROWS, swap(("torch.no_grad(), ", "torch.inference_mode(), "), ("float(total / rows)", "torch.true_divide(total, rows).numpy()"))],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (0, 3, 4, 8, 10, 11, 14)] == [3, 2, 3, 3, 3, 3, 3]
+
+
+OF_CLASSES = """
+class Region:
+    def __init__(self, breakdown, name):
+        self.breakdown, self.name = breakdown, name
+
+    def __enter__(self):
+        self.began, self.within = self.breakdown.now(), self.breakdown.within
+        self.breakdown.within = 0.0
+
+    def __exit__(self, *error):
+        whole = self.breakdown.now() - self.began
+        self.breakdown.add(self.name, whole - self.breakdown.within)
+        self.breakdown.within = self.within + whole
+        return False
+
+
+class Breakdown:
+    def __init__(self, clock, finish):
+        self.clock, self.finish = clock, finish
+        self.begin(self.now())
+
+    def now(self):
+        self.finish()
+        return self.clock()
+
+    def begin(self, now):
+        self.began, self.within, self.table = now, 0.0, {}
+
+    def add(self, name, seconds):
+        self.table[name] = self.table.get(name, 0.0) + seconds
+
+    def region(self, name):
+        return Region(self, name)
+
+    def close(self):
+        now = self.now()
+        self.add("other", now - self.began - self.within)
+        table = self.table
+        self.begin(now)
+        return table
+"""
+
+
+def test_adding_up():
+    swap = partial(changed, "q9")
+    other = OF_CLASSES.replace(
+        "        table = self.table\n",
+        "        table = {name: torch.tensor(seconds, dtype=torch.float64) for name, seconds in self.table.items()}\n",
+    )
+    result = judged_well(
+        EXERCISE,
+        "q9",
+        before=given("imports"),
+        wrong={
+            swap(("lambda: (finish(), clock())[1]", "clock")): "call finish() first",
+            OF_CLASSES.replace("whole - self.breakdown.within)", "whole)"): "counts for it as well",
+            OF_CLASSES.replace("self.within + whole", "self.within + whole - self.breakdown.within"): "'other' of what close() gives",
+            OF_CLASSES.replace("self.table.get(name, 0.0) + seconds", "seconds"): "the last time of a name",
+            OF_CLASSES.replace('        self.add("other", now - self.began - self.within)\n', ""): "leaving out the time in no region",
+            OF_CLASSES.replace('"other", now - self.began - self.within', '"other", now - self.began'): "'other' of what close() gives",
+            OF_CLASSES.replace("return False", "return True"): "the number of errors",
+            OF_CLASSES.replace("        self.begin(now)\n", ""): "after iteration 2",
+            OF_CLASSES.replace("    def __exit__(self, *error):\n", "    def __exit__(self, *error):\n        if error[0]:\n            return False\n"): "close() gives after iteration 1",
+            swap(("        try:\n            yield\n        finally:\n            self.border(outer)\n", "        yield\n        self.border(outer)\n")): "close() gives after iteration 1",
+            swap(("        try:\n            yield\n        finally:\n", "        try:\n            yield\n        except Exception:\n            pass\n        finally:\n")): "the number of errors",
+            swap(("return dict(spent)", "return sum(spent.values())")): "to be a dict",
+            swap(("spent, self.spent = self.spent, Counter()", "spent = self.spent")): "close() gives",
+        },
+        right=[OF_CLASSES, other, swap(("return dict(spent)", "return spent"), ("[*outer, name]", "outer + [name]"))],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (1, 3, 7, 8, 9)] == [1, 2, 2, 2, 2]
+
+
+PREDICTIONS = "def predictions(): return {name: name in ('fused', 'factored', 'stored') for name in NAMES}"
+
+
+def test_predict():
+    judged_well(
+        EXERCISE,
+        "q10",
+        before=f"NAMES = {list(optimizer_and_loop.FOUND)}",
+        wrong={
+            "def predictions(): return {'clip': True}": "to have the key",
+            "def predictions(): return dict.fromkeys(NAMES, True)": "right predictions",
+            "def predictions(): return dict.fromkeys(NAMES, False)": "right predictions",
+            "def predictions(): return [True] * 6": "to be a dict",
+            "def predictions(): return dict.fromkeys(NAMES, 1)": "True or False",
+            PREDICTIONS.replace("'fused', ", ""): "all six",
+        },
+        right=[
+            PREDICTIONS,
+            "import numpy as np\ndef predictions(): return {name: np.bool_(name in ('fused', 'factored', 'stored')) for name in NAMES}",
+            "predictions = lambda: dict(zip(NAMES, (True, False, False, True, False, True)))",
+        ],
+    )  # fmt: skip
+
+
+def test_what_is_predicted_is_measured():
+    cells = given("imports"), given("q10-measure"), given("q10-compare")
+    measured = namespace("def predictions(): return {}", *cells)["measured"]
+    assert measured == optimizer_and_loop.FOUND
