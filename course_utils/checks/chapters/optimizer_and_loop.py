@@ -1134,15 +1134,22 @@ def no_trace(answer: Answer, draw: Draw) -> None:
             expect.equal(one["modes"], one["before"], what)
     with part("no graph, and the gradients as they were", points=1):
         for one, case in zip(made, cases, strict=True):
+            _all_rows(one, case)
             expect.equal(one["recording"], False, "torch.is_grad_enabled() while the model runs")
             expect.equal(one["kept"], True, "the gradients of the weights, unchanged,")
             expect.equal(
                 one["after"], case["recorded"], "torch.is_grad_enabled() after evaluate(…), as before"
             )
     with part("the random state", points=1):
-        for one in made:
+        for one, case in zip(made, cases, strict=True):
+            _all_rows(one, case)
             expect.equal(one["evaluating"], True, "every module evaluating while the model runs")
             expect.equal(one["state"], True, "torch.get_rng_state(), unchanged,")
+
+
+def _all_rows(one: Mapping[str, Any], case: Mapping[str, Any]) -> None:
+    rows = sum(len(labels) for _, labels in case["batches"])
+    expect.at_least(one["rows"], rows, "the number of rows that the model runs on")
 
 
 def _evaluation(draw: Draw, frozen: bool) -> dict[str, Any]:
@@ -1176,7 +1183,7 @@ def watched_evaluation(case: dict) -> dict:
     import torch
     from torch import nn
 
-    seen: dict[str, Any] = {"recording": False, "evaluating": True, "runs": 0}
+    seen: dict[str, Any] = {"recording": False, "evaluating": True, "rows": 0}
 
     class Watched(nn.Module):
         def __init__(self) -> None:
@@ -1187,9 +1194,9 @@ def watched_evaluation(case: dict) -> dict:
         def forward(self, inputs: Any) -> Any:
             seen["recording"] = seen["recording"] or torch.is_grad_enabled()
             seen["evaluating"] = seen["evaluating"] and not any(each.training for each in self.modules())
-            seen["runs"] += 1
-            if case["fails"] and seen["runs"] == 2:
-                raise ArithmeticError("the model fails in the second batch")
+            seen["rows"] += len(inputs)
+            if case["fails"]:
+                raise ArithmeticError("the model fails")
             return self.norm(self.body(inputs + 0 * torch.rand(1)))
 
     model = Watched()
