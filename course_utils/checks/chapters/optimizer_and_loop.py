@@ -210,7 +210,7 @@ def _adamw(
 
 
 def _updated(made: Mapping[str, Any], case: tuple, what: str) -> None:
-    _tensors(made["weights"], {mistake: _adamw(*case, mistake)[0] for mistake in ("", *ADAMW)}, what)
+    _tensors(made["weights"], {mistake: _adamw(*case, mistake=mistake)[0] for mistake in ("", *ADAMW)}, what)
 
 
 def watched_updates(weights: list, gradients: list, settings: dict) -> dict:
@@ -218,7 +218,7 @@ def watched_updates(weights: list, gradients: list, settings: dict) -> dict:
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    class Dispatched(TorchDispatchMode):
+    class UpdateOperators(TorchDispatchMode):
         def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             seen.append(str(function))
             return function(*args, **(kwargs or {}))
@@ -230,7 +230,7 @@ def watched_updates(weights: list, gradients: list, settings: dict) -> dict:
     for step, some in enumerate(gradients, 1):
         seen: list[str] = []
         slopes = [each.clone() for each in some]
-        with Dispatched():
+        with UpdateOperators():
             adamw(weights, slopes, means, squares, step, dict(settings))
         kept = kept and all(bool((one == other).all()) for one, other in zip(slopes, some))
     now = [weights, means, squares]
@@ -485,7 +485,7 @@ BYTES = (
 
 
 def _bytes(answer: Answer, shapes: list[tuple], kind: str, block: int) -> None:
-    answers = {"": _kept(shapes, kind, block)}
+    answers: dict[str, float] = {"": _kept(shapes, kind, block)}
     sizes = [math.prod(shape) for shape in shapes]
     large = [size for size in sizes if size >= 4096]
     if kind == "adamw8bit":
@@ -1022,7 +1022,7 @@ def _looped(
 
 
 def _same_loop(made: Mapping[str, Any], case: tuple) -> None:
-    answers = {mistake: _looped(*case, mistake) for mistake in ("", *LOOPED)}
+    answers = {mistake: _looped(*case, mistake=mistake) for mistake in ("", *LOOPED)}
     logs = {words: [list(line.values()) for line in log] for words, (_, log) in answers.items()}
     expect.each_of(made["log"], dict, "the log of fast_loop")
     expect.length(made["log"], len(logs[""]), "the log of fast_loop")
@@ -1060,7 +1060,7 @@ def watched_loop(weight: Any, batches: list, rate: float, limit: float, every: i
         "is_nonzero",
     )
 
-    class Dispatched(TorchDispatchMode):
+    class WaitingOperators(TorchDispatchMode):
         def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             name = function._schema.name.removeprefix("aten::")
             indices = args[1] if name in ("index", "index_put_", "index_put") else ()
@@ -1069,7 +1069,7 @@ def watched_loop(weight: Any, batches: list, rate: float, limit: float, every: i
                 found.append(name)
             return function(*args, **(kwargs or {}))
 
-    class Called(TorchFunctionMode):
+    class WaitingCalls(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             before, name = len(found), getattr(function, "__name__", "")
             made = function(*args, **(kwargs or {}))
@@ -1079,7 +1079,7 @@ def watched_loop(weight: Any, batches: list, rate: float, limit: float, every: i
 
     given = [(weight.clone(), [(inputs.clone(), labels.clone()) for inputs, labels in batches])]
     (held, some), *_ = given
-    with Dispatched(), Called():
+    with WaitingOperators(), WaitingCalls():
         made, log = fast_loop(held, some, rate, limit, every)
     seen = list(found)
     kept = bool((held == weight).all()) and all(
@@ -1185,7 +1185,7 @@ def watched_evaluation(case: dict) -> dict:
 
     seen: dict[str, Any] = {"recording": False, "evaluating": True, "rows": 0}
 
-    class Watched(nn.Module):
+    class EvaluatedModel(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.body = nn.Sequential(nn.Linear(2, 3, bias=False), nn.Dropout(0.5))
@@ -1199,7 +1199,7 @@ def watched_evaluation(case: dict) -> dict:
                 raise ArithmeticError("the model fails")
             return self.norm(self.body(inputs + 0 * torch.rand(1)))
 
-    model = Watched()
+    model = EvaluatedModel()
     with torch.no_grad():
         model.body[0].weight.copy_(case["weight"])
         model.norm.running_mean.copy_(case["mean"])
@@ -1353,7 +1353,7 @@ def played_breakdown(iterations: list) -> dict:
     """The learner's tables of iterations that are played."""
     state = {"now": 3.0, "idle": 0.0, "caught": 0.0}
 
-    class Broken(Exception):
+    class BrokenRegion(Exception):
         pass
 
     def finish() -> None:
@@ -1368,11 +1368,11 @@ def played_breakdown(iterations: list) -> dict:
                 with breakdown.region(piece[1]):
                     play(piece[2])
             elif piece[0] == "error":
-                raise Broken
+                raise BrokenRegion
             else:
                 try:
                     play(piece[1:])
-                except Broken:
+                except BrokenRegion:
                     state["caught"] += 1
                     play(piece[2:])  # the error took away what stood behind the region
 
