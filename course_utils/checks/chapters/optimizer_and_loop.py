@@ -144,7 +144,7 @@ def one_update(answer: Answer, draw: Draw) -> None:
             _updated(made[name], cases[name], f"the weights after three updates, decay {decay:g}")
     with part("in place, and the gradients as they were", points=1):
         for name, case in cases.items():
-            _, means, squares = _adamw(*case)
+            _, means, squares = _adamw(case)
             _tensors(made[name]["means"], {"": means}, "the tensors given as means, after three updates,")
             _tensors(
                 made[name]["squares"], {"": squares}, "the tensors given as squares, after three updates,"
@@ -182,12 +182,11 @@ ADAMW = (
 )
 
 
-def _adamw(
-    weights: Tensors, gradients: list[Tensors], settings: Mapping[str, float], mistake: str = ""
-) -> tuple[Tensors, Tensors, Tensors]:
+def _adamw(case: tuple, mistake: str = "") -> tuple[Tensors, Tensors, Tensors]:
     """Weights, means and squares after the updates, in float64."""
     import torch
 
+    weights, gradients, settings = case
     rate, beta1, beta2, eps, decay = (settings[name] for name in ("rate", "beta1", "beta2", "eps", "decay"))
     if mistake == ADAMW[4]:
         beta2 = beta1
@@ -210,7 +209,7 @@ def _adamw(
 
 
 def _updated(made: Mapping[str, Any], case: tuple, what: str) -> None:
-    _tensors(made["weights"], {mistake: _adamw(*case, mistake=mistake)[0] for mistake in ("", *ADAMW)}, what)
+    _tensors(made["weights"], {mistake: _adamw(case, mistake)[0] for mistake in ("", *ADAMW)}, what)
 
 
 def watched_updates(weights: list, gradients: list, settings: dict) -> dict:
@@ -990,12 +989,11 @@ LOOPED = (
 )
 
 
-def _looped(
-    weight: Any, batches: Sequence[tuple], rate: float, limit: float, every: int, mistake: str = ""
-) -> tuple[Any, list[dict[str, float]]]:
+def _looped(case: tuple, mistake: str = "") -> tuple[Any, list[dict[str, float]]]:
     """Weight and log, in float64."""
     import torch
 
+    weight, batches, rate, limit, every = case
     weight, log, losses, shares = weight.double(), [], [], []
     right, seen = 0, 0
     for step, (inputs, labels) in enumerate(batches, 1):
@@ -1022,7 +1020,7 @@ def _looped(
 
 
 def _same_loop(made: Mapping[str, Any], case: tuple) -> None:
-    answers = {mistake: _looped(*case, mistake=mistake) for mistake in ("", *LOOPED)}
+    answers = {mistake: _looped(case, mistake) for mistake in ("", *LOOPED)}
     logs = {words: [list(line.values()) for line in log] for words, (_, log) in answers.items()}
     expect.each_of(made["log"], dict, "the log of fast_loop")
     expect.length(made["log"], len(logs[""]), "the log of fast_loop")
