@@ -1409,10 +1409,27 @@ def _expect_pairs(found: Any, texts: list[str], least: float) -> None:
     given = set(mine)
     for pair in sorted(given.symmetric_difference(right)):
         one, two = (texts[place] for place in pair)
-        both = f"nearly_same([{one!r}, {two!r}], {least})"
-        expect.true(pair in given, f"{both} to find them alike", "not among the pairs")
-        expect.true(pair not in given, f"{both} to find nothing", "a pair")
+        count, whole, holders = _runs_in_common(one, two, texts)
+        both = f"{one!r} and {two!r}, with {count} of {whole} runs in common"
+        why = f" ({count} / {whole} is the least that was asked for)" if count == least * whole else ""
+        why += f" ({holders} of the texts share a run of theirs: it counts)" if holders > 50 else ""
+        among = f"{call} of {len(texts)} texts"
+        expect.true(pair in given, f"{among} to find them alike: {both}{why}", "not among the pairs")
+        expect.true(pair not in given, f"{among} to find nothing in {both}", "a pair")
     expect.length(mine, len(right), f"{call}, each pair once,")
+
+
+def _runs_in_common(one: str, two: str, texts: Sequence[str]) -> tuple[int, int, int]:
+    """How many runs two texts have in common, how many there are, and how many texts have the commonest."""
+    from course_utils.fetched.opinions import plain
+
+    def runs(text: str) -> set[tuple[str, ...]]:
+        words = plain(text).split()
+        return {tuple(words[at : at + 3]) for at in range(len(words) - 2)}
+
+    common, every = runs(one) & runs(two), [runs(text) for text in texts]
+    holders = max((sum(run in each for each in every) for run in common), default=0)
+    return len(common), len(runs(one) | runs(two)), holders
 
 
 def nearly_same_of(texts: Sequence[str], least: float) -> list[tuple[int, int]]:

@@ -442,9 +442,8 @@ def _compared(case: tuple[list[float], list[float]], level: float = 0.95) -> dic
         "two of them. Scores: each of the tokens with each, over all heads, `width` numbers for each pair; "
         "the weighted sums cost as much. Keys and values are `width / heads * kv_heads` wide. A step is a "
         "forward and a backward pass.",
-        "A bakery's oven hours: for each kind of bread, loaves × minutes, summed; what it might have baked "
-        "is hours × ovens × the loaves that one oven bakes in an hour. Used is the first divided by the "
-        "second.",
+        "A bakery's oven minutes: those that are needed are loaves × minutes a loaf, summed over the kinds "
+        "of bread; those that there are, hours × 60 × ovens. Used is the first divided by the second.",
     ),
 )
 def flops(answer: Answer, draw: Draw) -> None:
@@ -485,7 +484,7 @@ def _decoder(draw: Draw, other: bool) -> dict[str, Any]:
     heads, size = draw.random.choice((4, 6, 8)), draw.random.choice((8, 16, 24))
     return {
         "layers": draw.random.randrange(2, 6), "width": heads * size, "heads": heads,
-        "kv_heads": heads // 2 if other else heads,
+        "kv_heads": max(1, heads // 4) if other else heads,  # half of them hides mistake 12
         "inner": heads * size * draw.random.choice((2, 3, 5)) + 8, "gated": other,
         "vocabulary": draw.random.randrange(300, 2000), "tied": draw.random.random() < 0.5,
     }  # fmt: skip
@@ -499,7 +498,7 @@ def _forward_of(batch: int, tokens: int) -> Callable[[dict], dict[str, float]]:
             mistake: _forward(config, batch, tokens, mistake)
             for mistake in ("", *FORWARD)
             if (mistake != GATE or config["gated"])
-            and (mistake != GROUPS or config["kv_heads"] < config["heads"])
+            and (mistake not in (GROUPS, NARROW) or config["kv_heads"] < config["heads"])
         }
 
     return answers
@@ -507,6 +506,10 @@ def _forward_of(batch: int, tokens: int) -> Callable[[dict], dict[str, float]]:
 
 GATE = "leaving out the second matrix of a gated layer"
 GROUPS = "keys and values as wide as the queries"
+NARROW = (
+    "counting scores and weighted sums for the heads of keys and values only: "
+    "each head of the queries has its own"
+)
 FORWARD = (
     "1 FLOP for a multiplication with its addition: they are 2",
     "leaving out the logits",
@@ -520,14 +523,16 @@ FORWARD = (
     "one layer alone",
     "scores between all tokens of the batch, and not of each row",
     "a training step, not a forward pass",
+    NARROW,
 )
 
 
-def _forward(config: Mapping[str, Any], batch: int, tokens: int, mistake: str = "") -> int:
+def _forward(config: Mapping[str, Any], batch: int, tokens: int, mistake: str = "") -> float:
     width, rows = config["width"], batch * tokens
     narrow = width if mistake == GROUPS else width // config["heads"] * config["kv_heads"]
     matrices = 3 if config["gated"] and mistake != GATE else 2
-    mixing = {FORWARD[2]: 0, FORWARD[3]: 1, FORWARD[4]: 1}.get(mistake, 2) * tokens
+    shares = {FORWARD[2]: 0, FORWARD[3]: 1, FORWARD[4]: 1, NARROW: 2 * config["kv_heads"] / config["heads"]}
+    mixing = shares.get(mistake, 2) * tokens
     if mistake == FORWARD[10]:
         mixing *= batch
     projections = (1 if mistake == FORWARD[6] else 2) * width + 2 * narrow
@@ -916,7 +921,8 @@ def _idle(events: Iterable[dict], step: dict, mistake: str) -> float:
         "a step is over?",
         'Make an iterator first, and call `next` on it inside `record_function("data")`; with a second '
         "argument it says so when nothing is left. Call `prof.step()` at the end of each step. The schedule "
-        "has `wait`, `warmup`, `active`, and `repeat=1`.",
+        "has `wait`, `warmup`, `active`, and `repeat=1`. And the gradients of the step before have to go "
+        "first (`zero_grad`).",
         "A meal, each course with its own label:\n"
         "dishes = iter(menu)\n"
         "while True:\n"
@@ -1459,7 +1465,11 @@ def slow_lines(answer: Answer, draw: Draw) -> None:
     for name, (rows, classes, steps) in sizes.items():
         cases[name] = _training(draw, rows, classes, steps)
         made[name] = answer.given(watched_training).call("watched_training", *cases[name])
-        expect.equal(made[name]["kept"], True, "the given weight, unchanged, after fast_train")
+        expect.true(
+            made[name]["kept"] is True,
+            "the given weight to be unchanged after fast_train",
+            "another: `-=` and functions that end in _ change it in place",
+        )
     a_step = (made["steps"]["operators"] - made["few"]["operators"]) / 2
     with part("no loop over the rows", points=1):
         _same_weights(made, cases)

@@ -1362,13 +1362,19 @@ def _judge_contrast(answer: Answer, draw: Draw) -> None:
     import torch
 
     rows, size, heat = draw.random.choice(((4, 6, 0.05), (5, 4, 0.1), (6, 8, 0.2)))
-    one = torch.tensor(draw.numpy().normal(size=(rows, size)), dtype=torch.float32)
-    two = one + 0.5 * torch.tensor(draw.numpy().normal(size=(rows, size)), dtype=torch.float32)
+    one, two = _views(draw, rows, size, heat)
 
     def judge(first: Any, second: Any, temperature: float, said: str) -> str:
         what = f"contrastive_loss(one, two, {temperature}) of {rows} rows{said}"
         found = expect.tensor(answer.call("contrastive_loss", first, second, temperature), what, ())
         wanted = _contrastive_loss(first.double(), second.double(), temperature).item()
+        turned = _contrastive_loss(second.double(), first.double(), temperature).item()
+        for mistaken, words in (
+            ((wanted + turned) / 2, "both directions: only the rows of `one` search"),
+            (turned, "the other direction: the rows of `one` search among those of `two`"),
+        ):
+            alike = abs(float(found) - mistaken) <= 1e-4
+            expect.true(not alike, f"{what} to be {wanted:.6g}", f"{float(found):.6g}: that comes of {words}")
         expect.close(float(found), wanted, what, tolerance=1e-4)
         return what
 
@@ -1380,6 +1386,22 @@ def _judge_contrast(answer: Answer, draw: Draw) -> None:
         sides = (lengths * one, lengths.flip(0) * two)
         what = judge(*sides, heat, " of other lengths")
         _judge_pull(answer, sides, heat, what)
+
+
+def _views(draw: Draw, rows: int, size: int, temperature: float) -> tuple[Any, Any]:
+    """Two views of some rows (rows, size), for which it makes a difference which of them searches."""
+    import torch
+
+    generator = draw.numpy()
+    while True:
+        one = torch.tensor(generator.normal(size=(rows, size)), dtype=torch.float32)
+        two = one + 0.5 * torch.tensor(generator.normal(size=(rows, size)), dtype=torch.float32)
+        apart = [
+            _contrastive_loss(one, two, heat) - _contrastive_loss(two, one, heat)
+            for heat in (1.0, temperature)
+        ]
+        if min(abs(each.item()) for each in apart) > 1e-3:
+            return one, two
 
 
 def _contrastive_loss(one: Any, two: Any, temperature: float) -> Any:

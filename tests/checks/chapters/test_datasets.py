@@ -739,7 +739,7 @@ def test_q12_what_people_typed():
             replaced(solution, ('content.decode("utf-8-sig")', 'content.decode("utf-8-sig").replace("\\r\\n", "\\n")')): "decoded(",
             replaced(solution, ('return content.decode("latin-1")', 'return content.decode("utf-16") if len(content) % 2 == 0 else content.decode("latin-1")')): "decoded(",
             replaced(solution, ('content.decode("utf-8-sig")', '(content[:50].decode("utf-8-sig"), content.decode("utf-8-sig", "replace"))[1]')): "decoded(",
-            replaced(solution, ("two]) >= least", "two]) > least")): "to find them alike",
+            replaced(solution, ("two]) >= least", "two]) > least")): "is the least that was asked for",
             replaced(solution, ("two]) >= least", "two]) >= 0.5")): "nearly_same(",
             replaced(solution, ("/ len(runs[one] | runs[two])", "/ min(len(runs[one]), len(runs[two]))")): "to find nothing",
             replaced(solution, ("/ len(runs[one] | runs[two])", "/ max(len(runs[one]), len(runs[two]))")): "to find nothing",
@@ -753,7 +753,7 @@ def test_q12_what_people_typed():
             replaced(solution, ("set(zip(each, each[1:], each[2:]))", "set(map(frozenset, zip(each, each[1:], each[2:])))")): "to find nothing",
             replaced(solution, ("len(runs[one] & runs[two]) / len(runs[one] | runs[two])", "(runs[one] & runs[two]).total() / (runs[one] | runs[two]).total()"), ("set(zip(", "Counter(zip(")): "to find them alike",
             replaced(solution, ("for text in texts)]", "for text in texts[:400])]")): "to find them alike",
-            replaced(solution, ("    return [(one, two)", "    holders = Counter(run for each in runs for run in each)\n    return [(one, two)"), ("len(runs[one] & runs[two]) /", "sum(holders[run] < 50 for run in runs[one] & runs[two]) /")): "to find them alike",
+            replaced(solution, ("    return [(one, two)", "    holders = Counter(run for each in runs for run in each)\n    return [(one, two)"), ("len(runs[one] & runs[two]) /", "sum(holders[run] < 50 for run in runs[one] & runs[two]) /")): "share a run of theirs: it counts",
             replaced(solution, ("return [(one, two)", "return [(two, one)")): "with one < two",
         },
         right=[

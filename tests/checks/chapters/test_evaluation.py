@@ -629,11 +629,13 @@ def test_q12_as_well_as_people_agree():
             replaced(solution, ("ratings[0::2]", "ratings[: len(ratings) // 2]")): "halves(",
             replaced(
                 solution, ("(2 * half / (1 + half)) ** 0.5", "2 * half / (1 + half)")
-            ): "best_correlation(",
-            replaced(solution, ("(2 * half / (1 + half)) ** 0.5", "half ** 0.5")): "best_correlation(",
-            replaced(solution, ("first != 0 and ", "")): "one_against_rest(",
-            replaced(solution, (" if sum(ratings[1:]) != 0", "")): "one_against_rest(",
-            replaced(solution, ("np.mean(ratings[1:])", "np.mean(ratings)")): "one_against_rest(",
+            ): "leaving out the root",
+            replaced(
+                solution, ("(2 * half / (1 + half)) ** 0.5", "half ** 0.5")
+            ): "Spearman and Brown come first",
+            replaced(solution, ("first != 0 and ", "")): "counted as negative",
+            replaced(solution, (" if sum(ratings[1:]) != 0", "")): "keeping sentences where the mean",
+            replaced(solution, ("np.mean(ratings[1:])", "np.mean(ratings)")): "the first rater's own",
             replaced(
                 solution, ("np.mean(ratings[1:])", "np.mean(np.sign(ratings[1:]))")
             ): "one_against_rest(",
