@@ -1,0 +1,565 @@
+"""The questions of chapter 21: numbers.
+
+Formats, tensors, overflows and errors are drawn, and what comes of them is worked out here as well, where it
+can be in another way than the learner's: by arithmetic in float64 for what a mask does to bits, by PyTorch's
+own scaler for one that is written by hand. A likely mistake is worked out too, so that a message can name it.
+Nothing here looks at a clock or asks for a device.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from course_utils.checks import expect
+from course_utils.checks.draw import Draw
+from course_utils.checks.framework import Exercise, part
+from course_utils.checks.report import Failed, Rung
+from course_utils.wire.answer import Answer
+
+if TYPE_CHECKING:
+    import torch
+
+    # what the learner writes: the functions below that are sent along call it by its name
+    decode: Any = None
+    encode: Any = None
+    fate: Any = None
+    rounded: Any = None
+    stochastic: Any = None
+
+LESSONS = "lessons/21_numbers/"
+BITS = LESSONS + "01_numbers_in_bits.ipynb"
+AUTOCAST = LESSONS + "02_autocast.ipynb"
+SCALER = LESSONS + "03_a_loss_scaler.ipynb"
+EIGHT = LESSONS + "04_eight_bits.ipynb"
+CHOICE = LESSONS + "05_choose_a_precision.ipynb"
+
+exercise = Exercise(
+    "21_numbers",
+    title="Numbers",
+    minutes=150,
+    difficulty="hard",
+    cost="some seconds on two cores",
+)
+
+Format = tuple[int, int, bool]  # bits of exponent and of fraction; whether there is an infinity
+
+
+def _values(
+    got: Any,
+    answers: Mapping[str, Any],
+    what: str,
+    labels: Sequence[str] = (),
+    near: float = 0.0,
+) -> None:
+    """Numbers are the right ones ("" among `answers`); else the message names the mistake that gives them.
+
+    `labels` calls each number by its name; `near` is how far off they may be, as a share of the largest.
+    """
+    import torch
+
+    right = torch.as_tensor(answers[""], dtype=torch.float64)
+    found = expect.tensor(got, what, tuple(right.shape)).double()
+    wrong = (~_alike(found, right, near)).nonzero().tolist()
+    if wrong:
+        place = tuple(wrong[0])
+        inside = f"item {place[0] if len(place) == 1 else place} of {what}" if place else what
+        label = labels[place[0]] if labels else inside
+        came = f"{found[place].item():.8g}{_guess(found, answers, near)}"
+        raise Failed(Rung.WRONG_VALUE, f"{label} to be {right[place].item():.8g}", came)
+
+
+def _alike(one: torch.Tensor, other: torch.Tensor, near: float = 0.0) -> torch.Tensor:
+    """Where two tensors hold the same, NaN included; a zero has its sign where nothing may be off."""
+    import torch
+
+    finite = other[other.isfinite()].abs()
+    most = near * (finite.max().item() if len(finite) else 0.0)
+    same = (one == other) | ((one - other).abs() <= most) | (one.isnan() & other.isnan())
+    return same if near else same & ((torch.signbit(one) == torch.signbit(other)) | other.isnan())
+
+
+def _guess(found: torch.Tensor, answers: Mapping[str, Any], near: float) -> str:
+    """The mistake that gives just these numbers, as the end of a message."""
+    import torch
+
+    for words, made in answers.items():
+        other = torch.as_tensor(made, dtype=torch.float64)
+        if words and other.shape == found.shape and bool(_alike(found, other, near).all()):
+            return f": that comes of {words}"
+    return ""
+
+
+def _words(got: Any, right: Sequence[str], labels: Sequence[str], what: str) -> None:
+    """Each word is the right one."""
+    expect.each_of(got, str, what)
+    expect.length(got, len(right), what)
+    for word, other, label in zip(got, right, labels, strict=True):
+        expect.equal(word, other, label)
+
+
+# q1: bits
+
+
+@exercise.question(
+    "q1",
+    title="From bits to a number, and back",
+    points=4,
+    difficulty=2,
+    needs=("decode", "encode"),
+    lesson=BITS + "#Three fields",
+    hints=(
+        "What does the exponent's field say about the size of one step of the fraction? For subnormal "
+        "numbers and for the smallest normal ones that step is the same.",
+        "`code >> fraction & 2**exponent - 1` is E. For the other way: find the power of two below the value "
+        "with `math.frexp`, not below that of the smallest normal number. Divide the value by the step "
+        "there, `2.0 ** (power - fraction)`, and let `round` decide: Python rounds halves to even. A carry into "
+        "the exponent needs no special case. `math.copysign(1, value)` tells the zeros apart.",
+        "Lengths in a table with three digits after the leading one, as in 4.567e3:\n"
+        "power = math.floor(math.log10(length))\n"
+        "steps = round(length / 10.0 ** (power - 3))   # 4567, or 10000 after a carry\n"
+        "A size of 9.9996e3 gives 10000 steps of 1, which is 1.000e4.",
+    ),
+)
+def bits(answer: Answer, draw: Draw) -> None:
+    forms = [(5, 10), *((draw.random.randrange(3, 8), draw.random.randrange(2, 10)) for _ in range(2))]
+    with part("decode: normal numbers", points=1):
+        for form in forms:
+            _decodes(answer, form, _normal_codes(draw, *form))
+    with part("decode: zero, subnormal numbers, infinity and NaN", points=1):
+        for form in forms:
+            _decodes(answer, form, _special_codes(draw, *form))
+    with part("encode: normal numbers", points=1):
+        for form in forms:
+            _encodes(answer, form, _normal_values(draw, *form))
+    with part("encode: zero, subnormal numbers and overflow", points=1):
+        for form in forms:
+            _encodes(answer, form, _special_values(draw, *form))
+
+
+def _decodes(answer: Answer, form: tuple[int, int], codes: list[int]) -> None:
+    made = answer.given(decoded).call("decoded", codes, *form)
+    labels = [f"decode({_binary(code, *form)}, {form[0]}, {form[1]})" for code in codes]
+    answers = {words: [_decoded(code, *form, words) for code in codes] for words in ("", *DECODED)}
+    _values(made, answers, "the numbers of decode", labels)
+
+
+def _encodes(answer: Answer, form: tuple[int, int], values: list[float]) -> None:
+    made = answer.given(encoded).call("encoded", values, *form)
+    expect.length(made, len(values), "the codes of encode")
+    answers = {words: [_encoded(value, *form, words) for value in values] for words in ("", *ENCODED)}
+    guess = next((words for words, codes in answers.items() if words and codes == list(made)), "")
+    for code, right, value in zip(made, answers[""], values, strict=True):
+        what = f"encode({value!r}, {form[0]}, {form[1]})"
+        expect.type_of(code, int, what)
+        if code != right:
+            fits = 0 <= code < 2 ** (1 + sum(form))
+            shown = _binary(code, *form) if fits else f"{code}, which has more bits"
+            raise Failed(
+                Rung.WRONG_VALUE,
+                f"{what} to be {_binary(right, *form)}",
+                shown + (f": that comes of {guess}" if guess else ""),
+            )
+
+
+def decoded(codes: list, exponent: int, fraction: int) -> object:
+    """The learner's numbers of some codes; infinity and NaN travel in a tensor."""
+    import torch
+
+    return torch.tensor([float(decode(code, exponent, fraction)) for code in codes], dtype=torch.float64)
+
+
+def encoded(values: list, exponent: int, fraction: int) -> list:
+    """The learner's codes of some values."""
+    return [encode(value, exponent, fraction) for value in values]
+
+
+def _binary(code: int, exponent: int, fraction: int) -> str:
+    digits = f"{code:0{1 + exponent + fraction}b}"
+    return f"0b{digits[0]}_{digits[1 : exponent + 1]}_{digits[exponent + 1 :]}"
+
+
+DECODED = (
+    "an exponent of -bias for subnormal numbers, not 1 - bias",
+    "a fraction without the leading 1",
+    "subnormal numbers with a leading 1",
+    "a bias that is one too large",
+    "infinity and NaN read as numbers",
+    "infinity where the fraction is not 0",
+    "leaving out the sign",
+)
+
+
+def _decoded(code: int, exponent: int, fraction: int, mistake: str = "") -> float:
+    wrong = DECODED.index(mistake) if mistake else -1
+    power, steps = code >> fraction & 2**exponent - 1, code & 2**fraction - 1
+    sign = -1.0 if code >> exponent + fraction and wrong != 6 else 1.0
+    bias = 2 ** (exponent - 1) - (0 if wrong == 3 else 1)
+    leading = 0 if wrong == 1 else 1
+    if power == 2**exponent - 1 and wrong != 4:
+        return sign * (math.nan if steps and wrong != 5 else math.inf)
+    if power == 0:
+        leading, power = (1 if wrong == 2 else 0), (0 if wrong == 0 else 1)
+    return sign * (leading + steps / 2**fraction) * 2.0 ** (power - bias)
+
+
+ENCODED = (
+    "cutting off what does not fit",
+    "rounding halves away from zero",
+    "rounding up",
+    "the largest number in the place of infinity",
+    "infinity for all that lies beyond the largest number",
+    "zero in the place of subnormal numbers",
+    "leaving out the sign",
+    "leaving out the sign of zero",
+)
+
+
+def _encoded(value: float, exponent: int, fraction: int, mistake: str = "") -> int:
+    wrong = ENCODED.index(mistake) if mistake else -1
+    lowest, size = 2 - 2 ** (exponent - 1), abs(value)
+    power = max(math.frexp(size)[1] - 1, lowest) if size else lowest
+    exact = size / 2.0 ** (power - fraction)
+    rules: dict[int, Callable] = {0: math.floor, 1: lambda exact: math.floor(exact + 0.5), 2: math.ceil}
+    code = ((power - lowest) << fraction) + rules.get(wrong, round)(exact)
+    infinity = (2**exponent - 1) << fraction
+    if wrong == 5 and code < 2**fraction:
+        code = 0
+    beyond = code >= infinity or (wrong == 4 and size > _decoded(infinity - 1, exponent, fraction))
+    code = (infinity - (wrong == 3)) if beyond else code
+    unsigned = wrong == 6 or (wrong == 7 and code == 0)
+    negative = math.copysign(1, value) < 0 and not unsigned
+    return code + (negative << (exponent + fraction))
+
+
+def _normal_codes(draw: Draw, exponent: int, fraction: int) -> list[int]:
+    powers = [1, 2**exponent - 2, *(draw.random.randrange(1, 2**exponent - 1) for _ in range(6))]
+    parts = [0, 2**fraction - 1, 1, *(draw.random.randrange(2**fraction) for _ in range(5))]
+    codes = [(power << fraction) + steps for power, steps in zip(powers, parts, strict=True)]
+    signs = draw.sample([0, 1] * 4, 8)
+    return [code + (sign << exponent + fraction) for code, sign in zip(codes, signs, strict=True)]
+
+
+def _special_codes(draw: Draw, exponent: int, fraction: int) -> list[int]:
+    top = (2**exponent - 1) << fraction
+    codes = [0, 1, 2**fraction - 1, draw.random.randrange(1, 2**fraction), top]
+    codes += [top + 1, top + 2 ** (fraction - 1)]
+    return draw.sample([code + (sign << exponent + fraction) for code in codes for sign in (0, 1)], 14)
+
+
+def _normal_values(draw: Draw, exponent: int, fraction: int) -> list[float]:
+    """Values that are held, lie between two numbers, lie in the middle, and carry into the next power."""
+    random, most = draw.random, 2 ** (exponent - 1) - 1
+    values = []
+    for offset in (0.0, 0.3, 0.7, 0.5, 0.5, 0.5, 0.5):
+        even = 2 * random.randrange(2 ** (fraction - 1)) + len(values) % 2  # 0.5 after even and odd ones
+        step = 2.0 ** (random.randrange(1 - most, most) - fraction)
+        values.append((2**fraction + even + offset) * step * random.choice((1, -1)))
+    carry = (2 ** (fraction + 1) - 0.25) * 2.0 ** (random.randrange(1 - most, most) - fraction)
+    return draw.sample([*values, carry, -carry], 9)
+
+
+def _special_values(draw: Draw, exponent: int, fraction: int) -> list[float]:
+    most = 2 ** (exponent - 1) - 1
+    smallest, step = 2.0 ** (1 - most - fraction), 2.0 ** (most - fraction)
+    largest = (2 ** (fraction + 1) - 1) * step
+    some = draw.random.randrange(1, 2**fraction - 1) + 0.25
+    few = [0.0, 0.3, 0.5, 0.75, 1.0, 1.5, some, 2**fraction - 1, 2**fraction - 0.25]
+    values = [each * smallest for each in few]
+    values += [largest, largest + step / 4, largest + step / 2, largest * 4]
+    return draw.sample([value * sign for value in values for sign in (1, -1)], 2 * len(values))
+
+
+# q2: what becomes of a value
+
+
+@exercise.question(
+    "q2",
+    title="What becomes of a value?",
+    points=3,
+    difficulty=2,
+    needs=("facts", "fate"),
+    lesson=BITS + "#Too large, too small: predicted, then seen",
+    hints=(
+        "What is the largest exponent, and what is the largest fraction that goes with it? And how far apart "
+        "are two numbers around the value: is it one of them?",
+        "Round as in question 1: the power of two below the size, but not below that of the smallest normal "
+        "number; the step there; `round(size / step) * step`. Compare what comes with the largest number, "
+        "with the size, and with 0, in this order.",
+        "A scale that shows 0 to 5 kg in steps of 0.2 kg:\n"
+        "shown = round(weight / 0.2) * 0.2\n"
+        'if shown > 5: "too heavy"\n'
+        'elif shown == 0 and weight > 0: "nothing to see"',
+    ),
+)
+def fates(answer: Answer, draw: Draw) -> None:
+    forms: list[Format] = [(5, 10, True), (4, 3, False)]
+    forms += [
+        (draw.random.randrange(3, 9), draw.random.randrange(2, 11), infinite) for infinite in (True, False)
+    ]
+    with part("the facts", points=1):
+        for form in forms:
+            _known(answer.call("facts", *form), form)
+    with part("clear cases", points=1):
+        for form in forms:
+            _fated(answer, form, _clear_cases(draw, form))
+    with part("at the ends of the range", points=1):
+        for form in forms:
+            _fated(answer, form, _cases_at_the_ends(form))
+
+
+def _facts(form: Format) -> dict[str, float]:
+    """From the codes, by question 1: the largest code is that below infinity, or below the one NaN."""
+    exponent, fraction, infinite = form
+    top = ((2**exponent - 1) << fraction) - 1 if infinite else 2 ** (exponent + fraction) - 2
+    power, steps = top >> fraction, top & 2**fraction - 1
+    bias = 2 ** (exponent - 1) - 1
+    return {
+        "largest": (1 + steps / 2**fraction) * 2.0 ** (power - bias),
+        "normal": 2.0 ** (1 - bias),
+        "smallest": 2.0 ** (1 - bias - fraction),
+        "gap": 2.0**-fraction,
+    }
+
+
+def _known(got: Any, form: Format) -> None:
+    right, what = _facts(form), f"facts({form[0]}, {form[1]}, {form[2]})"
+    other = _facts((form[0], form[1], not form[2]))
+    guesses = {
+        other["largest"]: "reading the highest exponent as in the other kind of format",
+        2 * right["largest"]: "a bias that is one too small",
+        right["largest"] / 2: "a bias that is one too large",
+        2.0 ** math.floor(math.log2(right["largest"]) + 1): "a fraction of 2 in full",
+    }
+    if not form[2]:
+        guesses[(2 - right["gap"]) / (2 - 2 * right["gap"]) * right["largest"]] = (
+            "taking the NaN for a number"
+        )
+    expect.keys(got, right, what)
+    for name, value in right.items():
+        expect.number(got[name], f"{what}[{name!r}]")
+        if got[name] != value:
+            guess = guesses.get(float(got[name]), "") if name == "largest" else ""
+            came = f"{got[name]:.8g}" + (f": that comes of {guess}" if guess else "")
+            raise Failed(Rung.WRONG_VALUE, f"{what}[{name!r}] to be {value:.8g}", came)
+
+
+Case = tuple[str, float, str]  # what it is, the value, its fate
+
+
+def _fated(answer: Answer, form: Format, cases: list[Case]) -> None:
+    values = [value for _, value, _ in cases]
+    shown = ", ".join(map(str, form))
+    labels = [f"fate({value!r}, {shown}), {name}," for name, value, _ in cases]
+    found = answer.given(fated).call("fated", values, list(form))
+    _words(found, [word for _, _, word in cases], labels, "what fate returns")
+
+
+def fated(values: list, form: list) -> list:
+    """The learner's words."""
+    return [fate(value, *form) for value in values]
+
+
+def _clear_cases(draw: Draw, form: Format) -> list[Case]:
+    exponent, fraction, _ = form
+    known, most = _facts(form), 2 ** (exponent - 1) - 1
+    step = 2.0 ** (draw.random.randrange(1 - most, most) - fraction)
+    steps = 2**fraction + draw.random.randrange(2**fraction)
+    few = draw.random.randrange(1, 2**fraction)
+    cases = [
+        ("zero", 0.0, "exact"),
+        ("a number of the format", steps * step, "exact"),
+        ("between two numbers", (steps + 0.25) * step, "rounded"),
+        ("in the middle between two numbers", (steps + 0.5) * step, "rounded"),
+        ("a subnormal number", few * known["smallest"], "exact"),
+        ("between two subnormal numbers", (few + 0.3) * known["smallest"], "rounded"),
+        ("a size that is far too large", known["largest"] * draw.random.uniform(3, 9), "overflow"),
+        ("a size that is far too small", known["smallest"] / draw.random.uniform(3, 9), "underflow"),
+    ]
+    signs = draw.sample([1, -1] * 4, 8)
+    return [(name, value * sign, word) for (name, value, word), sign in zip(cases, signs, strict=True)]
+
+
+def _cases_at_the_ends(form: Format) -> list[Case]:
+    known = _facts(form)
+    power = math.frexp(known["largest"])[1] - 1
+    step = 2.0 ** (power - form[1])
+    middle = "overflow" if form[2] else "rounded"
+    cases = [
+        ("the largest number", known["largest"], "exact"),
+        ("a quarter of a step beyond the largest number", known["largest"] + step / 4, "rounded"),
+        ("half a step beyond the largest number", known["largest"] + step / 2, middle),
+        ("three quarters of a step beyond the largest number", known["largest"] + 0.75 * step, "overflow"),
+        ("the smallest number", known["smallest"], "exact"),
+        ("half of the smallest number", known["smallest"] / 2, "underflow"),
+        ("a little more than half of the smallest number", known["smallest"] * 0.53, "rounded"),
+        ("a little less than the smallest normal number", known["normal"] - known["smallest"], "exact"),
+    ]
+    return cases + [(name, -value, word) for name, value, word in cases]
+
+
+# q3: a mask
+
+
+@exercise.question(
+    "q3",
+    title="Round with a mask",
+    points=4,
+    difficulty=2,
+    needs=("rounded", "stochastic"),
+    lesson=BITS + "#Rounding to the nearest",
+    hints=(
+        "Which number, added to the bits, makes a carry into the last kept bit just where the dropped bits "
+        "are more than a half? What has to change for exactly a half?",
+        "With `dropped = 23 - kept`, add `2**(dropped - 1) - 1` plus the last kept bit, `bits >> dropped & 1`."
+        " Then set the dropped bits to 0 with `& -(2**dropped)`. The sign's bit is of no concern: the rest is "
+        "a size. `torch.where(x.isfinite(), …, x)` leaves infinity and NaN alone.",
+        "Prices in cents, rounded to tens, halves to even tens:\n"
+        "odd = cents // 10 % 2\n"
+        "rounded = (cents + 4 + odd) // 10 * 10    # 125 -> 120, 135 -> 140, 126 -> 130",
+    ),
+)
+def masks(answer: Answer, draw: Draw) -> None:
+    depths = [7, 10, draw.random.choice((3, 4, 5, 12, 14, 16))]
+    with part("to the nearest", points=1):
+        for kept in depths:
+            _rounds(answer, _between(draw, kept), kept)
+    with part("halves", points=1):
+        for kept in depths:
+            _rounds(answer, _halves(draw, kept), kept)
+    with part("by chance", points=1):
+        for kept in depths:
+            x = _between(draw, kept)
+            noise = _noise(draw, kept, len(x))
+            made = answer.given(masked_by_chance).call("masked_by_chance", x, kept, noise)
+            what = f"stochastic(x, {kept}, noise)"
+            _is_float32(made["made"], what)
+            answers = {words: _by_chance(x, kept, noise, words) for words in ("", *BY_CHANCE)}
+            _values(made["made"], answers, what, _shown(what, x))
+    with part("infinity, NaN, and x itself", points=1):
+        for kept in depths:
+            _ends(answer, draw, kept)
+
+
+def masked(x: Any, kept: int) -> dict:
+    """What the learner's rounding gives, and what it leaves of x."""
+    made = rounded(x, kept)
+    return {"made": made, "x": x}
+
+
+def masked_by_chance(x: Any, kept: int, noise: Any) -> dict:
+    """The same, by chance."""
+    made = stochastic(x, kept, noise)
+    return {"made": made, "x": x}
+
+
+def _is_float32(made: Any, what: str) -> None:
+    kind = str(getattr(made, "dtype", type(made).__name__)).removeprefix("torch.")
+    expect.true(kind == "float32", f"{what} to be a float32 tensor", kind)
+
+
+def _shown(what: str, x: torch.Tensor) -> list[str]:
+    return [f"{what} for {value!r}" for value in x.tolist()]
+
+
+def _rounds(answer: Answer, x: torch.Tensor, kept: int) -> None:
+    what = f"rounded(x, {kept})"
+    made = answer.given(masked).call("masked", x, kept)["made"]
+    _is_float32(made, what)
+    _values(made, {words: _nearest(x, kept, words) for words in ("", *NEAREST)}, what, _shown(what, x))
+
+
+NEAREST = (
+    "rounding halves away from zero",
+    "rounding halves towards zero",
+    "cutting off what does not fit",
+    "always rounding away from zero",
+    "keeping one bit more",
+    "keeping one bit less",
+)
+
+
+def _nearest(x: torch.Tensor, kept: int, mistake: str = "") -> torch.Tensor:
+    """By arithmetic in float64."""
+    import torch
+
+    wrong = NEAREST.index(mistake) if mistake else -1
+    kept += {4: 1, 5: -1}.get(wrong, 0)
+    _, powers = torch.frexp(x.double())
+    step = torch.pow(2.0, (powers - 1 - kept).double())
+    steps = x.double().abs() / step
+    rules: dict[int, Callable] = {
+        0: lambda exact: torch.floor(exact + 0.5),
+        1: lambda exact: torch.ceil(exact - 0.5),
+        2: torch.floor,
+        3: torch.ceil,
+    }
+    return (rules.get(wrong, torch.round)(steps) * step * x.double().sign()).float()
+
+
+BY_CHANCE = ("cutting off what does not fit", "rounding to the nearest", "turning the noise round")
+
+
+def _by_chance(x: torch.Tensor, kept: int, noise: torch.Tensor, mistake: str = "") -> torch.Tensor:
+    import torch
+
+    if mistake == BY_CHANCE[1]:
+        return _nearest(x, kept)
+    _, powers = torch.frexp(x.double())
+    step = torch.pow(2.0, (powers - 1 - kept).double())
+    steps = x.double().abs() / step
+    more = noise.double() / 2 ** (23 - kept)
+    more = more * 0 if mistake == BY_CHANCE[0] else 1 - more if mistake else more
+    return (torch.floor(steps + more) * step * x.double().sign()).float()
+
+
+def _between(draw: Draw, kept: int) -> torch.Tensor:
+    """Numbers whose dropped bits are neither 0 nor a half; some carry into the exponent."""
+    import torch
+
+    noise = torch.Generator().manual_seed(draw.seed + kept)
+    x = torch.randn(60, generator=noise) * torch.pow(2.0, torch.randint(-30, 30, (60,), generator=noise))
+    carry = torch.tensor([1.9999998, -3.9999995, 0.99999994])
+    x = torch.cat([x, carry])
+    rest = x.view(torch.int32) & 2 ** (23 - kept) - 1
+    return x[(rest != 0) & (rest != 2 ** (22 - kept))]
+
+
+def _halves(draw: Draw, kept: int) -> torch.Tensor:
+    """Numbers whose dropped bits are a half, after a 0 and after a 1."""
+    import torch
+
+    noise = torch.Generator().manual_seed(draw.seed - kept)
+    kept_bits = torch.randint(2**kept, (20,), generator=noise) | torch.arange(20) % 2
+    kept_bits = torch.where(torch.arange(20) % 2 == 0, kept_bits & ~1, kept_bits)
+    steps = 2**kept + kept_bits.double() + 0.5
+    powers = torch.randint(-20, 20, (20,), generator=noise).double()
+    signs = 1 - 2 * torch.randint(2, (20,), generator=noise).double()
+    return (steps * torch.pow(2.0, powers - kept) * signs).float()
+
+
+def _noise(draw: Draw, kept: int, count: int) -> torch.Tensor:
+    import torch
+
+    noise = torch.Generator().manual_seed(draw.seed + 100 + kept)
+    return torch.randint(2 ** (23 - kept), (count,), dtype=torch.int32, generator=noise)
+
+
+def _ends(answer: Answer, draw: Draw, kept: int) -> None:
+    import torch
+
+    largest = torch.finfo(torch.float32).max
+    x = torch.tensor([1.5, math.inf, -math.inf, math.nan, 0.0, largest, -largest, 1.2345678])
+    # the NaN with all bits set: whatever is added to it runs over
+    x = torch.cat([x, torch.tensor([-1, 2**31 - 1], dtype=torch.int32).view(torch.float32)])
+    noise = torch.full((len(x),), 2 ** (23 - kept) - 1, dtype=torch.int32)
+    right = torch.tensor([1.5, math.inf, -math.inf, math.nan, 0.0, math.inf, -math.inf])
+    for name, function, more in (("rounded", masked, ()), ("stochastic", masked_by_chance, (noise,))):
+        what = f"{name}(x, {kept}{', noise' if more else ''})"
+        made = answer.given(function).call(function.__name__, x, kept, *more)
+        _values(expect.tensor(made["made"], what, (len(x),))[:7], {"": right}, what, _shown(what, x))
+        last = made["made"][8:]
+        expect.true(bool(last.isnan().all()), f"{what} to leave each NaN one", expect.show(last.tolist()))
+        same = (made["x"].view(torch.int32) == x.view(torch.int32)).all()
+        expect.true(bool(same), f"x after {what} as it was", "other numbers: a view shares its memory")

@@ -1,0 +1,289 @@
+"""Every question of exercise 21: the solution, the stub, wrong answers with the message they get, other right ways."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from course_utils.checks.chapters import numbers
+from course_utils.checks.draw import Draw
+from course_utils.checks.testing import changed_answer, given_cells, judged_well, namespace
+
+EXERCISE = "21_numbers"
+given = partial(given_cells, EXERCISE)
+changed = partial(changed_answer, EXERCISE)
+
+
+# a table of all codes, and the nearest of it
+BY_TABLE = """
+import bisect
+import numpy as np
+
+
+def decode(code, exponent, fraction):
+    text = f"{code:0{1 + exponent + fraction}b}"
+    sign, power, part = int(text[0]), int(text[1 : 1 + exponent], 2), int(text[1 + exponent :], 2)
+    bias = 2 ** (exponent - 1) - 1
+    if "0" not in text[1 : 1 + exponent]:
+        size = np.float64("nan") if part else np.inf
+    elif power:
+        size = math.ldexp(2**fraction + part, power - bias - fraction)
+    else:
+        size = math.ldexp(part, 1 - bias - fraction)
+    return -size if sign else size
+
+
+def encode(value, exponent, fraction):
+    top = (2**exponent - 1) << fraction
+    numbers = [decode(code, exponent, fraction) for code in range(top)]
+    numbers.append(numbers[-1] + (numbers[-1] - numbers[-2]))  # as if it went on
+    above = min(bisect.bisect_left(numbers, abs(value)), top)
+    code = above
+    if above and abs(value) < numbers[-1]:
+        low, high = abs(value) - numbers[above - 1], numbers[above] - abs(value)
+        code = above - 1 if low < high or (low == high and above % 2) else above
+    negative = str(value).startswith("-")
+    return code | negative << exponent + fraction
+"""
+BY_TENSORS = """
+def decode(code, exponent, fraction):
+    sign, power, part = code >> (exponent + fraction), (code >> fraction) % 2**exponent, code % 2**fraction
+    bias = 2 ** (exponent - 1) - 1
+    size = torch.tensor(part / 2**fraction, dtype=torch.float64)
+    if power == 2**exponent - 1:
+        size = torch.tensor(math.nan if part else math.inf)
+    else:
+        size = (size + (power > 0)) * 2.0 ** (max(power, 1) - bias)
+    return torch.where(torch.tensor(bool(sign)), -size, size)
+
+
+def encode(value, exponent, fraction):
+    bias, negative = 2 ** (exponent - 1) - 1, math.copysign(1.0, value) == -1.0
+    power, size = 1 - bias, abs(value)
+    while size >= 2.0 ** (power + 1) and power < bias + 1:
+        power += 1
+    steps = size / 2.0 ** (power - fraction)
+    whole = int(steps)
+    if steps - whole > 0.5 or (steps - whole == 0.5 and whole % 2 == 1):
+        whole += 1
+    if whole == 2 ** (fraction + 1):
+        whole, power = 2**fraction, power + 1
+    if power > bias:
+        exponent_bits, part = 2**exponent - 1, 0
+    elif whole < 2**fraction:
+        exponent_bits, part = 0, whole
+    else:
+        exponent_bits, part = power + bias, whole - 2**fraction
+    return int(f"{negative:b}{exponent_bits:0{exponent}b}{part:0{fraction}b}", 2)
+"""
+
+
+def test_bits():
+    swap = partial(changed, "q1")
+    result = judged_well(
+        EXERCISE,
+        "q1",
+        before=given("imports"),
+        wrong={
+            swap(("    bias = 2 ** (exponent - 1) - 1\n", "    bias = 2 ** (exponent - 1)\n")): "a bias that is one too large",
+            swap(("(1 + part / 2**fraction)", "(part / 2**fraction)")): "without the leading 1",
+            swap(("sign * part / 2**fraction * 2.0 ** (1 - bias)", "sign * part / 2**fraction * 2.0 ** -bias")): "not 1 - bias",
+            swap(("    if power == 0:\n        return sign * part / 2**fraction * 2.0 ** (1 - bias)\n", "")): "decode(0b",
+            swap(("    if power == 2**exponent - 1:\n        return sign * (math.nan if part else math.inf)\n", "")): "read as numbers",
+            swap(("(math.nan if part else math.inf)", "math.inf")): "where the fraction is not 0",
+            swap(("-1.0 if code >> exponent + fraction else 1.0", "1.0")): "leaving out the sign",
+            swap(("round(size /", "int(size /")): "cutting off",
+            swap(("round(size / 2.0 ** (power - fraction))", "math.floor(size / 2.0 ** (power - fraction) + 0.5)")): "halves away from zero",
+            swap(("round(size /", "math.ceil(size /")): "rounding up",
+            swap(("min(code, 2**exponent - 1 << fraction)", "min(code, (2**exponent - 1 << fraction) - 1)")): "the largest number in the place of infinity",
+            swap(("min(code, 2**exponent - 1 << fraction)", "code")): "encode(",
+            swap(("    return min(", "    code = code if code >= 2**fraction else 0\n    return min(")): "zero in the place of subnormal",
+            swap(("int(math.copysign(1, value) < 0)", "int(value < 0)")): "encode(-0.0",
+            swap(("int(math.copysign(1, value) < 0)", "0")): "leaving out the sign",
+            swap(("    return min(", "    if size > decode((2**exponent - 1 << fraction) - 1, exponent, fraction):\n        code = 2**exponent << fraction\n    return min(")): "infinity for all that lies beyond",
+            swap(("+ (sign << exponent + fraction)\n", "- (sign << exponent + fraction)\n")): "more bits",
+        },
+        right=[BY_TABLE, BY_TENSORS, swap(("min(code, 2**exponent - 1 << fraction) +", "torch.tensor(min(code, 2**exponent - 1 << fraction)) +"))],
+    )  # fmt: skip
+    assert "".join(str(int(report.points)) for report in result.wrong) == "23333322223333232"
+
+
+ALL_CODES = """
+def facts(exponent, fraction, infinite):
+    bias = 2 ** (exponent - 1) - 1
+    numbers = []
+    for power in range(2**exponent - infinite):
+        for part in range(2**fraction):
+            size = (part / 2**fraction + (power > 0)) * 2.0 ** (max(power, 1) - bias)
+            numbers.append(size)
+    if not infinite:
+        numbers.pop()
+    normal = numbers[2**fraction]
+    above = next(number for number in numbers if number > 1)
+    return dict(largest=torch.tensor(numbers[-1]).item(), normal=normal, smallest=numbers[1], gap=above - 1)
+
+
+def fate(value, exponent, fraction, infinite):
+    bias = 2 ** (exponent - 1) - 1
+    size, step = abs(value), 2.0 ** (1 - bias - fraction)
+    while size >= 2 ** (fraction + 1) * step:
+        step *= 2
+    low = int(size / step) * step
+    if low == size and low <= facts(exponent, fraction, infinite)["largest"]:
+        return "exact"
+    rest = (size - low) / step
+    up = rest > 0.5 or (rest == 0.5 and low / step % 2 == 1)
+    near = low + step if up else low
+    if near == 0:
+        return "underflow"
+    return "overflow" if near > facts(exponent, fraction, infinite)["largest"] else "rounded"
+"""
+BY_NUMPY = """
+import numpy as np
+
+
+def facts(exponent, fraction, infinite):
+    highest = 2**exponent - (2 if infinite else 1) - (2 ** (exponent - 1) - 1)
+    steps = 2 ** (fraction + 1) - (1 if infinite else 2)
+    known = np.ldexp(np.array([steps, 2.0, 2.0, 1.0]), [highest - fraction, 1 - 2 ** (exponent - 1), 1 - 2 ** (exponent - 1) - fraction, -fraction])
+    return dict(zip(("largest", "normal", "smallest", "gap"), known))
+
+
+def fate(value, exponent, fraction, infinite):
+    known = facts(exponent, fraction, infinite)
+    if value == 0:
+        return "exact"
+    power = max(np.frexp(abs(value))[1] - 1, 2 - 2 ** (exponent - 1))
+    near = np.rint(np.ldexp(value, fraction - power)) * np.ldexp(1.0, power - fraction)
+    if abs(near) > known["largest"]:
+        return "overflow"
+    return {True: "exact", False: "rounded"}[bool(near == value)] if near else "underflow"
+"""
+HALF_STEP = """
+def fate(value, exponent, fraction, infinite):
+    known = facts(exponent, fraction, infinite)
+    size, power = abs(value), math.frexp(known["largest"])[1] - 1
+    beyond = known["largest"] + 2.0 ** (power - fraction) / 2
+    if size > beyond or (infinite and size == beyond):
+        return "overflow"
+    if 0 < size <= known["smallest"] / 2:
+        return "underflow"
+    step = max(known["smallest"], 2.0 ** (math.frexp(size)[1] - 1 - fraction))
+    return "rounded" if size % step or size > known["largest"] else "exact"
+"""
+
+
+def test_fates():
+    swap = partial(changed, "q2")
+    result = judged_well(
+        EXERCISE,
+        "q2",
+        before=given("imports"),
+        wrong={
+            swap(("if infinite else (2 - 2 * gap) * 2.0 ** (bias + 1)", "")): "the other kind of format",
+            swap(("(2 - 2 * gap) * 2.0 ** (bias + 1)", "(2 - gap) * 2.0 ** (bias + 1)")): "taking the NaN for a number",
+            swap(("largest = (2 - gap) * 2.0**bias", "largest = 2 * 2.0**bias")): "a fraction of 2 in full",
+            swap(("bias, gap = 2 ** (exponent - 1) - 1", "bias, gap = 2 ** (exponent - 1)")): "a bias that is one too",
+            swap(('"smallest": gap * 2.0 ** (1 - bias)', '"smallest": 2.0 ** (1 - bias)')): "['smallest'] to be",
+            swap(('"gap": gap}', '"gap": gap / 2}')): "['gap'] to be",
+            swap(("    if became >", "    if size >")): "a quarter of a step beyond",
+            swap(("round(size / step)", "math.floor(size / step + 0.5)")): "half of",
+            swap(('if became else "underflow"', 'if became >= known["normal"] else "underflow"')): "subnormal",
+            swap(('"exact" if became == size else ', "")): "to be 'exact'",
+            swap(('math.frexp(max(size, known["normal"]))[1]', "math.frexp(size or 1.0)[1]")): "too small",
+            swap(("size = facts(exponent, fraction, infinite), abs(value)", "size = facts(exponent, fraction, infinite), value"), ("max(size,", "max(abs(size),")): "to be 'overflow'",
+            swap(("became > known", "became >= known")): "the largest number",
+            swap(('return "overflow"', 'return "inf"')): "to be 'overflow'",
+        },
+        right=[ALL_CODES, BY_NUMPY, swap(("def fate", "def unused")) + HALF_STEP],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (4, 5, 6, 7)] == [2, 2, 2, 2]
+
+
+NUMPY_MASK = """
+import numpy as np
+
+
+def rounded(x, kept):
+    bits = x.numpy().copy().view(np.uint32).astype(np.uint64)
+    drop = np.uint64(23 - kept)
+    rest, bits = bits & ((1 << drop) - np.uint64(1)), bits >> drop
+    half = np.uint64(1) << (drop - np.uint64(1))
+    bits += ((rest > half) | ((rest == half) & (bits % 2 == 1))).astype(np.uint64)
+    made = torch.from_numpy((bits << drop).astype(np.uint32).view(np.float32))
+    return torch.where(torch.isfinite(x), made, x)
+
+
+def stochastic(x, kept, noise):
+    bits = x.numpy().view(np.int32).astype(np.int64) & 0xFFFFFFFF
+    bits = (bits + noise.numpy()) >> (23 - kept) << (23 - kept)
+    made = torch.from_numpy((bits & 0xFFFFFFFF).astype(np.uint32).view(np.float32))
+    made[~x.isfinite()] = x[~x.isfinite()]
+    return made
+"""
+ARITHMETIC = """
+def rounded(x, kept):
+    step = torch.exp2((torch.frexp(x.double())[1] - 1 - kept).double())
+    return torch.where(x.isfinite(), torch.round(x.double() / step) * step, x.double()).float()
+
+
+def stochastic(x, kept, noise):
+    step = torch.exp2((torch.frexp(x.double())[1] - 1 - kept).double())
+    size = torch.floor(x.double().abs() / step + noise.double() / 2 ** (23 - kept)) * step
+    return torch.where(x.isfinite(), torch.copysign(size, x.double()), x.double()).float()
+"""
+LOOP = """
+import struct
+
+
+def one(value, kept, more):
+    bits = struct.unpack("<I", struct.pack("<f", value))[0]
+    if bits >> 23 & 255 == 255:
+        return value
+    drop = 23 - kept
+    if more is None:
+        more = (1 << drop - 1) - 1 + (bits >> drop & 1)
+    return struct.unpack("<f", struct.pack("<I", bits + more >> drop << drop))[0]
+
+
+def rounded(x, kept):
+    return torch.tensor([one(value, kept, None) for value in x.tolist()])
+
+
+def stochastic(x, kept, noise):
+    return torch.tensor([one(*each) for each in zip(x.tolist(), [kept] * len(x), noise.tolist())])
+"""
+
+
+def test_masks():
+    swap = partial(changed, "q3")
+    result = judged_well(
+        EXERCISE,
+        "q3",
+        before=given("imports"),
+        wrong={
+            swap(("(bits + 2 ** (dropped - 1) - 1 + last) &", "bits &")): "cutting off",
+            swap((" - 1 + last)", ")")): "halves away from zero",
+            swap((" - 1 + last)", " - 1)")): "halves towards zero",
+            swap(("(bits + 2 ** (dropped - 1) - 1 + last)", "(bits + 2**dropped - 1)")): "away from zero",
+            swap(("dropped, bits = 23 - kept", "dropped, bits = 22 - kept")): "keeping one bit more",
+            swap(("dropped, bits = 23 - kept", "dropped, bits = 24 - kept")): "keeping one bit less",
+            swap(("return torch.where(x.isfinite(), bits.view(torch.float32), x)\n    ### END SOLUTION\n\n\n", "return bits.view(torch.float32)\n    ### END SOLUTION\n\n\n")): "rounded(x, 7)",
+            swap(("    bits = (x.view(torch.int32) + noise) &", "    bits = x.view(torch.int32) &")): "cutting off",
+            swap(("(x.view(torch.int32) + noise)", "(x.view(torch.int32) + 2 ** (22 - kept))")): "rounding to the nearest",
+            swap(("(x.view(torch.int32) + noise)", "(x.view(torch.int32) - noise)")): "stochastic(x",
+            swap(("(x.view(torch.int32) + noise)", "(x.view(torch.int32) + 2 ** (23 - kept) - noise)")): "turning the noise round",
+            swap(("    bits = (bits + 2 ** (dropped - 1) - 1 + last) & -(2**dropped)", "    bits += 2 ** (dropped - 1) - 1 + last\n    bits &= -(2**dropped)")): "rounded(x",
+            swap(("bits.view(torch.float32), x)", "bits.view(torch.float32).double(), x.double())")): "to be a float32 tensor",
+            "def rounded(x, kept): return x.bfloat16().float()\n" + swap(("def rounded", "def unused")): "rounded(x, 10)",
+        },
+        right=[NUMPY_MASK, ARITHMETIC, LOOP],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (0, 1, 2, 6, 7)] == [1, 3, 3, 3, 2]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_rounding_here_is_that_of_a_cast(number):
+    draw = Draw(b"draw %d" % number)
+    for x in (numbers._between(draw, 7), numbers._halves(draw, 7)):
+        assert torch.equal(numbers._nearest(x, 7), x.bfloat16().float())
