@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     fate: Any = None
     rounded: Any = None
     stochastic: Any = None
+    add: Any = None
+    ran_in: Any = None
+    LossScaler: Any = None
+    train_step: Any = None
 
 LESSONS = "lessons/21_numbers/"
 BITS = LESSONS + "01_numbers_in_bits.ipynb"
@@ -563,3 +567,476 @@ def _ends(answer: Answer, draw: Draw, kept: int) -> None:
         expect.true(bool(last.isnan().all()), f"{what} to leave each NaN one", expect.show(last.tolist()))
         same = (made["x"].view(torch.int32) == x.view(torch.int32)).all()
         expect.true(bool(same), f"x after {what} as it was", "other numbers: a view shares its memory")
+
+
+# q4: a weight that keeps moving
+
+
+@exercise.question(
+    "q4",
+    title="A weight that keeps moving",
+    points=3,
+    difficulty=2,
+    needs=("smallest_update", "add"),
+    lesson=AUTOCAST + "#Updates that are lost",
+    hints=(
+        "How far is it from the weight to the next number of the format, and which way does a half go? "
+        "And which part of an update can you still compute after the weight has been rounded?",
+        "`torch.nextafter(weight, infinity)` is the next number. Try half of the distance; if the sum is still "
+        "the weight, the number after that half is it. In `add`, `new - weight` is what arrived.",
+        "Paying in notes of 10, the rest is written down:\n"
+        "wanted = bill + owed\n"
+        "paid = round(wanted / 10) * 10\n"
+        "owed = wanted - paid",
+    ),
+)
+def updates(answer: Answer, draw: Draw) -> None:
+    import torch
+
+    with part("the smallest update", points=1):
+        for last in (0, 1, 0, 1):
+            steps = 128 + 2 * draw.random.randrange(64) + last
+            weight = steps / 128 * 2.0 ** draw.random.randrange(-9, 9)
+            _smallest(answer.call("smallest_update", weight), weight, last)
+    noise = torch.Generator().manual_seed(draw.seed)
+    weight = ((1 + torch.rand(8, generator=noise)) * torch.tensor([1.0, -1.0] * 4)).bfloat16()
+    rows = (torch.rand(300, 8, generator=noise) + 0.2) * 2.0**-10 * torch.tensor([1.0, -1.0, -1.0, 1.0] * 2)
+    rows = rows.bfloat16()
+    with part("the weight follows the sum", points=1):
+        found = answer.given(updated).call("updated", weight, rows)
+        right = weight.double() + rows.double().sum(0)
+        made = expect.tensor(found["weight"], "the weight after 300 calls of add", (8,))
+        off = ((made - right).abs() / right.abs().clamp(min=0.5)).max().item()
+        said = "the distance of the weight from the true sum after 300 calls of add, as a share of it"
+        expect.at_most(off, 2**-7, said)
+    with part("both in bfloat16, and the rest is what the weight lacks", points=1):
+        found = answer.given(added).call("added", weight, rows[0] / 4, rows[1])
+        kinds = [str(getattr(found[name], "dtype", "")).removeprefix("torch.") for name in ("weight", "rest")]
+        expect.equal(kinds, ["bfloat16"] * 2, "the dtypes of what add returns")
+        expect.true(bool(found["kept"]), "what add is given to stay as it is", "other numbers")
+        given = [weight.double(), (rows[0] / 4).double(), rows[1].double()]
+        lacks = sum(given) - expect.tensor(found["weight"], "the new weight", (8,))
+        _values(
+            found["rest"], {"": lacks}, "the new rest of add, against what the new weight lacks", near=0.01
+        )
+
+
+def updated(weight: Any, rows: Any) -> dict:
+    """The learner's weight and rest after many updates."""
+    rest = weight * 0
+    for row in rows:
+        weight, rest = add(weight, rest, row.clone())
+    return {"weight": weight, "rest": rest}
+
+
+def added(weight: Any, rest: Any, update: Any) -> dict:
+    """One call, and whether it left what it was given alone."""
+    given, before = (weight, rest, update), [each.clone() for each in (weight, rest, update)]
+    new, lacks = add(*given)
+    kept = all(bool((one == other).all()) for one, other in zip(given, before))
+    return {"weight": new, "rest": lacks, "kept": kept}
+
+
+def _smallest(got: Any, weight: float, last: int) -> None:
+    step = 2.0 ** (math.frexp(weight)[1] - 8)
+    half = step / 2
+    answers = {
+        "": half if last else half * (1 + 2**-7),
+        "a distance of one whole step": step,
+        "a distance of half a step: is it enough for this weight?": half,
+        "a half that goes to the even number, which is the next one here": half * (1 + 2**-7),
+        "the step of another format, or of another weight": 2.0**-8,
+        "a distance that is added to 1, not to this weight": 2.0**-7,
+    }
+    what = f"smallest_update({weight!r})"
+    expect.number(got, what)
+    _values(got, answers, what)
+
+
+# q5: in which format it ran
+
+
+@exercise.question(
+    "q5",
+    title="In which format did it run?",
+    points=2,
+    difficulty=2,
+    needs=("ran_in",),
+    lesson=AUTOCAST + "#Seen as it runs",
+    hints=(
+        "Where do you get to see each operation with what it gives, after autocast has made its casts?",
+        "A class with `__torch_dispatch__(self, function, types, args=(), kwargs=None)` calls the function, looks "
+        "at the result and returns it. Make a tuple of a single tensor first, then there is one case only; "
+        "keep a set of names for each operation, and sort at the end.",
+        "Which countries letters come from, for each postman; a bag may hold one letter or many, and leaflets:\n"
+        "for postman, bag in rounds:\n"
+        "    for letter in bag if isinstance(bag, list) else [bag]:\n"
+        '        if letter.kind == "letter":\n'
+        "            seen[postman].add(letter.country)",
+    ),
+)
+def formats(answer: Answer, draw: Draw) -> None:
+    made = {}
+    for kind in WORKS:
+        sizes = [draw.random.randrange(3, 9) for _ in range(3)]
+        found = answer.given(watched, workload).call("watched", kind, sizes)
+        expect.type_of(found, dict, "ran_in(work)")
+        made[kind] = found, _ran_in(kind, sizes)
+    with part("the operations", points=1):
+        for kind, (found, right) in made.items():
+            expect.equal(
+                sorted(found), sorted(right), f"the names in ran_in(work), where work is {WORKS[kind]},"
+            )
+    with part("the dtypes of each", points=1):
+        for kind, (found, right) in made.items():
+            for name, dtypes in right.items():
+                what = f"ran_in(work)[{name!r}], where work is {WORKS[kind]},"
+                expect.keys(found, (name,), f"ran_in(work), where work is {WORKS[kind]},")
+                expect.equal(found[name], dtypes, what)
+
+
+WORKS = {
+    "plain": "a small network in float32",
+    "autocast": "a step of training under autocast",
+    "several": "a few operations in several formats, some with several results",
+}
+
+
+def workload(kind: str, sizes: list) -> object:
+    """A piece of work without arguments."""
+    import torch
+
+    rows, width, classes = sizes
+    first, norm, last = torch.nn.Linear(width, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, classes)
+    inputs, labels = torch.randn(rows, width), torch.zeros(rows, dtype=torch.long)
+
+    def plain() -> None:
+        (last(first(inputs).relu()).argmax(-1) == labels).sum()
+
+    def autocast() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = torch.nn.functional.cross_entropy(last(norm(first(inputs))), labels)
+        loss.backward()
+
+    def several() -> None:
+        for dtype in (torch.float64, torch.bfloat16, torch.float32):
+            some = inputs.to(dtype)
+            some.max(0)
+            (some * some).split(2)
+        labels + labels
+        inputs.half().abs()
+
+    return {"plain": plain, "autocast": autocast, "several": several}[kind]
+
+
+def watched(kind: str, sizes: list) -> dict:
+    """The learner's table for a piece of work, which has to run once."""
+    runs, work = [], workload(kind, sizes)
+
+    def counted() -> None:
+        runs.append(kind)
+        work()  # type: ignore[operator]
+
+    found = ran_in(counted)
+    if len(runs) != 1:
+        raise ValueError(f"ran_in(work) called work() {len(runs)} times, not once")
+    return found
+
+
+def _ran_in(kind: str, sizes: list) -> dict[str, list[str]]:
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    seen: dict[str, set[str]] = {}
+
+    class Results(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            made = function(*args, **(kwargs or {}))
+            some = made if isinstance(made, (tuple, list)) else [made]
+            for each in some:
+                if isinstance(each, torch.Tensor) and each.is_floating_point():
+                    name = str(function.overloadpacket)
+                    seen.setdefault(name, set()).add(str(each.dtype).removeprefix("torch."))
+            return made
+
+    work: Any = workload(kind, sizes)
+    with Results():
+        work()
+    return {name: sorted(found) for name, found in seen.items()}
+
+
+# q6: a loss scaler
+
+
+@exercise.question(
+    "q6",
+    title="A loss scaler",
+    points=4,
+    difficulty=2,
+    needs=("LossScaler",),
+    lesson=SCALER + "#A factor that finds itself",
+    hints=(
+        "What has to be true of all gradients before the optimizer may see any of them? And what do a skipped "
+        "step and a growth have in common for the count?",
+        "In `step`, go through `optimizer.param_groups`, collect the gradients that are there, divide each "
+        "with `div_`, remember whether all are finite (`isfinite().all()`), and step only then. `update` "
+        "looks at what `step` remembered.",
+        "A speed that finds itself, by laps without a fall:\n"
+        "if fell:\n"
+        "    speed, laps = speed * 0.5, 0\n"
+        "else:\n"
+        "    laps += 1\n"
+        "    if laps == 5:\n"
+        "        speed, laps = speed * 2, 0",
+    ),
+)
+def loss_scaler(answer: Answer, draw: Draw) -> None:
+    interval = draw.random.randrange(3, 6)
+    rule = {"scale": 2.0 ** draw.random.randrange(6, 12), "growth": draw.random.choice((2.0, 4.0))}
+    rule |= {"backoff": draw.random.choice((0.5, 0.25)), "interval": interval}
+    calm, fall = [""] * (interval - 1), [draw.random.choice(("inf", "nan"))]
+    with part("the gradients, and a step with them", points=1):
+        case = _scaling(draw, rule, calm)
+        _same_run(answer, case, ("grads", "weights"))
+    with part("a step that is skipped", points=1):
+        for kinds in (["", "inf", ""], ["", "nan", "-inf"]):
+            _same_run(answer, _scaling(draw, rule, kinds), ("weights",))
+    with part("the scale falls, and the count begins anew", points=1):
+        for kinds in ([*calm, *fall, *calm, "", ""], [*fall, *fall, *calm, ""]):
+            _same_run(answer, _scaling(draw, rule, kinds), ("scales",))
+    with part("the scale grows, and the count begins anew", points=1):
+        _same_run(answer, _scaling(draw, rule, [""] * (2 * interval + 1)), ("scales",))
+
+
+def _scaling(draw: Draw, rule: Mapping[str, float], kinds: Sequence[str]) -> dict:
+    import torch
+
+    noise = torch.Generator().manual_seed(draw.seed + len(kinds))
+    steps = torch.randn(len(kinds), 2, 3, generator=noise)
+    return {**rule, "kinds": list(kinds), "steps": steps}
+
+
+def scaled_run(case: dict) -> dict:
+    """What becomes of weights, gradients and scale with the learner's scaler."""
+    import torch
+
+    scaler = LossScaler(case["scale"], case["growth"], case["backoff"], case["interval"])
+    one, two, idle = (torch.nn.Parameter(torch.ones(3)) for _ in range(3))
+    groups = [{"params": [one, idle]}, {"params": [two], "lr": 0.05}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    scales, grads, weights = [], [], []
+    for kind, step in zip(case["kinds"], case["steps"]):
+        optimizer.zero_grad()
+        scaler.scaled((one * step[0]).sum() + (two * step[1]).sum()).backward()
+        if kind:
+            two.grad[1] = float(kind)
+        scaler.step(optimizer)
+        grads.append(torch.stack([one.grad, two.grad]))
+        scaler.update()
+        scales.append(float(scaler.scale))
+        weights.append(torch.stack([one.detach(), two.detach(), idle.detach()]))
+    return {"scales": scales, "grads": torch.stack(grads), "weights": torch.stack(weights)}
+
+
+def _library_run(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with PyTorch's own scaler."""
+    import torch
+
+    scaler = torch.amp.GradScaler(
+        "cpu",
+        init_scale=case["scale"],
+        growth_factor=case["growth"],
+        backoff_factor=case["backoff"],
+        growth_interval=case["interval"],
+    )
+    one, two, idle = (torch.nn.Parameter(torch.ones(3)) for _ in range(3))
+    groups = [{"params": [one, idle]}, {"params": [two], "lr": 0.05}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    made: dict[str, list] = {"scales": [], "weights": [], "grads": []}
+    for kind, step in zip(case["kinds"], case["steps"], strict=True):
+        optimizer.zero_grad()
+        scaler.scale((one * step[0]).sum() + (two * step[1]).sum()).backward()
+        if kind:
+            two.grad[1] = float(kind)  # type: ignore[index]
+        scaler.step(optimizer)
+        made["grads"].append(torch.stack([one.grad, two.grad]))  # type: ignore[list-item]
+        scaler.update()
+        made["scales"].append(scaler.get_scale())
+        made["weights"].append(torch.stack([one.detach(), two.detach(), idle.detach()]))
+    return {"scales": made["scales"]} | {name: torch.stack(made[name]) for name in ("grads", "weights")}
+
+
+SCALED = {
+    "scales": "the scale after each update",
+    "grads": "the gradients after each step",
+    "weights": "the weights after each step",
+}
+
+
+def _same_run(answer: Answer, case: dict, names: Sequence[str]) -> None:
+    found, right = answer.given(scaled_run).call("scaled_run", case), _library_run(case)
+    said = ", ".join(kind or "finite" for kind in case["kinds"])
+    for name in names:
+        what = f"{SCALED[name]} (an interval of {case['interval']}; gradients: {said})"
+        _values(found[name], {"": right[name]}, what, near=1e-6)
+
+
+# q7: the right order
+
+
+@exercise.question(
+    "q7",
+    title="One step, in the right order",
+    points=4,
+    difficulty=3,
+    needs=("train_step",),
+    lesson=SCALER + "#With clipping",
+    hints=(
+        "Which of these have to happen once for each micro-batch, and which once for the step? And in which "
+        "size are the gradients when you measure their norm?",
+        'Clear the gradients. For each micro-batch: inside `precision()` the loss with `reduction="sum"`, divided '
+        "by the rows of all; outside, `scaler.scale(loss).backward()`. Then, once each: `scaler.unscale_(optimizer)`, "
+        "`clip_grad_norm_`, `scaler.step(optimizer)`, `scaler.update()`.",
+        "The mean height of a school, class by class:\n"
+        "pupils = sum(len(each) for each in classes)\n"
+        "mean = sum(sum(each) / pupils for each in classes)   # not the mean of the classes' means",
+    ),
+)
+def order(answer: Answer, draw: Draw) -> None:
+    case = _stepping(draw)
+    true = _step(case)
+    length = true["norm"]
+    with part("the mean over all rows", points=1):
+        found = answer.given(stepped, recording).call("stepped", case | {"most": 100 * length})
+        what = "the weights after train_step, where nothing is clipped,"
+        answers = {words: _step(case, words)["weights"] for words in ("", *STEPPED)}
+        _values(found["weights"], answers, what, near=1e-5)
+        expect.close(found["scale"], 2 * case["scale"], "the scale after one step that may double it")
+    with part("clipped in their true size", points=1):
+        most = length / draw.random.uniform(2, 4)
+        found = answer.given(stepped, recording).call("stepped", case | {"most": most})
+        answers = {
+            "": true["start"] + (true["weights"] - true["start"]) * most / length,
+            "clipping the scaled gradients": true["start"]
+            + (true["weights"] - true["start"]) * most / length / case["scale"],
+            "no clipping": true["weights"],
+        }
+        _values(
+            found["weights"], answers, "the weights after train_step, where the norm is clipped,", near=1e-5
+        )
+        norms = {"": length, "the norm of the scaled gradients": length * case["scale"]}
+        norms["the norm after clipping"] = most
+        _values(found["norm"], norms, "the norm that train_step returns", near=1e-4)
+    with part("an overflow, and a good step after it", points=1):
+        over = case | {"most": 100 * length, "scale": 2.0**127, "backoff": 2.0**-117, "calls": 2}
+        found = answer.given(stepped, recording).call("stepped", over)
+        _values(
+            found["after"][0], {"": true["start"]}, "the weights after a step with an overflow", near=1e-6
+        )
+        _values(
+            found["weights"], {"": true["weights"]}, "the weights after the step that follows it", near=1e-4
+        )
+    with part("what runs in lower precision", points=1):
+        found = answer.given(stepped, recording).call("stepped", case | {"most": 100 * length})
+        expect.true(
+            bool(found["forward"]) and all(found["forward"]),
+            "each forward pass inside precision()",
+            "one outside",
+        )
+        expect.true(not any(found["backward"]), "the backward pass outside precision()", "one inside")
+        expect.true(
+            "cross_entropy" not in found["outside"], "the loss inside precision()", "it is computed outside"
+        )
+
+
+def _stepping(draw: Draw) -> dict:
+    import torch
+
+    noise = torch.Generator().manual_seed(draw.seed)
+    sizes = draw.sample((2, 3, 5, 8), 3)
+    count = sum(sizes)
+    inputs, weight = torch.randn(count, 4, generator=noise), torch.randn(3, 4, generator=noise)
+    labels = torch.randint(3, (count,), generator=noise)
+    return {
+        "inputs": inputs, "labels": labels, "weight": weight, "sizes": sizes, "calls": 1,
+        "scale": 2.0 ** draw.random.randrange(5, 10), "backoff": 0.5,
+    }  # fmt: skip
+
+
+STEPPED = (
+    "the mean of the micro-batches' means: they are of different sizes",
+    "the sum of the micro-batches' means",
+    "the sum over all rows, not the mean",
+    "the last micro-batch alone",
+    "gradients that were there before",
+)
+
+
+def _step(case: Mapping[str, Any], mistake: str = "") -> dict[str, Any]:
+    """One step with all rows in one batch, in float64."""
+    import torch
+
+    weight = case["weight"].double().requires_grad_()
+    losses = torch.nn.functional.cross_entropy(
+        case["inputs"].double() @ weight.T, case["labels"], reduction="none"
+    )
+    means = torch.stack([each.mean() for each in losses.split(case["sizes"])])
+    wrong = dict(zip(STEPPED, (means.mean(), means.sum(), losses.sum(), means[-1]), strict=False))
+    (gradient,) = torch.autograd.grad(wrong.get(mistake, losses.mean()), weight)
+    start = weight.detach()
+    more = 7.0 / case["scale"] if mistake == STEPPED[4] else 0.0
+    return {"start": start, "weights": start - 0.5 * (gradient + more), "norm": gradient.norm().item()}
+
+
+def recording(state: dict) -> object:
+    """Something to call for a context that notes whether it is entered, and which losses are computed outside."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def precision() -> object:  # type: ignore[misc]
+        before, state["inside"] = state["inside"], True
+        try:
+            yield
+        finally:
+            state["inside"] = before
+
+    return precision
+
+
+def stepped(case: dict) -> dict:
+    """What the learner's step makes of a small model, and what ran inside the context."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    state: dict[str, Any] = {"inside": False, "forward": [], "backward": [], "outside": []}
+
+    class Losses(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = getattr(function, "__name__", "")
+            if "cross_entropy" in name and not state["inside"]:
+                state["outside"].append("cross_entropy")
+            return function(*args, **(kwargs or {}))
+
+    def seen(module: Any, given: Any, made: Any) -> None:
+        state["forward"].append(state["inside"])
+        if made.requires_grad:
+            made.register_hook(lambda gradient: state["backward"].append(state["inside"]))
+
+    model = torch.nn.Linear(4, 3, bias=False)
+    model.weight.data.copy_(case["weight"])
+    model.register_forward_hook(seen)
+    model.weight.grad = torch.full((3, 4), 7.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    scaler = torch.amp.GradScaler(
+        "cpu", init_scale=case["scale"], growth_interval=1, backoff_factor=case["backoff"]
+    )
+    pairs = list(zip(case["inputs"].split(case["sizes"]), case["labels"].split(case["sizes"])))
+    after = []
+    with Losses():
+        for _ in range(case["calls"]):
+            norm = train_step(model, pairs, optimizer, scaler, recording(state), case["most"])
+            after.append(model.weight.detach().clone())
+    return {
+        "weights": after[-1], "after": after, "norm": torch.tensor(float(norm)), "scale": scaler.get_scale(),
+        "forward": state["forward"], "backward": state["backward"], "outside": state["outside"],
+    }  # fmt: skip
