@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     ran_in: Any = None
     LossScaler: Any = None
     train_step: Any = None
+    quantized: Any = None
 
 LESSONS = "lessons/21_numbers/"
 BITS = LESSONS + "01_numbers_in_bits.ipynb"
@@ -42,7 +43,7 @@ CHOICE = LESSONS + "05_choose_a_precision.ipynb"
 exercise = Exercise(
     "21_numbers",
     title="Numbers",
-    minutes=150,
+    minutes=110,
     difficulty="hard",
     cost="some seconds on two cores",
 )
@@ -56,41 +57,46 @@ def _values(
     what: str,
     labels: Sequence[str] = (),
     near: float = 0.0,
+    unit: torch.Tensor | None = None,
 ) -> None:
     """Numbers are the right ones ("" among `answers`); else the message names the mistake that gives them.
 
-    `labels` calls each number by its name; `near` is how far off they may be, as a share of the largest.
+    `labels` calls each number by its name; `near` is how far off they may be, as a share of the
+    largest, or of each one's `unit`.
     """
     import torch
 
     right = torch.as_tensor(answers[""], dtype=torch.float64)
     found = expect.tensor(got, what, tuple(right.shape)).double()
-    wrong = (~_alike(found, right, near)).nonzero().tolist()
+    wrong = (~_alike(found, right, near, unit)).nonzero().tolist()
     if wrong:
         place = tuple(wrong[0])
         inside = f"item {place[0] if len(place) == 1 else place} of {what}" if place else what
         label = labels[place[0]] if labels else inside
-        came = f"{found[place].item():.8g}{_guess(found, answers, near)}"
+        came = f"{found[place].item():.8g}{_guess(found, answers, near, unit)}"
         raise Failed(Rung.WRONG_VALUE, f"{label} to be {right[place].item():.8g}", came)
 
 
-def _alike(one: torch.Tensor, other: torch.Tensor, near: float = 0.0) -> torch.Tensor:
+def _alike(
+    one: torch.Tensor, other: torch.Tensor, near: float = 0.0, unit: torch.Tensor | None = None
+) -> torch.Tensor:
     """Where two tensors hold the same, NaN included; a zero has its sign where nothing may be off."""
     import torch
 
     finite = other[other.isfinite()].abs()
-    most = near * (finite.max().item() if len(finite) else 0.0)
+    largest = finite.max() if len(finite) else torch.tensor(0.0)
+    most = near * (largest if unit is None else unit).double()
     same = (one == other) | ((one - other).abs() <= most) | (one.isnan() & other.isnan())
     return same if near else same & ((torch.signbit(one) == torch.signbit(other)) | other.isnan())
 
 
-def _guess(found: torch.Tensor, answers: Mapping[str, Any], near: float) -> str:
+def _guess(found: torch.Tensor, answers: Mapping[str, Any], near: float, unit: torch.Tensor | None) -> str:
     """The mistake that gives just these numbers, as the end of a message."""
     import torch
 
     for words, made in answers.items():
         other = torch.as_tensor(made, dtype=torch.float64)
-        if words and other.shape == found.shape and bool(_alike(found, other, near).all()):
+        if words and other.shape == found.shape and bool(_alike(found, other, near, unit).all()):
             return f": that comes of {words}"
     return ""
 
@@ -116,10 +122,10 @@ def _words(got: Any, right: Sequence[str], labels: Sequence[str], what: str) -> 
     hints=(
         "What does the exponent's field say about the size of one step of the fraction? For subnormal "
         "numbers and for the smallest normal ones that step is the same.",
-        "`code >> fraction & 2**exponent - 1` is E. For the other way: find the power of two below the value "
-        "with `math.frexp`, not below that of the smallest normal number. Divide the value by the step "
-        "there, `2.0 ** (power - fraction)`, and let `round` decide: Python rounds halves to even. A carry into "
-        "the exponent needs no special case. `math.copysign(1, value)` tells the zeros apart.",
+        "`code >> fraction & 2**exponent - 1` is E. For the other way: find the power of two below the "
+        "value with `math.frexp`, not below that of the smallest normal number. Divide the value by the "
+        "step there, `2.0 ** (power - fraction)`, and let `round` decide: Python rounds halves to even. A "
+        "carry into the exponent needs no special case. `math.copysign(1, value)` tells the zeros apart.",
         "Lengths in a table with three digits after the leading one, as in 4.567e3:\n"
         "power = math.floor(math.log10(length))\n"
         "steps = round(length / 10.0 ** (power - 3))   # 4567, or 10000 after a carry\n"
@@ -416,9 +422,9 @@ def _cases_at_the_ends(form: Format) -> list[Case]:
     hints=(
         "Which number, added to the bits, makes a carry into the last kept bit just where the dropped bits "
         "are more than a half? What has to change for exactly a half?",
-        "With `dropped = 23 - kept`, add `2**(dropped - 1) - 1` plus the last kept bit, `bits >> dropped & 1`."
-        " Then set the dropped bits to 0 with `& -(2**dropped)`. The sign's bit is of no concern: the rest is "
-        "a size. `torch.where(x.isfinite(), …, x)` leaves infinity and NaN alone.",
+        "With `dropped = 23 - kept`, add `2**(dropped - 1) - 1` plus the last kept bit, `bits >> dropped & "
+        "1`. Then set the dropped bits to 0 with `& -(2**dropped)`. The sign's bit is of no concern: the "
+        "rest is a size. `torch.where(x.isfinite(), …, x)` leaves infinity and NaN alone.",
         "Prices in cents, rounded to tens, halves to even tens:\n"
         "odd = cents // 10 % 2\n"
         "rounded = (cents + 4 + odd) // 10 * 10    # 125 -> 120, 135 -> 140, 126 -> 130",
@@ -582,8 +588,8 @@ def _ends(answer: Answer, draw: Draw, kept: int) -> None:
     hints=(
         "How far is it from the weight to the next number of the format, and which way does a half go? "
         "And which part of an update can you still compute after the weight has been rounded?",
-        "`torch.nextafter(weight, infinity)` is the next number. Try half of the distance; if the sum is still "
-        "the weight, the number after that half is it. In `add`, `new - weight` is what arrived.",
+        "`torch.nextafter(weight, infinity)` is the next number. Try half of the distance; if the sum is "
+        "still the weight, the number after that half is it. In `add`, `new - weight` is what arrived.",
         "Paying in notes of 10, the rest is written down:\n"
         "wanted = bill + owed\n"
         "paid = round(wanted / 10) * 10\n"
@@ -665,10 +671,10 @@ def _smallest(got: Any, weight: float, last: int) -> None:
     lesson=AUTOCAST + "#Seen as it runs",
     hints=(
         "Where do you get to see each operation with what it gives, after autocast has made its casts?",
-        "A class with `__torch_dispatch__(self, function, types, args=(), kwargs=None)` calls the function, looks "
-        "at the result and returns it. Make a tuple of a single tensor first, then there is one case only; "
-        "keep a set of names for each operation, and sort at the end.",
-        "Which countries letters come from, for each postman; a bag may hold one letter or many, and leaflets:\n"
+        "A class with `__torch_dispatch__(self, function, types, args=(), kwargs=None)` calls the function, "
+        "looks at the result and returns it. Make a tuple of a single tensor first, then there is one case "
+        "only; keep a set of names for each operation, and sort at the end.",
+        "Which countries letters come from, for each postman; a bag holds one letter or many, and leaflets:\n"
         "for postman, bag in rounds:\n"
         "    for letter in bag if isinstance(bag, list) else [bag]:\n"
         '        if letter.kind == "letter":\n'
@@ -776,8 +782,8 @@ def _ran_in(kind: str, sizes: list) -> dict[str, list[str]]:
     needs=("LossScaler",),
     lesson=SCALER + "#A factor that finds itself",
     hints=(
-        "What has to be true of all gradients before the optimizer may see any of them? And what do a skipped "
-        "step and a growth have in common for the count?",
+        "What has to be true of all gradients before the optimizer may see any of them? And what do a "
+        "skipped step and a growth have in common for the count?",
         "In `step`, go through `optimizer.param_groups`, collect the gradients that are there, divide each "
         "with `div_`, remember whether all are finite (`isfinite().all()`), and step only then. `update` "
         "looks at what `step` remembered.",
@@ -794,7 +800,7 @@ def loss_scaler(answer: Answer, draw: Draw) -> None:
     interval = draw.random.randrange(3, 6)
     rule = {"scale": 2.0 ** draw.random.randrange(6, 12), "growth": draw.random.choice((2.0, 4.0))}
     rule |= {"backoff": draw.random.choice((0.5, 0.25)), "interval": interval}
-    calm, fall = [""] * (interval - 1), [draw.random.choice(("inf", "nan"))]
+    calm = [""] * (interval - 1)
     with part("the gradients, and a step with them", points=1):
         case = _scaling(draw, rule, calm)
         _same_run(answer, case, ("grads", "weights"))
@@ -802,7 +808,7 @@ def loss_scaler(answer: Answer, draw: Draw) -> None:
         for kinds in (["", "inf", ""], ["", "nan", "-inf"]):
             _same_run(answer, _scaling(draw, rule, kinds), ("weights",))
     with part("the scale falls, and the count begins anew", points=1):
-        for kinds in ([*calm, *fall, *calm, "", ""], [*fall, *fall, *calm, ""]):
+        for kinds in ([*calm, "inf", *calm, "", ""], ["nan", "nan", *calm, ""]):
             _same_run(answer, _scaling(draw, rule, kinds), ("scales",))
     with part("the scale grows, and the count begins anew", points=1):
         _same_run(answer, _scaling(draw, rule, [""] * (2 * interval + 1)), ("scales",))
@@ -894,9 +900,9 @@ def _same_run(answer: Answer, case: dict, names: Sequence[str]) -> None:
     hints=(
         "Which of these have to happen once for each micro-batch, and which once for the step? And in which "
         "size are the gradients when you measure their norm?",
-        'Clear the gradients. For each micro-batch: inside `precision()` the loss with `reduction="sum"`, divided '
-        "by the rows of all; outside, `scaler.scale(loss).backward()`. Then, once each: `scaler.unscale_(optimizer)`, "
-        "`clip_grad_norm_`, `scaler.step(optimizer)`, `scaler.update()`.",
+        'Clear the gradients. For each micro-batch: inside `precision()` the loss with `reduction="sum"`, '
+        "divided by the rows of all; outside, `scaler.scale(loss).backward()`. Then, once each: "
+        "`scaler.unscale_(optimizer)`, `clip_grad_norm_`, `scaler.step(optimizer)`, `scaler.update()`.",
         "The mean height of a school, class by class:\n"
         "pupils = sum(len(each) for each in classes)\n"
         "mean = sum(sum(each) / pupils for each in classes)   # not the mean of the classes' means",
@@ -989,7 +995,7 @@ def _step(case: Mapping[str, Any], mistake: str = "") -> dict[str, Any]:
 
 
 def recording(state: dict) -> object:
-    """Something to call for a context that notes whether it is entered, and which losses are computed outside."""
+    """Something to call for a context that notes whether it is entered."""
     from contextlib import contextmanager
 
     @contextmanager
@@ -1030,13 +1036,161 @@ def stepped(case: dict) -> dict:
     scaler = torch.amp.GradScaler(
         "cpu", init_scale=case["scale"], growth_interval=1, backoff_factor=case["backoff"]
     )
-    pairs = list(zip(case["inputs"].split(case["sizes"]), case["labels"].split(case["sizes"])))
+    given = list(zip(case["inputs"].split(case["sizes"]), case["labels"].split(case["sizes"])))
     after = []
     with Losses():
-        for _ in range(case["calls"]):
+        for call in range(case["calls"]):
+            huge = 1e20 if call + 1 < case["calls"] else 1.0  # all but the last one overflow
+            pairs = [(inputs * huge, labels) for inputs, labels in given]
             norm = train_step(model, pairs, optimizer, scaler, recording(state), case["most"])
             after.append(model.weight.detach().clone())
     return {
         "weights": after[-1], "after": after, "norm": torch.tensor(float(norm)), "scale": scaler.get_scale(),
         "forward": state["forward"], "backward": state["backward"], "outside": state["outside"],
     }  # fmt: skip
+
+
+# q8: eight bits
+
+
+@exercise.question(
+    "q8",
+    title="Eight bits, with a scale for each row",
+    points=4,
+    difficulty=2,
+    needs=("quantized", "product", "bound"),
+    lesson=EIGHT + "#A scale for each row",
+    hints=(
+        "Which number of a row should land on 448? And with which two scales does a sum over codes become "
+        "a sum over numbers again?",
+        "`x.abs().amax(1)` has a number for each row, and `[:, None]` makes a column of it. Rows of `x` are "
+        "the rows of the product, rows of `w` its columns. For the bound, three products of matrices of "
+        "sizes add up: `x.abs() @ e_w.T`, `e_x @ w.abs().T`, `e_x @ e_w.T`.",
+        "Prices in whole cents of another currency for each shop:\n"
+        "rates = prices.amax(1) / 100\n"
+        "cents = (prices / rates[:, None]).round()\n"
+        "back = cents * rates[:, None]",
+    ),
+)
+def eight_bits(answer: Answer, draw: Draw) -> None:
+    import torch
+
+    noise = torch.Generator().manual_seed(draw.seed)
+    x, w = torch.randn(6, 20, generator=noise), torch.randn(4, 20, generator=noise)
+    x *= torch.pow(2.0, torch.tensor([-9.0, 6, 0, 3, -3, 1]))[:, None]
+    w *= torch.pow(2.0, torch.tensor([0.0, 5, -4, 2]))[:, None]
+    x[:, 3:] /= 60000  # below the smallest normal number of the format
+    empty = x.clone()
+    empty[draw.random.randrange(6)] = 0
+    with part("codes and scales", points=1):
+        _quantizes(answer, x)
+        _quantizes(answer, w)
+    with part("a row of zeros", points=1):
+        _quantizes(answer, empty)
+        found = answer.call("product", empty, w)
+        _values(
+            found,
+            {"": _product(empty, w)},
+            "product(x, w), where x has a row of zeros,",
+            near=1e-5,
+            unit=_bound(empty, w),
+        )
+    with part("the product", points=1):
+        answers = {words: _product(x, w, words) for words in ("", *PRODUCTS)}
+        _values(answer.call("product", x, w), answers, "product(x, w)", near=1e-5, unit=_bound(x, w))
+    with part("the bound", points=1):
+        answers = {words: _bound(x, w, words) for words in ("", *BOUNDS)}
+        _values(answer.call("bound", x, w), answers, "bound(x, w)", near=1e-5, unit=_bound(x, w))
+
+
+def eight(x: Any) -> dict:
+    """The learner's codes, as float32, and scales."""
+    codes, scales = quantized(x)
+    return {"codes": codes.float(), "dtype": str(codes.dtype), "scales": scales}
+
+
+def _quantizes(answer: Answer, x: torch.Tensor) -> None:
+    found, right = answer.given(eight).call("eight", x), _quantized(x)
+    expect.equal(found["dtype"], "torch.float8_e4m3fn", "the dtype of the codes")
+    answers = {
+        "": right[1],
+        "one scale for all rows": (x.abs().max() / 448).expand(len(x)),
+        "448 divided by the largest size": 1 / right[1],
+        "the largest number, not the largest size": x.amax(1) / 448,
+        "the largest size, not divided by 448": 448 * right[1],
+    }
+    scales = expect.tensor(found["scales"], "the scales of quantized(x)")
+    if tuple(scales.shape) == (len(x), 1):
+        scales = scales[:, 0]  # a column says the same
+    _values(scales, answers, "the scales of quantized(x)", near=1e-6)
+    for row, (code, other) in enumerate(zip(found["codes"], right[0], strict=True)):
+        # a scale that is off by a last bit may decide a half: one step of the format, and few of them
+        off = ((code - other).abs() > 0.13 * other.abs() + 2**-8).sum().item()
+        expect.true(
+            off == 0, f"row {row} of the codes to be the row divided by its scale", expect.show(code.tolist())
+        )
+
+
+def _quantized(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    largest = x.abs().amax(1)
+    scales = torch.where(largest > 0, largest / 448, 1.0)
+    return (x / scales[:, None]).to(torch.float8_e4m3fn).float(), scales
+
+
+PRODUCTS = (
+    "the product of the codes, without their scales",
+    "leaving out the scales of w",
+    "leaving out the scales of x",
+    "the product in float32, which nothing was quantized for",
+    "one scale for the whole matrix",
+)
+
+
+def _product(x: torch.Tensor, w: torch.Tensor, mistake: str = "") -> torch.Tensor:
+    if mistake == PRODUCTS[3]:
+        return x @ w.T
+    if mistake == PRODUCTS[4]:
+        one, two = _quantized(x.reshape(1, -1)), _quantized(w.reshape(1, -1))
+        return (one[0].reshape(x.shape) @ two[0].reshape(w.shape).T) * one[1] * two[1]
+    (a, rows), (b, outputs) = _quantized(x), _quantized(w)
+    made = a @ b.T
+    made = made if mistake in (PRODUCTS[0], PRODUCTS[2]) else made * rows[:, None]
+    return made if mistake in PRODUCTS[:2] else made * outputs
+
+
+BOUNDS = (
+    "leaving out the errors of w",
+    "leaving out the errors of x",
+    "leaving out that both are off at once",
+    "errors as those of normal numbers only",
+    "the error that was made, not the largest one that there can be",
+)
+
+
+def _bound(x: torch.Tensor, w: torch.Tensor, mistake: str = "") -> torch.Tensor:
+    import torch
+
+    if mistake == BOUNDS[4]:
+        return (_product(x, w) - x @ w.T).abs()
+    least = 0.0 if mistake == BOUNDS[3] else 1 / 1024
+    off_x, off_w = (torch.maximum(m.abs() / 16, _quantized(m)[1][:, None] * least) for m in (x, w))
+    terms = {"w": x.abs() @ off_w.T, "x": off_x @ w.abs().T, "both": off_x @ off_w.T}
+    left_out = dict(zip(BOUNDS[:3], terms, strict=True)).get(mistake)
+    return sum((each for name, each in terms.items() if name != left_out), torch.zeros(()))
+
+
+exercise.manual(
+    "q9",
+    title="Which precision?",
+    points=4,
+    lesson=CHOICE + "#Under a bound",
+    hints=(
+        "How large is an update with that learning rate, and how far apart are two numbers near the weight?",
+        "Go through the five claims one by one: was it measured, and often enough; and in which order do "
+        "scaling, `unscale_` and clipping come?",
+        "Two runners, one race each, 41.2 and 40.9 seconds: the next race may turn it round. Ten races each "
+        "give a difference with an interval.",
+    ),
+)

@@ -7,7 +7,7 @@ import torch
 
 from course_utils.checks.chapters import numbers
 from course_utils.checks.draw import Draw
-from course_utils.checks.testing import changed_answer, given_cells, judged_well, namespace
+from course_utils.checks.testing import changed_answer, given_cells, judged_well
 
 EXERCISE = "21_numbers"
 given = partial(given_cells, EXERCISE)
@@ -287,3 +287,312 @@ def test_rounding_here_is_that_of_a_cast(number):
     draw = Draw(b"draw %d" % number)
     for x in (numbers._between(draw, 7), numbers._halves(draw, 7)):
         assert torch.equal(numbers._nearest(x, 7), x.bfloat16().float())
+
+
+IN_FLOAT32 = """
+def smallest_update(weight):
+    code = int(torch.tensor(weight, dtype=torch.bfloat16).view(torch.int16))
+    step = torch.tensor(code + 1, dtype=torch.int16).view(torch.bfloat16).item() - weight
+    return torch.tensor(step / 2 if code % 2 else step / 2 * (1 + 2**-7))
+
+
+def add(weight, rest, update):
+    exact = weight.float() + (rest.float() + update.float())
+    new = exact.bfloat16()
+    return [new, (exact - new.float()).bfloat16()]
+"""
+BY_SEARCH = """
+def smallest_update(weight):
+    weight = torch.tensor(weight, dtype=torch.bfloat16)
+    numbers = torch.arange(1, 2**15 - 128, dtype=torch.int32).to(torch.int16).view(torch.bfloat16)
+    return float(numbers[(weight + numbers > weight).nonzero()[0, 0]])
+
+
+def add(weight, rest, update):
+    corrected = torch.add(rest, update)
+    moved = torch.add(weight, corrected)
+    arrived = torch.sub(moved, weight)
+    return moved, torch.sub(corrected, arrived)
+"""
+
+
+def test_updates():
+    swap = partial(changed, "q4")
+    judged_well(
+        EXERCISE,
+        "q4",
+        before=given("imports"),
+        wrong={
+            swap(("- weight) / 2", "- weight)")): "one whole step",
+            swap(("    if weight + half > weight:", "    if True:")): "half a step",
+            swap(("    if weight + half > weight:", "    if False:")): "the even number",
+            swap(("torch.tensor([weight, math.inf]", "torch.tensor([1.0, math.inf]")): "smallest_update",
+            swap(("    wanted = update + rest\n", "    wanted = update\n")): "the weight from the true sum",
+            swap(("wanted - (new - weight)", "rest")): "the weight from the true sum",
+            swap(("wanted - (new - weight)", "(new - weight) - wanted")): "the weight from the true sum",
+            swap(("    wanted = update + rest\n", "    weight, rest, update = weight.float(), rest.float(), update.float()\n    wanted = update + rest\n")): "the dtypes of what add returns",
+            swap(("    new = weight + wanted\n    return new, wanted - (new - weight)", "    return weight, wanted")): "the weight from the true sum",
+            swap(("    wanted = update + rest\n", "    wanted = update.add_(rest)\n")): "to stay as it is",
+        },
+        right=[IN_FLOAT32, BY_SEARCH, swap(("update + rest", "(update.double() + rest.double()).to(torch.bfloat16)"))],
+    )  # fmt: skip
+
+
+MODE = """
+from torch.utils._pytree import tree_leaves
+
+
+class Table(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.table = {}
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(made):
+            if torch.is_tensor(leaf) and leaf.dtype.is_floating_point:
+                name = function._schema.name.replace("::", ".")
+                self.table[name] = sorted({*self.table.get(name, []), str(leaf.dtype)[6:]})
+        return made
+
+
+def ran_in(work):
+    mode = Table()
+    with mode:
+        work()
+    return mode.table
+"""
+
+
+def test_formats():
+    swap = partial(changed, "q5")
+    judged_well(
+        EXERCISE,
+        "q5",
+        before=given("imports"),
+        wrong={
+            swap(("result if isinstance(result, (tuple, list)) else [result]", "[result]")): "ran_in(work)",
+            swap(("result if isinstance(result, (tuple, list)) else [result]", "result[:1] if isinstance(result, (tuple, list)) else [result]")): "layer_norm",
+            swap((" and tensor.is_floating_point()", "")): "the names in ran_in",
+            swap(("function.overloadpacket", "function")): "the names in ran_in",
+            swap(('.removeprefix("torch.")', "")): "'torch.float32'",
+            swap(("sorted(found)", "len(found)")): "to be a list",
+            swap((".add(str(tensor.dtype).removeprefix(\"torch.\"))", " = {str(tensor.dtype).removeprefix(\"torch.\")}")): "ran_in(work)['aten",
+            swap(("        work()\n", "        work()\n        work()\n")): "2 times, not once",
+            swap(("        for tensor in result if isinstance(result, (tuple, list)) else [result]:", "        for tensor in args:")): "the names in ran_in",
+        },
+        right=[MODE, swap(("sorted(found)", "tuple(sorted(found))")), swap(("isinstance(tensor, torch.Tensor) and tensor.is_floating_point()", "getattr(tensor, 'dtype', torch.int64).is_floating_point"))],
+    )  # fmt: skip
+
+
+HEAD = given("q6-answer").partition("    def step")[0].replace("### BEGIN SOLUTION\n", "")
+SCALER_BY_NORM = (
+    HEAD
+    + """
+    def step(self, optimizer):
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        total = 0.0
+        for parameter in parameters:
+            parameter.grad.mul_(1 / self.scale)
+            total += float(parameter.grad.abs().sum())
+        self.skipped = not math.isfinite(total)
+        if self.skipped:
+            return
+        optimizer.step()
+
+    def update(self):
+        if self.skipped:
+            self.scale, self.good = self.scale * self.backoff, 0
+            return
+        self.good += 1
+        if self.good % self.interval == 0:
+            self.scale *= self.growth
+"""
+)
+SCALER_COUNTS_DOWN = (
+    HEAD
+    + """
+    def step(self, optimizer):
+        self.skipped = False
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                parameter.grad /= self.scale
+                self.skipped |= bool((parameter.grad.isinf() | parameter.grad.isnan()).any())
+        return None if self.skipped else optimizer.step()
+
+    def update(self):
+        left = self.interval if self.skipped else getattr(self, "left", self.interval) - 1
+        self.scale = torch.tensor(float(self.scale) * (self.backoff if self.skipped else self.growth if left == 0 else 1))
+        self.left = left or self.interval
+"""
+)
+
+
+def test_loss_scaler():
+    swap = partial(changed, "q6")
+    result = judged_well(
+        EXERCISE,
+        "q6",
+        before=given("imports"),
+        wrong={
+            swap(("not all(grad.div_(self.scale).isfinite().all() for grad in grads)", "not all([grad.isfinite().all() for grad in grads])")): "the gradients after each step",
+            swap(("grad.div_(self.scale)", "grad.div(self.scale)")): "the gradients after each step",
+            swap(("        if not self.skipped:\n            optimizer.step()", "        optimizer.step()")): "the weights after each step",
+            swap((".isfinite().all()", ".isnan().logical_not().all()")): "the weights after each step",
+            swap((".isfinite().all()", ".isinf().logical_not().all()")): "the weights after each step",
+            swap(("        if not self.skipped:\n", "        if self.skipped:\n            for grad in grads:\n                grad.zero_()\n        if True:\n")): "the weights after each step",
+            swap(("for group in optimizer.param_groups for p", "for group in optimizer.param_groups[:1] for p")): "the gradients after each step",
+            swap((" if p.grad is not None", "")): "NoneType",
+            swap(("self.good = 0 if self.skipped else self.good + 1", "self.good = self.good + (not self.skipped)")): "the scale after each update",
+            swap(("self.scale * self.growth, 0", "self.scale * self.growth, self.good - 1")): "the scale after each update",
+            swap(("self.good == self.interval", "self.good > self.interval")): "the scale after each update",
+            swap(("self.scale *= self.backoff", "self.scale /= self.growth")) if False else swap(("self.scale *= self.backoff", "pass")): "the scale after each update",
+            swap(("            self.scale *= self.backoff\n", "            self.scale *= self.backoff / 2\n")): "the scale after each update",
+        },
+        right=[SCALER_BY_NORM, SCALER_COUNTS_DOWN, swap(("grad.div_(self.scale)", "grad.mul_(1.0 / self.scale)"))],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (3, 4, 8, 9)] == [2, 2, 3, 2]
+
+
+WEIGHTED = """
+def train_step(model, micro_batches, optimizer, scaler, precision, most):
+    model.zero_grad()
+    counts = [len(labels) for inputs, labels in micro_batches]
+    for count, (inputs, labels) in zip(counts, micro_batches):
+        with precision():
+            loss = F.cross_entropy(model(inputs), labels) * (count / sum(counts))
+        scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])
+    torch.nn.utils.clip_grads_with_norm_(model.parameters(), most, norm)
+    scaler.step(optimizer)
+    scaler.update()
+    return norm
+"""
+ONE_BACKWARD = """
+def train_step(model, micro_batches, optimizer, scaler, precision, most):
+    optimizer.zero_grad(set_to_none=True)
+    with precision():
+        losses = [F.cross_entropy(model(inputs), labels, reduction="none") for inputs, labels in micro_batches]
+        loss = torch.cat(losses).mean()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    norm = float(torch.nn.utils.clip_grad_norm_(list(model.parameters()), max_norm=most))
+    scaler.step(optimizer)
+    scaler.update()
+    return norm
+"""
+ZEROED_LATER = """
+def train_step(model, micro_batches, optimizer, scaler, precision, most):
+    for parameter in model.parameters():
+        parameter.grad = None
+    inputs, labels = (torch.cat(each) for each in zip(*micro_batches))
+    with precision():
+        loss = F.cross_entropy(model(inputs), labels)
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), most)
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad()
+    return norm.item()
+"""
+
+
+def test_order():
+    swap = partial(changed, "q7")
+    result = judged_well(
+        EXERCISE,
+        "q7",
+        before=given("imports"),
+        wrong={
+            swap(('labels, reduction="sum") / rows', "labels) / len(micro_batches)")): "of different sizes",
+            swap(('labels, reduction="sum") / rows', "labels)")): "the sum of the micro-batches' means",
+            swap((" / rows", "")): "the sum over all rows",
+            swap(("    optimizer.zero_grad()\n", "")): "that were there before",
+            swap(("    for inputs, labels in micro_batches:\n", "    for inputs, labels in micro_batches:\n        optimizer.zero_grad()\n")): "the weights after train_step",
+            swap(("    scaler.unscale_(optimizer)\n", "")): "clipping the scaled gradients",
+            swap(("    scaler.unscale_(optimizer)\n    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), most)\n", "    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), most)\n    scaler.unscale_(optimizer)\n")): "clipping the scaled gradients",
+            swap(("    scaler.step(optimizer)", "    optimizer.step()")): "after a step with an overflow",
+            swap(("    scaler.update()\n", "")): "train_step",
+            swap(("        scaler.scale(loss).backward()", "            scaler.scale(loss).backward()")): "the backward pass outside precision()",
+            swap(("        with precision():\n            loss", "        if True:\n            loss")): "each forward pass inside",
+            swap(("            loss = F.cross_entropy(model(inputs), ", "            made = model(inputs)\n        loss = F.cross_entropy(made, ")): "the loss inside precision()",
+            swap(("        scaler.scale(loss).backward()\n", "        scaler.scale(loss).backward()\n        torch.nn.utils.clip_grad_norm_(model.parameters(), most * scaler.get_scale())\n")): "train_step",
+            swap(("    return norm.item()", "    return most")): "the norm that train_step returns",
+        },
+        right=[WEIGHTED, ONE_BACKWARD, ZEROED_LATER],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (9, 10, 11)] == [3, 3, 3]
+
+
+KEPT_AS_COLUMNS = """
+def quantized(x):
+    scales = x.abs().max(dim=1, keepdim=True).values / 448.0
+    scales[scales == 0] = 1.0
+    return (x / scales).to(torch.float8_e4m3fn), scales
+
+
+def product(x, w):
+    (a, s), (b, t) = quantized(x), quantized(w)
+    return (a.float() * s) @ (b.float() * t).T
+
+
+def bound(x, w):
+    s, t = quantized(x)[1], quantized(w)[1]
+    e_x, e_w = (x.abs() / 16).clamp(min=s / 1024), (w.abs() / 16).clamp(min=t / 1024)
+    return (x.abs() + e_x) @ (w.abs() + e_w).T - x.abs() @ w.abs().T
+"""
+ROW_BY_ROW = """
+def quantized(x):
+    codes, scales = [], []
+    for row in x:
+        scale = row.abs().max().item() / 448 or 1.0
+        scales.append(scale)
+        codes.append((row / scale).clamp(-448, 448).to(torch.float8_e4m3fn).float())
+    return torch.stack(codes).to(torch.float8_e4m3fn), torch.tensor(scales)
+
+
+def product(x, w):
+    (a, s), (b, t) = quantized(x), quantized(w)
+    return torch.einsum("ik,jk,i,j->ij", a.float(), b.float(), s, t)
+
+
+def bound(x, w):
+    s, t = quantized(x)[1], quantized(w)[1]
+    made = torch.zeros(len(x), len(w))
+    for i, a in enumerate(x.abs()):
+        for j, b in enumerate(w.abs()):
+            e_a, e_b = torch.clamp(a / 16, min=s[i].item() / 1024), torch.clamp(b / 16, min=t[j].item() / 1024)
+            made[i, j] = (a * e_b + b * e_a + e_a * e_b).sum()
+    return made
+"""
+
+
+def test_eight_bits():
+    swap = partial(changed, "q8")
+    result = judged_well(
+        EXERCISE,
+        "q8",
+        before=given("imports"),
+        wrong={
+            swap(("x.abs().amax(1)", "x.abs().max().expand(len(x))")): "one scale for all rows",
+            swap(("x.abs().amax(1)", "x.amax(1)")): "the scales of quantized(x)",
+            swap(("largest / 448, 1.0", "448 / largest, 1.0"), ("x / scales", "x * scales")): "448 divided by the largest size",
+            swap(("largest / 448, 1.0", "largest, 1.0")): "not divided by 448",
+            swap(("torch.where(largest > 0, largest / 448, 1.0)", "largest / 448")): "the scales of quantized(x)",
+            swap(("torch.float8_e4m3fn", "torch.float8_e5m2")): "the dtype of the codes",
+            swap((" * rows[:, None] * outputs", "")): "without their scales",
+            swap((" * rows[:, None] * outputs", " * rows[:, None]")): "leaving out the scales of w",
+            swap((" * rows[:, None] * outputs", " * outputs")): "leaving out the scales of x",
+            swap(("return a.float() @ b.float().T * rows[:, None] * outputs", "return x @ w.T")): "nothing was quantized",
+            swap((" + off_x @ off_w.T", "")): "both are off at once",
+            swap(("x.abs() @ off_w.T + ", "")): "the errors of w",
+            swap(("torch.maximum(m.abs() / 16, quantized(m)[1][:, None] / 1024)", "m.abs() / 16")): "normal numbers only",
+            swap(("return x.abs() @ off_w.T + off_x @ w.abs().T + off_x @ off_w.T", "return (product(x, w) - x @ w.T).abs()")): "the error that was made",
+        },
+        right=[KEPT_AS_COLUMNS, ROW_BY_ROW, swap(("largest / 448, 1.0", "largest * (1 / 448), 1.0"))],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (4, 6, 10, 12)] == [3, 2, 3, 3]
