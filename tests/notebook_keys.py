@@ -9,7 +9,7 @@ What counts, rather too much than too little:
 - the models with their weights and the metrics that it names. They are looked up by name, so one counts where its name
   stands in a string of the notebook or of a module that it reaches, and all count where the list of them is used;
 - the checks of its exercise, and no other chapter's;
-- files beside the notebook, the pinned versions of what everybody installs (a group on top may add packages: what a
+- files beside the notebook and in the folders of other chapters whose names stand in it beside `WORKBOOK`, the pinned versions of what everybody installs (a group on top may add packages: what a
   notebook says without it is what is run), and what makes up a run (`RUNNER`).
 
 A folder whose modules are found by looking into it (datasets, the world's grammar) counts as a whole: one more dataset
@@ -155,11 +155,18 @@ class Tree:
 
     def files(self, notebook: Path) -> set[Path]:
         """Every file that the notebook's run depends on, itself aside."""
-        beside = {path for path in files_of(notebook.parent, "*") if path.suffix != ".ipynb"}
-        beside = {path for path in beside if path.name not in NOT_READ}
         source = program(read_notebook(notebook))
+        folders = [notebook.parent, *self.other_chapters(read(source))]
+        beside = {path for folder in folders for path in files_of(folder, "*") if path.suffix != ".ipynb"}
+        beside = {path for path in beside if path.name not in NOT_READ}
         modules, codes = self.reached(source)
         return files_of(self.root, *RUNNER) | beside | modules | self.data(modules, codes)
+
+    def other_chapters(self, own: Code) -> list[Path]:
+        """The folders of lessons that a notebook names because it reads a file there."""
+        if "WORKBOOK" not in own.names:
+            return []
+        return [self.root / "lessons" / text for text in sorted(own.texts) if EXERCISE.fullmatch(text)]
 
     def reached(self, source: str) -> tuple[set[Path], list[Code]]:
         """(the modules that a notebook's code reaches, what is read off it and off them)."""

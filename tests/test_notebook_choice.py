@@ -232,6 +232,13 @@ def test_a_helper_runs_just_the_lessons_that_reach_it(file, again, reached):
     assert those_that_reach(reached, file) == again
 
 
+def test_a_script_of_another_chapter_runs_the_lessons_that_read_it(reached):
+    found = those_that_reach(reached, "lessons/20_profiling/train_slow.py")
+    assert {name.split("/")[1] for name in found} >= {"20_profiling", "21_numbers", "24_optimizer_and_loop"}
+    assert "lessons/21_numbers/01_numbers_in_bits.ipynb" not in found
+    assert not [name for name in found if name.startswith("exercises/")]
+
+
 def test_the_checks_of_a_chapter_run_its_exercise_and_its_solution(reached):
     checks = "course_utils/checks/chapters/where_next.py"
     chapter = {f"{folder}/12_where_next/12_where_next.ipynb" for folder in ("exercises", "solutions")}
