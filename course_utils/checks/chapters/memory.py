@@ -24,6 +24,10 @@ from course_utils.wire.answer import Answer
 if TYPE_CHECKING:
     # what the learner writes: the functions below that are sent along call it by its name
     saved: Any = None
+    forward: Any = None
+    largest_batch: Any = None
+    careful_step: Any = None
+    train: Any = None
 
 LESSONS = "lessons/22_memory/"
 OWNERS = LESSONS + "01_where_the_bytes_go.ipynb"
@@ -128,7 +132,10 @@ def _two_owners(weights: Weights, dtype: str) -> dict[str, dict[str, int]]:
         "numbers, not bytes": {"weights": every, "gradients": trained},
     }  # fmt: skip
     if size != 4:
-        found["4 bytes for each number, whatever the dtype"] = {"weights": 4 * every, "gradients": 4 * trained}
+        found["4 bytes for each number, whatever the dtype"] = {
+            "weights": 4 * every,
+            "gradients": 4 * trained,
+        }
         found["gradients in float32"] = {"weights": size * every, "gradients": 4 * trained}
     return found
 
@@ -150,7 +157,10 @@ def _states(weights: Weights, recipe: Mapping[str, Any]) -> dict[str, int]:
         "a copy where the recipe asks for none": right + (4 - copied) * trained,
         "leaving out the states": right - each * trained,
         "one number for each weight, not two": right - each * trained // 2 if each == 8 else right,
-        "states or copies in the dtype of the weights, not in float32": right + each * trained * (size - 4) // 4 if each >= 4 else right,
+        "states or copies in the dtype of the weights, not in float32": right
+        + each * trained * (size - 4) // 4
+        if each >= 4
+        else right,
         "counting the gradients as well": right + size * trained,
     }
     if kind == "adamw8":
@@ -169,7 +179,9 @@ def _states(weights: Weights, recipe: Mapping[str, Any]) -> dict[str, int]:
 
 def _fitting(answer: Answer, draw: Draw, recipe: Mapping[str, Any]) -> None:
     shapes, frozen = _weights(draw)
-    three = {name: _two_owners((shapes, frozen), recipe["dtype"])[""][name] for name in ("weights", "gradients")}
+    three = {
+        name: _two_owners((shapes, frozen), recipe["dtype"])[""][name] for name in ("weights", "gradients")
+    }
     taken = sum(three.values()) + _states((shapes, frozen), recipe)[""]
     row, rows = draw.random.randrange(900, 2000), draw.random.randrange(20, 60)
     for more, fit in ((rows * row + row // 2, rows), (rows * row, rows), (row - 1, 0), (-5 * row, 0)):
@@ -328,3 +340,519 @@ def _saved(names: Sequence[str], rows: int) -> dict[str, list[int]]:
         "numbers, not bytes": [count // 4 for count in right],
     }
     return {"": right} | {words: value for words, value in others.items() if value != right}
+
+
+# q3: forget, and compute again
+
+
+@exercise.question(
+    "q3",
+    title="Forget, and compute again",
+    points=4,
+    difficulty=2,
+    needs=("forward",),
+    lesson=AGAIN + "#Block by block",
+    hints=(
+        "`checkpoint` takes a function and its arguments. What is that function for a segment of several "
+        "blocks, and what must it not read from outside?",
+        "Write an inner function that takes the blocks of one segment, `hidden` and `mask`, and runs them one "
+        "after another. Call it by `checkpoint(run, segment, hidden, mask, use_reentrant=False)`, for each "
+        "segment; by default the random state is kept for the second time.",
+        "Pages copied three at a time, by a machine that may have to do a batch again:\n"
+        "def copied(pages, ink): ...\n"
+        "for start in range(0, len(book), 3):\n"
+        "    ink = machine(copied, book[start : start + 3], ink)",
+    ),
+)
+def computed_again(answer: Answer, draw: Draw) -> None:
+    cases = [(draw.random.randrange(5, 9), size, draw.seed + size, size == 2) for size in (2, 3, 1, 50)]
+    made = [answer.given(stacked, segmented).call("segmented", *case) for case in cases]
+    with part("result and gradients", points=1):
+        for case, found in zip(cases, made, strict=True):
+            right = _stacked(*case, dropout=0.0)
+            _same_step(found["plain"], right, f"{case[0]} blocks in segments of {case[1]}")
+    with part("the same with dropout", points=1):
+        for case, found in zip(cases, made, strict=True):
+            right = _stacked(*case, dropout=0.3)
+            _same_step(found["dropout"], right, f"{case[0]} blocks with dropout in segments of {case[1]}")
+            expect.true(found["noise"], "PyTorch's random state as without segments", "another one")
+    with part("the calls of the blocks", points=1):
+        for (blocks, size, *_), found in zip(cases, made, strict=True):
+            what = f"the calls of each of {blocks} blocks in segments of {size}"
+            expect.equal(found["calls"], [2] * blocks, f"{what}, in a step of training")
+            expect.equal(found["without"], [1] * blocks, f"{what}, under torch.no_grad()")
+    with part("the bytes that are kept", points=1):
+        for (blocks, size, *_), found in zip(cases, made, strict=True):
+            expect.true(found["plain"]["gradients"] is not None, "a step of training", "one without gradients")
+            most = math.ceil(blocks / size) * found["hidden"] + found["mask"]
+            words = f"the bytes that the forward pass keeps of {blocks} blocks in segments of {size}"
+            expect.at_most(found["kept"], most, words)
+
+
+def stacked(blocks: int, seed: int, dropout: float, needed: bool) -> tuple:
+    """Blocks that count their calls, and what goes into them."""
+    import torch
+    from torch import nn
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.dropout, self.calls = nn.Linear(6, 6), nn.Dropout(dropout), 0
+
+        def forward(self, hidden: Any, mask: Any) -> Any:
+            self.calls += 1
+            return hidden + self.dropout(torch.tanh(self.linear(hidden))) * mask
+
+    torch.manual_seed(seed)
+    made = nn.ModuleList(Counting() for _ in range(blocks))
+    hidden = torch.randn(5, 6, requires_grad=needed)
+    return made, hidden, torch.rand(5, 1)
+
+
+def segmented(blocks: int, size: int, seed: int, needed: bool) -> dict:
+    """What comes of the learner's forward pass, and what it kept."""
+    import torch
+
+    found: dict[str, Any] = {}
+    for name, dropout in (("plain", 0.0), ("dropout", 0.3)):
+        made, hidden, mask = stacked(blocks, seed, dropout, needed)
+        kept: dict[int, int] = {}
+        held = {weight.untyped_storage().data_ptr() for weight in made.parameters()}
+
+        def pack(tensor: Any, kept: dict = kept, held: set = held) -> Any:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in held:
+                kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        torch.manual_seed(seed + 1)
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            result = forward(made, hidden, mask, size)
+        noise = torch.rand(3)
+        if not result.requires_grad:
+            found[name] = {"result": result, "gradients": None}
+        else:
+            result.square().sum().backward()
+            weights = [*made.parameters(), *([hidden] if needed else [])]
+            gradients = [None if each.grad is None else each.grad.clone() for each in weights]
+            found[name] = {"result": result.detach(), "gradients": gradients}
+        if name == "plain":
+            found["kept"], found["calls"] = sum(kept.values()), [block.calls for block in made]
+            found["hidden"], found["mask"] = hidden.nbytes, mask.nbytes
+            for block in made:
+                block.calls = 0
+            with torch.no_grad():
+                forward(made, hidden, mask, size)
+            found["without"] = [block.calls for block in made]
+        else:
+            made, hidden, mask = stacked(blocks, seed, dropout, needed)
+            torch.manual_seed(seed + 1)
+            for block in made:
+                hidden = block(hidden, mask)
+            found["noise"] = bool((torch.rand(3) == noise).all())
+    return found
+
+
+def _stacked(blocks: int, size: int, seed: int, needed: bool, dropout: float) -> dict[str, Any]:
+    """The step without segments."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        made, given, mask = stacked(blocks, seed, dropout, needed)
+        torch.manual_seed(seed + 1)
+        hidden = given
+        for block in made:
+            hidden = block(hidden, mask)
+        hidden.square().sum().backward()
+    weights = [*made.parameters(), *([given] if needed else [])]
+    return {"result": hidden.detach(), "gradients": [weight.grad for weight in weights]}
+
+
+def _same_step(found: Mapping[str, Any], right: Mapping[str, Any], words: str) -> None:
+    expect.all_close(found["result"], right["result"], f"the result of {words}", tolerance=1e-5)
+    expect.true(found["gradients"] is not None, f"a result of {words} that has a graph", "one without")
+    for one, other in zip(found["gradients"], right["gradients"], strict=True):
+        expect.true(one is not None, f"a gradient of each weight, of {words}", "None")
+        expect.all_close(one, other, f"a gradient of {words}", tolerance=1e-4)
+
+
+# q4: where to cut
+
+
+@exercise.question(
+    "q4",
+    title="Where to cut",
+    points=3,
+    difficulty=2,
+    needs=("peak", "best_size", "keep"),
+    lesson=AGAIN + "#Segments, and a square root",
+    hints=(
+        "Which segments' inputs are still there when the first segment is computed again, and which when "
+        "the last one is?",
+        "For a segment that begins at `start`, `inputs[: start + 1 : size]` are the inputs of the segments "
+        "up to it, and `inside[start : start + size]` is what its blocks save. For `keep`, "
+        "`itertools.combinations(operators, n)` gives all sets of n names; there are 1024 of ten.",
+        "The best bag of at most 20 kilograms:\n"
+        "bags = [bag for n in range(5) for bag in itertools.combinations(things, n) if weight(bag) <= 20]\n"
+        "best = max(bags, key=worth)",
+    ),
+)
+def where_to_cut(answer: Answer, draw: Draw) -> None:
+    with part("the peak", points=1):
+        for _ in range(3):
+            case = mistakes.telling(partial(_stack, draw), _peaks)
+            found = answer.call("peak", *case)
+            mistakes.near(found, _peaks(case), f"peak({', '.join(map(expect.show, case))})")
+    with part("the best size", points=1):
+        for equal in (False, True):
+            case = mistakes.telling(partial(_stack, draw, equal), _bests)
+            found = answer.call("best_size", *case[:2])
+            mistakes.near(found, _bests(case), f"best_size({expect.show(case[0])}, {expect.show(case[1])})")
+    with part("what is kept", points=1):
+        for _ in range(2):
+            operators, room = mistakes.telling(partial(_operators, draw), _keeps)
+            found = answer.call("keep", operators, room)
+            what = f"keep({expect.show(operators)}, {room})"
+            expect.type_of(found, (set, list, tuple), what)
+            names, keeps = sorted(found, key=str), _keeps((operators, room))
+            wrong = f"{expect.show(names)}{mistakes.guess(names, keeps)}"
+            expect.true(names == keeps[""], f"{what} to be {expect.show(keeps[''])}", wrong)
+
+
+Stack = tuple[list[int], list[int], int]
+
+
+def _stack(draw: Draw, equal: bool = False) -> Stack:
+    count = draw.random.randrange(11, 17)
+    if equal:
+        return [draw.random.randrange(30, 40)] * count, [draw.random.randrange(90, 120)] * count, 1
+    inputs = [draw.random.randrange(20, 60) for _ in range(count)]
+    return inputs, [draw.random.randrange(60, 200) for _ in inputs], draw.random.randrange(2, 5)
+
+
+def _peak(inputs: list[int], inside: list[int], size: int, every: bool = False) -> int:
+    sums = [
+        sum(inputs[: None if every else start + 1 : size]) + sum(inside[start : start + size])
+        for start in range(0, len(inputs), size)
+    ]
+    return max(sums)
+
+
+def _peaks(case: Stack) -> dict[str, int]:
+    inputs, inside, size = case
+    starts = range(0, len(inputs), size)
+    return {
+        "": _peak(inputs, inside, size),
+        "the inputs of all segments, also of those that are done with": _peak(inputs, inside, size, every=True),
+        "the input of the segment alone, without those before it": max(
+            inputs[start] + sum(inside[start : start + size]) for start in starts
+        ),
+        "the inputs of all blocks": max(
+            sum(inputs[: start + size]) + sum(inside[start : start + size]) for start in starts
+        ),
+        "leaving out the inputs": max(sum(inside[start : start + size]) for start in starts),
+        "leaving out the segment's own input": max(
+            sum(inputs[:start:size]) + sum(inside[start : start + size]) for start in starts
+        ),
+        "leaving out the last segment where it is shorter": max(
+            sum(inputs[: start + 1 : size]) + sum(inside[start : start + size])
+            for start in range(0, len(inputs) - size + 1, size)
+        ) - (len(inputs) % size == 0),
+        "the sum of what all blocks save": sum(inputs[::size]) + sum(inside),
+    }  # fmt: skip
+
+
+def _bests(case: Stack) -> dict[str, int]:
+    inputs, inside, _ = case
+    peaks = {size: _peak(inputs, inside, size) for size in range(1, len(inputs) + 1)}
+    right = max(size for size, found in peaks.items() if found == min(peaks.values()))
+    others = {
+        "the number of segments, not of blocks in one": math.ceil(len(inputs) / right),
+        "the peak, not the size": peaks[right],
+        "the size with the largest peak": max(peaks, key=lambda size: peaks[size]),
+    }
+    root = round(math.sqrt(len(inputs)))
+    if len(set(inputs)) > 1:
+        others["the square root of the number of blocks, which is for equal blocks"] = root
+    return {"": right} | others
+
+
+def _operators(draw: Draw) -> tuple[dict[str, tuple[int, int]], int]:
+    names = draw.sample(("mm", "gelu", "softmax", "norm", "bmm", "add", "exp"), 6)
+    made = {name: (draw.random.randrange(20, 900), draw.random.randrange(20, 90)) for name in names}
+    return made, sum(size for _, size in made.values()) // 2
+
+
+def _keeps(case: tuple[dict[str, tuple[int, int]], int]) -> dict[str, list[str]]:
+    operators, room = case
+
+    def greedy(value: Callable[[str], float]) -> list[str]:
+        left, chosen = room, []
+        for name in sorted(operators, key=value, reverse=True):
+            if operators[name][1] <= left:
+                left -= operators[name][1]
+                chosen.append(name)
+        return sorted(chosen)
+
+    sets = [names for n in range(7) for names in itertools.combinations(sorted(operators), n)]
+    worth = {
+        names: sum(operators[name][0] for name in names)
+        for names in sets
+        if sum(operators[name][1] for name in names) <= room
+    }
+    best = max(worth, key=lambda names: worth[names])
+    single = sum(found == worth[best] for found in worth.values()) == 1
+    return {
+        "": list(best),
+        "taking the most FLOPs first": greedy(lambda name: operators[name][0]),
+        "taking the most FLOPs for each byte first": greedy(lambda name: operators[name][0] / operators[name][1]),
+        "taking the fewest bytes first": greedy(lambda name: -operators[name][1]),
+        "what is computed again, not what is kept": sorted(set(operators) - set(best)),
+        "a draw with two best sets": [] if single else list(best),
+    }
+
+
+# q5: the largest batch
+
+
+@exercise.question(
+    "q5",
+    title="The largest batch",
+    points=4,
+    difficulty=3,
+    needs=("largest_batch",),
+    lesson=BATCH + "#Double, then halve",
+    hints=(
+        "What did a failed step already change? And what do you know about 13 rows when 16 did not fit "
+        "and 12 did?",
+        "Keep deep copies of `model.state_dict()` and `optimizer.state_dict()` (they hold the tensors "
+        "themselves) and `torch.get_rng_state()`, and load them in a `finally` after each try. Double "
+        "`high` while it fits, then halve the gap between the largest that fits and the smallest that does "
+        "not; `most + 1` counts as one that does not.",
+        "How many books does the shelf carry? Try 1, 2, 4, 8: it bends at 8. Between 4 and 8: try 6, it "
+        "holds; try 7, it bends: 6. And put the books back each time.",
+    ),
+)
+def largest(answer: Answer, draw: Draw) -> None:
+    most = draw.random.randrange(100, 200)
+    rows = [draw.random.randrange(33, 60), 0, 1, most, draw.random.randrange(67, 97), 5]
+    cases = [(fit, most, None, draw.seed) for fit in rows]
+    cases.append((3, 3, None, draw.seed))
+    made = [answer.given(searched).call("searched", *case) for case in cases]
+    with part("the largest that fits", points=1):
+        for (fit, limit, *_), found in zip(cases, made, strict=True):
+            what = f"largest_batch(model, optimizer, step, {limit}) where {fit} rows fit"
+            expect.equal(found["made"], fit, what)
+    with part("few tries, and none that is far too large", points=1):
+        for (fit, limit, *_), found in zip(cases, made, strict=True):
+            tries = found["tried"]
+            expect.true(bool(tries), "step to be tried", "no try")
+            words = f"the number of tries where {fit} of {limit} rows fit ({expect.show(tries)})"
+            expect.at_most(len(tries), max(1, 2 * fit.bit_length()), words)
+            done = 0
+            for each in tries:
+                what = f"a try of at most {max(1, min(2 * done, limit))} rows when {done} have fitted"
+                expect.true(1 <= each <= max(1, min(2 * done, limit)), what, f"{each} rows")
+                done = max(done, each) if each <= fit else done
+    with part("other exceptions are passed on", points=1):
+        for kind in ("RuntimeError", "ValueError"):
+            found = answer.given(searched).call("searched", 100, most, kind, draw.seed)
+            expect.equal(found["raised"], kind, f"the exception when step raises a {kind} at 4 rows")
+            made.append(found)
+    with part("all is as it was", points=1):
+        for found in made:
+            when = f"after a {found['raised']}" if found["raised"] else "after the search"
+            for name, words in KEPT.items():
+                expect.true(found["kept"][name], f"{words} as before, {when}", "another")
+
+
+KEPT = {
+    "weights": "the weights", "buffers": "the buffers", "state": "the optimizer's state",
+    "gradients": "the gradients (none)", "noise": "PyTorch's random state",
+}  # fmt: skip
+
+
+def searched(fit: int, most: int, kind: Any, seed: int) -> dict:
+    """The learner's search with a played budget; `kind` is another exception, from 4 rows on."""
+    import builtins
+    import copy
+
+    import torch
+
+    def trained(rows: int) -> None:
+        hidden = torch.nn.functional.dropout(net[1](net[0](torch.randn(rows, 3))), 0.5)
+        net[2](hidden).square().mean().backward()
+
+    torch.manual_seed(seed)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
+    if fit % 2:  # one has trained before, the other has not
+        trained(4)
+        optimizer.step()
+        optimizer.zero_grad()
+    tried = []
+
+    def step(rows: int) -> None:
+        tried.append(int(rows))
+        trained(max(2, min(int(rows), 8)))
+        if kind and rows >= 4:
+            raise getattr(builtins, kind)("played: no matter of memory")
+        if rows > fit:
+            raise torch.OutOfMemoryError("played: out of memory")
+        optimizer.step()
+
+    before = copy.deepcopy((net.state_dict(), optimizer.state_dict()["state"]))
+    noise, made, raised = torch.get_rng_state(), None, None
+    try:
+        made = largest_batch(net, optimizer, step, most)
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        raised = type(error).__name__
+    same = {name: bool(torch.equal(each, before[0][name])) for name, each in net.state_dict().items()}
+    state, old = optimizer.state_dict()["state"], before[1]
+    flat = [
+        [float(number) for values in some.values() for each in values.values() for number in each.flatten()]
+        for some in (state, old)
+    ]
+    kept = {
+        "weights": all(value for name, value in same.items() if ".running" not in name and "num" not in name),
+        "buffers": all(value for name, value in same.items() if ".running" in name or "num" in name),
+        "state": state.keys() == old.keys() and flat[0] == flat[1],
+        "gradients": all(weight.grad is None for weight in net.parameters()),
+        "noise": bool(torch.equal(noise, torch.get_rng_state())),
+    }
+    return {"made": made, "tried": tried, "raised": raised, "kept": kept}
+
+
+# q6: in pieces
+
+
+@exercise.question(
+    "q6",
+    title="The same step in pieces",
+    points=4,
+    difficulty=2,
+    needs=("careful_step",),
+    lesson=BATCH + "#The same step from small batches",
+    hints=(
+        "A piece of 2 rows and one of 8: how much does each count in the mean over 10 rows? And what is in "
+        "`.grad` when the third piece fails?",
+        "Inside `while True`: clear the gradients, go through `rows.split(size)`, and call backward on each "
+        "piece's loss times its share of the rows. On `torch.OutOfMemoryError` clear again and halve; on "
+        "anything else clear and raise. `optimizer.step()` comes after the last piece.",
+        "The mean age of two classes, 20 pupils of 7.5 years and 5 of 9: 7.5 · 20/25 + 9 · 5/25 = 7.8, "
+        "and not 8.25.",
+    ),
+)
+def in_pieces(answer: Answer, draw: Draw) -> None:
+    count = draw.random.choice((13, 15, 17))
+
+    def stepped(size: int, fit: int, place: str, kind: str = "", stale: bool = False) -> dict:
+        made = answer.given(pieced).call("pieced", count, size, fit, place, kind, stale, draw.seed)
+        found: dict = made
+        return found
+
+    with part("a step in uneven pieces", points=1):
+        for size, stale in ((4, False), (6, True), (50, True), (1, False)):
+            _one_step(stepped(size, 99, "forward", stale=stale), size, count, draw.seed)
+    with part("a try that failed does not count", points=1):
+        for size, fit, place in ((12, 3, "backward"), (11, 3, "forward"), (9, 4, "later")):
+            _one_step(stepped(size, fit, place), None, count, draw.seed)
+    with part("the size that went through, with its loss", points=1):
+        for size, fit, right in ((12, 3, 3), (11, 3, 2), (9, 4, 4), (7, 2, 1), (3, 3, 3)):
+            found = stepped(size, fit, "backward")
+            what = f"careful_step(optimizer, loss_of, rows, {size}) where {fit} rows fit"
+            expect.each_of(found["made"], (int, float), what)
+            expect.length(found["made"], 2, what)
+            expect.equal(found["made"][1], right, f"the size in {what}")
+            loss = _piecewise(count, draw.seed)["loss"]
+            expect.close(found["made"][0], loss, f"the loss in {what}", tolerance=1e-5)
+    with part("what can't be helped is passed on, and leaves nothing behind", points=1):
+        for fit, kind in ((0, "OutOfMemoryError"), (99, "ValueError"), (99, "RuntimeError")):
+            found = stepped(5, fit, "backward", kind if fit else "")
+            expect.equal(found["raised"], kind, f"the exception where {fit} rows fit and a {kind} comes")
+            expect.true(found["same"], f"unchanged weights after a {kind}", "others")
+            expect.true(found["cleared"], f"no gradient after a {kind}", "gradients")
+
+
+def pieced(count: int, size: int, fit: int, place: str, kind: str, stale: bool, seed: int) -> dict:
+    """One step by the learner's function; what doesn't fit fails forward, backward or in a later piece."""
+    import builtins
+
+    import torch
+
+    torch.manual_seed(seed)
+    first, second = torch.nn.Linear(4, 5), torch.nn.Linear(5, 2)
+    weights = [*first.parameters(), *second.parameters()]
+    rows, seen = torch.randn(count, 4), []
+    before = [weight.detach().clone() for weight in weights]
+    if stale:
+        for weight in weights:
+            weight.grad = torch.ones_like(weight)
+
+    class Fails(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, hidden: Any) -> Any:
+            return hidden.clone()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            raise (getattr(builtins, kind) if kind else torch.OutOfMemoryError)("played")
+
+    def loss_of(piece: Any) -> Any:
+        seen.append(len(piece))
+        fails = len(piece) > fit or bool(kind and len(seen) == 2)
+        if fails and place == "forward":
+            raise torch.OutOfMemoryError("played: out of memory")
+        hidden = torch.tanh(first(piece))
+        if fails and (place == "backward" or len(seen) > 1):
+            hidden = Fails.apply(hidden)
+        return second(hidden).square().sum(1).mean()
+
+    class Watched(torch.optim.SGD):
+        steps = 0
+
+        def step(self, *given: Any) -> Any:
+            self.steps += 1
+            return super().step(*given)
+
+    optimizer, made, raised = Watched(weights, lr=0.1), None, None
+    try:
+        made = careful_step(optimizer, loss_of, rows, size)
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        raised = type(error).__name__
+    return {
+        "made": made, "raised": raised, "steps": optimizer.steps, "pieces": seen,
+        "weights": [weight.detach() for weight in weights],
+        "same": all(bool((one == two).all()) for one, two in zip(weights, before, strict=True)),
+        "cleared": all(weight.grad is None for weight in weights),
+    }  # fmt: skip
+
+
+def _piecewise(count: int, seed: int) -> dict[str, Any]:
+    """The step on all rows at once."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        first, second = torch.nn.Linear(4, 5), torch.nn.Linear(5, 2)
+        rows = torch.randn(count, 4)
+    weights = [*first.parameters(), *second.parameters()]
+    loss = second(torch.tanh(first(rows))).square().sum(1).mean()
+    loss.backward()
+    return {"loss": loss.item(), "weights": [weight.detach() - 0.1 * weight.grad for weight in weights]}
+
+
+def _one_step(found: Mapping[str, Any], size: int | None, count: int, seed: int) -> None:
+    expect.true(found["raised"] is None, "a step without an exception", f"a {found['raised']}")
+    expect.equal(found["steps"], 1, "the number of steps of the optimizer")
+    if size is not None:
+        right = [min(size, count - start) for start in range(0, count, size)]
+        expect.equal(found["pieces"], right, f"the sizes of the pieces of {count} rows")
+    right_weights = _piecewise(count, seed)["weights"]
+    for one, other in zip(found["weights"], right_weights, strict=True):
+        words = f"a weight after a step on the mean loss of all {count} rows"
+        expect.all_close(one, other, words, tolerance=1e-5)

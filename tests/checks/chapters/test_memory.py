@@ -2,11 +2,8 @@
 
 from functools import partial
 
-import pytest
 
-from course_utils.checks.chapters import memory
-from course_utils.checks.framework import load_exercise
-from course_utils.checks.testing import changed_answer, given_cells, judged_well, namespace
+from course_utils.checks.testing import changed_answer, given_cells, judged_well
 
 EXERCISE = "22_memory"
 given = partial(given_cells, EXERCISE)
@@ -61,7 +58,7 @@ def test_owners():
             swap(("kept += 4 * sum(trained)", "kept += 4 * sum(numbers.values())")): "copies of frozen weights",
             swap(('[recipe["optimizer"]] * sum(trained)', '[recipe["optimizer"]] * sum(numbers.values())')): "owners(shapes",
             swap(('"adamw": 8', '"adamw": 4')): "one number for each weight",
-            swap(('"momentum": 4, "adamw": 8', '"momentum": size, "adamw": 2 * size')): "states in the dtype of the weights",
+            swap(('"momentum": 4, "adamw": 8', '"momentum": size, "adamw": 2 * size')): "in the dtype of the weights",
             swap(("kept += 2 * 4 * sum", "kept += 4 * sum")): "each of the two states has its own",
             swap((blocks, 'math.ceil(sum(trained) / recipe["block"])')): "each weight is cut by itself",
             swap((blocks, 'sum(count // recipe["block"] for count in trained)')): "where it is shorter",
@@ -133,3 +130,211 @@ def test_saved():
         ],
     )  # fmt: skip
     assert [report.points for report in result.wrong[:6]] == [2, 2, 3, 3, 3, 3]
+
+
+SEGMENTS = """
+def forward(blocks, hidden, mask, size):
+    blocks = list(blocks)
+    while blocks:
+        now, blocks = blocks[:size], blocks[size:]
+
+        def run(hidden, mask, now=now):
+            for block in now:
+                hidden = block(hidden, mask)
+            return hidden
+
+        hidden = checkpoint(run, hidden, mask, use_reentrant=False)
+    return hidden
+"""
+
+
+def test_computed_again():
+    swap = partial(changed, "q3")
+    call = "checkpoint(run, blocks[start : start + size], hidden, mask, use_reentrant=False)"
+    result = judged_well(
+        EXERCISE,
+        "q3",
+        before=given("imports"),
+        wrong={
+            swap((call, "run(blocks[start : start + size], hidden, mask)")): "in a step of training to be 2",
+            swap(("use_reentrant=False", "use_reentrant=True")): "that has a graph",
+            swap(("use_reentrant=False", "use_reentrant=False, preserve_rng_state=False")): "with dropout",
+            swap(("range(0, len(blocks), size)", "range(0, len(blocks))"), ("blocks[start : start + size]", "blocks[start : start + 1]")): "the bytes that the forward pass keeps",
+            swap(("range(0, len(blocks), size)", "range(0, len(blocks) - size + 1, size)")): "the result of",
+            swap((call, "checkpoint(lambda h, m: run(blocks[start : start + size], h, m), hidden, mask, use_reentrant=False)")): "CheckpointError",
+            swap((call, "run(blocks[start : start + size], hidden, mask).detach()")): "graph",
+            swap((call, "checkpoint(run, blocks[start : start + size], hidden.detach(), mask, use_reentrant=False)")): "a gradient of each weight",
+            swap(("hidden = block(hidden, mask)", "hidden = checkpoint(block, hidden, mask, use_reentrant=False)")): "the calls of each",
+        },
+        right=[
+            SEGMENTS,
+            swap((call, "checkpoint(run, tuple(blocks)[start : start + size], hidden, mask, use_reentrant=False, early_stop=False)")),
+            SEGMENTS.replace("    blocks = list", "    if not torch.is_grad_enabled():\n        for block in blocks:\n            hidden = block(hidden, mask)\n        return hidden\n    blocks = list"),
+        ],
+    )  # fmt: skip
+    assert result.wrong[2].points == 3
+
+
+CUT = """
+import numpy as np
+
+
+def peak(inputs, inside, size):
+    largest, before = 0, 0
+    for start in range(0, len(inputs), size):
+        before += inputs[start]
+        largest = max(largest, before + int(np.sum(inside[start : start + size])))
+    return np.int64(largest)
+
+
+def best_size(inputs, inside):
+    peaks = np.array([peak(inputs, inside, size) for size in range(1, len(inputs) + 1)])
+    return torch.tensor(np.flatnonzero(peaks == peaks.min())[-1] + 1)
+
+
+def keep(operators, room):
+    best = {0: (0, [])}
+    for name, (flops, size) in operators.items():
+        for used, (worth, names) in list(best.items()):
+            new = (worth + flops, names + [name])
+            if used + size <= room and new[0] > best.get(used + size, (-1,))[0]:
+                best[used + size] = new
+    return max(best.values())[1]
+"""
+
+
+def test_where_to_cut():
+    swap = partial(changed, "q4")
+    judged_well(
+        EXERCISE,
+        "q4",
+        before=given("imports"),
+        wrong={
+            swap(("inputs[: start + 1 : size]", "inputs[::size]")): "done with",
+            swap(("inputs[: start + 1 : size]", "inputs[start : start + 1]")): "without those before it",
+            swap(("sum(inputs[: start + 1 : size]) + ", "")): "leaving out the inputs",
+            swap(("inputs[: start + 1 : size]", "inputs[:start:size]")): "the segment's own input",
+            swap(("inputs[: start + 1 : size]", "inputs[: start + size]")): "the inputs of all blocks",
+            swap(("return min(range(len(inputs), 0, -1), key=lambda size: peak(inputs, inside, size))", "return round(math.sqrt(len(inputs)))")): "which is for equal blocks",
+            swap(("return min(range(len(inputs), 0, -1), key=lambda size: peak(inputs, inside, size))", "return min(peak(inputs, inside, size) for size in range(1, len(inputs) + 1))")): "the peak, not the size",
+            swap(("return min(range(len(", "return max(range(len(")): "the largest peak",
+            swap(("operators[name][0] for name in names)))", "operators[name][0] / operators[name][1] for name in names)))")): "keep(",
+            swap(("<= room]", "<= 2 * room]")): "keep(",
+            swap(("    return set(max(", "    return set(operators) - set(max(")): "what is computed again",
+        },
+        right=[CUT, swap(("set(max(", "tuple(max(")), swap(("range(len(inputs), 0, -1)", "list(range(1, len(inputs) + 1))[::-1]"))],
+    )  # fmt: skip
+
+
+RECURSIVE = """
+def largest_batch(model, optimizer, step, most):
+    weights = {name: each.clone() for name, each in model.state_dict().items()}
+    state, noise = copy.deepcopy(optimizer.state_dict()), torch.random.get_rng_state()
+
+    def fits(rows):
+        try:
+            step(rows)
+        except torch.cuda.OutOfMemoryError:
+            return False
+        return True
+
+    def search():
+        good = 0
+        while good < most:
+            rows = min(max(1, 2 * good), most)
+            if not fits(rows):
+                break
+            good = rows
+        else:
+            return good
+        while rows - good > 1:
+            middle = good + (rows - good) // 2
+            if fits(middle):
+                good = middle
+            else:
+                rows = middle
+        return good
+
+    try:
+        return search()
+    finally:
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(state)
+        optimizer.zero_grad()
+        torch.random.set_rng_state(noise)
+"""
+
+
+def test_largest_batch():
+    swap = partial(changed, "q5")
+    result = judged_well(
+        EXERCISE,
+        "q5",
+        before=given("imports"),
+        wrong={
+            swap(("copy.deepcopy((model.state_dict(), optimizer.state_dict()))", "(model.state_dict(), optimizer.state_dict())")): "the weights",
+            swap(("            model.zero_grad(set_to_none=True)\n", "")): "the gradients (none)",
+            swap(("            torch.set_rng_state(noise)\n", "")): "PyTorch's random state",
+            swap(("            optimizer.load_state_dict(state)\n", "")): "the optimizer's state",
+            swap(("model.load_state_dict(weights)", "model.load_state_dict({n: w for n, w in weights.items() if 'running' not in n}, strict=False)")): "the buffers",
+            swap(("except torch.OutOfMemoryError", "except RuntimeError")): "the exception when step raises",
+            swap(("except torch.OutOfMemoryError", "except Exception")): "the exception when step raises",
+            swap(("low, high = high, min(2 * high, most) if high < most else most + 1", "low, high = high, high + 1")): "the number of tries",
+            swap(("    low, high = 0, 1  # low fits, high is tried next\n    while high <= most and fits(high):\n        low, high = high, min(2 * high, most) if high < most else most + 1\n", "    low, high = 0, most + 1\n")): "a try of at most",
+            swap(("min(2 * high, most) if high < most else most + 1", "2 * high")): "a try of at most",
+            swap(("    while high - low > 1:\n        middle = (low + high) // 2\n        low, high = (middle, high) if fits(middle) else (low, middle)\n", "")): "where",
+            swap(("return low", "return high")): "where",
+        },
+        right=[RECURSIVE, RECURSIVE.replace("return search()", "return torch.tensor(search())"), swap(("(low + high) // 2", "(low + high + 1) // 2"))],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:7]] == [3, 3, 3, 3, 3, 3, 3]
+
+
+HALVED = """
+def careful_step(optimizer, loss_of, rows, size):
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    try:
+        optimizer.zero_grad(set_to_none=True)
+        summed = 0
+        for start in range(0, len(rows), size):
+            piece = rows[start : start + size]
+            loss = loss_of(piece) * len(piece)
+            loss.backward()
+            summed += float(loss)
+    except torch.OutOfMemoryError:
+        optimizer.zero_grad()
+        if size == 1:
+            raise
+        return careful_step(optimizer, loss_of, rows, size // 2)
+    except Exception:
+        optimizer.zero_grad()
+        raise
+    for weight in weights:
+        weight.grad /= len(rows)
+    optimizer.step()
+    return [summed / len(rows), size]
+"""
+
+
+def test_in_pieces():
+    swap = partial(changed, "q6")
+    result = judged_well(
+        EXERCISE,
+        "q6",
+        before=given("imports"),
+        wrong={
+            swap((" * (len(piece) / len(rows))", " / math.ceil(len(rows) / size)")): "the mean loss of all",
+            swap((" * (len(piece) / len(rows))", "")): "the mean loss of all",
+            swap(("    while True:\n        optimizer.zero_grad()\n", "    optimizer.zero_grad()\n    while True:\n"), ("            optimizer.zero_grad()\n            if not", "            if not")): "the mean loss of all",
+            swap(("    while True:\n        optimizer.zero_grad()\n", "    while True:\n")): "the mean loss of all",
+            swap(("                total += loss.item()\n", "                total += loss.item()\n                optimizer.step()\n")): "the number of steps",
+            swap(("            optimizer.zero_grad()\n            if not", "            if not")): "no gradient after",
+            swap(("not isinstance(error, torch.OutOfMemoryError) or size == 1", "size == 1")): "the exception where",
+            swap(("size //= 2", "size -= 1")): "the size in",
+            swap(("return total, size", "return loss.item(), size")): "the loss in",
+            swap(("return total, size", "return total")): "careful_step",
+            swap(("not isinstance(error, torch.OutOfMemoryError) or size == 1", "not isinstance(error, RuntimeError) or size == 1")): "the exception where",
+        },
+        right=[HALVED, HALVED.replace("return [summed / len(rows), size]", "return torch.tensor(summed / len(rows)), size"), swap(("rows.split(size)", "torch.split(rows, size)"))],
+    )  # fmt: skip
+    assert result.wrong[8].points == 3
