@@ -856,3 +856,534 @@ def _one_step(found: Mapping[str, Any], size: int | None, count: int, seed: int)
     for one, other in zip(found["weights"], right_weights, strict=True):
         words = f"a weight after a step on the mean loss of all {count} rows"
         expect.all_close(one, other, words, tolerance=1e-5)
+
+
+# q7: a history of allocations
+
+
+@exercise.question(
+    "q7",
+    title="A history of allocations",
+    points=4,
+    difficulty=2,
+    needs=("peak", "leaks"),
+    lesson=LEAK + "#A history of allocations",
+    hints=(
+        "A `free_completed` names an address and no place. What must you have written down when the address "
+        "was given?",
+        "Keep a dict from address to (place, size), and a Counter of the bytes of each place; look at their "
+        "sum after each event, and copy the Counter at the end of each step. Then compare each step's end "
+        "with the next one's, for each place.",
+        "Who has books out of the library? A return slip has the book's number alone:\n"
+        "out[number] = reader\n"
+        "...\n"
+        "count[out.pop(number)] -= 1",
+    ),
+)
+def history(answer: Answer, draw: Draw) -> None:
+    steps, warm_up = mistakes.telling(partial(_history, draw), _telling_both)
+    found = answer.call("peak", steps)
+    expect.type_of(found, (tuple, list), "peak(steps)")
+    expect.length(found, 2, "peak(steps)")
+    grown = answer.call("leaks", steps, warm_up)
+    what = f"leaks(steps, {warm_up})"
+    expect.type_of(grown, dict, what)
+    with part("the bytes at the peak", points=1):
+        answers = {words: made[0] for words, made in _peaks_of(steps).items()}
+        mistakes.near(found[0], answers, "the bytes in peak(steps)")
+    with part("who holds them", points=1):
+        places = {words: made[1] for words, made in _peaks_of(steps).items()}
+        mistakes.table(found[1], places, "the places in peak(steps)")
+    growing = _leaks_of(steps, warm_up)
+    with part("who leaks", points=1):
+        names = {words: sorted(made) for words, made in growing.items()}
+        wrong = f"{expect.show(sorted(grown, key=str))}{mistakes.guess(sorted(grown, key=str), names)}"
+        expect.true(sorted(grown, key=str) == names[""], f"the places in {what} to be {names['']}", wrong)
+    with part("how much a step", points=1):
+        mistakes.table(grown, growing, what)
+
+
+Events = list[list[dict[str, Any]]]
+
+
+def _history(draw: Draw) -> tuple[Events, int]:
+    """Steps of a loop: what is given back in the step, what is replaced, what grows, and a few that only seem to."""
+    count, warm_up = draw.random.randrange(8, 11), 2
+    lines = iter(draw.sample(range(3, 90), 9))
+    places = {
+        name: (draw.random.choice(("train.py", "model.py")), next(lines))
+        for name in ("work", "leak", "slow leak", "cache", "pause", "waves", "kept", "swapped")
+    }
+    size = {name: draw.random.randrange(2000, 4000) for name in places}
+    free_places, steps, held = list(range(4096, 4096 + 64 * 400, 64)), [], defaultdict(list)
+    events: list[dict[str, Any]] = []
+
+    def give(name: str, size: int) -> None:
+        address = free_places.pop(0)
+        own = {"filename": places[name][0], "line": places[name][1]}
+        inner = {"filename": "/venv/site-packages/torch/nn/functional.py", "line": draw.random.randrange(2000)}
+        outer = {"filename": "main.py", "line": 5}
+        frames = draw.random.choice(([inner, own, outer], [own, outer], [inner, inner, own, inner, outer]))
+        events.append({"action": "alloc", "addr": address, "size": size, "frames": frames})
+        held[name].append((address, size))
+
+    def take(name: str, ask: bool = True) -> None:
+        address, size = held[name].pop(0)
+        gone = {"addr": address, "size": size, "frames": []}
+        events.append({"action": "free_requested", **gone})
+        if draw.random.random() < 0.5:  # asked for, and given back only after the next one was allocated
+            give("work", size // 2)
+        events.append({"action": "free_completed", **gone})
+        free_places.insert(0, address)
+
+    peak_at = draw.random.randrange(3, count - 2)
+    for number in range(count):
+        events = []
+        if number == 0:
+            old = {"addr": 64, "size": 9000, "frames": []}
+            events.append({"action": "free_completed", **old})
+            give("kept", size["kept"])
+        if number in (1, 4):
+            frames = [{"filename": "main.py", "line": 5}]
+            events.append({"action": "segment_alloc", "addr": 64 * number, "size": 50_000, "frames": frames})
+        give("leak", size["leak"] + draw.random.randrange(300))
+        give("swapped", size["swapped"])
+        for _ in range(3):
+            give("work", size["work"] * (3 if number == peak_at else 1))
+        give("slow leak", draw.random.randrange(60, 90))
+        if number < warm_up or (number == warm_up):
+            give("cache", size["cache"])
+        if number != count - 3:
+            give("pause", size["pause"])
+        if number % 3:
+            give("waves", size["waves"])
+        elif held["waves"]:
+            take("waves")
+        while held["work"]:
+            take("work")
+            if len(held["work"]) and draw.random.random() < 0.05:
+                break
+        while held["work"]:
+            address, some = held["work"].pop(0)
+            events.append({"action": "free_completed", "addr": address, "size": some, "frames": []})
+            free_places.insert(0, address)
+        if number:
+            address, some = held["swapped"].pop(0)
+            events.append({"action": "free_completed", "addr": address, "size": some, "frames": []})
+            free_places.append(address)
+        steps.append(events)
+    return steps, warm_up
+
+
+PLACES = ("the innermost frame, also where it is the library's", "the outermost frame", "the file without its line")
+FREES = ("giving back at free_requested: until it is completed, the bytes are in use",)
+MORE = ("counting segments as well", "never giving back")
+
+
+def _walked(steps: Events, mistake: str = "") -> list[tuple[int, dict[str, int]]]:
+    """(step, bytes of each place) after each event."""
+    held: dict[int, tuple[str, int]] = {}
+    totals: Counter[str] = Counter()
+    found = []
+    gone = "free_requested" if mistake == FREES[0] else "free_completed"
+    for number, events in enumerate(steps):
+        for event in events:
+            frames, address = event["frames"], event["addr"]
+            if event["action"] == "alloc" or (event["action"] == "segment_alloc" and mistake == MORE[0]):
+                own = [each for each in frames if "site-packages" not in each["filename"]]
+                frame = frames[0] if mistake == PLACES[0] else frames[-1] if mistake == PLACES[1] else own[0]
+                name = frame["filename"] if mistake == PLACES[2] else f"{frame['filename']}:{frame['line']}"
+                held[address] = (name, event["size"])
+                totals[name] += event["size"]
+            elif event["action"] == gone and address in held and mistake != MORE[1]:
+                name, size = held.pop(address)
+                totals[name] -= size
+            found.append((number, {name: size for name, size in totals.items() if size}))
+    return found
+
+
+def _peaks_of(steps: Events) -> dict[str, tuple[int, dict[str, int]]]:
+    def largest(states: list[dict[str, int]]) -> tuple[int, dict[str, int]]:
+        places = max(states, key=lambda places: sum(places.values()))
+        return sum(places.values()), places
+
+    found = {
+        mistake: largest([places for _, places in _walked(steps, mistake)])
+        for mistake in ("", *PLACES, *FREES, *MORE)
+    }
+    ends = list(dict(_walked(steps)).values())
+    found["looking at the ends of steps alone"] = largest(ends)
+    names = sorted({name for _, places in _walked(steps) for name in places})
+    most = {name: max(places.get(name, 0) for _, places in _walked(steps)) for name in names}
+    found["the largest of each place, whenever it was"] = (found[""][0], most)
+    return found
+
+
+def _leaks_of(steps: Events, warm_up: int) -> dict[str, dict[str, float]]:
+    def grown(mistake: str = "", begin: int = warm_up, always: bool = True, more: int = 0) -> dict[str, float]:
+        ends = list(dict(_walked(steps, mistake)).values())[begin:]
+        found = {}
+        for place in ends[-1]:
+            sizes = [end.get(place, 0) for end in ends]
+            pairs = list(itertools.pairwise(sizes))
+            if all(later > earlier for earlier, later in pairs) if always else sizes[-1] > sizes[0]:
+                found[place] = (sizes[-1] - sizes[0]) / (len(pairs) + more)
+        return found
+
+    found = {
+        "": grown(),
+        "the last step compared with the first alone": grown(always=False),
+        "dividing by the number of steps, not by the steps between": grown(more=1),
+        "dividing by all steps, those of the warm-up as well": grown(more=1 + warm_up),
+        "leaving out one step too few": grown(begin=warm_up - 1),
+        "leaving out no step": grown(begin=0),
+        "leaving out one step too many": grown(begin=warm_up + 1),
+        "the whole growth, not that of a step": {
+            name: each * (len(steps) - warm_up - 1) for name, each in grown().items()
+        },
+    }
+    return found | {mistake: grown(mistake) for mistake in (*PLACES, MORE[1])}
+
+
+def _telling_both(case: tuple[Events, int]) -> dict[str, Any]:
+    """What each mistake changes: the peak, its places or the leaks."""
+    steps, warm_up = case
+    peaks, leaking = _peaks_of(steps), _leaks_of(steps, warm_up)
+    found: dict[str, Any] = {words: [*made] for words, made in peaks.items()}
+    right = found.pop("")
+    found |= {f"leaks, {words}": [*right, made] for words, made in leaking.items() if words}
+    found["the peak in bytes is that of free_requested"] = [
+        *(right if peaks[FREES[0]][0] == peaks[""][0] else []), leaking[""]
+    ]  # fmt: skip
+    return {"": [*right, leaking[""]], **{words: [*made, leaking[""]][:3] for words, made in found.items()}}
+
+
+# q8: what keeps too much
+
+
+@exercise.question(
+    "q8",
+    title="Mend what keeps too much",
+    points=4,
+    difficulty=2,
+    needs=("train",),
+    lesson=LEAK + "#Three leaks",
+    hints=(
+        "What hangs on a tensor that has a graph? And how many hooks does the layer have after ten steps?",
+        "Put numbers into the lists at once, by `.item()`. Register one hook before the loop, let it take the "
+        "mean in training alone, and remove it at the end. Evaluate under `torch.no_grad()`.",
+        "A guest book, not a guest room: write down the name, and let the guest go.\n"
+        "names.append(guest.name)          # not: guests.append(guest)",
+    ),
+)
+def too_much(answer: Answer, draw: Draw) -> None:
+    cases = {"plain": (False, False), "watch": (False, True), "tests": (True, False), "both": (True, True)}
+    made = {
+        name: answer.given(net_of, kept_alive).call("kept_alive", draw.seed, *case) for name, case in cases.items()
+    }
+    with part("the same results", points=1):
+        for name, case in cases.items():
+            _same_training(made[name], draw.seed, *case)
+            words = "the model in the mode in which it was, after train"
+            expect.true(made[name]["training"], words, "the other one")
+    with part("losses without their graphs", points=1):
+        _same_training(made["plain"], draw.seed, *cases["plain"])
+        grown = _grown(made["plain"]["graphs"])
+        expect.at_most(grown, 0, f"the growth of living tensors with a graph, {made['plain']['graphs']},")
+    with part("a layer that is watched", points=1):
+        _same_training(made["watch"], draw.seed, *cases["watch"])
+        more = _grown(made["watch"]["graphs"]) - max(0, _grown(made["plain"]["graphs"]))
+        words = f"the growth of living tensors with a graph while a layer is watched, {made['watch']['graphs']},"
+        expect.at_most(more, 0, words)
+        sizes = made["watch"]["bytes"]
+        words = "the growth of the bytes of living tensors while a layer is watched, for each step,"
+        expect.at_most(_grown(sizes) / (len(sizes) - 2), 64, words)
+        expect.equal(made["watch"]["hooks"], 1, "the number of hooks of the layer after train (it had 1 before)")
+    with part("an evaluation that keeps nothing", points=1):
+        _same_training(made["tests"], draw.seed, *cases["tests"])
+        more = _grown(made["tests"]["graphs"]) - max(0, _grown(made["plain"]["graphs"]))
+        words = f"the growth of living tensors with a graph while one evaluates, {made['tests']['graphs']},"
+        expect.at_most(more, 0, words)
+        expect.equal(made["tests"]["saved"], 0, "the number of tensors that the evaluation saves for backward")
+
+
+def _grown(counts: Sequence[int]) -> int:
+    return counts[-1] - counts[1]
+
+
+def net_of(seed: int) -> tuple:
+    """A net, batches and tests."""
+    import torch
+
+    torch.manual_seed(seed)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(5, 24), torch.nn.Tanh(), torch.nn.Dropout(0.25), torch.nn.Linear(24, 1)
+    )
+    rows = [(torch.randn(16, 5), torch.randn(16, 1)) for _ in range(7)]
+    return net, rows[:6], rows[6]
+
+
+def kept_alive(seed: int, evaluates: bool, watches: bool) -> dict:
+    """The learner's training, and what was alive at the beginning of each step."""
+    import gc
+
+    import torch
+
+    net, rows, tests = net_of(seed)
+    graphs, sizes, saved_there = [], [], []
+
+    def batches() -> Any:
+        for inputs, targets in rows:
+            tensors = [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
+            graphs.append(sum(each.grad_fn is not None for each in tensors))
+            storages = {}
+            for each in tensors:
+                if each.layout is torch.strided and each.device.type == "cpu":
+                    storages[each.untyped_storage().data_ptr()] = each.untyped_storage().nbytes()
+            sizes.append(sum(storages.values()))
+            del tensors, each
+            yield inputs, targets
+
+    def pack(tensor: Any) -> Any:
+        if not net.training:
+            saved_there.append(1)
+        return tensor
+
+    net[1].register_forward_hook(lambda *given: None)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    more = ({"tests": tests} if evaluates else {}) | ({"watch": 1} if watches else {})
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        made = train(net, optimizer, batches(), **more)
+    return {
+        "made": made, "graphs": graphs, "bytes": sizes, "saved": len(saved_there), "training": net.training,
+        "hooks": len(net[1]._forward_hooks), "weights": [weight.detach() for weight in net.parameters()],
+    }  # fmt: skip
+
+
+def _same_training(found: Mapping[str, Any], seed: int, evaluates: bool, watches: bool) -> None:
+    """Lists and weights are those that the colleague's function gives."""
+    import torch
+
+    right: dict[str, list[float]] = {"losses": [], "scores": [], "means": []}
+    with torch.random.fork_rng(devices=[]):
+        net, rows, tests = net_of(seed)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for inputs, targets in rows:
+            watched = net[1](net[0](inputs))
+            loss = torch.nn.functional.mse_loss(net[3](net[2](watched)), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            right["losses"].append(loss.item())
+            if watches:
+                right["means"].append(watched.mean().item())
+            if evaluates:
+                with torch.no_grad():
+                    made = net[3](net[1](net[0](tests[0])))
+                right["scores"].append(torch.nn.functional.l1_loss(made, tests[1]).item())
+    expect.keys(found["made"], right, "what train returns")
+    for name, some in right.items():
+        expect.each_of(found["made"][name], (int, float), f"train(…)[{name!r}]")
+        expect.all_close(list(found["made"][name]), some, f"train(…)[{name!r}]", tolerance=1e-5)
+    for one, other in zip(found["weights"], net.parameters(), strict=True):
+        expect.all_close(one, other.detach(), "a weight after train", tolerance=1e-5)
+
+
+# q9: what each rank holds
+
+
+@exercise.question(
+    "q9",
+    title="What each rank holds",
+    points=4,
+    difficulty=2,
+    needs=("rank_bytes", "whole", "rows", "plan"),
+    lesson=SHARDED + "#Three stages",
+    hints=(
+        "Which of 2, 2 and 12 is divided at stage 1, which at stage 2? And what does the last of four ranks "
+        "get of five rows, if the others take two each?",
+        "`whole`: sort by size, largest first, and add each to `held[held.index(min(held))]`. `rows`: rank k "
+        "takes `min(each, first - k * each)` rows, and nothing if that is below 0; a row has the product of "
+        "the other sides. `plan`: try the stages from 0 to 3, then 4 bytes for each weight of the share.",
+        "Eleven apples for four children, as many each as would do if there were enough: 3, 3, 3 and 2. Nine "
+        "apples: 3, 3, 3 and none.",
+    ),
+)
+def ranks(answer: Answer, draw: Draw) -> None:
+    with part("the stages", points=1):
+        weights, count = draw.random.randrange(10**6, 10**9), draw.random.choice((3, 6, 8, 12))
+        for stage in draw.sample(range(4), 4):
+            found = answer.call("rank_bytes", weights, count, stage)
+            what = f"rank_bytes({weights}, {count}, {stage})"
+            mistakes.near(found, _stages(weights, count, stage), what)
+    with part("weights given away as a whole", points=1):
+        for count in (2, 3, 5):
+            sizes = mistakes.telling(partial(_sizes, draw), partial(_wholes, count=count))
+            found = answer.call("whole", sizes, count)
+            mistakes.numbers(found, _wholes(sizes, count), f"whole({sizes}, {count})")
+    with part("weights cut into rows", points=1):
+        for count in (4, 3, 7):
+            shapes = mistakes.telling(partial(_shapes, draw, count), partial(_rows, count=count))
+            found = answer.call("rows", shapes, count)
+            mistakes.numbers(found, _rows(shapes, count), f"rows({shapes}, {count})")
+    with part("a plan", points=1):
+        _planned(answer, draw)
+
+
+def _stage(weights: int, count: int, stage: int) -> float:
+    each = (2, 2, 12)
+    return sum(
+        size * weights / (count if stage >= first else 1) for size, first in zip(each, (3, 2, 1), strict=True)
+    )
+
+
+def _stages(weights: int, count: int, stage: int) -> dict[str, float]:
+    right = _stage(weights, count, stage)
+    others = {
+        "everything shared at each stage": 16 * weights / count if stage else 16 * weights,
+        "sharing weights first and the optimizer last": weights
+        * sum(size / (count if stage >= first else 1) for size, first in zip((2, 2, 12), (1, 2, 3), strict=True)),
+        "leaving out the sharing": 16 * weights,
+        "one stage less": _stage(weights, count, max(0, stage - 1)),
+        "one stage more": _stage(weights, count, stage + 1),
+        "8 bytes in the optimizer: the copy in float32 is there as well": right
+        - 4 * weights / (count if stage else 1),
+        "the bytes of all ranks together": right * count,
+    }
+    return {"": right} | {words: value for words, value in others.items() if not mistakes.is_near(value, right)}
+
+
+def _sizes(draw: Draw) -> list[int]:
+    return [draw.random.randrange(20, 400) for _ in range(9)] + [draw.random.randrange(500, 700)]
+
+
+def _given(sizes: Sequence[int], count: int, last: bool = False, turns: bool = False) -> list[int]:
+    held = [0] * count
+    for number, size in enumerate(sizes):
+        least = [rank for rank in range(count) if held[rank] == min(held)]
+        held[number % count if turns else least[-1 if last else 0]] += size
+    return held
+
+
+def _wholes(sizes: Sequence[int], count: int) -> dict[str, list[float]]:
+    ordered = sorted(sizes, reverse=True)
+    even = [sum(sizes) / count] * count
+    found: dict[str, list[float]] = {"": [*_given(ordered, count)]}
+    found["giving them away in the order in which they came"] = [*_given(sizes, count)]
+    found["giving the smallest away first"] = [*_given(ordered[::-1], count)]
+    found["one after the other to each rank in turn"] = [*_given(ordered, count, turns=True)]
+    found["the rank with the highest number, where several have the fewest"] = [*_given(ordered, count, last=True)]
+    found["equal shares, for which weights would have to be cut"] = even
+    return found
+
+
+def _shapes(draw: Draw, count: int) -> list[tuple[int, ...]]:
+    narrow = (count + 1, draw.random.randrange(3, 9))  # two rows each, and none for the last ones
+    some = [(draw.random.randrange(2 * count, 9 * count), draw.random.randrange(3, 30)) for _ in range(2)]
+    return [*some, narrow, (draw.random.randrange(1, count),), (3 * count + 1, 2, draw.random.randrange(2, 5))]
+
+
+def _rows(shapes: Sequence[tuple[int, ...]], count: int) -> dict[str, list[float]]:
+    def cut(shares: Callable[[int], list[int]], row: Callable[[tuple[int, ...]], int]) -> list[float]:
+        found = [0.0] * count
+        for shape in shapes:
+            for rank, some in enumerate(shares(shape[0])):
+                found[rank] += some * row(shape)
+        return found
+
+    def right(first: int) -> list[int]:
+        each = math.ceil(first / count)
+        return [max(0, min(each, first - rank * each)) for rank in range(count)]
+
+    def even(first: int) -> list[int]:
+        return [first // count + (rank < first % count) for rank in range(count)]
+
+    def row(shape: tuple[int, ...]) -> int:
+        return math.prod(shape[1:])
+
+    total = sum(map(math.prod, shapes))
+    flat = math.ceil(total / count)
+    return {
+        "": cut(right, row),
+        "shares that differ by one row at most": cut(even, row),
+        "the same number of rows for each rank, as if weights were padded": cut(
+            lambda first: [math.ceil(first / count)] * count, row
+        ),
+        "giving the rest to the last rank": cut(
+            lambda first: [first // count] * (count - 1) + [first - first // count * (count - 1)], row
+        ),
+        "rounding down": cut(lambda first: [first // count] * count, row),
+        "rows, not the numbers in them": cut(right, lambda shape: 1),
+        "equal shares of all numbers": [total / count] * count,
+        "one long row of all numbers": [max(0, min(flat, total - rank * flat)) for rank in range(count)],
+        "counting what a rank lacks as less than nothing": cut(
+            lambda first: [
+                min(math.ceil(first / count), first - rank * math.ceil(first / count)) for rank in range(count)
+            ],
+            row,
+        ),
+    }
+
+
+def _planned(answer: Answer, draw: Draw) -> None:
+    count, bus = draw.random.choice((4, 8)), draw.random.randrange(10, 40) * 10**9
+    weights = count * draw.random.randrange(10**6, 10**8)
+    for stage in draw.sample(range(4), 4):
+        memory = int(_stage(weights, count, stage))  # just enough
+        found = answer.call("plan", weights, count, memory, bus)
+        what = f"plan({weights}, {count}, {memory}, {bus})"
+        expect.keys(found, ("stage", "seconds"), what)
+        expect.equal(found["stage"], stage, f"the stage in {what}")
+        expect.close(found["seconds"], 0, f"the seconds in {what}")
+    for memory in (int(_stage(weights, count, 3)) - 1, 4 * weights // count):
+        found = answer.call("plan", weights, count, memory, bus)
+        what = f"plan({weights}, {count}, {memory}, {bus})"
+        expect.keys(found, ("stage", "seconds"), what)
+        expect.equal(found["stage"], "offload", f"the stage in {what}")
+        share = weights / count / bus
+        seconds = {"": 4 * share, "one way alone": 2 * share, "all weights, not the rank's share": 4 * share * count}
+        seconds |= {"the optimizer's 12 bytes, which stay on the host": 12 * share, "milliseconds": 4000 * share}
+        mistakes.near(found["seconds"], seconds, f"the seconds in {what}")
+    memory = 4 * weights // count - 1
+    found = answer.call("plan", weights, count, memory, bus)
+    right = found is None
+    expect.true(right, f"plan({weights}, {count}, {memory}, {bus}) to be None", expect.show(found))
+
+
+# q10 and q11
+
+
+FOUND = {"length": True, "relu": True, "first": False, "state": False, "segments": False, "losses": False}
+
+
+@exercise.question(
+    "q10",
+    title="Predict, then measure",
+    points=2,
+    difficulty=1,
+    needs=("predictions",),
+    lesson=OWNERS + "#Batch and length",
+    hints=(
+        "For each: which gradient needs which number? What nobody needs any more is not kept.",
+        "A linear layer's weight gradient needs the layer's input; the gradient that it passes on needs its "
+        "weight. A checkpointed block is called once forward and once more in the backward pass.",
+        "A shopping list is thrown away when the shopping is done; the bill stays, and takes no room.",
+    ),
+)
+def predicted(answer: Answer, draw: Draw) -> None:
+    six_predictions(answer, FOUND)
+
+
+exercise.manual(
+    "q11",
+    title="It does not fit",
+    points=4,
+    lesson=BATCH + "#In which order",
+    hints=(
+        "What stays the same whatever the batch is? What is left of 80 GB, and how many rows is that?",
+        "Work out the three: batches of 32 in pieces, with checkpoints, with both. Then look at each "
+        "argument: does it work against what is too large here, and what does it cost?",
+        "A suitcase that does not close: first look what takes the room. Two trips cost a walk, folding costs "
+        "a minute, a bigger suitcase costs money; shaking it costs nothing, and gives nothing.",
+    ),
+)

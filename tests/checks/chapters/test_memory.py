@@ -3,7 +3,9 @@
 from functools import partial
 
 
-from course_utils.checks.testing import changed_answer, given_cells, judged_well
+from course_utils.checks.chapters import memory
+from course_utils.checks.framework import load_exercise
+from course_utils.checks.testing import changed_answer, given_cells, judged_well, namespace
 
 EXERCISE = "22_memory"
 given = partial(given_cells, EXERCISE)
@@ -338,3 +340,221 @@ def test_in_pieces():
         right=[HALVED, HALVED.replace("return [summed / len(rows), size]", "return torch.tensor(summed / len(rows)), size"), swap(("rows.split(size)", "torch.split(rows, size)"))],
     )  # fmt: skip
     assert result.wrong[8].points == 3
+
+
+ROWS_OF_HISTORY = """
+def states(steps):
+    live = []
+    for number, events in enumerate(steps):
+        for event in events:
+            if event["action"] == "alloc":
+                for frame in event["frames"]:
+                    if not "site-packages" in frame["filename"]:
+                        break
+                live.append((event["addr"], "%s:%d" % (frame["filename"], frame["line"]), event["size"]))
+            if event["action"] == "free_completed":
+                live = [each for each in live if each[0] != event["addr"]]
+            table = defaultdict(int)
+            for _, place, size in live:
+                table[place] += size
+            yield number, dict(table)
+
+
+def peak(steps):
+    best = (0, {})
+    for _, table in states(steps):
+        if sum(table.values()) > best[0]:
+            best = sum(table.values()), table
+    return list(best)
+
+
+def leaks(steps, warm_up):
+    ends = {}
+    for number, table in states(steps):
+        ends[number] = Counter(table)
+    numbers = range(warm_up, len(steps))
+    first, last = ends[numbers[0]], ends[numbers[-1]]
+    return {
+        place: torch.tensor((last[place] - first[place]) / (len(numbers) - 1), dtype=torch.float64)
+        for place in last
+        if all(ends[n][place] < ends[n + 1][place] for n in numbers[:-1])
+    }
+"""
+
+
+def test_history():
+    swap = partial(changed, "q7")
+    judged_well(
+        EXERCISE,
+        "q7",
+        before=given("imports"),
+        wrong={
+            swap(('event["action"] == "free_completed"', 'event["action"] == "free_requested"')): "giving back at free_requested",
+            swap(('next(each for each in event["frames"] if "site-packages" not in each["filename"])', 'event["frames"][0]')): "the innermost frame",
+            swap(('next(each for each in event["frames"] if "site-packages" not in each["filename"])', 'event["frames"][-1]')): "the outermost frame",
+            swap(("                totals[place] -= size\n", "                pass\n")): "never giving back",
+            swap(('event["action"] == "alloc"', 'event["action"] in ("alloc", "segment_alloc")')): "counting segments",
+            swap(("max((places for _, places in after_each(steps))", "max(dict(after_each(steps)).values()")): "the ends of steps alone",
+            swap(("all(later > earlier for earlier, later in itertools.pairwise(sizes))", "sizes[-1] > sizes[0]")): "with the first alone",
+            swap(("(len(sizes) - 1)", "len(sizes)")): "by the number of steps",
+            swap(("[warm_up:]", "")): "leaving out no step",
+            swap((" / (len(sizes) - 1)", "")): "the whole growth",
+            swap(("if size}", "}")): "the places in peak",
+            swap(("return sum(places.values()), places", "return sum(places.values())")): "peak(steps)",
+        },
+        right=[
+            ROWS_OF_HISTORY,
+            ROWS_OF_HISTORY.replace("return list(best)", "return best[0], dict(sorted(best[1].items()))"),
+            swap(("return sum(places.values()), places", "return float(sum(places.values())), Counter(places)")),
+        ],
+    )  # fmt: skip
+
+
+DETACHED = """
+def train(net, optimizer, batches, tests=None, watch=None):
+    losses, scores, means = [], [], []
+    handles = []
+    if watch is not None:
+        handles = [net[watch].register_forward_hook(lambda layer, given, made: means.append(made.detach().mean()) if layer.training else None)]
+    for batch in batches:
+        optimizer.zero_grad()
+        loss = F.mse_loss(net(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+        if tests is not None:
+            net.eval()
+            with torch.inference_mode():
+                scores.append(F.l1_loss(net(tests[0]), tests[1]))
+            net.train()
+    for handle in handles:
+        handle.remove()
+    return {"losses": [float(x) for x in losses], "scores": [float(x) for x in scores], "means": [float(x) for x in means]}
+"""
+
+
+def test_too_much():
+    swap = partial(changed, "q8")
+    leaky = given("q8-given").replace("def leaky_train", "def train")
+    result = judged_well(
+        EXERCISE,
+        "q8",
+        before=given("imports"),
+        wrong={
+            leaky: "the growth of living tensors with a graph",
+            swap(('found["losses"].append(loss.item())', 'found["losses"].append(loss)'), ("    return found\n", '    return found | {"losses": [float(each) for each in found["losses"]]}\n')): "the growth of living tensors",
+            swap(('found["means"].append(made.mean().item())', 'found["means"].append(made)'), ("    return found\n", '    return found | {"means": [float(each.mean()) for each in found["means"]]}\n')): "while a layer is watched",
+            swap(('found["means"].append(made.mean().item())', 'found["means"].append(made.detach())'), ("    return found\n", '    return found | {"means": [float(each.mean()) for each in found["means"]]}\n')): "the growth of the bytes",
+            swap(("            hook.remove()\n", "            pass\n")): "the number of hooks",
+            swap(("with torch.no_grad():", "if True:")): "that the evaluation saves",
+            swap(("        if layer.training:\n", "        if True:\n")): "train(…)['means']",
+            swap(("                net.train()\n", "")): "train(…)",
+            swap(("                net.eval()\n", "")): "['scores']",
+            swap(("            optimizer.zero_grad()\n", "")): "train(…)",
+            swap(('found["losses"].append(loss.item())', 'found["losses"].append(loss.detach())')): "train(…)",
+            swap(("            if tests is not None:\n", "            if False:\n")): "['scores']",
+        },
+        right=[
+            DETACHED,
+            DETACHED.replace("losses.append(loss.detach())", "losses.append(loss.item())"),
+            swap(("with torch.no_grad():", "with torch.inference_mode():")),
+        ],
+    )  # fmt: skip
+    assert [report.points for report in result.wrong[:6]] == [1, 3, 3, 3, 3, 3]
+
+
+RANKED = """
+import heapq
+
+import numpy as np
+
+
+def rank_bytes(weights, ranks, stage):
+    return np.float64([16, 4 + 12 / ranks, 2 + 14 / ranks, 16 / ranks][stage] * weights)
+
+
+def whole(sizes, ranks):
+    heap, held = [(0, rank) for rank in range(ranks)], np.zeros(ranks, dtype=int)
+    for size in sorted(sizes)[::-1]:
+        some, rank = heapq.heappop(heap)
+        held[rank] += size
+        heapq.heappush(heap, (some + size, rank))
+    return held
+
+
+def rows(shapes, ranks):
+    held = torch.zeros(ranks, dtype=torch.long)
+    for shape in shapes:
+        for rank, chunk in enumerate(torch.empty(shape).chunk(ranks)):
+            held[rank] += chunk.numel()
+    return held
+
+
+def plan(weights, ranks, memory, bus):
+    stages = [stage for stage in range(4) if rank_bytes(weights, ranks, stage) <= memory]
+    if stages:
+        return dict(stage=stages[0], seconds=0.0)
+    share = weights / ranks
+    return dict(stage="offload", seconds=2 * share / bus + 2 * share / bus) if 4 * share <= memory else None
+"""
+
+
+def test_ranks():
+    swap = partial(changed, "q9")
+    result = judged_well(
+        EXERCISE,
+        "q9",
+        before=given("imports"),
+        wrong={
+            swap(("ranks if stage >= first else 1", "ranks if stage else 1")): "everything shared",
+            swap(("for first in (3, 2, 1)", "for first in (1, 2, 3)")): "the optimizer last",
+            swap(("zip((2, 2, 12), shares)", "zip((2, 2, 8), shares)")): "8 bytes in the optimizer",
+            swap(("sorted(sizes, reverse=True)", "sizes")): "in which they came",
+            swap(("sorted(sizes, reverse=True)", "sorted(sizes)")): "the smallest away first",
+            swap(("held[held.index(min(held))] += size", "held[ranks - 1 - held[::-1].index(min(held))] += size")): "the highest number",
+            swap(("    return held\n    ### END SOLUTION\n\n\ndef rows", "    return [sum(sizes) / ranks] * ranks\n    ### END SOLUTION\n\n\ndef rows")): "equal shares",
+            swap(("max(0, min(each, first - rank * each))", "first // ranks + (rank < first % ranks)")): "differ by one row",
+            swap(("max(0, min(each, first - rank * each))", "each")): "padded",
+            swap((" * math.prod(others)", "")): "not the numbers in them",
+            swap(("max(0, min(each, first - rank * each))", "min(each, first - rank * each)")): "less than nothing",
+            swap(("4 * weights / ranks / bus", "2 * weights / ranks / bus")): "one way alone",
+            swap(("4 * weights / ranks / bus", "4 * weights / bus")): "not the rank's share",
+            swap(("    if 4 * weights / ranks > memory:\n        return None\n", "")): "to be None",
+            swap(("for stage in range(4)", "for stage in (3, 2, 1, 0)")): "the stage in",
+            swap(("ranks, stage) <= memory", "ranks, stage) < memory")): "the stage in",
+        },
+        right=[RANKED, RANKED.replace("return held\n\n\ndef plan", "return held.tolist()\n\n\ndef plan"), swap(("return held\n    ### END SOLUTION\n\n\ndef rows", "return tuple(held)\n    ### END SOLUTION\n\n\ndef rows"))],
+    )  # fmt: skip
+    assert {report.points for report in result.wrong[3:]} == {3}
+
+
+PREDICTIONS = "def predictions(): return {name: name in ('length', 'relu') for name in NAMES}"
+
+
+def test_predict():
+    judged_well(
+        EXERCISE,
+        "q10",
+        before=f"NAMES = {list(memory.FOUND)}",
+        wrong={
+            "def predictions(): return {'relu': True}": "to have the key",
+            "def predictions(): return dict.fromkeys(NAMES, True)": "right predictions",
+            "def predictions(): return dict.fromkeys(NAMES, False)": "right predictions",
+            "def predictions(): return [True] * 6": "to be a dict",
+            "def predictions(): return dict.fromkeys(NAMES, 1)": "True or False",
+            PREDICTIONS.replace("'relu'", "'losses'"): "right predictions",
+        },
+        right=[PREDICTIONS, "def predictions(): return dict(zip(NAMES, [True] * 2 + [False] * 4))", "from collections import OrderedDict\ndef predictions(): return OrderedDict(reversed([(name, name in NAMES[:2]) for name in NAMES]))"],
+    )  # fmt: skip
+
+
+def test_what_is_predicted_is_measured():
+    measured = namespace(given("imports"), given("q10-parts", "q10-measure"))["measure"]()
+    assert {name: bool(found) for name, found in measured.items()} == memory.FOUND
+
+
+def test_the_card():
+    exercise = load_exercise(EXERCISE)
+    assert len(exercise.questions) == 11
+    assert exercise.points == 40
+    assert [question.name for question in exercise.questions.values() if question.manual] == ["q11"]
