@@ -18,7 +18,6 @@ from course_utils.checks import expect, mistakes
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.predictions import six_predictions
-from course_utils.checks.report import Failed, Rung
 from course_utils.wire.answer import Answer
 
 if TYPE_CHECKING:
@@ -292,7 +291,7 @@ def _saved(names: Sequence[str], rows: int) -> dict[str, list[int]]:
     import torch
 
     layers = layers_of(list(names), WIDTH)
-    made, places, seen = torch.rand(rows, WIDTH, requires_grad=True), [], []
+    made, places, seen = torch.rand(rows, WIDTH, requires_grad=True), list[Any](), list[tuple]()
 
     def pack(tensor: Any) -> Any:
         storage = tensor.untyped_storage()
@@ -383,7 +382,9 @@ def computed_again(answer: Answer, draw: Draw) -> None:
             expect.equal(found["without"], [1] * blocks, f"{what}, under torch.no_grad()")
     with part("the bytes that are kept", points=1):
         for (blocks, size, *_), found in zip(cases, made, strict=True):
-            expect.true(found["plain"]["gradients"] is not None, "a step of training", "one without gradients")
+            expect.true(
+                found["plain"]["gradients"] is not None, "a step of training", "one without gradients"
+            )
             most = math.ceil(blocks / size) * found["hidden"] + found["mask"]
             words = f"the bytes that the forward pass keeps of {blocks} blocks in segments of {size}"
             expect.at_most(found["kept"], most, words)
@@ -605,7 +606,9 @@ def _keeps(case: tuple[dict[str, tuple[int, int]], int]) -> dict[str, list[str]]
     return {
         "": list(best),
         "taking the most FLOPs first": greedy(lambda name: operators[name][0]),
-        "taking the most FLOPs for each byte first": greedy(lambda name: operators[name][0] / operators[name][1]),
+        "taking the most FLOPs for each byte first": greedy(
+            lambda name: operators[name][0] / operators[name][1]
+        ),
         "taking the fewest bytes first": greedy(lambda name: -operators[name][1]),
         "what is computed again, not what is kept": sorted(set(operators) - set(best)),
         "a draw with two best sets": [] if single else list(best),
@@ -893,7 +896,9 @@ def history(answer: Answer, draw: Draw) -> None:
         mistakes.near(found[0], answers, "the bytes in peak(steps)")
     with part("who holds them", points=1):
         places = {words: made[1] for words, made in _peaks_of(steps).items()}
-        mistakes.table(found[1], places, "the places in peak(steps)")
+        expect.type_of(found[1], dict, "the places in peak(steps)")
+        held = {name: size for name, size in found[1].items() if size != 0}
+        mistakes.table(held, places, "the places in peak(steps)")
     growing = _leaks_of(steps, warm_up)
     with part("who leaks", points=1):
         names = {words: sorted(made) for words, made in growing.items()}
@@ -907,7 +912,7 @@ Events = list[list[dict[str, Any]]]
 
 
 def _history(draw: Draw) -> tuple[Events, int]:
-    """Steps of a loop: what is given back in the step, what is replaced, what grows, and a few that only seem to."""
+    """Steps of a loop: what is given back in the step, what is replaced, what grows or only seems to."""
     count, warm_up = draw.random.randrange(8, 11), 2
     lines = iter(draw.sample(range(3, 90), 9))
     places = {
@@ -921,7 +926,10 @@ def _history(draw: Draw) -> tuple[Events, int]:
     def give(name: str, size: int) -> None:
         address = free_places.pop(0)
         own = {"filename": places[name][0], "line": places[name][1]}
-        inner = {"filename": "/venv/site-packages/torch/nn/functional.py", "line": draw.random.randrange(2000)}
+        inner = {
+            "filename": "/venv/site-packages/torch/nn/functional.py",
+            "line": draw.random.randrange(2000),
+        }
         outer = {"filename": "main.py", "line": 5}
         frames = draw.random.choice(([inner, own, outer], [own, outer], [inner, inner, own, inner, outer]))
         events.append({"action": "alloc", "addr": address, "size": size, "frames": frames})
@@ -975,7 +983,11 @@ def _history(draw: Draw) -> tuple[Events, int]:
     return steps, warm_up
 
 
-PLACES = ("the innermost frame, also where it is the library's", "the outermost frame", "the file without its line")
+PLACES = (
+    "the innermost frame, also where it is the library's",
+    "the outermost frame",
+    "the file without its line",
+)
 FREES = ("giving back at free_requested: until it is completed, the bytes are in use",)
 MORE = ("counting segments as well", "never giving back")
 
@@ -1020,7 +1032,9 @@ def _peaks_of(steps: Events) -> dict[str, tuple[int, dict[str, int]]]:
 
 
 def _leaks_of(steps: Events, warm_up: int) -> dict[str, dict[str, float]]:
-    def grown(mistake: str = "", begin: int = warm_up, always: bool = True, more: int = 0) -> dict[str, float]:
+    def grown(
+        mistake: str = "", begin: int = warm_up, always: bool = True, more: int = 0
+    ) -> dict[str, float]:
         ends = list(dict(_walked(steps, mistake)).values())[begin:]
         found = {}
         for place in ends[-1]:
@@ -1070,8 +1084,8 @@ def _telling_both(case: tuple[Events, int]) -> dict[str, Any]:
     lesson=LEAK + "#Three leaks",
     hints=(
         "What hangs on a tensor that has a graph? And how many hooks does the layer have after ten steps?",
-        "Put numbers into the lists at once, by `.item()`. Register one hook before the loop, let it take the "
-        "mean in training alone, and remove it at the end. Evaluate under `torch.no_grad()`.",
+        "Put numbers into the lists at once, by `.item()`. Register one hook before the loop, let it take "
+        "the mean in training alone, and remove it at the end. Evaluate under `torch.no_grad()`.",
         "A guest book, not a guest room: write down the name, and let the guest go.\n"
         "names.append(guest.name)          # not: guests.append(guest)",
     ),
@@ -1079,7 +1093,8 @@ def _telling_both(case: tuple[Events, int]) -> dict[str, Any]:
 def too_much(answer: Answer, draw: Draw) -> None:
     cases = {"plain": (False, False), "watch": (False, True), "tests": (True, False), "both": (True, True)}
     made = {
-        name: answer.given(net_of, kept_alive).call("kept_alive", draw.seed, *case) for name, case in cases.items()
+        name: answer.given(net_of, kept_alive).call("kept_alive", draw.seed, *case)
+        for name, case in cases.items()
     }
     with part("the same results", points=1):
         for name, case in cases.items():
@@ -1093,18 +1108,24 @@ def too_much(answer: Answer, draw: Draw) -> None:
     with part("a layer that is watched", points=1):
         _same_training(made["watch"], draw.seed, *cases["watch"])
         more = _grown(made["watch"]["graphs"]) - max(0, _grown(made["plain"]["graphs"]))
-        words = f"the growth of living tensors with a graph while a layer is watched, {made['watch']['graphs']},"
+        words = (
+            f"the growth of living tensors with a graph while a layer is watched, {made['watch']['graphs']},"
+        )
         expect.at_most(more, 0, words)
         sizes = made["watch"]["bytes"]
         words = "the growth of the bytes of living tensors while a layer is watched, for each step,"
-        expect.at_most(_grown(sizes) / (len(sizes) - 2), 64, words)
-        expect.equal(made["watch"]["hooks"], 1, "the number of hooks of the layer after train (it had 1 before)")
+        expect.at_most(_grown(sizes) / (len(sizes) - 2), 512, words)
+        expect.equal(
+            made["watch"]["hooks"], 1, "the number of hooks of the layer after train (it had 1 before)"
+        )
     with part("an evaluation that keeps nothing", points=1):
         _same_training(made["tests"], draw.seed, *cases["tests"])
         more = _grown(made["tests"]["graphs"]) - max(0, _grown(made["plain"]["graphs"]))
         words = f"the growth of living tensors with a graph while one evaluates, {made['tests']['graphs']},"
         expect.at_most(more, 0, words)
-        expect.equal(made["tests"]["saved"], 0, "the number of tensors that the evaluation saves for backward")
+        expect.equal(
+            made["tests"]["saved"], 0, "the number of tensors that the evaluation saves for backward"
+        )
 
 
 def _grown(counts: Sequence[int]) -> int:
@@ -1132,16 +1153,16 @@ def kept_alive(seed: int, evaluates: bool, watches: bool) -> dict:
     net, rows, tests = net_of(seed)
     graphs, sizes, saved_there = [], [], []
 
+    def look() -> None:
+        tensors = [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
+        graphs.append(sum(each.grad_fn is not None for each in tensors))
+        shown = [each for each in tensors if each.layout is torch.strided and each.device.type == "cpu"]
+        storages = [each.untyped_storage() for each in shown]
+        sizes.append(sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()))
+
     def batches() -> Any:
         for inputs, targets in rows:
-            tensors = [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
-            graphs.append(sum(each.grad_fn is not None for each in tensors))
-            storages = {}
-            for each in tensors:
-                if each.layout is torch.strided and each.device.type == "cpu":
-                    storages[each.untyped_storage().data_ptr()] = each.untyped_storage().nbytes()
-            sizes.append(sum(storages.values()))
-            del tensors, each
+            look()
             yield inputs, targets
 
     def pack(tensor: Any) -> Any:
@@ -1152,8 +1173,12 @@ def kept_alive(seed: int, evaluates: bool, watches: bool) -> dict:
     net[1].register_forward_hook(lambda *given: None)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     more = ({"tests": tests} if evaluates else {}) | ({"watch": 1} if watches else {})
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        made = train(net, optimizer, batches(), **more)
+    gc.freeze()  # what there was before needs no look at each step
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            made = train(net, optimizer, batches(), **more)
+    finally:
+        gc.unfreeze()
     return {
         "made": made, "graphs": graphs, "bytes": sizes, "saved": len(saved_there), "training": net.training,
         "hooks": len(net[1]._forward_hooks), "weights": [weight.detach() for weight in net.parameters()],
@@ -1242,7 +1267,9 @@ def _stages(weights: int, count: int, stage: int) -> dict[str, float]:
     others = {
         "everything shared at each stage": 16 * weights / count if stage else 16 * weights,
         "sharing weights first and the optimizer last": weights
-        * sum(size / (count if stage >= first else 1) for size, first in zip((2, 2, 12), (1, 2, 3), strict=True)),
+        * sum(
+            size / (count if stage >= first else 1) for size, first in zip((2, 2, 12), (1, 2, 3), strict=True)
+        ),
         "leaving out the sharing": 16 * weights,
         "one stage less": _stage(weights, count, max(0, stage - 1)),
         "one stage more": _stage(weights, count, stage + 1),
@@ -1250,7 +1277,9 @@ def _stages(weights: int, count: int, stage: int) -> dict[str, float]:
         - 4 * weights / (count if stage else 1),
         "the bytes of all ranks together": right * count,
     }
-    return {"": right} | {words: value for words, value in others.items() if not mistakes.is_near(value, right)}
+    return {"": right} | {
+        words: value for words, value in others.items() if not mistakes.is_near(value, right)
+    }
 
 
 def _sizes(draw: Draw) -> list[int]:
@@ -1272,7 +1301,9 @@ def _wholes(sizes: Sequence[int], count: int) -> dict[str, list[float]]:
     found["giving them away in the order in which they came"] = [*_given(sizes, count)]
     found["giving the smallest away first"] = [*_given(ordered[::-1], count)]
     found["one after the other to each rank in turn"] = [*_given(ordered, count, turns=True)]
-    found["the rank with the highest number, where several have the fewest"] = [*_given(ordered, count, last=True)]
+    found["the rank with the highest number, where several have the fewest"] = [
+        *_given(ordered, count, last=True)
+    ]
     found["equal shares, for which weights would have to be cut"] = even
     return found
 
@@ -1280,7 +1311,12 @@ def _wholes(sizes: Sequence[int], count: int) -> dict[str, list[float]]:
 def _shapes(draw: Draw, count: int) -> list[tuple[int, ...]]:
     narrow = (count + 1, draw.random.randrange(3, 9))  # two rows each, and none for the last ones
     some = [(draw.random.randrange(2 * count, 9 * count), draw.random.randrange(3, 30)) for _ in range(2)]
-    return [*some, narrow, (draw.random.randrange(1, count),), (3 * count + 1, 2, draw.random.randrange(2, 5))]
+    return [
+        *some,
+        narrow,
+        (draw.random.randrange(1, count),),
+        (3 * count + 1, 2, draw.random.randrange(2, 5)),
+    ]
 
 
 def _rows(shapes: Sequence[tuple[int, ...]], count: int) -> dict[str, list[float]]:
@@ -1318,7 +1354,8 @@ def _rows(shapes: Sequence[tuple[int, ...]], count: int) -> dict[str, list[float
         "one long row of all numbers": [max(0, min(flat, total - rank * flat)) for rank in range(count)],
         "counting what a rank lacks as less than nothing": cut(
             lambda first: [
-                min(math.ceil(first / count), first - rank * math.ceil(first / count)) for rank in range(count)
+                min(math.ceil(first / count), first - rank * math.ceil(first / count))
+                for rank in range(count)
             ],
             row,
         ),
@@ -1341,8 +1378,15 @@ def _planned(answer: Answer, draw: Draw) -> None:
         expect.keys(found, ("stage", "seconds"), what)
         expect.equal(found["stage"], "offload", f"the stage in {what}")
         share = weights / count / bus
-        seconds = {"": 4 * share, "one way alone": 2 * share, "all weights, not the rank's share": 4 * share * count}
-        seconds |= {"the optimizer's 12 bytes, which stay on the host": 12 * share, "milliseconds": 4000 * share}
+        seconds = {
+            "": 4 * share,
+            "one way alone": 2 * share,
+            "all weights, not the rank's share": 4 * share * count,
+        }
+        seconds |= {
+            "the optimizer's 12 bytes, which stay on the host": 12 * share,
+            "milliseconds": 4000 * share,
+        }
         mistakes.near(found["seconds"], seconds, f"the seconds in {what}")
     memory = 4 * weights // count - 1
     found = answer.call("plan", weights, count, memory, bus)
@@ -1383,7 +1427,7 @@ exercise.manual(
         "What stays the same whatever the batch is? What is left of 80 GB, and how many rows is that?",
         "Work out the three: batches of 32 in pieces, with checkpoints, with both. Then look at each "
         "argument: does it work against what is too large here, and what does it cost?",
-        "A suitcase that does not close: first look what takes the room. Two trips cost a walk, folding costs "
-        "a minute, a bigger suitcase costs money; shaking it costs nothing, and gives nothing.",
+        "A suitcase that does not close: first look what takes the room. Two trips cost a walk, folding "
+        "costs a minute, a bigger suitcase costs money; shaking it costs nothing, and gives nothing.",
     ),
 )

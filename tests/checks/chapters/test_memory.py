@@ -2,7 +2,6 @@
 
 from functools import partial
 
-
 from course_utils.checks.chapters import memory
 from course_utils.checks.framework import load_exercise
 from course_utils.checks.testing import changed_answer, given_cells, judged_well, namespace
@@ -399,7 +398,7 @@ def test_history():
             swap(("(len(sizes) - 1)", "len(sizes)")): "by the number of steps",
             swap(("[warm_up:]", "")): "leaving out no step",
             swap((" / (len(sizes) - 1)", "")): "the whole growth",
-            swap(("if size}", "}")): "the places in peak",
+            swap(("f\"{frame['filename']}:{frame['line']}\"", "frame['filename']")): "without its line",
             swap(("return sum(places.values()), places", "return sum(places.values())")): "peak(steps)",
         },
         right=[
@@ -446,18 +445,17 @@ def test_too_much():
             swap(('found["means"].append(made.mean().item())', 'found["means"].append(made)'), ("    return found\n", '    return found | {"means": [float(each.mean()) for each in found["means"]]}\n')): "while a layer is watched",
             swap(('found["means"].append(made.mean().item())', 'found["means"].append(made.detach())'), ("    return found\n", '    return found | {"means": [float(each.mean()) for each in found["means"]]}\n')): "the growth of the bytes",
             swap(("            hook.remove()\n", "            pass\n")): "the number of hooks",
-            swap(("with torch.no_grad():", "if True:")): "that the evaluation saves",
+            swap(("with torch.no_grad():", "if True:")): "while one evaluates",
             swap(("        if layer.training:\n", "        if True:\n")): "train(…)['means']",
             swap(("                net.train()\n", "")): "train(…)",
-            swap(("                net.eval()\n", "")): "['scores']",
+            swap(("                net.eval()\n", "")): "train(…)",
             swap(("            optimizer.zero_grad()\n", "")): "train(…)",
-            swap(('found["losses"].append(loss.item())', 'found["losses"].append(loss.detach())')): "train(…)",
             swap(("            if tests is not None:\n", "            if False:\n")): "['scores']",
         },
         right=[
             DETACHED,
             DETACHED.replace("losses.append(loss.detach())", "losses.append(loss.item())"),
-            swap(("with torch.no_grad():", "with torch.inference_mode():")),
+            swap(("with torch.no_grad():", "with torch.inference_mode():"), ('found["losses"].append(loss.item())', 'found["losses"].append(loss.detach())')),
         ],
     )  # fmt: skip
     assert [report.points for report in result.wrong[:6]] == [1, 3, 3, 3, 3, 3]
@@ -513,7 +511,7 @@ def test_ranks():
             swap(("sorted(sizes, reverse=True)", "sorted(sizes)")): "the smallest away first",
             swap(("held[held.index(min(held))] += size", "held[ranks - 1 - held[::-1].index(min(held))] += size")): "the highest number",
             swap(("    return held\n    ### END SOLUTION\n\n\ndef rows", "    return [sum(sizes) / ranks] * ranks\n    ### END SOLUTION\n\n\ndef rows")): "equal shares",
-            swap(("max(0, min(each, first - rank * each))", "first // ranks + (rank < first % ranks)")): "differ by one row",
+            swap(("max(0, min(each, first - rank * each))", "(first // ranks + (rank < first % ranks))")): "differ by one row",
             swap(("max(0, min(each, first - rank * each))", "each")): "padded",
             swap((" * math.prod(others)", "")): "not the numbers in them",
             swap(("max(0, min(each, first - rank * each))", "min(each, first - rank * each)")): "less than nothing",
