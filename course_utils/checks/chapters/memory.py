@@ -239,7 +239,8 @@ ALONE = ("gelu", "silu", "softplus", "mish")  # each saves what it got
 SAVING: dict[str, Callable[[Draw], list[str]]] = {
     "each layer its own": lambda draw: draw.sample(ALONE, 3),
     "a storage that two layers save": lambda draw: [
-        *draw.sample(ALONE, 1), *draw.sample(("tanh", "sigmoid"), 1), *draw.sample(ALONE, 2), "tanh", "softplus"
+        *draw.sample(ALONE, 1), *draw.sample(("tanh", "sigmoid"), 1), *draw.sample(ALONE, 2),
+        "tanh", "softplus",
     ],
     "the whole storage of a view": lambda draw: [
         *draw.sample(ALONE, 1), "shift", draw.random.choice(("half", "last")), *draw.sample(ALONE, 2)
@@ -354,8 +355,8 @@ def _saved(names: Sequence[str], rows: int) -> dict[str, list[int]]:
     hints=(
         "`checkpoint` takes a function and its arguments. What is that function for a segment of several "
         "blocks, and what must it not read from outside?",
-        "Write an inner function that takes the blocks of one segment, `hidden` and `mask`, and runs them one "
-        "after another. Call it by `checkpoint(run, segment, hidden, mask, use_reentrant=False)`, for each "
+        "Write an inner function that takes the blocks of one segment, `hidden` and `mask`, and runs them "
+        "one after another. Call it by `checkpoint(run, segment, hidden, mask, use_reentrant=False)`, for each "
         "segment; by default the random state is kept for the second time.",
         "Pages copied three at a time, by a machine that may have to do a batch again:\n"
         "def copied(pages, ink): ...\n"
@@ -544,7 +545,7 @@ def _peaks(case: Stack) -> dict[str, int]:
     starts = range(0, len(inputs), size)
     return {
         "": _peak(inputs, inside, size),
-        "the inputs of all segments, also of those that are done with": _peak(inputs, inside, size, every=True),
+        "the inputs of all segments, also of those done with": _peak(inputs, inside, size, every=True),
         "the input of the segment alone, without those before it": max(
             inputs[start] + sum(inside[start : start + size]) for start in starts
         ),
