@@ -34,7 +34,7 @@ class AllocationEvent:
 
 @dataclass(frozen=True)
 class Allocations:
-    """Every allocation of a piece of work, in order. What was there before it is not in it, nor that it is freed."""
+    """Every allocation of a piece of work, in order, and the end of each that ended within it."""
 
     events: tuple[AllocationEvent, ...]
 
