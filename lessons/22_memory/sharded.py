@@ -145,8 +145,10 @@ def start(storage: Path, settings: dict[str, Any], stages: list[int], world: int
     try:
         for each in ranks:
             each.start()
-        while any(each.is_alive() for each in ranks) and not any(each.exitcode for each in ranks):
-            wait([each.sentinel for each in ranks if each.is_alive()])
+        running = ranks
+        while running and not any(each.exitcode for each in ranks):
+            wait([each.sentinel for each in running])
+            running = [each for each in ranks if each.is_alive()]
         failed = [number for number, each in enumerate(ranks) if each.exitcode]
         if failed:
             raise RuntimeError(f"Rank {failed[0]} failed; what it said stands above.")
