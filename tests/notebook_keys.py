@@ -62,11 +62,12 @@ READERS = {"chapters/": ("lessons/**/*.ipynb", "lessons/**/*.toml", "course_util
 class Code:
     """What is read off a piece of code, imports aside.
 
-    texts: strings, docstrings aside. names: identifiers and attributes that are used, but for one of which only an
+    texts: strings, docstrings aside. pieces: those of them that a path is put together of, as in `folder / "data"`. names: identifiers and attributes that are used, but for one of which only an
     entry is taken, as in `MODELS["bert"]`. asked: what is asked of an object called `course`.
     """
 
     texts: set[str] = field(default_factory=set)
+    pieces: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
 
@@ -83,13 +84,19 @@ def read(source: str) -> Code:
         elif isinstance(node, ast.Attribute):
             found.names.add(node.attr)
             found.asked |= {node.attr} if getattr(node.value, "id", None) == "course" else set()
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif is_text(node):
             found.texts.add(node.value)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            found.pieces |= {each.value for each in (node.left, node.right) if is_text(each)}
     return found
 
 
 def is_docstring(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def takes_an_entry(node: ast.AST) -> bool:
@@ -166,7 +173,7 @@ class Tree:
         """The folders of lessons that a notebook names because it reads a file there."""
         if "WORKBOOK" not in own.names:
             return []
-        return [self.root / "lessons" / text for text in sorted(own.texts) if EXERCISE.fullmatch(text)]
+        return [self.root / "lessons" / text for text in sorted(own.pieces) if EXERCISE.fullmatch(text)]
 
     def reached(self, source: str) -> tuple[set[Path], list[Code]]:
         """(the modules that a notebook's code reaches, what is read off it and off them)."""
@@ -211,7 +218,8 @@ class Tree:
 
     def checks(self, own: Code) -> set[str]:
         """The checks of the notebook's exercise, and all that a `course` command may need."""
-        topics = {match.group(1) for text in own.texts if (match := EXERCISE.fullmatch(text))}
+        texts = own.texts - own.pieces  # a folder of lessons is named as its exercise is
+        topics = {match.group(1) for text in texts if (match := EXERCISE.fullmatch(text))}
         commands = any(re.match(r"course [a-z]", text) for text in own.texts)
         return {f"{CHECKS}.{topic}" for topic in topics} | ({f"{PACKAGE}.cli"} if commands else set())
 

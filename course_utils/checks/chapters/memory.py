@@ -818,14 +818,14 @@ def pieced(count: int, size: int, fit: int, place: str, kind: str, stale: bool, 
             hidden = Fails.apply(hidden)
         return second(hidden).square().sum(1).mean()
 
-    class Watched(torch.optim.SGD):
+    class CountingSGD(torch.optim.SGD):
         steps = 0
 
         def step(self, *given: Any) -> Any:
             self.steps += 1
             return super().step(*given)
 
-    optimizer, made, raised = Watched(weights, lr=0.1), None, None
+    optimizer, made, raised = CountingSGD(weights, lr=0.1), None, None
     try:
         made = careful_step(optimizer, loss_of, rows, size)
     except NotImplementedError:
