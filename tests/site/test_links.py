@@ -44,6 +44,13 @@ ELSEWHERE = (
     "https://huggingface.co/docs/setfit",
     "https://huggingface.co/docs/transformers/model_doc/t5",
     "https://huggingface.co/docs/trl/main/en/lora_without_regret",
+    "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+    "https://docs.nvidia.com/deeplearning/transformer-engine/user-guide/api/common.html",
+    "https://docs.nvidia.com/deeplearning/transformer-engine/user-guide/examples/fp8_primer.html",
+    "https://docs.pytorch.org/docs/stable/amp.html",
+    "https://docs.pytorch.org/docs/stable/notes/amp_examples.html",
+    "https://github.com/jax-ml/ml_dtypes/issues/400",
+    "https://github.com/pytorch/pytorch/pull/178817",
     "https://www.coursera.org/learn/generative-ai-with-llms",
 )
 ABOUT_NOTEBOOKS = (
