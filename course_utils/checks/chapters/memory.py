@@ -1225,16 +1225,16 @@ def _same_training(found: Mapping[str, Any], seed: int, evaluates: bool, watches
 @exercise.question(
     "q9",
     title="What each rank holds",
-    points=4,
+    points=3,
     difficulty=2,
-    needs=("rank_bytes", "whole", "rows", "plan"),
+    needs=("rank_bytes", "whole", "rows"),
     lesson=SHARDED + "#Three stages",
     hints=(
         "Which of 2, 2 and 12 is divided at stage 1, which at stage 2? And what does the last of four ranks "
         "get of five rows, if the others take two each?",
         "`whole`: sort by size, largest first, and add each to `held[held.index(min(held))]`. `rows`: rank k "
         "takes `min(each, first - k * each)` rows, and nothing if that is below 0; a row has the product of "
-        "the other sides. `plan`: try the stages from 0 to 3, then 4 bytes for each weight of the share.",
+        "the other sides.",
         "Eleven apples for four children, as many each as would do if there were enough: 3, 3, 3 and 2. Nine "
         "apples: 3, 3, 3 and none.",
     ),
@@ -1256,8 +1256,6 @@ def ranks(answer: Answer, draw: Draw) -> None:
             shapes = mistakes.telling(partial(_shapes, draw, count), partial(_rows, count=count))
             found = answer.call("rows", shapes, count)
             mistakes.numbers(found, _rows(shapes, count), f"rows({shapes}, {count})")
-    with part("a plan", points=1):
-        _planned(answer, draw)
 
 
 def _stage(weights: int, count: int, stage: int) -> float:
@@ -1365,38 +1363,6 @@ def _rows(shapes: Sequence[tuple[int, ...]], count: int) -> dict[str, list[float
             row,
         ),
     }
-
-
-def _planned(answer: Answer, draw: Draw) -> None:
-    count, bus = draw.random.choice((4, 8)), draw.random.randrange(10, 40) * 10**9
-    weights = count * draw.random.randrange(10**6, 10**8)
-    for stage in draw.sample(range(4), 4):
-        memory = int(_stage(weights, count, stage))  # just enough
-        found = answer.call("plan", weights, count, memory, bus)
-        what = f"plan({weights}, {count}, {memory}, {bus})"
-        expect.keys(found, ("stage", "seconds"), what)
-        expect.equal(found["stage"], stage, f"the stage in {what}")
-        expect.close(found["seconds"], 0, f"the seconds in {what}")
-    for memory in (int(_stage(weights, count, 3)) - 1, 4 * weights // count):
-        found = answer.call("plan", weights, count, memory, bus)
-        what = f"plan({weights}, {count}, {memory}, {bus})"
-        expect.keys(found, ("stage", "seconds"), what)
-        expect.equal(found["stage"], "offload", f"the stage in {what}")
-        share = weights / count / bus
-        seconds = {
-            "": 4 * share,
-            "one way alone": 2 * share,
-            "all weights, not the rank's share": 4 * share * count,
-        }
-        seconds |= {
-            "the optimizer's 12 bytes, which stay on the host": 12 * share,
-            "milliseconds": 4000 * share,
-        }
-        mistakes.near(found["seconds"], seconds, f"the seconds in {what}")
-    memory = 4 * weights // count - 1
-    found = answer.call("plan", weights, count, memory, bus)
-    right = found is None
-    expect.true(right, f"plan({weights}, {count}, {memory}, {bus}) to be None", expect.show(found))
 
 
 # q10 and q11
