@@ -109,6 +109,10 @@ VERBS = {
     ),
     "bench transfer": ("course_utils.bench.transfer:main", "what a pre-trained start is worth in labels"),
     "bench twists": ("course_utils.bench.twists:main", "what honest runs reach where examples carry a twist"),
+    "record gpu": (
+        "course_utils.bench.recording.command:main",
+        "record on this machine's card what the performance track teaches from",
+    ),
     "bench phenomena": ("course_utils.bench.phenomena:main", "measure what the lessons claim, as a table"),
 }
 
