@@ -60,7 +60,7 @@ def versions(slow: type) -> list[Version]:
 
 def run(train_slow: Any, version: Version, plan: Any, device: str) -> tuple[Any, list[float]]:
     """(what the script's `train` returns, the milliseconds from each step to the next) of this version."""
-    clock = Clock(device)
+    clock = StepTimes(device)
     load, log = train_slow.load_model, train_slow.log
 
     def load_model(base: str, slow: Any) -> Any:
@@ -84,7 +84,7 @@ def run(train_slow: Any, version: Version, plan: Any, device: str) -> tuple[Any,
         train_slow.load_model, train_slow.log = load, log
 
 
-class Clock:
+class StepTimes:
     """Looks at the time without making the card wait: on CUDA an event on the stream, else a clock."""
 
     def __init__(self, device: str) -> None:
