@@ -13,6 +13,8 @@ ELSEWHERE = (
     "https://docs.sglang.io/advanced_features/lora.html",
     "https://discuss.huggingface.co",
     "https://huggingface.co/docs/trackio",
+    "https://docs.pytorch.org/docs/2.13/generated/torch.compile.html",
+    "https://docs.pytorch.org/tutorials/recipes/regional_compilation.html",
     "https://docs.ray.io",
     "https://docs.ray.io/en/latest/ray-security/token-auth.html",
     "https://www.doit.com/blog/aws-ec2-pricing",
