@@ -21,11 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 MOST_UNSTABLE = 5
-DEAREST = 10
+DEAREST = 40
 PASSED, FAILED = 0, 1  # exit codes of pytest; all others say that the run itself went wrong
 INTERRUPTED = 2
 
@@ -112,11 +113,11 @@ def rule(title: str) -> str:
 
 def report(first: Outcome, verdict: Verdict, seconds: float) -> str:
     """The closing text. Its last line is one that readers of test runs count."""
-    spent = sorted(first.tests.items(), key=lambda item: -item[1]["seconds"])[:DEAREST]
-    lines = [
-        rule("the dearest tests"),
-        *(f"{e['seconds']:8.1f} s  {name}" for name, e in spent),
-    ]
+    each = {name: entry["seconds"] for name, entry in first.tests.items()}
+    files: Counter[str] = Counter()
+    for name, spent in each.items():
+        files[name.partition("::")[0]] += spent
+    lines = [rule("the dearest tests"), *dearest(each), rule("the dearest files"), *dearest(files)]
     if verdict.unstable:
         lines += [rule("UNSTABLE: failed beside other tests, passed alone; mend them in the next change")]
         lines += [f"UNSTABLE {name}" for name in verdict.unstable]
@@ -128,6 +129,13 @@ def report(first: Outcome, verdict: Verdict, seconds: float) -> str:
     passed = len(first.of("passed")) + len(verdict.unstable)
     failed = max(len(verdict.failed), int(verdict.exit_code != PASSED))  # a broken run is never "0 failed"
     return "\n".join([*lines, f"{passed} passed, {failed} failed, {len(first.of('skipped'))} skipped"])
+
+
+def dearest(spent: dict[str, float]) -> list[str]:
+    """The first DEAREST of {name: seconds}, a line each; a fixture that many share counts for the test that made it."""
+    return [
+        f"{spent[name]:8.1f} s  {name}" for name in sorted(spent, key=lambda name: -spent[name])[:DEAREST]
+    ]
 
 
 def since_the_start() -> str:

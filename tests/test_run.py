@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.run import FAILED, MOST_UNSTABLE, PASSED, Outcome, Verdict, judge, report
+from tests.run import DEAREST, FAILED, MOST_UNSTABLE, PASSED, Outcome, Verdict, judge, report
 
 FINE = "def test_fine():\n    pass\n"
 WRONG = "def test_wrong():\n    assert False\n"
@@ -169,9 +169,14 @@ def test_only_a_test_that_was_seen_to_pass_alone_is_unstable(second):
 
 def test_the_report_names_the_dearest_tests_and_the_minutes(monkeypatch):
     monkeypatch.setenv("CI_BEGAN", str(int(time.time()) - 600))
-    tests = {f"test_{n}": {"outcome": "passed", "seconds": float(n)} for n in range(12)}
+    count = DEAREST + 2
+    tests = {f"{'ab'[n % 2]}.py::test_{n}": {"outcome": "passed", "seconds": float(n)} for n in range(count)}
     lines = report(Outcome(PASSED, tests, []), Verdict(PASSED, [], []), 90.0).splitlines()
-    assert lines[1].split() == ["11.0", "s", "test_11"]
-    assert "test_1" not in " ".join(lines).split()
+    assert lines[1].split() == [f"{count - 1:.1f}", "s", f"b.py::test_{count - 1}"]
+    assert "b.py::test_1" not in " ".join(lines).split()
+    assert [line.split() for line in lines[DEAREST + 2 : DEAREST + 4]] == [
+        [f"{sum(range(1, count, 2)):.1f}", "s", "b.py"],
+        [f"{sum(range(0, count, 2)):.1f}", "s", "a.py"],
+    ]
     assert re.search(r"1\.5 minutes, 10\.\d since .ci/run began", lines[-2])
-    assert lines[-1] == "12 passed, 0 failed, 0 skipped"
+    assert lines[-1] == f"{count} passed, 0 failed, 0 skipped"
