@@ -17,6 +17,7 @@ import math
 import os
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -167,8 +168,11 @@ def notebooks(*folders: str) -> list[Path]:
     return [path for path in found if ".ipynb_checkpoints" not in path.parts]
 
 
+@cache
 def keys_now() -> dict[str, str]:
-    """{notebook, from the repository's top: its key} of all that are run."""
+    """{notebook, from the repository's top: its key} of all that are run, as they are when it is asked for first: every
+    worker waits for it, and the rehearsals ask again.
+    """
     from tests.notebook_keys import Tree  # here: most runs of pytest need no key
 
     tree = Tree(ROOT)

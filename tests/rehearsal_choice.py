@@ -12,10 +12,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import nbformat
-
 from course_utils import closure, rehearse
 from course_utils.standins import shelf
+from tests import notebook_choice
 from tests.notebook_choice import Choice, changed, draw_by, notebooks, read_record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,8 +26,9 @@ STAGE = ("course_utils/rehearse.py", "course_utils/standins/serving.py", "course
 
 def offering() -> list[Path]:
     """The lessons and solutions that follow the profile which is asked for."""
-    found = notebooks("lessons", "solutions")
-    return [path for path in found if rehearse.offers_hub(nbformat.read(path, as_version=4))]
+    from tests.notebook_keys import read_notebook  # here, under the settings of tests/conftest.py
+
+    return [path for path in notebooks("lessons", "solutions") if rehearse.offers_hub(read_notebook(path))]
 
 
 def stage_key() -> str:
@@ -38,15 +38,19 @@ def stage_key() -> str:
 
 def key(path: Path, tree) -> str:
     """A rehearsal's key: 16 hexadecimal digits."""
-    return hashlib.sha256(f"{tree.key(path)} {stage_key()}".encode()).hexdigest()[:16]
+    return joined(tree.key(path), stage_key())
+
+
+def joined(own: str, stage: str) -> str:
+    """The key of a rehearsal, of the notebook's own and that of the stage."""
+    return hashlib.sha256(f"{own} {stage}".encode()).hexdigest()[:16]
 
 
 def keys_now() -> dict[str, str]:
     """{notebook, from the repository's top: the key of its rehearsal}."""
-    from tests.notebook_keys import Tree  # here: most runs of pytest need no key
-
-    tree = Tree(ROOT)
-    return {path.relative_to(ROOT).as_posix(): key(path, tree) for path in offering()}
+    own, stage = notebook_choice.keys_now(), stage_key()
+    names = [path.relative_to(ROOT).as_posix() for path in offering()]
+    return {name: joined(own[name], stage) for name in names}
 
 
 def some(names: list[str], most: int, by: str) -> list[str]:
