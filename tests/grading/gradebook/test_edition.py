@@ -182,7 +182,8 @@ def test_another_folder_can_be_started_from_it_and_a_deleted_file_comes_back(unp
     (unpacked / "exercises" / "04_evaluation" / "04_evaluation.ipynb").unlink()
     again = course(unpacked, "start", ".", "--no-lab").stdout
     assert "2 files added" in again and lost.read_bytes() == page
-    worked_on = {"exercises/11_results_and_demos/11_results_and_demos.ipynb"}  # where the test before this one ran here
+    # where the test before this one ran here
+    worked_on = {"exercises/11_results_and_demos/11_results_and_demos.ipynb"}
     assert set(re.findall(r"^  (\S+)$", again, re.MULTILINE)) <= worked_on
 
 
