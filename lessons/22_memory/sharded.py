@@ -7,14 +7,8 @@ loopback device; each writes what it counted into the storage, as rank-0.json, r
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import warnings
-from datetime import timedelta
 from itertools import pairwise
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +20,8 @@ from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.functional import cross_entropy
+
+from course_utils.training.ranks import on_ranks
 
 #: widths: of the layers, from the inputs to the classes. rows: of a batch, over all ranks.
 SETTINGS = {"widths": [256, 512, 512, 256, 16], "rows": 64, "steps": 3, "rate": 0.001, "seed": 0}
@@ -107,30 +103,15 @@ def average(model: torch.nn.Module, world: int) -> None:
         weight.grad /= world
 
 
-def worker(rank: int, world: int, storage: Path, settings: dict[str, Any], stages: list[int]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, too, and ends this process
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    meeting = f"file://{(storage / 'meeting').resolve()}"
-    dist.init_process_group(
-        "gloo", init_method=meeting, rank=rank, world_size=world, timeout=timedelta(minutes=5)
-    )
+def worker(storage: Path, settings: dict[str, Any], stages: list[int]) -> None:
+    """What one rank does: every stage, one after the other."""
+    rank, world = dist.get_rank(), dist.get_world_size()
     found = {}
     for stage in stages:
         found[stage], weights = train(settings, stage, rank, world)
         if rank == 0:
             torch.save(weights, storage / f"weights-{stage}.pt")
     (storage / f"rank-{rank}.json").write_text(json.dumps(found), encoding="utf-8")
-    dist.destroy_process_group()
-
-
-def end_with_parent() -> None:
-    """For a kernel that is killed: nobody is left who would end this process."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
 
 
 def start(storage: Path, settings: dict[str, Any], stages: list[int], world: int = 2) -> list[dict[str, Any]]:
@@ -139,23 +120,5 @@ def start(storage: Path, settings: dict[str, Any], stages: list[int], world: int
     Raises RuntimeError if a rank fails; the others are ended then.
     """
     storage.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")
-    arguments = [(rank, world, storage, SETTINGS | settings, stages) for rank in range(world)]
-    ranks = [context.Process(target=worker, args=each, daemon=True) for each in arguments]
-    try:
-        for each in ranks:
-            each.start()
-        running = ranks
-        while running and not any(each.exitcode for each in ranks):
-            wait([each.sentinel for each in running])
-            running = [each for each in ranks if each.is_alive()]
-        failed = [number for number, each in enumerate(ranks) if each.exitcode]
-        if failed:
-            raise RuntimeError(f"Rank {failed[0]} failed; what it said stands above.")
-    finally:
-        for each in ranks:
-            if each.is_alive():
-                each.kill()
-            if each.pid:
-                each.join()
+    on_ranks(worker, storage.resolve(), SETTINGS | settings, stages, world=world, seconds=300)
     return [json.loads((storage / f"rank-{rank}.json").read_text(encoding="utf-8")) for rank in range(world)]
