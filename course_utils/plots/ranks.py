@@ -41,6 +41,8 @@ def logarithmic(
     """Lines by their dashes and measured points by their marks; a name's line and points belong together, and
     both axes grow by factors. lines, points: {name: [(x, y), …]}.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     made, axes = figure(title, width=8)
     names = list(dict.fromkeys([*lines, *points]))
     for name, dash, marker in zip(names, cycle(DASHES), cycle(MARKERS), strict=False):
@@ -57,6 +59,10 @@ def logarithmic(
                 label=label,
             )
     axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(StrMethodFormatter("{x:,.6g}"))
     made.legend(loc="outside right center", frameon=False)
     return made
 

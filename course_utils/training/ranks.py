@@ -163,7 +163,8 @@ def _call(rank: int, world: int, storage: Path, sent: bytes, seconds: float) -> 
 
     function, arguments, environment = dill.loads(sent)
     os.environ.update(environment)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world))
+    size = str(world)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=size, LOCAL_WORLD_SIZE=size)
     if loopback := [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]:
         os.environ["GLOO_SOCKET_IFNAME"] = loopback[0]
     torch.set_num_threads(1)
