@@ -49,7 +49,8 @@ def run_guarded(
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Waits until nobody is at the other end, then ends the process and all that it started."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not through sys.stdin, whose lock Python would want back at its end
+        pass
     try:
         started = psutil.Process(process.pid)
         for each in [started, *started.children(recursive=True)]:
