@@ -36,15 +36,19 @@ def run_guarded(
             start_new_session=True,  # an interrupt comes here first, and from here to them
         )
         assert guard.stdin is not None, "it was asked for"
+        in_time = True
         try:
-            code = guard.wait(seconds)
+            guard.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"The command was not done after {seconds:.0f} s.") from None
+            in_time = False
         finally:
             guard.stdin.close()
-            guard.wait()
+            code = guard.wait()
         said.seek(0)
-        return code, said.read().decode("utf-8", errors="replace")
+        output = said.read().decode("utf-8", errors="replace")
+    if not in_time:
+        raise TimeoutError(f"The command was not done after {seconds:.0f} s. It said:\n{output}")
+    return code, output
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
