@@ -19,7 +19,7 @@ import psutil
 
 
 def run_guarded(
-    command: Sequence[str], seconds: float = 120, environment: Mapping[str, str] | None = None
+    command: Sequence[str], seconds: float = 600, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
     """Exit code and output (both streams) of a command. environment: is added to this process's own.
 

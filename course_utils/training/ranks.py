@@ -43,7 +43,7 @@ class RankOutcome:
 
 
 def on_ranks(
-    function: Callable[..., Any], *arguments: Any, world: int = 2, seconds: float = 120
+    function: Callable[..., Any], *arguments: Any, world: int = 2, seconds: float = 300
 ) -> list[Any]:
     """What `function(*arguments)` gives on each of so many ranks, that of rank 0 first.
 
@@ -64,7 +64,7 @@ def outcomes_of_ranks(
     function: Callable[..., Any],
     *arguments: Any,
     world: int = 2,
-    seconds: float = 120,
+    seconds: float = 300,
     at_first_failure: bool = False,
 ) -> list[RankOutcome]:
     """How each rank ended, also where one failed or was killed. at_first_failure: end the others then.
@@ -95,7 +95,7 @@ def outcomes_of_ranks(
         ]
 
 
-def meet(rank: int, world: int, file: Path, seconds: float = 120) -> None:
+def meet(rank: int, world: int, file: Path, seconds: float = 300) -> None:
     """Join the group: wait until all ranks wrote into the file where they are found."""
     import torch.distributed as dist
 

@@ -33,7 +33,7 @@ def hello() -> None:
 def train(folder: Path, steps: int, kill: str) -> None:
     """Each step all ranks add one each. kill: "1@5", rank 1 ends itself before step 5 of its first life."""
     dist.init_process_group(
-        "gloo", timeout=timedelta(seconds=30)
+        "gloo", timeout=timedelta(minutes=5)
     )  # reads RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT
     rank, life = dist.get_rank(), int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     saved = folder / "checkpoint.json"
