@@ -62,7 +62,7 @@ def logarithmic(
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(StrMethodFormatter("{x:,.6g}"))
+        axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     made.legend(loc="outside right center", frameon=False)
     return made
 
