@@ -169,6 +169,7 @@ def _call(rank: int, world: int, storage: Path, sent: bytes, seconds: float) -> 
         os.environ["GLOO_SOCKET_IFNAME"] = loopback[0]
     torch.set_num_threads(1)
     meet(rank, world, storage / "meeting", seconds)
+    dist.barrier()  # or a rank that is done at once is gone while another one still connects to it
     value = function(*arguments)
     if dist.is_initialized():
         dist.destroy_process_group()
