@@ -53,6 +53,18 @@ ELSEWHERE = (
     "https://docs.pytorch.org/docs/stable/notes/amp_examples.html",
     "https://github.com/jax-ml/ml_dtypes/issues/400",
     "https://github.com/pytorch/pytorch/pull/178817",
+    "https://alpha-one-index.github.io/ai-infra-index/specs/networking-interconnects.html",
+    "https://arxiv.org/abs/1809.07599",
+    "https://arxiv.org/abs/1905.13727",
+    "https://developer.nvidia.com/blog/massively-scale-deep-learning-training-nccl-2-4/",
+    "https://doi.org/10.1016/j.jpdc.2008.09.002",
+    "https://github.com/NVIDIA/nccl-tests/blob/master/doc/PERFORMANCE.md",
+    "https://github.com/NVIDIA/nccl/blob/v2.28.7-1/src/graph/tuning.cc",
+    "https://github.com/huggingface/accelerate/blob/main/src/accelerate/commands/launch.py",
+    "https://github.com/huggingface/accelerate/issues/2741",
+    "https://github.com/huggingface/transformers/issues/47688",
+    "https://github.com/pytorch/pytorch/issues/135712",
+    "https://nvidia.com/de-de/technologies/hopper-architecture",
     "https://www.coursera.org/learn/generative-ai-with-llms",
 )
 ABOUT_NOTEBOOKS = (
