@@ -51,10 +51,11 @@ def run_guarded(
     return code, output
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], ending: threading.Event) -> None:
     """Waits until nobody is at the other end, then ends the process and all that it started."""
     while os.read(0, 1):  # not through sys.stdin, whose lock Python would want back at its end
         pass
+    ending.set()
     try:
         started = psutil.Process(process.pid)
         for each in [started, *started.children(recursive=True)]:
@@ -66,8 +67,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def main(command: list[str]) -> int:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    threading.Thread(target=_end, args=(process,), daemon=True).start()
-    return process.wait()
+    ending = threading.Event()
+    guard = threading.Thread(target=_end, args=(process, ending), daemon=True)
+    guard.start()
+    code = process.wait()
+    if ending.is_set():  # the first to be killed was this one; the guard has not come to all it started yet
+        guard.join()
+    return code
 
 
 if __name__ == "__main__":
