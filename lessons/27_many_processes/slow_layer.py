@@ -1,4 +1,4 @@
-"""A layer whose backward pass takes its time, whatever the machine does; in a file, where a rank finds its class."""
+"""A layer whose backward pass takes its time on any machine; in a file, where a rank finds its class."""
 
 from __future__ import annotations
 
