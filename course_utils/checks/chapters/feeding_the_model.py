@@ -981,8 +981,8 @@ def race(answer: Answer, draw: Draw) -> None:
         ("the host that waits", ("kernel", "record", "wait", "synchronize"), RACING[8:]),
     ):
         with part(title, points=1):
-            for _ in range(2):
-                log = mistakes.telling(partial(_log, draw, kinds), partial(_all_races, wrong=wrong))
+            for mistake in draw.sample(wrong, len(wrong)):
+                log = mistakes.telling(partial(_log, draw, kinds), partial(_all_races, wrong=(mistake,)))
                 _same_races(answer, log)
     with part("mended", points=1):
         for _ in range(3):
