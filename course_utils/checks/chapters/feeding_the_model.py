@@ -99,10 +99,9 @@ def who_waits(answer: Answer, draw: Draw) -> None:
             mistakes.table(found, _three_times(case, warm_up), what)
     with part("a worker that runs ahead", points=1):
         for ahead in (2, 1, 3):
-            loads, trains = mistakes.telling(partial(_durations, draw), partial(_ahead, ahead=ahead))
+            loads, trains = mistakes.telling(partial(_for_ahead, draw, ahead), partial(_ahead, ahead=ahead))
             found = answer.call("overlapped", loads, trains, ahead)
             what = f"overlapped({loads}, {trains}, {ahead})"
-            expect.type_of(found, (list, tuple), what)
             mistakes.numbers(found, _ahead((loads, trains), ahead), what)
     with part("the best gain", points=1):
         for workers, slow in ((1, 3), (1, 0.5), (3, 5), (4, 2)):
@@ -171,6 +170,15 @@ def _durations(draw: Draw) -> tuple[list[float], list[float]]:
     for number in draw.sample(range(1, count - 1), 2):
         loads[number] += _sixty_fourths(draw, 60, 120)
     return loads, [_sixty_fourths(draw, 15, 50) for _ in range(count)]
+
+
+def _for_ahead(draw: Draw, ahead: int) -> tuple[list[float], list[float]]:
+    """Times for which one batch more ahead is not yet as good as no end of them."""
+    while True:
+        case = _durations(draw)
+        found = _ahead(case, ahead)
+        if found["one batch more ahead"] != found["a worker that runs ahead without end"]:
+            return case
 
 
 def _ahead(case: tuple[list[float], list[float]], ahead: int) -> dict[str, list[float]]:
@@ -320,12 +328,12 @@ def same_noise(answer: Answer, draw: Draw) -> None:
     made = answer.given(noises).call("noises", rows, [*jobs, *others])
     expect.equal(made["count"], len(rows), "len(Noisy(rows, seed))")
     found = [_noise_of(rows, job, some) for job, some in zip([*jobs, *others], made["made"], strict=True)]
-    every = torch.cat([noise for some in found for _, noise in some])
-    spread = every.std().item()
+    every = torch.stack([noise for some in found for _, noise in some])
 
     def is_noise() -> None:
         what = "the standard deviation of what Noisy adds to a row"
-        expect.true(0.8 < spread < 1.2, f"{what} to be near 1", f"{spread:.4g}")
+        for spread, least, most in ((every.std(), 0.8, 1.2), *((one.std(), 0.4, 1.7) for one in every)):
+            expect.true(least < spread < most, f"{what} to be near 1", f"{spread:.4g}")
         expect.true(abs(every.mean().item()) < 0.2, "the mean of it to be near 0", f"{every.mean():.4g}")
 
     with part("the same, whoever loads it and in whatever order", points=1):
@@ -627,8 +635,8 @@ def _padded(made: dict[str, Any], rows: list, pad: int, multiple: int, limit: in
     words = ""
     if tuple(found.shape) != (len(rows), width):
         uncut, rounded = max(len(row[column]) for row in rows), max(map(len, lists))
-        widths = {limit: "padding to the limit", rounded: "leaving out `multiple`"}
-        widths[uncut] = "rows that are not cut at `limit`"
+        widths = {limit: "padding to the limit", uncut: "rows that are not cut at `limit`"}
+        widths[rounded] = "leaving out `multiple`"
         widths[math.ceil(max(len(row["input_ids"]) for row in rows) / multiple) * multiple] = (
             "the width of the inputs" if name == "labels" else "rows that are not cut at `limit`"
         )
