@@ -85,8 +85,8 @@ def _sixty_fourths(draw: Draw, least: int, most: int) -> float:
         "Go through the batches once, and keep three times: when the worker is done with the last batch, "
         "when the loop is done with it, and when each batch was taken. Batch i is begun at the later of "
         "`loaded` and `taken[i - ahead]`, and taken at the later of `loaded` and `free`.",
-        "A cook and a waiter with room for two plates: the cook begins a plate when the one two before it was "
-        "taken away.\n"
+        "A cook and a waiter with room for two plates: the cook begins a plate when the one two before it "
+        "was taken away.\n"
         "begun = max(cook_free, taken[number - 2])\n"
         "taken.append(max(begun + cooking, waiter_free))",
     ),
@@ -224,10 +224,10 @@ def _ahead(case: tuple[list[float], list[float]], ahead: int) -> dict[str, list[
     needs=("load_plan", "held"),
     lesson=WORKERS + "#Requests that run ahead",
     hints=(
-        "Are items dealt to workers, or batches? And what is sent to a worker at the moment in which the loop "
-        "gets a batch?",
-        "Batch i goes to worker `i % workers`. After `taken` batches, `workers * factor + taken` requests were "
-        "sent, but never more than there are batches; take away those that the loop has got.",
+        "Are items dealt to workers, or batches? And what is sent to a worker at the moment in which the "
+        "loop gets a batch?",
+        "Batch i goes to worker `i % workers`. After `taken` batches, `workers * factor + taken` requests "
+        "were sent, but never more than there are batches; take away those that the loop has got.",
         "Three drivers take turns, and each may have two orders in the car:\n"
         "driver = order % 3\n"
         "on_the_road = min(orders, 3 * 2 + delivered) - delivered",
@@ -396,7 +396,7 @@ def noises(rows: list, jobs: list) -> dict:
         for seed, epoch, indices, state in jobs:
             dataset = Noisy(rows, seed)
             dataset.set_epoch(epoch)
-            copied = copy.deepcopy(dataset)  # a worker has a copy of the dataset
+            copied = copy.copy(dataset)  # a worker has a copy of the dataset
             torch.manual_seed(state), np.random.seed(state), random.seed(state)
             begun = states()
             made.append([copied[index] for index in indices])
@@ -681,9 +681,9 @@ def _padded(made: dict[str, Any], rows: list, pad: int, multiple: int, limit: in
     hints=(
         "Sorted rows make batches with little padding, and the same batches in each epoch. Random rows make "
         "new batches, and much padding. What lies between?",
-        "Shuffle all indices with a generator made of seed and epoch, cut them into four pools, say, and sort "
-        "each pool by length, the longest first. Fill a batch while `(len(batch) + 1) * longest <= tokens`. "
-        "Shuffle the batches at the end.",
+        "Shuffle all indices with a generator made of seed and epoch, cut them into four pools, say, and "
+        "sort each pool by length, the longest first. Fill a batch while `(len(batch) + 1) * longest <= "
+        "tokens`. Shuffle the batches at the end.",
         "Parcels of like size on a shelf, other ones each day:\n"
         "today = random.Random(f'{seed} {day}')\n"
         "parcels = today.sample(parcels, len(parcels))\n"
@@ -836,7 +836,9 @@ def schedule(answer: Answer, draw: Draw) -> None:
             expect.true(came == "refused", wanted, expect.show(came))
             tasks, queues = case()  # and not where all is well
             came = answer.given(scheduled).call("scheduled", tasks, queues)
-            expect.true(came != "refused", "times without an error, where no queue waits for ever", "ValueError")
+            expect.true(
+                came != "refused", "times without an error, where no queue waits for ever", "ValueError"
+            )
     for title, results in (("the best order of copies and kernels", False), ("the best of all orders", True)):
         with part(title, points=1):
             for _ in range(2):
@@ -845,7 +847,7 @@ def schedule(answer: Answer, draw: Draw) -> None:
 
 
 def _pipeline(draw: Draw, results: bool) -> Tasks:
-    """Batches that are loaded and trained on; with `results`, some are copied back, and some wait for others."""
+    """Batches that are loaded and trained on; with `results`, one is copied back, and one waits for it."""
     count = 3 if results else 4
     letters = draw.sample("abcdefgh", count)
     tasks: Tasks = {}
@@ -951,7 +953,9 @@ def _best(answer: Answer, tasks: Tasks) -> None:
         own = sorted(name for name, task in tasks.items() if task[0] == engine)
         expect.equal(sorted(names), own, f"the tasks in {engine!r} of {what}")
     whole = _makespan(tasks, {engine: list(names) for engine, names in queues.items()})
-    expect.true(whole < math.inf, f"queues that come to an end, of {what}", f"{expect.show(queues)}: it waits")
+    expect.true(
+        whole < math.inf, f"queues that come to an end, of {what}", f"{expect.show(queues)}: it waits"
+    )
     best = _optimum(tasks)
     words = next((words for words, some in _rules(tasks).items() if mistakes.is_near(queues, some)), "")
     why = f": that comes of {words}" if words else ""
@@ -981,11 +985,11 @@ Pair = tuple[str, str]
     needs=("races",),
     lesson=STREAMS + "#A wait that is missing",
     hints=(
-        "For each queue: which kernels has a kernel that is sent there now certainly behind it? What does each "
-        "kind of entry do to this set?",
-        "Keep a set of names for each queue. A kernel joins its queue's set. `record` stores a copy of the set "
-        "under the event's name, `wait` adds what is stored to its queue's set (nothing if nothing is), and "
-        "`synchronize` adds the queue's set to one that counts for all kernels from then on.",
+        "For each queue: which kernels has a kernel that is sent there now certainly behind it? What does "
+        "each kind of entry do to this set?",
+        "Keep a set of names for each queue. A kernel joins its queue's set. `record` stores a copy of the "
+        "set under the event's name, `wait` adds what is stored to its queue's set (nothing if nothing is), "
+        "and `synchronize` adds the queue's set to one that counts for all kernels from then on.",
         "Who surely knows the news? Everybody keeps a set; a letter carries a copy of the writer's set as it "
         "was when it was written:\n"
         "letters[number] = set(knows[writer])\n"
@@ -1081,7 +1085,9 @@ def _races(log: Sequence[Entry], mistake: str = "") -> list[Pair]:
         elif kind == "wait":
             made = events.get(entry["event"])
             if made is None and mistake == RACING[3]:
-                later = [one for one in log[place:] if one["do"] == "record" and one["event"] == entry["event"]]
+                later = [
+                    one for one in log[place:] if one["do"] == "record" and one["event"] == entry["event"]
+                ]
                 before = {each["name"] for each in kernels if later and each["queue"] == later[0]["queue"]}
                 made = before
             alone[queue] = waited | (made or set())
@@ -1126,7 +1132,9 @@ def _same_races(answer: Answer, log: list[Entry]) -> None:
     expect.type_of(found, (list, tuple), what)
     pairs = [tuple(pair) if isinstance(pair, (list, tuple)) else pair for pair in found]
     right = _races(log)
-    backwards = [pair for pair in pairs if pair not in right and isinstance(pair, tuple) and pair[::-1] in right]
+    backwards = [
+        pair for pair in pairs if pair not in right and isinstance(pair, tuple) and pair[::-1] in right
+    ]
     if backwards:
         raise Failed(
             Rung.WRONG_VALUE, f"pairs with the earlier kernel first, in {what}", expect.show(backwards[0])
@@ -1308,8 +1316,10 @@ def cached(answer: Answer, draw: Draw) -> None:
             for number, (one, path) in enumerate(zip(found, order, strict=True)):
                 if one != wrongs[""][number]:
                     said = "a read of the far-away file", "a read of the cache"
-                    wanted = f"{said[not wrongs[''][number]]} for {path!r}, after {order[:number]} with sizes "
-                    wanted += f"{sizes} and the limit {limit}"
+                    wanted = (
+                        f"{said[not wrongs[''][number]]} for {path!r}, after {order[:number]} with sizes "
+                    )
+                    wanted += f"sizes {sizes} and the limit {limit}"
                     raise Failed(Rung.WRONG_VALUE, wanted, said[not one] + mistakes.guess(found, wrongs))
 
 
@@ -1368,21 +1378,21 @@ def cache_played(contents: dict, jobs: list, limit: int, fails: dict) -> list:
         def size() -> int:
             return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
 
+        left: list = []
+
+        def look(path: str) -> None:  # in the middle of a read: the folder as it is now
+            if not left and folder.is_dir():
+                left.append(Path(home, f"cache {number + 1}"))
+                shutil.copytree(folder, left[0])
+
         for job in jobs:
             log["calls"].clear(), log["read"].clear()
             one: dict = {"content": None, "error": ""}
             if job["do"] == "new":
                 cache = Cache(store, str(folder), limit)
             else:
-                left: list = []
-                if job["do"] == "killed":
-
-                    def look(path: str) -> None:
-                        if not left and folder.is_dir():
-                            left.append(Path(home, f"cache {number + 1}"))
-                            shutil.copytree(folder, left[0])
-
-                    log["look"] = look
+                left.clear()
+                log["look"] = look if job["do"] == "killed" else None
                 try:
                     content = cache.read(job["path"])
                     one["content"] = list(content) if isinstance(content, (bytes, bytearray)) else content
@@ -1408,8 +1418,8 @@ def cache_played(contents: dict, jobs: list, limit: int, fails: dict) -> list:
     hints=(
         "In which order do the pieces come back, and in which do they belong?",
         "`ThreadPoolExecutor(workers)` has `map(read, starts)`, which gives the results in the order of the "
-        "starts, whatever order they are done in. Let `read(start)` try again in a loop, with `except OSError`, "
-        "and raise in the last try.",
+        "starts, whatever order they are done in. Let `read(start)` try again in a loop, with `except "
+        "OSError`, and raise in the last try.",
         "Letters of a long word, each fetched by its own messenger, four at a time:\n"
         "with ThreadPoolExecutor(4) as messengers:\n"
         "    word = ''.join(messengers.map(fetch, range(length)))",
@@ -1434,7 +1444,11 @@ def ranges(answer: Answer, draw: Draw) -> None:
 
     def cases() -> list[tuple[int, int, int]]:
         chunk = draw.random.randrange(20, 60)
-        return [(chunk * 9 + draw.random.randrange(1, 20), chunk, 3), (chunk * 8, chunk, 4), (chunk - 3, chunk, 2)]
+        return [
+            (chunk * 9 + draw.random.randrange(1, 20), chunk, 3),
+            (chunk * 8, chunk, 4),
+            (chunk - 3, chunk, 2),
+        ]
 
     with part("the same bytes, each read once", points=1):
         for size, chunk, workers in cases():
@@ -1538,8 +1552,8 @@ FOUND = {
     needs=("predictions",),
     lesson=WORKERS + "#What raises, and what only warns",
     hints=(
-        "Which settings make no sense without workers, and which only gain nothing? What does a loader need a "
-        "random number for, even if it shuffles nothing?",
+        "Which settings make no sense without workers, and which only gain nothing? What does a loader need "
+        "a random number for, even if it shuffles nothing?",
         "A generator goes on from where it is. `default_collate` goes through the columns of the rows. A "
         "loader draws the base of its workers' seeds at the begin of each epoch, also when it has none.",
         "Whoever asks for a seat by the window on a bus without windows is told so, and may ride along; "
@@ -1558,8 +1572,8 @@ exercise.manual(
     hints=(
         "Which times does the colleague measure with workers, and which without? What does a batch cost one "
         "worker, and how many cores are there?",
-        "Work out the bound: the longer of training and of loading divided by what really loads side by side. "
-        "Then look at memory, at the order, and at the noise of the workers.",
+        "Work out the bound: the longer of training and of loading divided by what really loads side by "
+        "side. Then look at memory, at the order, and at the noise of the workers.",
         "Four painters with two brushes paint as fast as two; and a wall that two paint in an hour was not "
         "made quicker by a faster lift.",
     ),
