@@ -792,7 +792,7 @@ ENGINES = ("copy", "compute")
     needs=("times", "best_queues"),
     lesson=STREAMS + "#The best schedule there is",
     hints=(
-        "Of each engine's queue only the first task that is left may begin. When? And what if none of them may?",
+        "Of each engine's queue only the first task that is left may begin. When? And what if none may?",
         "Look again and again for a queue whose first task has all that it needs; take it out, and let it "
         "begin at the largest of the engine's free time and the ends of what it needs. If there is no such "
         "queue but a task is left, raise ValueError. For the best: try all `itertools.permutations` of both "
