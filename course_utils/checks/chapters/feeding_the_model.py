@@ -383,7 +383,7 @@ def noises(rows: list, jobs: list) -> dict:
     import torch
 
     def states() -> dict:
-        numpy_state = np.random.get_state()
+        numpy_state: Any = np.random.get_state()
         return {
             "torch": torch.get_rng_state().tolist(), "random": random.getstate(),
             "numpy": (numpy_state[1].tolist(), numpy_state[2]),
@@ -765,12 +765,14 @@ def epochs_of(lengths: list, tokens: int, seed: int, epochs: list) -> dict:
         sampler = ByLength(list(lengths), tokens, seed)
         for number, epoch in enumerate(epochs):
             torch.manual_seed(number), np.random.seed(number), random.seed(number)
-            state = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+            numpy_state: Any = np.random.get_state()
+            state = torch.get_rng_state(), random.getstate(), numpy_state[1].tolist()
             sampler.set_epoch(epoch)
             batches = [[int(index) for index in batch] for batch in sampler]
             made.append({"batches": batches, "length": len(sampler)})
             kept = kept and bool((torch.get_rng_state() == state[0]).all())
-            kept = kept and random.getstate() == state[1] and np.random.get_state()[1].tolist() == state[2]
+            numpy_state = np.random.get_state()
+            kept = kept and random.getstate() == state[1] and numpy_state[1].tolist() == state[2]
     finally:
         torch.set_rng_state(before[0]), np.random.set_state(before[1]), random.setstate(before[2])
     return {"epochs": made, "kept": kept}
@@ -1010,9 +1012,9 @@ def race(answer: Answer, draw: Draw) -> None:
                     _same_races(answer, log)
                 except Failed as error:
                     failed.append(error)
-            named = [error for error in failed if "that comes of" in error.got]
-            for error in [*named, *failed][:1]:
-                raise error
+            named = [each for each in failed if "that comes of" in each.got]
+            for first in [*named, *failed][:1]:
+                raise first
 
 
 RACING = (
@@ -1307,12 +1309,10 @@ def cached(answer: Answer, draw: Draw) -> None:
             limit = sorted(sizes.values())[-1] + sorted(sizes.values())[-2] + 20
             order = mistakes.telling(
                 lambda: [draw.random.choice(names) for _ in range(25)],
-                lambda some, sizes=sizes, limit=limit: {
-                    words: _misses(some, sizes, limit, words) for words in KEPT
-                },
+                partial(_kept, sizes=sizes, limit=limit),
             )
             found = [one["read"] > 0 for one in played(order, limit)]
-            wrongs = {words: _misses(order, sizes, limit, words) for words in KEPT}
+            wrongs = _kept(order, sizes, limit)
             for number, (one, path) in enumerate(zip(found, order, strict=True)):
                 if one != wrongs[""][number]:
                     said = "a read of the far-away file", "a read of the cache"
@@ -1360,6 +1360,10 @@ def _misses(order: Sequence[str], sizes: Mapping[str, int], limit: int, mistake:
                 held.clear()
         held[path] = sizes[path]
     return found
+
+
+def _kept(order: Sequence[str], sizes: Mapping[str, int], limit: int) -> dict[str, list[bool]]:
+    return {words: _misses(order, sizes, limit, words) for words in KEPT}
 
 
 def cache_played(contents: dict, jobs: list, limit: int, fails: dict) -> list:
