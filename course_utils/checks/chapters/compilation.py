@@ -816,19 +816,22 @@ def bucketed(buckets: list, batches: list, longer: int) -> dict:
 # q6: what a recording would not notice
 
 WORDS = ("memory", "operators", "reads", "shapes")
-READS = (
-    "n = y.sum().item()",
-    "if y.sum() > -1e9: y = y + 1",
-    "y = y + y[y > 0].mean()",
-    "y = y * len(y.nonzero())",
-    "n = y.masked_select(y > 0)",
-    "n = float(y.mean())",
-)
-OPERATORS = (
-    'state["step"] += 1; y = y * 2 if state["step"] == 2 else y',
-    'state["step"] += 1; y = sum([y] * state["step"])',
-    'state["step"] += 1; y = y.relu() if state["step"] % 2 else y.abs()',
-)
+READS = {
+    "value": ("n = y.sum().item()", "if y.sum() > -1e9: y = y + 1", "n = float(y.mean())", "n = f'{y[0, 0]}'"),
+    "mask": ("y = y + y[y > 0].mean()", "y = y * (1 + len(y[y > 9]))"),
+    "nonzero": ("y = y * len(y.nonzero())",),
+    "select": ("n = y.masked_select(y > 0)",),
+}
+OPERATORS = {
+    "more": (
+        'state["step"] += 1; y = y * 2 if state["step"] == 2 else y',
+        'state["step"] += 1; y = sum([y] * state["step"])',
+    ),
+    "others": (
+        'state["step"] += 1; y = y.relu() if state["step"] % 2 else y.abs()',
+        'state["step"] += 1; y = y.tanh().abs() if state["step"] < 3 else y.abs().tanh()',
+    ),
+}
 SAFE = (
     "y = y * 0.5",
     "y = torch.where(y > 0, y, 0.1)",
@@ -862,10 +865,11 @@ SAFE = (
     ),
 )
 def recorded(answer: Answer, draw: Draw) -> None:
-    cases = [_recording(draw, wanted) for wanted in ((), *((word,) for word in WORDS))]
-    cases.append(_recording(draw, ("memory",), rebound=True))
-    cases.append(_recording(draw, draw.sample(WORDS, 2)))
-    cases.append(_recording(draw, WORDS))
+    cases = [_recording(draw, ()), _recording(draw, ("shapes",))]
+    cases += [_recording(draw, ("reads",), reads=kind) for kind in READS]
+    cases += [_recording(draw, ("operators",), others=kind) for kind in OPERATORS]
+    cases += [_recording(draw, ("memory",), rebound=rebound) for rebound in (True, False)]
+    cases.append(_recording(draw, WORDS, rebound=True))
     found = []
     for text, _ in cases:
         one = answer.given(found_problems).call("found_problems", text)
@@ -887,17 +891,18 @@ def recorded(answer: Answer, draw: Draw) -> None:
                 expect.true((word in one) == (word in right), what, expect.show(one))
 
 
-def _recording(draw: Draw, wanted: Sequence[str], rebound: bool | None = None) -> tuple[str, list[str]]:
+def _recording(
+    draw: Draw, wanted: Sequence[str], reads: str = "value", others: str = "more", rebound: bool = False
+) -> tuple[str, list[str]]:
     """The text of a function and of three calls of it, with just these problems."""
-    moved = "memory" in wanted
-    by_state = moved and (draw.random.random() < 0.5 if rebound is None else rebound)
+    moved, by_state = "memory" in wanted, rebound
     steps = draw.sample(SAFE, 3)
-    if "memory" in wanted and by_state:
+    if by_state:
         steps = [step for step in steps if "state" not in step] + ['state["w"] = state["w"] * 0.9']
     if "reads" in wanted:
-        steps.append(draw.random.choice(READS))
+        steps.append(draw.random.choice(READS[reads]))
     if "operators" in wanted:
-        steps.append(draw.random.choice(OPERATORS))
+        steps.append(draw.random.choice(OPERATORS[others]))
     steps = draw.sample(steps, len(steps))
     rows = [3, draw.random.choice((4, 5)), 3] if "shapes" in wanted else [3, 3, 3]
     copy = ".clone()" if moved and not by_state else ""
@@ -1137,7 +1142,7 @@ def paying(answer: Answer, draw: Draw) -> None:
         for case in (clear, unclear):
             near(answer.call("pays_from", *case), _from_ways(case), f"pays_from({_shown(case)})")
         expect.equal(answer.call("pays_from", *never), None, f"pays_from({_shown(never)})")
-        cheap = (clear[2][0], clear[1], clear[2])
+        cheap = (round(min(clear[2]) / 2, 4), clear[1], clear[2])
         expect.equal(answer.call("pays_from", *cheap), 1, f"pays_from({_shown(cheap)})")
     with part("its interval", points=1):
         for case in (clear, unclear, never):
