@@ -62,7 +62,7 @@ def test_counting():
             swap(('("call_function", "call_method")', '("call_function",)')): "'operators' of graphs[0]",
             swap((" if isinstance(each, torch.Tensor)", "")): "SymInt",
             swap(("[tuple(each.shape) for each in example_inputs if isinstance(each, torch.Tensor)]", "[each.numel() for each in example_inputs if isinstance(each, torch.Tensor)]")): "'shapes'",
-            swap(("        self.graphs.append(entry)\n", "        self.graphs = [entry]\n")): "hold 3 items",
+            swap(("        self.graphs.append(entry)\n", "        self.graphs = [entry]\n")): "hold 6 items",
             swap(("        self.graphs.append(entry)\n", "        self.graphs.append(names)\n")): "to have the key 'operators'",
             swap(("return graph(*inputs)", "return tuple(each * 2 for each in graph(*inputs))")): "the result of call 1",
             swap(("dict(names)", "dict.fromkeys(names, 1)")): "'operators' of graphs",
@@ -114,7 +114,7 @@ def test_broken():
         },
         right=[BY_FILE],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (0, 2, 5)] == [0, 2, 1]
+    assert [result.wrong[number].points for number in (0, 2, 5)] == [0, 2, 2]
 
 
 SORTED = """
@@ -161,8 +161,7 @@ def test_one_graph():
             swap(("torch.where(largest > 1, x / largest, x) * 2", "torch.where(x > 1, x / largest, x) * 2")): "scaled(x), call 1",
             swap(("x[None, :] < x[:, None]", "x[None, :] <= x[:, None]")): "ranks(x)",
             swap(("(x[None, :] < x[:, None]).sum(1)", "x.argsort().argsort()")): "ranks(x), call 2",
-            swap(("def scaled(x):", "@torch.compiler.disable\ndef scaled(x):")): "scaled(x) to be compiled",
-            swap(("def scaled(x):", "@torch._dynamo.disable(recursive=False)\ndef scaled(x):")): "scaled(x)",
+            swap(("    return torch.where(largest > 1, x / largest, x) * 2", "    print(end='')\n    return torch.where(largest > 1, x / largest, x) * 2")): "scaled(x) to be compiled",
             swap(("        return x - self.mean / (1 - self.kept)", "        return x - self.mean")): "Smoothed()(x), call 1",
         },
         right=[SORTED],
@@ -185,7 +184,7 @@ def graphs_so_far(shapes, dynamic, limit):
                 sizes_of.setdefault(place, set()).add(size)
                 free = size > 1 and {False: False, True: True, None: len(sizes_of[place]) != 1}[dynamic]
                 if free:
-                    groups.setdefault(size if dynamic else -place, []).append(place)
+                    groups.setdefault(size if dynamic and not graphs else -place, []).append(place)
                 else:
                     fixed[place] = size
             graphs.append((fixed, list(groups.values())))
@@ -207,10 +206,11 @@ def test_how_many_graphs():
             swap((any_size, "None if any_size else size"), ("size >= 2 if one is None", "True if one is None")): "any size in a dimension of size 1",
             swap(("size >= 2 if one is None", "True if one is None")): "a size of 1 in a dimension of any size",
             swap(("len(graphs) < limit and ", "")): "graphs beyond the limit",
-            swap(("        return dynamic is not True or all(shape[a] == shape[b] for a in free for b in free if first[a] == first[b])", "        return True")): "sizes that were equal",
+            swap(("            not square or shape[0] == shape[1]\n", "            True\n")): "sizes that were equal in the first graph",
+            swap((" and number == 0", "")): "graphs_so_far",
             swap(("dynamic is True or (dynamic is None and len(sizes) > 1) for sizes in seen", "dynamic is True or (dynamic is None and any(len(each) > 1 for each in seen)) for sizes in seen")): "any size in all dimensions",
             swap(("        counts.append(len(graphs))", "        counts.append(len(counts) + 1)")): "counting calls",
-            swap(("for graph in graphs):", "for graph in graphs[-1:]):")): "only the newest graph",
+            swap(("for number in range(len(graphs))):", "for number in range(len(graphs))[-1:]):")): "only the newest graph",
             swap(("    return counts", "    return counts[-1]")): "graphs_so_far",
             swap((seen, ""), ("len(sizes) > 1", "bool(graphs)")): "graphs_so_far",
         },
@@ -230,7 +230,7 @@ def test_the_rules_are_those_of_dynamo():
         return graph.forward
 
     random.seed(7)
-    for dynamic, sides in itertools.product((None, True, False), (1, 2, 3)):
+    for dynamic, sides in itertools.product((None, True, False), (1, 2, 2)):
         shapes = [tuple(random.choice((1, 2, 3, 5)) for _ in range(sides)) for _ in range(7)]
         torch._dynamo.reset()
         graphs.clear()
@@ -593,9 +593,9 @@ def test_each_breaking_statement_breaks_for_its_reason(kind):
     held = namespace(given("imports"), given("q2-answer"))
     for text in compilation.BREAKING[kind]:
         lines = ["def helper(x, y, m):", "    y = y + 1", f"    {text}", "    return y * 3", "", "def watched(x, m):"]
-        lines += ["    y = x * 2", f"    {text}", "    y = helper(x, y, m)", "    return y + 1", ""]
+        lines += ["    y = x * 2", f"    {text}", "    y = y - 1", "    y = helper(x, y, m)", "    return y + 1", ""]
         found = _explained(held, "\n".join(lines))
-        assert found == [(3, kind), (4, kind)], text
+        assert found == [(3, kind), (5, kind)], text
 
 
 def _explained(held, text):
