@@ -278,8 +278,8 @@ GOING_ON = (
     needs=("breaks",),
     lesson=BREAKS + "#Explained",
     hints=(
-        "Print `torch._dynamo.explain(watched)(x, m).break_reasons[0]` for the trial's function. Which of its "
-        "attributes is a list of places?",
+        "Print `torch._dynamo.explain(watched)(x, m).break_reasons[0]` for the trial's function. Which of "
+        "its attributes is a list of places?",
         "`reason.user_stack[0]` is the outermost place, with `.name` and `.lineno`. What follows a break is "
         "compiled as a function of its own, whose name begins with `torch_dynamo_resume_in_`; its lines are "
         "those of the file all the same. The first line of the function is "
@@ -387,7 +387,7 @@ def explained_breaks(text: str) -> list:
         "A decision becomes `torch.where(condition, one, other)`. A loop over all pairs becomes a comparison "
         "of `x[:, None]` with `x[None, :]`. A choice of rows becomes zeros in the others and a division by "
         "the mask's sum, at least 1; zero times NaN is NaN, so choose with `torch.where`. What the module "
-        "keeps becomes a tensor: `self.register_buffer(\"mean\", torch.zeros(()))`, also for the count.",
+        'keeps becomes a tensor: `self.register_buffer("mean", torch.zeros(()))`, also for the count.',
         "Whoever arrived before whom, and a fee only above 100, without asking for a number:\n"
         "before = (times[None, :] < times[:, None]).sum(1)\n"
         "fee = torch.where(total > 100, 0.1 * total, 0.0)",
@@ -614,8 +614,8 @@ def _so_far(shapes: Sequence[Shape], dynamic: bool | None, limit: int, mistake: 
     hints=(
         "What does Dynamo do at the second length, and how can you tell it before the first? And why must "
         "the largest bucket be the largest length?",
-        "`torch._dynamo.mark_dynamic(x, 1)` before the call. In buckets, `torch.compile(..., dynamic=False)`, "
-        "`F.pad(x, (0, 0, 0, extra))` and `torch.arange(bucket) < length`. For the best choice: a bucket is "
+        "`torch._dynamo.mark_dynamic(x, 1)` before the call. In buckets, `torch.compile(..., "
+        "dynamic=False)`, `F.pad(x, (0, 0, 0, extra))` and `torch.arange(bucket) < length`. For the best choice: a bucket is "
         "always one of the lengths. Let best[k] be the fewest places for the k shortest lengths; the last "
         "bucket takes the lengths from some j to k, and the others are the best for the first j.",
         "The cheapest way to cut a row of shelves into at most 3 groups, where each group is as high as its "
@@ -652,8 +652,9 @@ def _many_lengths(draw: Draw, count: int) -> tuple[list[int], int]:
 
     def answers(case: tuple[list[int], int]) -> dict[str, int]:
         some, most = case
-        ways = {"": _places(some, _fewest(some, most))}
-        return ways | ({words: _places(some, one) for words, one in _ways(some, most).items()} if most > 1 else {})
+        others = _ways(some, most) if most > 1 else {}
+        ways = {"": _fewest(some, most)} | others
+        return {words: _places(some, one) for words, one in ways.items()}
 
     return telling(make, answers)
 
@@ -780,7 +781,8 @@ def _padded(answer: Answer, draw: Draw) -> None:
     what = f"the number of graphs for the buckets {buckets}"
     expect.at_least(len(made["symbols"]), 1, what)
     expect.at_most(len(made["symbols"]), 3, what)
-    expect.equal(sum(made["symbols"]), 0, "the number of sizes that may change, in all graphs (dynamic=False),")
+    open_sizes = sum(made["symbols"])
+    expect.equal(open_sizes, 0, "the number of sizes that may change, in all graphs (dynamic=False),")
 
 
 def bucketed(buckets: list, batches: list, longer: int) -> dict:
@@ -794,7 +796,9 @@ def bucketed(buckets: list, batches: list, longer: int) -> dict:
         symbols.append(sum(isinstance(each, torch.SymInt) for each in inputs))
 
         def run(*given: Any) -> Any:
-            lengths.extend(each.shape[1] for each in given if isinstance(each, torch.Tensor) and each.dim() == 3)
+            lengths.extend(
+                each.shape[1] for each in given if isinstance(each, torch.Tensor) and each.dim() == 3
+            )
             return graph(*given)
 
         return run
@@ -819,7 +823,12 @@ def bucketed(buckets: list, batches: list, longer: int) -> dict:
 
 WORDS = ("memory", "operators", "reads", "shapes")
 READS = {
-    "value": ("n = y.sum().item()", "if y.sum() > -1e9: y = y + 1", "n = float(y.mean())", "n = f'{y[0, 0]}'"),
+    "value": (
+        "n = y.sum().item()",
+        "if y.sum() > -1e9: y = y + 1",
+        "n = float(y.mean())",
+        "n = f'{y[0, 0]}'",
+    ),
     "mask": ("y = y + y[y > 0].mean()", "y = y * (1 + len(y[y > 9]))"),
     "nonzero": ("y = y * len(y.nonzero())",),
     "select": ("n = y.masked_select(y > 0)",),
@@ -877,7 +886,9 @@ def recorded(answer: Answer, draw: Draw) -> None:
         one = answer.given(found_problems).call("found_problems", text)
         expect.each_of(one, str, "problems(function, calls)")
         for word in one:
-            expect.true(word in WORDS, f"only the words {WORDS} in problems(function, calls)", expect.show(word))
+            expect.true(
+                word in WORDS, f"only the words {WORDS} in problems(function, calls)", expect.show(word)
+            )
         found.append(one)
     for title, word in (
         ("values that are read", "reads"),
@@ -1019,7 +1030,8 @@ def _program(draw: Draw) -> tuple[list[Operation], dict[str, int], list[str]]:
 
 
 def _told(operations: Sequence[Operation]) -> str:
-    return "[" + ", ".join(f"{writes} = {kind}({', '.join(reads)})" for kind, reads, writes in operations) + "]"
+    lines = [f"{writes} = {kind}({', '.join(reads)})" for kind, reads, writes in operations]
+    return "[" + ", ".join(lines) + "]"
 
 
 def _kernels(operations: Sequence[Operation], mistake: str = "") -> list[list[int]]:
@@ -1218,9 +1230,7 @@ def _between(answer: Answer, case: Times) -> None:
     mean, low, high = _saving(case)
     right = (_steps(case, high), _steps(case, low))
     wide = (high - mean) * math.sqrt(len(case[1]))
-    apart = [
-        sum((one - math.fsum(some) / 9) ** 2 for one in some) / 8 / 9 for some in (case[1], case[2])
-    ]
+    apart = [sum((one - math.fsum(some) / 9) ** 2 for one in some) / 8 / 9 for some in (case[1], case[2])]
     loose = 2 * math.sqrt(math.fsum(apart))
     ways = {
         "": right,
@@ -1263,8 +1273,8 @@ def _cheapest(answer: Answer, draw: Draw, shapes: int, device: str) -> None:
             "recorded": {"first": first * 1.3, "step": eager * 0.5, "for_each_shape": True, "device": "cuda"},
             "tuned": {"first": first * 9, "step": eager * 0.45, "for_each_shape": True, "device": "cuda"},
         }
-        names = draw.sample(list(ways), 4)
-        return {name: ways[name] for name in names}, 60 if device == "few" else draw.random.randrange(900, 1400)
+        steps = 60 if device == "few" else draw.random.randrange(900, 1400)
+        return {name: ways[name] for name in draw.sample(list(ways), 4)}, steps
 
     where = "cuda" if device == "cuda" else "cpu"
 
@@ -1312,7 +1322,7 @@ def _way(ways: Mapping[str, Mapping[str, Any]], steps: int, shapes: int, device:
         "Compile a function `(inputs, labels) -> sum of the losses` once, outside `step`, with "
         "`fullgraph=True`. In the step: `zero_grad()`, then for each part `(sum / rows).backward()` with the "
         "number of rows of *all* parts, divided outside of the compiled function, then `optimizer.step()`. "
-        "`name.replace(\"_orig_mod.\", \"\")` gives the plain name.",
+        '`name.replace("_orig_mod.", "")` gives the plain name.',
         "The mean price of all baskets, basket by basket, with a fast adder:\n"
         "add = fast(sum)                       # made once\n"
         "things = sum(len(basket) for basket in baskets)\n"
@@ -1322,7 +1332,10 @@ def _way(ways: Mapping[str, Mapping[str, Any]], steps: int, shapes: int, device:
 def compiled_step(answer: Answer, draw: Draw) -> None:
     sizes = draw.random.randrange(5, 8)
     rest = draw.random.randrange(2, sizes - 1)
-    cases = [_step_case(draw, [[sizes] * 3, [sizes] * 3]), _step_case(draw, [[sizes] * 3, [sizes, rest], [sizes] * 3])]
+    cases = [
+        _step_case(draw, [[sizes] * 3, [sizes] * 3]),
+        _step_case(draw, [[sizes] * 3, [sizes, rest], [sizes] * 3]),
+    ]
     made = [answer.given(stepped).call("stepped", *case) for case in cases]
     with part("the weights", points=1):
         for one, case in zip(made, cases, strict=True):
@@ -1332,7 +1345,10 @@ def compiled_step(answer: Answer, draw: Draw) -> None:
             _, losses = _eager_steps(case)
             means = _eager_steps(case, "means")[1]
             for number, (found, right) in enumerate(zip(one["losses"], losses, strict=True)):
-                ways = {"": right, "the mean of the parts' means: a row of a small part counts for more": means[number]}
+                ways = {
+                    "": right,
+                    "the mean of the parts' means: a row of a small part counts for more": means[number],
+                }
                 what = f"the loss of step {number + 1}"
                 expect.number(found, what)
                 if abs(found - right) > 2e-5:

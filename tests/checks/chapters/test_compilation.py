@@ -97,7 +97,9 @@ def breaks(function, *args):
 
 def test_broken():
     swap = partial(changed, "q2")
-    named = 'place.name == code.co_name or place.name.startswith(f"torch_dynamo_resume_in_{code.co_name}_at_")'
+    named = (
+        'place.name == code.co_name or place.name.startswith(f"torch_dynamo_resume_in_{code.co_name}_at_")'
+    )
     result = judged_well(
         EXERCISE,
         "q2",
@@ -534,7 +536,10 @@ def plain_state(module):
 
 def test_compiled_step():
     swap = partial(changed, "q9")
-    loss, rows = 'return F.cross_entropy(model(inputs), labels, reduction="sum")', "rows, total = sum(len(labels) for _, labels in parts), 0.0"
+    loss, rows = (
+        'return F.cross_entropy(model(inputs), labels, reduction="sum")',
+        "rows, total = sum(len(labels) for _, labels in parts), 0.0",
+    )
     result = judged_well(
         EXERCISE,
         "q9",
@@ -592,8 +597,22 @@ def test_each_breaking_statement_breaks_for_its_reason(kind):
     """What question 2 plants, one statement at a time, in a function and in one that it calls."""
     held = namespace(given("imports"), given("q2-answer"))
     for text in compilation.BREAKING[kind]:
-        lines = ["def helper(x, y, m):", "    y = y + 1", f"    {text}", "    return y * 3", "", "def watched(x, m):"]
-        lines += ["    y = x * 2", f"    {text}", "    y = y - 1", "    y = helper(x, y, m)", "    return y + 1", ""]
+        lines = [
+            "def helper(x, y, m):",
+            "    y = y + 1",
+            f"    {text}",
+            "    return y * 3",
+            "",
+            "def watched(x, m):",
+        ]
+        lines += [
+            "    y = x * 2",
+            f"    {text}",
+            "    y = y - 1",
+            "    y = helper(x, y, m)",
+            "    return y + 1",
+            "",
+        ]
         found = _explained(held, "\n".join(lines))
         assert found == [(3, kind), (5, kind)], text
 
@@ -603,6 +622,8 @@ def _explained(held, text):
 
     functions = {"torch": torch}
     exec(compile(text, "a file", "exec"), functions)
-    found = held["breaks"](functions["watched"], torch.tensor([0.5, -1.0, 2.0]), torch.tensor([True, False, True]))
+    found = held["breaks"](
+        functions["watched"], torch.tensor([0.5, -1.0, 2.0]), torch.tensor([True, False, True])
+    )
     torch._dynamo.reset()
     return found
