@@ -615,8 +615,8 @@ def _so_far(shapes: Sequence[Shape], dynamic: bool | None, limit: int, mistake: 
         "What does Dynamo do at the second length, and how can you tell it before the first? And why must "
         "the largest bucket be the largest length?",
         "`torch._dynamo.mark_dynamic(x, 1)` before the call. In buckets, `torch.compile(..., "
-        "dynamic=False)`, `F.pad(x, (0, 0, 0, extra))` and `torch.arange(bucket) < length`. For the best choice: a bucket is "
-        "always one of the lengths. Let best[k] be the fewest places for the k shortest lengths; the last "
+        "dynamic=False)`, `F.pad(x, (0, 0, 0, extra))` and `torch.arange(bucket) < length`. For the best "
+        "choice: a bucket is always one of the lengths. Let best[k] be the fewest places for the k shortest lengths; the last "
         "bucket takes the lengths from some j to k, and the others are the best for the first j.",
         "The cheapest way to cut a row of shelves into at most 3 groups, where each group is as high as its "
         "highest book:\n"
@@ -967,7 +967,7 @@ Operation = tuple[str, tuple[str, ...], str]
         "A kitchen with one trip to the cellar for each dish, or one for each menu:\n"
         "for menu in menus:\n"
         "    fetched += sum(weights[thing] for thing in set(needs(menu)) - set(makes(menu)))\n"
-        "If a cook spends 30 % of the day on stairs and half of that goes, the day is 1 / 0.85 as productive.",
+        "If a cook spends 30 % of a day on stairs and half of that goes, a day yields 1 / 0.85 times as much.",
     ),
 )
 def fusion(answer: Answer, draw: Draw) -> None:
@@ -1520,7 +1520,7 @@ exercise.manual(
         "Add up three epochs for both. What does the log say of most of the shapes?",
         "Find the epoch from which it pays. Then ask what fusing can gain at most if it concerns 20 % of the "
         "time, and what else one of the words in `max-autotune` switches on.",
-        "Who buys a machine that saves an hour a day, and needs three days to set up, asks first for how many "
-        "days there is work.",
+        "Who buys a machine that saves an hour a day, and needs three days to set up, asks first for how "
+        "many days there is work.",
     ),
 )
