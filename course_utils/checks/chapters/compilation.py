@@ -616,8 +616,8 @@ def _so_far(shapes: Sequence[Shape], dynamic: bool | None, limit: int, mistake: 
         "the largest bucket be the largest length?",
         "`torch._dynamo.mark_dynamic(x, 1)` before the call. In buckets, `torch.compile(..., "
         "dynamic=False)`, `F.pad(x, (0, 0, 0, extra))` and `torch.arange(bucket) < length`. For the best "
-        "choice: a bucket is always one of the lengths. Let best[k] be the fewest places for the k shortest lengths; the last "
-        "bucket takes the lengths from some j to k, and the others are the best for the first j.",
+        "choice: a bucket is always one of the lengths. Let best[k] be the fewest places for the k shortest "
+        "lengths; the last bucket takes the lengths from some j to k, and the others are the best for the first j.",
         "The cheapest way to cut a row of shelves into at most 3 groups, where each group is as high as its "
         "highest book:\n"
         "best = [(0, [])] + [(inf, [])] * n\n"
@@ -967,7 +967,7 @@ Operation = tuple[str, tuple[str, ...], str]
         "A kitchen with one trip to the cellar for each dish, or one for each menu:\n"
         "for menu in menus:\n"
         "    fetched += sum(weights[thing] for thing in set(needs(menu)) - set(makes(menu)))\n"
-        "If a cook spends 30 % of a day on stairs and half of that goes, a day yields 1 / 0.85 times as much.",
+        "If a cook spends 30 % of a day on stairs and half of that goes, a day gives 1 / 0.85 of the work.",
     ),
 )
 def fusion(answer: Answer, draw: Draw) -> None:
