@@ -617,7 +617,8 @@ def _so_far(shapes: Sequence[Shape], dynamic: bool | None, limit: int, mistake: 
         "`torch._dynamo.mark_dynamic(x, 1)` before the call. In buckets, `torch.compile(..., "
         "dynamic=False)`, `F.pad(x, (0, 0, 0, extra))` and `torch.arange(bucket) < length`. For the best "
         "choice: a bucket is always one of the lengths. Let best[k] be the fewest places for the k shortest "
-        "lengths; the last bucket takes the lengths from some j to k, and the others are the best for the first j.",
+        "lengths; the last bucket takes the lengths from some j to k, and the others are the best for the "
+        "first j.",
         "The cheapest way to cut a row of shelves into at most 3 groups, where each group is as high as its "
         "highest book:\n"
         "best = [(0, [])] + [(inf, [])] * n\n"
@@ -956,12 +957,12 @@ Operation = tuple[str, tuple[str, ...], str]
     title="What fusion saves",
     points=4,
     difficulty=2,
-    needs=("moved", "kernels_of", "moved_fused", "greatest_gain"),
+    needs=("moved", "kernels_of", "greatest_gain"),
     lesson=MODES + "#Eight operations, one loop",
     hints=(
         "y = relu(x · x + b) as three operations: which tensors are read and written by each? Which of these "
         "accesses can go if one loop does it all?",
-        "`set(reads)` for what an operation or a kernel reads, each once. In a kernel, take away what it "
+        "A set of names for what a kernel reads, each once. Take away what it "
         "makes itself; it writes a tensor that another kernel reads, or that is among the results. For the "
         "gain: of a step of length 1, `share` becomes share · after / before, and the rest stays.",
         "A kitchen with one trip to the cellar for each dish, or one for each menu:\n"
@@ -973,18 +974,20 @@ Operation = tuple[str, tuple[str, ...], str]
 def fusion(answer: Answer, draw: Draw) -> None:
     cases = [telling(lambda: _program(draw), _moved_ways) for _ in range(2)]
     with part("one operation after another", points=1):
-        for operations, sizes, _ in cases:
-            found = answer.call("moved", operations, sizes)
-            near(found, _singly(operations, sizes), f"moved({_told(operations)}, {sizes})")
+        for operations, sizes, results in cases:
+            kernels = [[number] for number in range(len(operations))]
+            found = answer.call("moved", operations, kernels, sizes, results)
+            told = f"{_told(operations)}, [[0], [1], …], {sizes}, {results}"
+            near(found, _singly(operations, sizes), f"moved({told})")
     with part("the kernels", points=1):
         for operations, _, _ in cases:
             _grouped(answer, operations)
     with part("one kernel after another", points=1):
         for operations, sizes, results in cases:
             kernels = _kernels(operations)
-            found = answer.call("moved_fused", operations, kernels, sizes, results)
+            found = answer.call("moved", operations, kernels, sizes, results)
             told = f"{_told(operations)}, {kernels}, {sizes}, {results}"
-            near(found, _fused(operations, sizes, results), f"moved_fused({told})")
+            near(found, _fused(operations, sizes, results), f"moved({told})")
     with part("the greatest gain", points=1):
         for _ in range(3):
             share, before = draw.random.uniform(0.2, 0.7), draw.random.randrange(200, 900)
