@@ -1270,7 +1270,7 @@ def _cheapest(answer: Answer, draw: Draw, shapes: int, device: str) -> None:
     def make() -> tuple[dict[str, dict[str, Any]], int]:
         eager = draw.random.uniform(0.1, 0.2)
         first = draw.random.uniform(10, 30)
-        ways = {
+        ways: dict[str, dict[str, Any]] = {
             "eager": {"first": eager, "step": eager, "for_each_shape": False, "device": None},
             "compiled": {"first": first, "step": eager * 0.7, "for_each_shape": False, "device": None},
             "recorded": {"first": first * 1.3, "step": eager * 0.5, "for_each_shape": True, "device": "cuda"},
@@ -1282,16 +1282,16 @@ def _cheapest(answer: Answer, draw: Draw, shapes: int, device: str) -> None:
     where = "cuda" if device == "cuda" else "cpu"
 
     def answers(case: tuple[dict[str, dict[str, Any]], int]) -> dict[str, str]:
-        right = _way(*case, shapes, where)
+        right = _way(case[0], case[1], shapes, where)
         wanted = {"cpu": "compiled", "few": "eager"}.get(device, "recorded" if shapes == 1 else "compiled")
         return {"": right} if right == wanted else {"": right, "no": right}
 
     case = telling(make, answers)
     told = f"cheapest({case[0]}, {case[1]}, {shapes}, {where!r})"
-    right = _way(*case, shapes, where)
+    right = _way(case[0], case[1], shapes, where)
     mistakes = {
-        _way(*case, shapes, "cuda"): "it needs another device",
-        _way(*case, 1, where): f"it has a first call for each of the {shapes} shapes",
+        _way(case[0], case[1], shapes, "cuda"): "it needs another device",
+        _way(case[0], case[1], 1, where): f"it has a first call for each of the {shapes} shapes",
         min(case[0], key=lambda name: case[0][name]["step"]): "its steps are short, and its first call long",
     }
     found = answer.call("cheapest", *case, shapes, where)
