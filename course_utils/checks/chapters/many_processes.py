@@ -604,3 +604,960 @@ def sharded_rows(length: int, world: int, seed: int, epoch: int, drop: bool, see
     random.setstate(states[1])
     numpy.random.set_state(states[2])
     return found
+
+
+# q4: one big batch
+
+
+@exercise.question(
+    "q4",
+    title="Equal to one big batch",
+    points=4,
+    difficulty=3,
+    needs=("rank_step", "trained_loss"),
+    lesson=BIG + "#A mean of means",
+    hints=(
+        "Rank 0 has 2 labels with a mean loss of 1, rank 1 has 8 with a mean of 2. What is the mean of all "
+        "ten? And what is the mean of the two means?",
+        "Take `reduction='sum'` and add up over the micro-batches; begin with zeros, so that a rank without "
+        "rows has something to bring. The mean over ranks of a sum is the whole sum divided by `world`, and "
+        "so is the mean of the counts: divide one by the other. One call holds everything: "
+        "`torch.cat([gradient.flatten(), torch.stack([loss, count])])`.",
+        "The mean wage of three firms, where a calculator knows only the mean of three numbers:\n"
+        "wages, heads = mean_of_three(sum(my_wages)), mean_of_three(len(my_wages))\n"
+        "print(wages / heads)     # the threes cancel out; a firm without people brings 0 and 0",
+    ),
+)
+def one_big_batch(answer: Answer, draw: Draw) -> None:
+    with part("one batch on each rank, with other numbers of labels", points=1):
+        for counts in ([[3], [9]], [[7], [2], [4]]):
+            _stepped(answer, _micro_batches(draw, counts))
+    with part("micro-batches, and as few messages", points=1):
+        for counts in ([[3, 6, 1], [8, 2, 5]], [[2, 7, 3, 1, 5], [4, 1, 2, 6, 8], [1, 1, 9, 2, 2]]):
+            made = _stepped(answer, _micro_batches(draw, counts))
+            for rank, calls in enumerate(made["sent"]):
+                what = f"the calls of mean(…) on rank {rank}, for {len(counts[rank])} micro-batches,"
+                expect.at_most(len(calls), 3, what)
+    with part("ranks that have nothing", points=1):
+        for counts in ([[3, 2], []], [[0, 5], [0], [0, 0]], [[], [4, 0, 3], [0]]):
+            _stepped(answer, _micro_batches(draw, counts))
+    with part("three losses for one batch", points=1):
+        for way in draw.sample(WAYS, 3):
+            for ranks, micro in ((2, 4), (3, 2), (4, 1)):
+                sums, counts = mistakes.telling(partial(_summed, draw, ranks, micro), partial(_ways, way=way))
+                what = f"trained_loss({expect.show(sums)}, {expect.show(counts)}, {way!r})"
+                mistakes.near(
+                    answer.call("trained_loss", sums, counts, way), _ways((sums, counts), way), what
+                )
+
+
+WAYS = ("big batch", "mean of means", "stock")
+Batches = list[list[tuple["torch.Tensor", "torch.Tensor"]]]
+
+
+def _micro_batches(draw: Draw, counts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, Batches]:
+    """A weight, and each rank's micro-batches with so many labels that count."""
+    import torch
+
+    found: Batches = []
+    for rank in counts:
+        batches = []
+        for count in rank:
+            labels = [draw.random.randrange(3) for _ in range(count)]
+            labels += [-100] * draw.random.randrange(0 if count else 1, 3)
+            labels = draw.sample(labels, len(labels))
+            batches.append((_noise(draw, len(labels), 4) * 2, torch.tensor(labels)))
+        found.append(batches)
+    return _noise(draw, 4, 3), found
+
+
+def _gradient(weight: torch.Tensor, batches: Sequence[tuple]) -> tuple[torch.Tensor, float, int]:
+    """Of the sum of the losses: its gradient, itself, and how many labels count; in float64."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    leaf = weight.double().requires_grad_()
+    with torch.enable_grad():
+        loss = (leaf * 0).sum()
+        for inputs, labels in batches:
+            loss = loss + cross_entropy(inputs.double() @ leaf, labels, reduction="sum")
+    loss.backward()
+    assert leaf.grad is not None
+    return leaf.grad, loss.item(), sum(int((labels >= 0).sum()) for _, labels in batches)
+
+
+def _stepped(answer: Answer, case: tuple[torch.Tensor, Batches]) -> dict[str, Any]:
+    weight, batches = case
+    world = len(batches)
+    made = _played(answer, "rank_step", [(weight, mine) for mine in batches], "mean")
+    each = [_gradient(weight, mine) for mine in batches]
+    micro = [[_gradient(weight, [batch]) for batch in mine] for mine in batches]
+    count = sum(one[2] for one in each)
+    whole = [_total([one[0] for one in each]), sum(one[1] for one in each)]
+    rows = sum(len(labels) for mine in batches for _, labels in mine)
+    for rank, found in enumerate(made["found"]):
+        what = f"rank_step(…) on rank {rank} of {world}"
+        expect.type_of(found, (tuple, list), what)
+        expect.length(found, 2, what)
+        for number, name in enumerate(("the gradient", "the loss")):
+            right = whole[number] / count
+            answers = {
+                "": right,
+                "a factor 1 / world that is left: the mean over ranks divided by it": right / world,
+                "a factor world too much": right * world,
+                "the sum over the labels, not their mean": whole[number],
+                "the mean over the ranks of a sum over the labels": whole[number] / world,
+                "counting the labels of −100 as well": whole[number] / rows,
+            }
+            if all(one[2] for one in each):
+                means = [one[number] / one[2] for one in each]
+                answers["a mean of the ranks' means: a label on a rank with few counts for more"] = (
+                    sum(means) / world
+                )
+                answers["this rank's labels alone"] = means[rank]
+            if all(one[2] for mine in micro for one in mine) and all(micro):
+                inner = [sum(one[number] / one[2] for one in mine) / len(mine) for mine in micro]
+                answers["a mean of the micro-batches' means"] = sum(inner) / world
+            _tensor(found[number], answers, f"{name} of {what}")
+    return made
+
+
+def _summed(draw: Draw, ranks: int, micro: int) -> tuple[list[list[float]], list[list[int]]]:
+    counts = [[draw.random.randrange(2, 30) for _ in range(micro)] for _ in range(ranks)]
+    sums = [[round(count * draw.random.uniform(0.5, 3), 3) for count in mine] for mine in counts]
+    return sums, counts
+
+
+def _ways(case: tuple[list[list[float]], list[list[int]]], way: str) -> dict[str, float]:
+    sums, counts = case
+    ranks, micro = len(sums), len(sums[0])
+    means = [
+        one / count
+        for mine, numbers in zip(sums, counts, strict=True)
+        for one, count in zip(mine, numbers, strict=True)
+    ]
+    big = sum(map(sum, sums)) / sum(map(sum, counts))
+    flat = math.fsum(means)
+    by_rank = (
+        math.fsum(sum(mine) / sum(numbers) for mine, numbers in zip(sums, counts, strict=True)) / ranks
+    )
+    named = {
+        "the big batch": big,
+        "the mean of all means": flat / (ranks * micro),
+        "the sum of all means": flat,
+        "the mean over the ranks of the sum of their means: the factor of the ranks is missing": flat / ranks,
+        "the sum over the ranks of the mean of their means: the factor of the micro-batches is missing": flat
+        / micro,
+        "each rank's own mean over its labels": by_rank,
+        "the big batch, times the micro-batches": big * micro,
+        "the big batch, times ranks and micro-batches": big * micro * ranks,
+    }
+    right = {"big batch": big, "mean of means": flat / (ranks * micro), "stock": flat}[way]
+    same = {words for words, value in named.items() if mistakes.is_near(value, right)}
+    return {"": right} | {words: value for words, value in named.items() if words not in same}
+
+
+# q5: buckets
+
+
+@exercise.question(
+    "q5",
+    title="Buckets",
+    points=3,
+    difficulty=2,
+    needs=("buckets", "all_reduces"),
+    lesson=LESS + "#Buckets",
+    hints=(
+        "Which gradient is ready first: that of the first layer, or that of the last one? And when does a "
+        "bucket that is filled drop by drop count as full?",
+        "Go through `reversed(sizes)`, add each name to the open bucket, and close it as soon as its bytes "
+        "are at least its limit. The limit is `first` while no bucket has been closed, then `cap`. What is "
+        "open at the end is a bucket, too. For the count: `math.ceil(micro_batches / accumulate)` updates.",
+        "Crates for a removal, closed as soon as they weigh 20 kg or more:\n"
+        "crates, weight = [[]], 0\n"
+        "for thing in things:\n"
+        "    crates[-1].append(thing)\n"
+        "    weight += kilograms[thing]\n"
+        "    if weight >= 20:\n"
+        "        crates, weight = [*crates, []], 0",
+    ),
+)
+def filled_buckets(answer: Answer, draw: Draw) -> None:
+    with part("order and cuts", points=1):
+        for _ in range(3):
+            _bucketed(answer, mistakes.telling(partial(_gradients, draw), _buckets))
+    with part("limits that are met exactly, large tensors, and what is left", points=1):
+        for case in _edges(draw):
+            _bucketed(answer, case)
+    with part("how many all-reduces", points=1):
+        for micro, accumulate in ((12, 1), (12, 4), (14, 4), (3, 8)):
+            case = _gradients(draw)
+            answers = _reduces(case, micro, accumulate)
+            found = answer.call("all_reduces", *case, micro, accumulate)
+            count = len(_filled(*case))
+            what = f"all_reduces(sizes, first, cap, {micro}, {accumulate}), with {count} buckets,"
+            mistakes.near(found, answers, what)
+
+
+Gradients = tuple[dict[str, int], int, int]
+
+
+def _gradients(draw: Draw) -> Gradients:
+    """Bytes of each gradient in the order of the model, the first limit and the others'."""
+    sizes: dict[str, int] = {"embed.weight": draw.random.randrange(2000, 4000)}
+    for layer in range(draw.random.randrange(5, 8)):
+        sizes |= {f"{layer}.weight": draw.random.randrange(300, 900), f"{layer}.bias": 4 * (layer + 3)}
+    return sizes, draw.random.randrange(350, 600), draw.random.randrange(1000, 1600)
+
+
+def _edges(draw: Draw) -> list[Gradients]:
+    cap = draw.random.randrange(200, 300) * 4
+    half = {f"{layer}.weight": cap // 2 for layer in range(draw.random.randrange(3, 6) * 2 + 1)}
+    large = {"a": 12, "b": 5 * cap, "c": 20, "d": 3 * cap, "e": 8, "f": cap - 1, "g": 1, "h": 16}
+    return [(half, cap // 2, cap), (large, cap, cap), ({"one": 4}, 4, 8), (large, 8, 100 * cap)]
+
+
+def _filled(sizes: Mapping[str, int], first: int, cap: int, mistake: str = "") -> list[list[str]]:
+    if mistake == BUCKETS[2]:
+        first = cap
+    if mistake == BUCKETS[3]:
+        cap = first
+    found: list[list[str]] = []
+    opened: list[str] = []
+    for name in sizes if mistake == BUCKETS[0] else reversed(sizes):
+        held = sum(sizes[each] for each in opened)
+        limit = cap if found else first
+        if mistake == BUCKETS[1] and opened and held + sizes[name] > limit:
+            found.append(opened)
+            opened = []
+        opened = [*opened, name]
+        held = sum(sizes[each] for each in opened)
+        if mistake != BUCKETS[1] and (held > limit if mistake == BUCKETS[4] else held >= limit):
+            found.append(opened)
+            opened = []
+    return [*found, opened] if opened and mistake != BUCKETS[5] else found
+
+
+BUCKETS = (
+    "the order of the model: the last gradient is ready first",
+    "closing a bucket before it goes beyond its limit: it is closed when it has reached it",
+    "the limit `cap` for the first bucket, too",
+    "the limit `first` for all buckets",
+    "a bucket that has reached its limit exactly and is still open",
+    "leaving out the last bucket, which is not full",
+)
+
+
+def _buckets(case: Gradients) -> dict[str, list[list[str]]]:
+    found = {mistake: _filled(*case, mistake) for mistake in ("", *BUCKETS)}
+    found.pop(BUCKETS[4])  # only exact limits tell it
+    if sum(case[0][name] for name in found[""][-1]) >= case[2]:
+        found.pop(BUCKETS[5])
+    return found
+
+
+def _bucketed(answer: Answer, case: Gradients) -> None:
+    sizes, first, cap = case
+    right = _filled(*case)
+    what = f"buckets({expect.show(sizes)}, {first}, {cap})"
+    found = answer.call("buckets", *case)
+    expect.each_of(found, (list, tuple), what)
+    made = [list(each) for each in found]
+    if made != right:
+        answers = {mistake: _filled(*case, mistake) for mistake in BUCKETS}
+        words = next((mistake for mistake, value in answers.items() if value == made), "")
+        said = expect.show(made) + (f": that comes of {words}" if words else "")
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be {expect.show(right)}", said)
+
+
+def _reduces(case: Gradients, micro: int, accumulate: int) -> dict[str, int]:
+    count = len(_filled(*case))
+    right = count * math.ceil(micro / accumulate)
+    found = {
+        "sending in every micro-batch": count * micro,
+        "leaving out the last update, which has fewer micro-batches": count * (micro // accumulate),
+        "one message for each update: each of its buckets is one": math.ceil(micro / accumulate),
+        "one message for each tensor": len(case[0]) * math.ceil(micro / accumulate),
+    }
+    return {"": right} | {words: value for words, value in found.items() if value != right}
+
+
+# q6: send while computing
+
+
+@exercise.question(
+    "q6",
+    title="Send while computing",
+    points=4,
+    difficulty=3,
+    needs=("timeline", "best_cuts"),
+    lesson=LESS + "#Send while computing",
+    hints=(
+        "Two things have to be over before a bucket can be sent. Which? And which buckets does the length of "
+        "the last one concern?",
+        "A bucket starts at `max(ready, free)`: when its last gradient is there, and when the bucket before "
+        "it has been sent. For the best cut: let `over[i]` be the earliest end of sending the first i "
+        "gradients; it is the least, over all j < i, of max(over[j], ready[i]) + alpha + beta · the bytes "
+        "from j to i. Remember the best j for each i, and go back from the end.",
+        "Coins for the amount 63, as few as can be, from the few for each smaller amount:\n"
+        "fewest, last = [0], [0]\n"
+        "for amount in range(1, 64):\n"
+        "    best = min((coin for coin in (1, 20, 21, 50) if coin <= amount), key=lambda c: fewest[amount - c])\n"
+        "    fewest.append(fewest[amount - best] + 1)\n"
+        "    last.append(best)          # go back: 63, 63 - last[63], …",
+    ),
+)
+def while_computing(answer: Answer, draw: Draw) -> None:
+    with part("when each bucket is sent", points=1):
+        for _ in range(3):
+            case = mistakes.telling(partial(_backward, draw), partial(_sent, name="starts"))
+            what = f"'starts' of {_timeline_words(case)}"
+            mistakes.numbers(_timeline(answer, case)["starts"], _sent(case, "starts"), what)
+    with part("the end, and what is not hidden", points=1):
+        for _ in range(3):
+            case = mistakes.telling(partial(_backward, draw), partial(_sent, name="end"))
+            found = _timeline(answer, case)
+            for name in ("end", "exposed"):
+                mistakes.near(found[name], _sent(case, name), f"{name!r} of {_timeline_words(case)}")
+    with part("the best cut of a few", points=1):
+        for _ in range(3):
+            _cut_well(answer, mistakes.telling(partial(_uncut, draw, draw.random.randrange(8, 11)), _ends))
+    with part("the best cut of many", points=1):
+        _cut_well(answer, mistakes.telling(partial(_uncut, draw, draw.random.randrange(70, 80)), _ends))
+
+
+Sending = tuple[list[int], list[int], list[int], int, float]  # seconds, bytes, cuts, alpha, beta
+
+
+def _backward(draw: Draw) -> Sending:
+    seconds, sizes, _, alpha, beta = _uncut(draw, draw.random.randrange(7, 10))
+    cuts: list[int] = []
+    while sum(cuts) < len(sizes):
+        cuts.append(min(draw.random.randrange(1, 4), len(sizes) - sum(cuts)))
+    return seconds, sizes, cuts, alpha, beta
+
+
+def _uncut(draw: Draw, count: int) -> Sending:
+    seconds = [draw.random.randrange(2, 12) for _ in range(count)]
+    sizes = [draw.random.randrange(2, 40) for _ in range(count)]
+    return seconds, sizes, [count], draw.random.randrange(5, 11), 0.125
+
+
+SENDING = (
+    "buckets that are sent at the same time: each waits for the one before it",
+    "sending that waits for the end of the backward pass",
+    "a bucket that is sent when its first gradient is ready, not its last",
+    "alpha for each gradient: a bucket is one message",
+    "leaving out alpha",
+)
+
+
+def _starts(case: Sending, mistake: str = "") -> tuple[list[float], float]:
+    """When each bucket's sending begins, and when the last one is over."""
+    seconds, sizes, cuts, alpha, beta = case
+    ready = list(itertools.accumulate(seconds))
+    free, starts, ends, first = 0.0, [], [], 0
+    for cut in cuts:
+        last = first + cut
+        there = ready[first] if mistake == SENDING[2] else ready[last - 1]
+        if mistake == SENDING[1]:
+            there = ready[-1]
+        starts.append(there if mistake == SENDING[0] else max(there, free))
+        fee = {SENDING[3]: alpha * cut, SENDING[4]: 0}.get(mistake, alpha)
+        free = starts[-1] + fee + beta * sum(sizes[first:last])
+        ends.append(free)
+        first = last
+    return starts, max(ends)
+
+
+def _sent(case: Sending, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for mistake in ("", *SENDING):
+        starts, end = _starts(case, mistake)
+        found[mistake] = {"starts": starts, "end": end, "exposed": end - sum(case[0])}[name]
+    if name == "exposed":
+        whole = sum(case[3] + case[4] * size for size in _bucket_sizes(case))
+        found["all that is sent, also what is hidden behind the computing"] = whole
+    if name == "end":
+        found["the backward pass alone"] = float(sum(case[0]))
+    return {"": found[""]} | {
+        words: value for words, value in found.items() if not mistakes.is_near(value, found[""])
+    }
+
+
+def _bucket_sizes(case: Sending) -> list[int]:
+    rest = iter(case[1])
+    return [sum(itertools.islice(rest, cut)) for cut in case[2]]
+
+
+def _timeline_words(case: Sending) -> str:
+    return f"timeline({', '.join(map(expect.show, case))})"
+
+
+def _timeline(answer: Answer, case: Sending) -> dict[str, Any]:
+    found: dict[str, Any] = answer.call("timeline", *case)
+    expect.keys(found, ("starts", "end", "exposed"), _timeline_words(case))
+    return found
+
+
+def _best(case: Sending) -> float:
+    """The earliest end over all cuts."""
+    seconds, sizes, _, alpha, beta = case
+    ready, held = [0, *itertools.accumulate(seconds)], [0, *itertools.accumulate(sizes)]
+    over = [0.0]
+    for last in range(1, len(ready)):
+        begun = (
+            max(over[first], ready[last]) + alpha + beta * (held[last] - held[first]) for first in range(last)
+        )
+        over.append(min(begun))
+    return over[-1]
+
+
+def _ends(case: Sending) -> dict[str, float]:
+    """{a way to cut: when it ends}; the best one under ""."""
+    seconds, sizes, _, alpha, beta = case
+    count = len(sizes)
+    equal, capped = [], []
+    for each in range(2, count):
+        cuts = [each] * (count // each) + ([count % each] if count % each else [])
+        equal.append(_starts((seconds, sizes, cuts, alpha, beta))[1])
+    for cap in range(min(sizes), sum(sizes), 1 if count < 20 else 7):
+        numbers = {str(number): size for number, size in reversed(list(enumerate(sizes)))}
+        cuts = [len(bucket) for bucket in _filled(numbers, cap, cap)]
+        capped.append(_starts((seconds, sizes, cuts, alpha, beta))[1])
+    return {
+        "": _best(case),
+        "one bucket for all": _starts((seconds, sizes, [count], alpha, beta))[1],
+        "a bucket for each gradient": _starts((seconds, sizes, [1] * count, alpha, beta))[1],
+        "buckets of as many gradients each": min(equal),
+        "buckets of a limit in bytes": min(capped),
+    }
+
+
+def _cut_well(answer: Answer, case: Sending) -> None:
+    seconds, sizes, _, alpha, beta = case
+    arguments = f"{expect.show(seconds)}, {expect.show(sizes)}, {alpha}, {beta}"
+    what = f"best_cuts({arguments})"
+    found = answer.call("best_cuts", seconds, sizes, alpha, beta)
+    cuts = mistakes.listed(found, what)
+    whole = all(cut == int(cut) and cut > 0 for cut in cuts) and sum(cuts) == len(sizes)
+    expected = f"{what} to be whole numbers above 0 that add up to {len(sizes)}"
+    expect.true(whole, expected, expect.show(found))
+    end, best = _starts((seconds, sizes, [int(cut) for cut in cuts], alpha, beta))[1], _ends(case)
+    if end > best[""] + 1e-9:
+        words = next((words for words, value in best.items() if words and mistakes.is_near(end, value)), "")
+        said = f"{expect.show(found)}, which ends at {end:g}" + (f" as {words} do" if words else "")
+        raise Failed(Rung.WRONG_VALUE, f"{what} to be a cut that ends at {best['']:g}", said)
+
+
+# q7: the largest few
+
+
+@exercise.question(
+    "q7",
+    title="The largest few, and what is left",
+    points=4,
+    difficulty=2,
+    needs=("TopK", "mean_of", "largest_k"),
+    lesson=LESS + "#What was left out comes later",
+    hints=(
+        "A gradient of 0.1 is never among the largest. How large has it become after ten steps, if nobody "
+        "forgets it?",
+        "Keep `self.rest`, None at first. Each time: `whole = gradient if self.rest is None else gradient + "
+        "self.rest`, then `whole.flatten().abs().topk(k).indices`, and the rest is a copy of `whole` with "
+        "zeros there. For the mean, `index_add_` adds also where an index comes from two ranks. For k, write "
+        "down both numbers of bytes and solve.",
+        "A bank that pays out whole coins only and remembers the cents:\n"
+        "owed = self.cents + amount\n"
+        "paid = owed // 100 * 100\n"
+        "self.cents = owed - paid        # nothing is lost, it only comes later",
+    ),
+)
+def largest_few(answer: Answer, draw: Draw) -> None:
+    cases = [_steps(draw, shape) for shape in ((11,), (3, 6), (2, 2, 5))]
+    made = [answer.given(watched_topk).call("watched_topk", *case) for case in cases]
+    with part("what is sent", points=1):
+        for case, found in zip(cases, made, strict=True):
+            _sends(case, found, 1)
+        lone = (0.01, [_noise(draw, 9)])
+        _sends(lone, answer.given(watched_topk).call("watched_topk", *lone), 1)
+    with part("what is left comes later", points=1):
+        for case, found in zip(cases, made, strict=True):
+            _sends(case, found, len(case[1]))
+            expect.true(found["kept"], "the gradients, unchanged, after compress(…)", "others")
+    with part("the mean over the ranks", points=1):
+        for shape, world in (((7,), 2), ((3, 4), 4)):
+            pairs = _pairs(draw, math.prod(shape), world)
+            found = answer.call("mean_of", pairs, shape)
+            _tensor(found, _means(pairs, shape), f"mean_of(pairs of {world} ranks, {shape})")
+    with part("how many are worth sending", points=1):
+        numbers = draw.random.randrange(1000, 9000) * 12
+        for world in (2, 5, 8, 64):
+            for count in (numbers, numbers + 1, numbers - 1):
+                found = answer.call("largest_k", count, world)
+                mistakes.near(found, _largest(count, world), f"largest_k({count}, {world})")
+
+
+def _steps(draw: Draw, shape: tuple[int, ...]) -> tuple[float, Tensors]:
+    """A share, and gradients, the last of them small, so that what was left decides."""
+    share = draw.random.choice((0.15, 0.25, 0.35))
+    first = _noise(draw, *shape)
+    first = first + first.sign() * 0.5
+    first.view(-1)[int(first.abs().argmax())] = -4.0  # the largest is negative
+    return share, [first, _noise(draw, *shape) * 0.2, _noise(draw, *shape) * 0.2, _noise(draw, *shape) * 0.1]
+
+
+TOP_K = (
+    "the largest values, not the largest absolute ones",
+    "values without their sign",
+    "one number fewer: round up",
+    "forgetting what was left",
+    "a rest in which what was sent is still there",
+    "the rest of the last step alone, without what was left before",
+    "the gradient alone, where its rest counts as well",
+)
+
+
+def _compressed(case: tuple[float, Tensors], mistake: str = "") -> list[dict[int, float]]:
+    """{index: value} of each step."""
+    import torch
+
+    share, gradients = case
+    rest = torch.zeros(gradients[0].numel(), dtype=torch.float64)
+    found = []
+    for gradient in gradients:
+        flat = gradient.double().flatten()
+        whole = flat + rest
+        k = max(1, math.ceil(share * len(flat)))
+        if mistake == TOP_K[2]:
+            k = max(1, math.floor(share * len(flat)))
+        ranked = whole if mistake == TOP_K[0] else whole.abs()
+        places = ranked.topk(k).indices
+        values = whole[places]
+        if mistake == TOP_K[1]:
+            values = values.abs()
+        if mistake == TOP_K[6]:
+            values = flat[places]
+        found.append(dict(zip(places.tolist(), values.tolist(), strict=True)))
+        rest = (flat if mistake == TOP_K[5] else whole).clone()
+        if mistake != TOP_K[4]:
+            rest[places] = 0
+        if mistake == TOP_K[3]:
+            rest = torch.zeros_like(rest)
+    return found
+
+
+def _sends(case: tuple[float, Tensors], made: Mapping[str, Any], steps: int) -> None:
+    right = _compressed(case)
+    others = {mistake: _compressed(case, mistake) for mistake in TOP_K}
+    sent = []
+    for step in range(steps):
+        what = f"compress(gradient) of TopK({case[0]}) in step {step + 1}"
+        one = made["steps"][step]
+        expect.type_of(one, (tuple, list), what)
+        expect.length(one, 2, what)
+        places = mistakes.listed(one[0], f"the indices of {what}")
+        values = mistakes.listed(one[1], f"the values of {what}")
+        expect.length(values, len(places), f"the values of {what}")
+        sent.append({int(place): value for place, value in zip(places, values, strict=True)})
+        words = next((words for words, some in others.items() if _same_sent(sent, some)), "")
+        why = f": that comes of {words}" if words else ""
+        if len(places) != len(right[step]):
+            expected = f"{what} to send {len(right[step])} of {case[1][0].numel()} numbers"
+            raise Failed(Rung.WRONG_SHAPE, expected, f"{len(places)}{why}")
+        if set(sent[step]) != set(right[step]):
+            expected = f"the indices of {what} to be {sorted(right[step])} in any order"
+            raise Failed(Rung.WRONG_VALUE, expected, f"{sorted(sent[step])}{why}")
+        for place, value in right[step].items():
+            if not abs(sent[step][place] - value) < 1e-5:
+                expected = f"the value for index {place} of {what} to be {value:.6g}"
+                raise Failed(Rung.WRONG_VALUE, expected, f"{sent[step][place]:.6g}{why}")
+
+
+def _same_sent(one: Sequence[Mapping[int, float]], other: Sequence[Mapping[int, float]]) -> bool:
+    return all(
+        a.keys() == b.keys() and all(abs(a[place] - b[place]) < 1e-5 for place in a)
+        for a, b in zip(one, other)
+    )
+
+
+def watched_topk(share: float, gradients: list) -> dict:
+    """What the learner's compressor sends in each step; another one works beside it."""
+    compressor, another = TopK(share), TopK(share)
+    steps, kept = [], True
+    for gradient in gradients:
+        given = gradient.clone()
+        indices, values = compressor.compress(given)
+        steps.append((indices.clone(), values.clone()) if hasattr(values, "clone") else (indices, values))
+        kept = kept and bool((given == gradient).all())
+        another.compress(gradient * -3 + 1)
+    return {"steps": steps, "kept": kept}
+
+
+def _pairs(draw: Draw, numbers: int, world: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Indices and values of each rank; one index comes from all of them."""
+    import torch
+
+    common = draw.random.randrange(numbers)
+    found = []
+    for _ in range(world):
+        places = [common, *draw.sample([each for each in range(numbers) if each != common], 2)]
+        places = draw.sample(places, 3)
+        found.append((torch.tensor(places), _noise(draw, 3) + 3))
+    return found
+
+
+def _means(pairs: Sequence[tuple], shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    import torch
+
+    added, assigned, counts = (torch.zeros(math.prod(shape), dtype=torch.float64) for _ in range(3))
+    for places, values in pairs:
+        added.index_add_(0, places, values.double())
+        assigned[places] = values.double()
+        counts[places] += 1
+    world = len(pairs)
+    found = {
+        "": added / world,
+        "the sum, not the mean": added,
+        "the last rank's value where several send one index: they add up": assigned / world,
+        "the values of the last rank, not divided": assigned,
+        "a mean over those that sent: a rank that sent nothing counts with 0": added / counts.clamp(min=1),
+    }
+    return {words: value.view(shape) for words, value in found.items()}
+
+
+def _largest(numbers: int, world: int) -> dict[str, int]:
+    """The most pairs of 12 bytes, gathered, that are fewer bytes than the dense ring's."""
+
+    def most(limit: float) -> int:
+        return max(0, math.ceil(limit) - 1)
+
+    right = (2 * numbers - 1) // (3 * world)  # 12 k (n - 1) < 8 numbers (n - 1) / n
+    found = {
+        "as many bytes: they have to be fewer": (2 * numbers) // (3 * world),
+        "leaving out the indices": most(2 * numbers / world),
+        "indices of 4 bytes: int64 has 8": most(numbers / world),
+        "one round of the ring only: an all-reduce has two": most(numbers / (3 * world)),
+        "the share of one rank: in a gather, the pairs of all ranks pass each of them": most(2 * numbers / 3),
+        "a third of all numbers, whatever the number of ranks": numbers // 3,
+    }
+    return {"": right} | {words: value for words, value in found.items() if value != right}
+
+
+# q8: half the bytes, and low rank
+
+
+@exercise.question(
+    "q8",
+    title="Half the bytes, and low rank",
+    points=4,
+    difficulty=3,
+    needs=("half_mean", "low_rank", "low_rank_bytes"),
+    lesson=LESS + "#Low rank",
+    hints=(
+        "The largest float16 is 65,504. What is the sum of four gradients of 30,000, and what is the sum of "
+        "four quarters of them? And what is left of a mean of matrices, if every rank only ever sends thin "
+        "ones?",
+        "Divide by `world` before `total(…)`. For the low rank: the mean of the ranks' `matrix @ guess` is "
+        "the mean matrix times `guess`, as the guess is the same everywhere; `torch.linalg.qr(…)[0]` makes "
+        "its columns orthonormal; then the mean of `matrix.T @ columns`, and the estimate is `columns @ "
+        "that.T`. For the bytes, `math.prod(shape[1:])` is the other side of the matrix.",
+        "The shadow of a cloud of points on a line, from a few numbers that everybody adds up:\n"
+        "direction = mean(points.T @ ones)\n"
+        "direction = direction / direction.norm()\n"
+        "along = mean(points @ direction)      # one number for each point, not all coordinates",
+    ),
+)
+def half_and_low(answer: Answer, draw: Draw) -> None:
+    with part("half_mean: what is sent", points=1):
+        for world, shape in ((2, (7,)), (4, (2, 3))):
+            tensors = [_noise(draw, *shape) for _ in range(world)]
+            _halved(answer, tensors)
+    with part("half_mean: gradients of 30,000", points=1):
+        for world in (4, 8):
+            whole = _whole(draw, 6) * 50
+            _halved(answer, [whole + (-1) ** number * 3 + 35_000 for number in range(world)])
+    with part("low_rank: the estimate", points=1):
+        for world, shape, rank, exact in ((2, (6, 5), 2, True), (3, (7, 4), 2, False), (4, (3, 8), 1, False)):
+            _low_ranked(answer, draw, world, shape, rank, exact)
+    with part("low_rank: the bytes", points=1):
+        for rank, least in ((1, 2.0), (4, 2.0), (16, 1.0), (2, draw.random.choice((3.0, 5.0, 20.0)))):
+            case = mistakes.telling(
+                partial(_shapes, draw), partial(_low_bytes, rank=rank, least=least, some=True)
+            )
+            answers = _low_bytes(case, rank, least)
+            found = answer.call("low_rank_bytes", case, rank, least)
+            mistakes.near(found, answers, f"low_rank_bytes({expect.show(case)}, {rank}, {least})")
+
+
+def _halved(answer: Answer, tensors: Tensors) -> None:
+    made = _played(answer, "half_mean", [(tensor,) for tensor in tensors], "sum")
+    world, whole = len(tensors), _total(tensors)
+    for rank, one in enumerate(made["found"]):
+        what = f"half_mean(…) on rank {rank} of {world}"
+        answers = {
+            "": whole / world,
+            "the sum, not the mean": whole,
+            "dividing twice": whole / world**2,
+            "this rank's own numbers alone": tensors[rank].double(),
+        }
+        found = expect.tensor(one, what, tuple(whole.shape))
+        finite = bool(found.isfinite().all())
+        words = "inf: a sum in float16 goes no further than 65,504; divide before it, not after"
+        expect.true(finite, f"{what} to hold finite numbers", words)
+        _tensor(found, answers, what, tolerance=2e-3)
+        kind = str(getattr(one, "dtype", type(one).__name__)).removeprefix("torch.")
+        expect.equal(kind, "float32", f"the dtype of what {what} returns")
+        calls = made["sent"][rank]
+        expect.length(calls, 1, f"the calls of total(…) in {what}")
+        expect.equal(calls[0]["dtype"].removeprefix("torch."), "float16", f"the dtype of what {what} sends")
+        expect.equal(calls[0]["numbers"], tensors[0].numel(), f"the numbers that {what} sends")
+
+
+def _low_ranked(
+    answer: Answer, draw: Draw, world: int, shape: tuple[int, int], rank: int, exact: bool
+) -> None:
+    import torch
+
+    def thin(side: int) -> torch.Tensor:
+        return torch.linalg.qr(_noise(draw, side, rank).double())[0].float()
+
+    guess = thin(shape[1])
+    if exact:  # all matrices have the same few columns, and so has their mean
+        left, right = thin(shape[0]), [_noise(draw, rank, shape[1]) + guess.T * 3 for _ in range(world)]
+        matrices = [left @ each for each in right]
+    else:
+        matrices = [_noise(draw, *shape) for _ in range(world)]
+    made = _played(answer, "low_rank", [(matrix, guess.clone()) for matrix in matrices], "mean")
+    whole = _total(matrices) / world
+    columns = torch.linalg.qr(whole @ guess.double())[0]
+    for number, one in enumerate(made["found"]):
+        own = matrices[number].double()
+        answers = {
+            "": columns @ columns.T @ whole,
+            "columns that are not orthonormal": whole @ guess.double() @ (whole.T @ whole @ guess.double()).T,
+            "columns of the length 1 that are not at right angles": _unit(whole @ guess.double()),
+            "the whole mean, which nobody should have to send": whole,
+            "this rank's matrix in the second half": columns @ columns.T @ own,
+            "a sum in the place of a mean": columns @ columns.T @ whole * world,
+            "the guess itself, made orthonormal: the columns are those of matrix · guess": whole
+            @ guess.double()
+            @ guess.double().T,
+        }
+        if exact or rank == 1:
+            answers.pop("the whole mean, which nobody should have to send")
+            answers.pop("columns of the length 1 that are not at right angles")
+        others = {
+            words: value
+            for words, value in answers.items()
+            if not words or not bool(_alike(value, answers[""], 1e-4).all())
+        }
+        what = f"low_rank(…) on rank {number} of {world}, for matrices of the shape {shape} and rank {rank},"
+        _tensor(one, others, what, tolerance=1e-4)
+        most = rank * sum(shape)
+        sent = sum(call["numbers"] for call in made["sent"][number])
+        expect.at_most(sent, most, f"the numbers that {what} sends in all")
+
+
+def _unit(columns: torch.Tensor) -> torch.Tensor:
+    made = columns / columns.norm(dim=0)
+    return made
+
+
+Shapes = list[tuple[int, ...]]
+
+
+def _shapes(draw: Draw) -> Shapes:
+    some = [(draw.random.randrange(30, 90), draw.random.randrange(20, 60)) for _ in range(2)]
+    return [
+        *some, (draw.random.randrange(30, 90),), (5, 4), (draw.random.randrange(8, 20), 3, 3, 2),
+        (2, draw.random.randrange(10, 40)), (3, 90), (draw.random.randrange(100, 200), 64),
+    ]  # fmt: skip
+
+
+def _low_bytes(case: Shapes, rank: int, least: float, some: bool = False) -> dict[str, float]:
+    def total(mistake: str = "") -> float:
+        found = 0.0
+        for shape in case:
+            n, m = shape[0], math.prod(shape[1:])
+            if mistake == LOW[5]:
+                n, m = math.prod(shape[:-1]) if len(shape) > 1 else 1, shape[-1]
+            r = rank if mistake == LOW[2] else min(n, m, rank)
+            thin = (n + m) * r
+            if mistake == LOW[3]:
+                thin = n * r
+            worth = thin * (1 if mistake == LOW[1] else least) < n * m or mistake == LOW[0]
+            found += thin if worth else n * m
+        return found * (1 if mistake == LOW[4] else 4)
+
+    right = total()
+    found = {mistake: total(mistake) for mistake in LOW}
+    found["2 bytes for each number: it is float32"] = right / 2
+    if some:  # a draw need not tell all of them
+        found = {mistake: found[mistake] for mistake in (LOW[0], LOW[3], LOW[4])}
+    else:
+        found = {words: value for words, value in found.items() if value != right}
+    return {"": right} | found
+
+
+LOW = (
+    "low rank for all tensors, also where it saves too little",
+    "leaving out `least`",
+    "a rank that is larger than a side of the matrix",
+    "one of the two thin matrices alone",
+    "numbers, not bytes",
+    "the last dimension as one side, where the first one is it",
+)
+
+
+# q9: launched
+
+
+@exercise.question(
+    "q9",
+    title="What a rank must know",
+    points=3,
+    difficulty=1,
+    needs=("environments", "place"),
+    lesson=LAUNCHED + "#What a rank must know",
+    hints=(
+        "Two machines of four. The sixth process of them all: which card does it take, of which machine?",
+        "Count `RANK` through all machines, and begin `LOCAL_RANK` anew on each; all values are texts. In "
+        "`place`, first ask which of the three names are there: none, all, or some. Check the numbers before "
+        "you use them.",
+        "Seats in a train of three carriages, with a number in the train and one in the carriage:\n"
+        "for carriage, seats in enumerate(train):\n"
+        "    for seat in range(seats):\n"
+        "        tickets.append({'number': len(tickets), 'carriage': carriage, 'seat': seat})",
+    ),
+)
+def launched(answer: Answer, draw: Draw) -> None:
+    port = draw.random.randrange(20_000, 40_000)
+    with part("the environments that a launcher makes", points=1):
+        for counts in ([4, 4], [2, 3, 1], [1], [draw.random.randrange(2, 6) for _ in range(3)]):
+            hosts = [f"{draw.random.choice(('red', 'blue', 'green'))}-{n}" for n in range(len(counts))]
+            _environments(answer, hosts, counts, port)
+    with part("the place of a rank", points=1):
+        for counts, cards in (([4, 4], 4), ([2, 3, 1], 3), ([3, 3], 0), ([1], 1)):
+            every = _environment(["red-0", "blue-1", "green-2"][: len(counts)], counts, port)
+            for one in every:
+                _placed(answer, one | {"HOME": "/home/ann"}, cards)
+    with part("no launcher, and launchers that are wrong", points=1):
+        for cards in (0, 1, 4):
+            _placed(answer, {"HOME": "/home/ann", "MASTER_PORT": str(port)}, cards)
+        for words, environment, cards in _broken(port):
+            found = answer.given(placed_or_refused).call("placed_or_refused", environment, cards)
+            what = f"place({expect.show(environment)}, {cards}): {words}"
+            expect.true(found[0] == "ValueError", f"{what}, so ValueError", expect.show(found[1]))
+
+
+Environment = dict[str, str]
+
+
+def _environment(hosts: Sequence[str], counts: Sequence[int], port: int) -> list[Environment]:
+    places = [(host, local) for host, count in enumerate(counts) for local in range(count)]
+    return [
+        {
+            "RANK": str(rank), "LOCAL_RANK": str(local), "GROUP_RANK": str(host),
+            "WORLD_SIZE": str(len(places)), "LOCAL_WORLD_SIZE": str(counts[host]),
+            "MASTER_ADDR": hosts[0], "MASTER_PORT": str(port),
+        }
+        for rank, (host, local) in enumerate(places)
+    ]  # fmt: skip
+
+
+def _environments(answer: Answer, hosts: list[str], counts: list[int], port: int) -> None:
+    what = f"environments({expect.show(hosts)}, {expect.show(counts)}, {port})"
+    found = answer.call("environments", hosts, counts, port)
+    right = _environment(hosts, counts, port)
+    expect.each_of(found, dict, what)
+    expect.length(found, len(right), what)
+    for rank, (one, other) in enumerate(zip(found, right, strict=True)):
+        expect.keys(one, other, f"item {rank} of {what}")
+        for name, value in other.items():
+            expect.type_of(one[name], str, f"{name} of item {rank} of {what}")
+            expect.equal(one[name], value, f"{name} of item {rank} of {what}")
+
+
+def _placed(answer: Answer, environment: Environment, cards: int) -> None:
+    found = answer.call("place", environment, cards)
+    what = f"place({expect.show(environment)}, {cards})"
+    rank, local = int(environment.get("RANK", 0)), int(environment.get("LOCAL_RANK", 0))
+    right = {
+        "rank": rank, "world": int(environment.get("WORLD_SIZE", 1)),
+        "device": f"cuda:{local}" if cards else "cpu", "writes": rank == 0,
+    }  # fmt: skip
+    expect.keys(found, right, what)
+    for name, value in right.items():
+        if name == "device" and found[name] == f"cuda:{rank}" != value:
+            words = f"{found[name]!r}: that is RANK, and this machine has {cards} cards"
+            raise Failed(Rung.WRONG_VALUE, f"'device' of {what} to be {value!r}", words)
+        if name == "writes":
+            expect.type_of(found[name], bool, f"'writes' of {what}")
+        expect.equal(found[name], value, f"{name!r} of {what}")
+
+
+def _broken(port: int) -> list[tuple[str, Environment, int]]:
+    one = {"RANK": "2", "LOCAL_RANK": "2", "WORLD_SIZE": "4", "MASTER_PORT": str(port)}
+
+    def without(*names: str) -> Environment:
+        return {name: value for name, value in one.items() if name not in names}
+
+    return [
+        ("there is no WORLD_SIZE", without("WORLD_SIZE"), 4),
+        ("there is no RANK", without("RANK"), 4),
+        ("there is no LOCAL_RANK", without("LOCAL_RANK"), 0),
+        ("there is WORLD_SIZE alone", without("RANK", "LOCAL_RANK"), 0),
+        ("no rank 4 is among 4 ranks", one | {"RANK": "4"}, 4),
+        ("a rank is not below 0", one | {"RANK": "-1"}, 4),
+        ("there is no third card", one, 2),
+    ]
+
+
+def placed_or_refused(environment: dict, cards: int) -> list:
+    """The name of the error that the learner's function raises, or what it returns."""
+    try:
+        return ["", place(environment, cards)]  # type: ignore[name-defined]  # noqa: F821
+    except Exception as error:
+        return [type(error).__name__, f"{type(error).__name__}: {error}"]
+
+
+# q10 and q11
+
+
+FOUND = {"order": True, "epoch": False, "padded": True, "buckets": False, "inside": False, "launch": True}
+
+
+@exercise.question(
+    "q10",
+    title="Predict, then measure",
+    points=2,
+    difficulty=1,
+    needs=("predictions",),
+    lesson=LESS + "#Predicted, then counted",
+    hints=(
+        "Who tells a sampler that a new epoch has begun? And at which moment does DDP decide whether it will "
+        "send: in the forward pass, or in the backward pass?",
+        "Three hold and three do not. DDP puts its buckets together anew after the first backward pass, when "
+        "it has seen in which order gradients become ready.",
+        "A guest who is asked at the door whether he will stay for dinner has answered before the cook asks.",
+    ),
+)
+def predictions(answer: Answer, draw: Draw) -> None:
+    six_predictions(answer, FOUND)
+
+
+exercise.manual(
+    "q11",
+    title="Eight cards, and no faster",
+    points=4,
+    lesson=BIG + "#A factor in the Trainer",
+    hints=(
+        "How many bytes does each rank send in a step, and how long would that take at the speed that was "
+        "measured? Which of the figures were taken with equal work for each rank?",
+        "Count updates and rows for each update first. Then compare the loss at the beginning with the one of "
+        "a single card: a factor of exactly 8 or 4 says more than noise could.",
+        "A kitchen with eight cooks and one oven bakes no faster; whether more ovens or larger trays would "
+        "help is a question of counting trays.",
+    ),
+)
