@@ -99,7 +99,7 @@ def test_round_a_ring():
             swap(("send(pieces[(rank - turn) % world], (rank + 1) % world)", "send(pieces[(rank - turn) % world], rank + 1)")): "sends to rank",
             swap(("send(pieces[(rank - turn) % world]", "send(torch.cat(pieces)"), ("= receive((rank - 1) % world)\n    return torch", "= receive((rank - 1) % world).tensor_split(world)[(rank - turn - 1) % world]\n    return torch")): "the numbers in a message",
             TO_ALL: "to send to rank",
-            WHOLE: "the messages that rank 0 of 2 sends" if False else "the messages that rank",
+            WHOLE: "the messages that rank",
             "def reduce_scatter(tensor, rank, world, send, receive): return tensor.tensor_split(world)[rank]\ndef all_reduce(tensor, rank, world, send, receive): return tensor": "own numbers alone",
             "def reduce_scatter(tensor, rank, world, send, receive): pass\ndef all_reduce(tensor, rank, world, send, receive): pass": "reduce_scatter(…) on rank 0",
             "def reduce_scatter(tensor, rank, world, send, receive): return send(3, (rank + 1) % world)\ndef all_reduce(*given): return None": "has to be a tensor",
@@ -110,7 +110,7 @@ def test_round_a_ring():
             swap(("    pieces = list(tensor.tensor_split(world))\n", "    pieces = [piece.clone() for piece in torch.tensor_split(tensor, world)]\n"), ("pieces[place] = pieces[place] + receive", "pieces[place] += receive")),
         ],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (1, 6, 11, 12, 13)] == [0, 1, 3, 2, 1]
+    assert [result.wrong[number].points for number in (1, 6, 11, 12, 13)] == [0, 1, 3, 2, 2]
 
 
 BY_SCALES = """
@@ -155,16 +155,16 @@ def test_two_numbers():
             swap(("(alpha + beta * size / world)", "(alpha + beta * size)")): "whole tensors in the place of pieces",
             swap(("return 2 * (world - 1) * (alpha + beta * size / world)", "return alpha + 2 * (world - 1) * beta * size / world")): "one message, not 2(n − 1)",
             swap(("return 2 * (world - 1) * (alpha", "return (world - 1) * (alpha")): "one round of the ring only",
-            swap(("max(0.0, alpha", "(alpha")): "crossing(2",
+            swap(("    return alpha * (world - 1 - depth) / (beta", "    return alpha * (2 * world - 2 - depth) / (beta")): "crossing(2",
             swap(("depth = math.ceil(math.log2(world))", "depth = math.log2(world)")): "crossing(",
             swap(("alpha * (world - 1 - depth) / (beta", "beta * (world - 1 - depth) / (alpha")): "alpha and beta exchanged",
-            swap((" / taken, 2", ", 2"), ("* size / taken", "* size"), ("torch.ones(len(rows), 1, dtype=torch.float64)", "taken[:, None]")): "squared seconds, not squared shares",
+            swap((" / taken, 2", " + 0 * taken, 2"), ("* size / taken", "* size"), ("torch.ones(len(rows), 1, dtype=torch.float64)", "taken[:, None]")): "squared seconds, not squared shares",
             swap(("2 * (world - 1) / taken", "1 / taken"), ("2 * (world - 1) / world * size", "size")): "the line as it is",
             swap(("2 * (world - 1) / world * size", "2 * (world - 1) * size")): "whole tensors in each message",
             swap(("return (alpha / messages.max()).item(), (beta / scale).item()", "return (beta / scale).item(), (alpha / messages.max()).item()")): "alpha and beta exchanged",
             swap(("return (alpha / messages.max()).item(), (beta / scale).item()", "return (alpha / messages.max()).item()")): "fit(2, measured)",
         },
-        right=[BY_SCALES, swap(("max(0.0, alpha", "max(0, alpha"), ("return (alpha / messages.max()).item(), (beta / scale).item()", "return [alpha / messages.max(), beta / scale]"))],
+        right=[BY_SCALES, swap(("return (alpha / messages.max()).item(), (beta / scale).item()", "return [alpha / messages.max(), beta / scale]"))],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (2, 4, 7, 10)] == [3, 3, 3, 3]
 
@@ -208,11 +208,11 @@ def test_who_sees_what():
         wrong={
             swap(("torch.randperm(length, generator=chance)", "torch.randperm(length)")): "that no rank sees",
             swap(("manual_seed(seed + epoch)", "manual_seed(seed + epoch + rank)")): "that no rank sees",
-            swap(("manual_seed(seed + epoch)", "manual_seed(seed + epoch + 1000 * world)")): "dealt in turn from rank 0 on" if False else "rows not yet seen",
+            swap(("manual_seed(seed + epoch)", "manual_seed(seed + epoch + 1000 * world)")): "2 ranks to take the rows in the same order as 4",
             swap(("manual_seed(seed + epoch)", "manual_seed(seed)")): "another order for another epoch",
             swap(("manual_seed(seed + epoch)", "manual_seed(epoch)")): "another order for another seed",
             swap(("torch.randperm(length, generator=chance).tolist()", "list(range(length))")): "another order",
-            swap(("[rank::world]", "[rank * each : (rank + 1) * each]")): "dealt in turn",
+            swap(("[rank::world]", "[rank * each : (rank + 1) * each]")): "blocks of the order",
             swap(("len(left) // world if drop else math.ceil(len(left) / world)", "math.ceil(len(left) / world)")): "the number of rows of rank 0",
             swap(("len(left) // world if drop else math.ceil(len(left) / world)", "len(left) // world")): "the number of rows of rank 0",
             swap((cut, ""), ("(left * world)[: each * world][rank::world]", "left[rank::world]")): "the number of rows of rank",
@@ -229,7 +229,7 @@ def test_who_sees_what():
             swap(("    return (left * world)[: each * world][rank::world]", "    return [left[(place * world + rank) % len(left)] for place in range(each)]")),
         ],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (2, 3, 7, 8, 10, 12)] == [3, 3, 3, 3, 3, 3]
+    assert [result.wrong[number].points for number in (2, 3, 6, 7, 8, 10, 12)] == [3, 3, 3, 2, 3, 3, 3]
 
 
 AS_DDP = """
@@ -295,7 +295,7 @@ def test_one_big_batch():
             swap(('reduction="sum")', 'reduction="mean") * (labels != -100).sum()')): "nan",
             swap((", whole[-2] / whole[-1]", "")): "rank_step(…) on rank 0 of 2",
             swap((".view(weight.shape), whole", ", whole")): "to have the shape",
-            swap(("(len(means) if way", "(len(sums) if way")): "the factor of the micro-batches" if False else "the factor of the ranks is missing",
+            swap(("(len(means) if way", "(len(sums) if way")): "the factor of the ranks is missing",
             swap(("(len(means) if way", "(len(sums[0]) if way")): "the factor of the micro-batches is missing",
             swap(("else 1)", "else len(sums))")): "the factor of the ranks is missing",
             swap(('== "mean of means" else 1', '!= "big batch" else 1')): "the mean of all means",
@@ -345,7 +345,7 @@ def test_filled_buckets():
         },
         right=[BY_INDEX, swap(("-> a list of lists of names", "-> "), ("[*closed, opened] if opened else closed", "[one for one in [*closed, opened] if one]"))],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (3, 5, 8, 9)] == [2, 2, 2, 2]
+    assert [result.wrong[number].points for number in (3, 5, 8, 9)] == [2, 0, 2, 2]
 
 
 SIMULATED = """
@@ -457,7 +457,7 @@ def test_largest_few():
             swap(("self.rest = whole.view(gradient.shape)", "self.rest = gradient.clone()\n        self.rest.view(-1)[indices] = 0.0")): "the rest of the last step alone",
             swap(("values = whole[indices]", "values = gradient.flatten()[indices]")): "where its rest counts as well",
             swap(("(gradient + self.rest).flatten()", "gradient.add_(self.rest).flatten()")): "the gradients, unchanged",
-            swap(("self.share, self.rest = share, 0.0", "self.share = share"), ("class TopK:\n", "class TopK:\n    rest = 0.0\n"), ("self.rest = whole", "TopK.rest = whole")): "in step 2",
+            swap(("self.share, self.rest = share, 0.0", "self.share = share"), ("class TopK:\n", "class TopK:\n    rest = 0.0\n"), ("self.rest = whole", "TopK.rest = whole")): "must match the size",
             swap(("return indices, values", "return indices")): "compress(gradient) of TopK",
             swap(("total.index_add_(0, indices, values)", "total[indices] += values"), ("len(pairs)", "1")): "the sum, not the mean",
             swap(("total.index_add_(0, indices, values)", "total[indices] = values")): "they add up",
@@ -492,7 +492,7 @@ def low_rank_bytes(shapes, rank, least):
         n, *others = shape
         m = math.prod(others)
         r = min(n, m, rank)
-        total += min((n + m) * r, n * m) if least <= 1 and (n + m) * r * least < n * m else (n + m) * r if (n + m) * r * least < n * m else n * m
+        total += (n + m) * r if n * m > (n + m) * r * least else n * m
     return float(4 * total)
 """
 GRAM = """
