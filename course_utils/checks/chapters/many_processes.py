@@ -221,9 +221,9 @@ def _total(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         "holds one whole sum?",
         "In round s = 0, 1, … of `reduce_scatter`, rank r sends its piece (r − 1 − s) % world and adds what "
         "comes from the left to its own piece (r − 2 − s) % world; so the last one that it adds to is piece "
-        "r. In `all_reduce` the finished pieces go round once more: in round s it sends piece (r − s) % world "
-        "and replaces piece (r − s − 1) % world. `tensor.flatten().tensor_split(world)` also cuts what does "
-        "not divide. Add with `+`, not `+=`: a piece is a view of the tensor.",
+        "r. In `all_reduce` the finished pieces go round once more: in round s it sends piece (r − s) % "
+        "world and replaces piece (r − s − 1) % world. `tensor.flatten().tensor_split(world)` also cuts what "
+        "does not divide. Add with `+`, not `+=`: a piece is a view of the tensor.",
         "A chain letter round a table of 3, one line each (here every guest adds one line to every letter):\n"
         "for turn in range(2):\n"
         "    pass_on(letters[(me - turn) % 3], to=(me + 1) % 3)\n"
@@ -342,9 +342,9 @@ def _sizes_well(calls: Calls, made: Mapping[str, Any], what: str) -> None:
     hints=(
         "How many messages does a rank send one after another, and how many bytes are in each? Which of the "
         "two numbers counts when the tensor is tiny, and which when it is huge?",
-        "Set the formulas of ring and tree equal and solve for the bytes; with 2 or 3 ranks both have as many "
-        "messages, and 0 comes out by itself. For the fit divide each row by its seconds: the columns are "
-        "2(n − 1) / t and 2(n − 1) / n · bytes / t, the right side is 1, and "
+        "Set the formulas of ring and tree equal and solve for the bytes; with 2 or 3 ranks both have as "
+        "many messages, and 0 comes out by itself. For the fit divide each row by its seconds: the columns "
+        "are 2(n − 1) / t and 2(n − 1) / n · bytes / t, the right side is 1, and "
         "`np.linalg.lstsq(columns, ones)` or `torch.linalg.lstsq` gives both numbers.",
         "A courier takes a fee and so much for each kilogram; bills range from 5 to 5,000, and each should "
         "be met to the same share:\n"
@@ -423,7 +423,6 @@ def _crossing(world: int, alpha: float, beta: float) -> dict[str, float]:
     found = {
         "log2 as it is": alpha * (n - 1 - math.log2(n)) / (beta * (math.log2(n) - (n - 1) / n)),
         "the inverse: alpha and beta exchanged": beta * less / (alpha * more),
-        "a tree that only goes up, or down": max(0.0, alpha * (2 * (n - 1) - depth) / (beta * abs(depth - 2 * (n - 1) / n) or 1)),
         "bytes of a piece, not of the tensor": right / n,
     }  # fmt: skip
     return {"": right} | {
@@ -500,9 +499,9 @@ def _fits(world: int, rows: list[tuple[int, float]]) -> dict[str, tuple[float, f
         "What has to be the same on every rank, so that no row is seen twice? And where does a rank start in "
         "it, and how far is it to its next row?",
         "`torch.randperm(length, generator=torch.Generator().manual_seed(seed + epoch))` is the same "
-        "everywhere and asks nobody's random state. Cut off the first `seen`, then cut or repeat what is left "
-        "to a whole multiple of `world`, then `[rank::world]`. Repeating may have to go round more than once: "
-        "`left * world` is long enough.",
+        "everywhere and asks nobody's random state. Cut off the first `seen`, then cut or repeat what is "
+        "left to a whole multiple of `world`, then `[rank::world]`. Repeating may have to go round more than "
+        "once: `left * world` is long enough.",
         "Cards for 3 players from a pack of 11, where everybody gets as many:\n"
         "pack = shuffled(range(11), seed=today)\n"
         "pack = pack[: len(pack) // 3 * 3]        # two cards stay on the table\n"
@@ -834,7 +833,7 @@ def _filled(sizes: Mapping[str, int], first: int, cap: int, mistake: str = "") -
         cap = first
     found: list[list[str]] = []
     opened: list[str] = []
-    for name in sizes if mistake == BUCKETS[0] else reversed(sizes):
+    for name in list(sizes) if mistake == BUCKETS[0] else reversed(list(sizes)):
         held = sum(sizes[each] for each in opened)
         limit = cap if found else first
         if mistake == BUCKETS[1] and opened and held + sizes[name] > limit:
@@ -912,7 +911,8 @@ def _reduces(case: Gradients, micro: int, accumulate: int) -> dict[str, int]:
         "Coins for the amount 63, as few as can be, from the few for each smaller amount:\n"
         "fewest, last = [0], [0]\n"
         "for amount in range(1, 64):\n"
-        "    best = min((coin for coin in (1, 20, 21, 50) if coin <= amount), key=lambda c: fewest[amount - c])\n"
+        "    coins = [coin for coin in (1, 20, 21, 50) if coin <= amount]\n"
+        "    best = min(coins, key=lambda coin: fewest[amount - coin])\n"
         "    fewest.append(fewest[amount - best] + 1)\n"
         "    last.append(best)          # go back: 63, 63 - last[63], …",
     ),
@@ -1561,8 +1561,8 @@ exercise.manual(
     hints=(
         "How many bytes does each rank send in a step, and how long would that take at the speed that was "
         "measured? Which of the figures were taken with equal work for each rank?",
-        "Count updates and rows for each update first. Then compare the loss at the beginning with the one of "
-        "a single card: a factor of exactly 8 or 4 says more than noise could.",
+        "Count updates and rows for each update first. Then divide the loss at the beginning by ln 2, the "
+        "loss of a coin: a whole number says more than noise could.",
         "A kitchen with eight cooks and one oven bakes no faster; whether more ovens or larger trays would "
         "help is a question of counting trays.",
     ),
