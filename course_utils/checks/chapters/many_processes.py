@@ -150,9 +150,10 @@ def played_ranks(function: str, calls: Sequence[Sequence[Any]], kind: str) -> di
 
 
 def _played(
-    answer: Answer, function: str, calls: Sequence[Sequence[Any]], kind: str = "ring"
+    ranks: Answer, function: str, calls: Sequence[Sequence[Any]], kind: str = "ring"
 ) -> dict[str, Any]:
-    made: dict[str, Any] = answer.given(played_ranks).call("played_ranks", function, calls, kind)
+    """What `played_ranks` makes of the calls; `ranks` is the answer to which it is given."""
+    made: dict[str, Any] = ranks.call("played_ranks", function, calls, kind)
     return made
 
 
@@ -234,8 +235,9 @@ def round_a_ring(answer: Answer, draw: Draw) -> None:
     scattered = [_given_to_ranks(draw, world, (size,)) for world, size in ((2, 4), (4, 12), (3, 8), (5, 3))]
     sides = [(2, (6,)), (4, (2, 6)), (3, (7,)), (5, (2, 3, 3)), (4, (3,)), (1, (4,)), (3, ())]
     reduced = [_given_to_ranks(draw, world, shape) for world, shape in sides]
-    pieces = [_played(answer, "reduce_scatter", calls) for calls in scattered]
-    sums = [_played(answer, "all_reduce", calls) for calls in reduced]
+    ranks = answer.given(played_ranks)
+    pieces = [_played(ranks, "reduce_scatter", calls) for calls in scattered]
+    sums = [_played(ranks, "all_reduce", calls) for calls in reduced]
     with part("reduce_scatter: each rank its piece of the sum", points=1):
         for calls, made in zip(scattered, pieces, strict=True):
             _pieces_well(calls, made)
@@ -255,7 +257,7 @@ def round_a_ring(answer: Answer, draw: Draw) -> None:
                 (_pieces_well if name == "reduce_scatter" else _sums_well)(calls, made)
                 _sizes_well(calls, made, f"{name}(…)")
         calls = [(_noise(draw, 11) * 10.0 ** draw.random.randrange(-3, 4),) for _ in range(5)]
-        made = _played(answer, "all_reduce", calls)
+        made = _played(ranks, "all_reduce", calls)
         _sums_well(calls, made)
         for rank, one in enumerate(made["found"][1:], 1):
             same = bool((one == made["found"][0]).all())
@@ -509,6 +511,7 @@ def _fits(world: int, rows: list[tuple[int, float]]) -> dict[str, tuple[float, f
     ),
 )
 def who_sees_what(answer: Answer, draw: Draw) -> None:
+    answer = answer.given(sharded_rows)
     seed, epoch = draw.random.randrange(10_000), draw.random.randrange(1, 20)
     with part("every row once", points=1):
         for world in (1, 2, 4):
@@ -567,7 +570,7 @@ def _dealt(shards: Sequence[Sequence[int]]) -> list[int]:
 def _shards(
     answer: Answer, length: int, world: int, seed: int, epoch: int, drop: bool, seen: int
 ) -> list[list[int]]:
-    made = answer.given(sharded_rows).call("sharded_rows", length, world, seed, epoch, drop, seen)
+    made = answer.call("sharded_rows", length, world, seed, epoch, drop, seen)
     shards = []
     for rank, one in enumerate(made):
         what = f"shard({length}, {rank}, {world}, {seed}, {epoch}, {drop}, {seen})"
@@ -640,18 +643,19 @@ def sharded_rows(length: int, world: int, seed: int, epoch: int, drop: bool, see
     ),
 )
 def one_big_batch(answer: Answer, draw: Draw) -> None:
+    played = answer.given(played_ranks)
     with part("one batch on each rank, with other numbers of labels", points=1):
         for counts in ([[3], [9]], [[7], [2], [4]]):
-            _stepped(answer, _micro_batches(draw, counts))
+            _stepped(played, _micro_batches(draw, counts))
     with part("micro-batches, and as few messages", points=1):
         for counts in ([[3, 6, 1], [8, 2, 5]], [[2, 7, 3, 1, 5], [4, 1, 2, 6, 8], [1, 1, 9, 2, 2]]):
-            made = _stepped(answer, _micro_batches(draw, counts))
+            made = _stepped(played, _micro_batches(draw, counts))
             for rank, calls in enumerate(made["sent"]):
                 what = f"the calls of mean(…) on rank {rank}, for {len(counts[rank])} micro-batches,"
                 expect.at_most(len(calls), 3, what)
     with part("ranks that have nothing", points=1):
         for counts in ([[3, 2], []], [[0, 5], [0], [0, 0]], [[], [4, 0, 3], [0]]):
-            _stepped(answer, _micro_batches(draw, counts))
+            _stepped(played, _micro_batches(draw, counts))
     with part("three losses for one batch", points=1):
         for way in draw.sample(WAYS, 3):
             for ranks, micro in ((2, 4), (3, 2), (4, 1)):
@@ -697,10 +701,10 @@ def _gradient(weight: torch.Tensor, batches: Sequence[tuple]) -> tuple[torch.Ten
     return leaf.grad, loss.item(), sum(int((labels >= 0).sum()) for _, labels in batches)
 
 
-def _stepped(answer: Answer, case: tuple[torch.Tensor, Batches]) -> dict[str, Any]:
+def _stepped(played: Answer, case: tuple[torch.Tensor, Batches]) -> dict[str, Any]:
     weight, batches = case
     world = len(batches)
-    made = _played(answer, "rank_step", [(weight, mine) for mine in batches], "mean")
+    made = _played(played, "rank_step", [(weight, mine) for mine in batches], "mean")
     each = [_gradient(weight, mine) for mine in batches]
     micro = [[_gradient(weight, [batch]) for batch in mine] for mine in batches]
     count = sum(one[2] for one in each)
@@ -1282,17 +1286,18 @@ def _largest(numbers: int, world: int) -> dict[str, int]:
     ),
 )
 def half_and_low(answer: Answer, draw: Draw) -> None:
+    played = answer.given(played_ranks)
     with part("half_mean: what is sent", points=1):
         for world, shape in ((2, (7,)), (4, (2, 3))):
             tensors = [_noise(draw, *shape) for _ in range(world)]
-            _halved(answer, tensors)
+            _halved(played, tensors)
     with part("half_mean: gradients of 30,000", points=1):
         for world in (4, 8):
             whole = _whole(draw, 6) * 50
-            _halved(answer, [whole + (-1) ** number * 3 + 35_000 for number in range(world)])
+            _halved(played, [whole + (-1) ** number * 3 + 35_000 for number in range(world)])
     with part("low_rank: the estimate", points=1):
         for world, shape, rank, exact in ((3, (7, 4), 2, False), (2, (6, 5), 2, True), (4, (3, 8), 1, False)):
-            _low_ranked(answer, draw, world, shape, rank, exact)
+            _low_ranked(played, draw, world, shape, rank, exact)
     with part("low_rank: the bytes", points=1):
         for rank, least in ((1, 2.0), (4, 2.0), (16, 0.5), (2, draw.random.choice((3.0, 5.0, 20.0)))):
             case = mistakes.telling(
@@ -1303,8 +1308,8 @@ def half_and_low(answer: Answer, draw: Draw) -> None:
             mistakes.near(found, answers, f"low_rank_bytes({expect.show(case)}, {rank}, {least})")
 
 
-def _halved(answer: Answer, tensors: Tensors) -> None:
-    made = _played(answer, "half_mean", [(tensor,) for tensor in tensors], "sum")
+def _halved(played: Answer, tensors: Tensors) -> None:
+    made = _played(played, "half_mean", [(tensor,) for tensor in tensors], "sum")
     world, whole = len(tensors), _total(tensors)
     for rank, one in enumerate(made["found"]):
         what = f"half_mean(…) on rank {rank} of {world}"
@@ -1328,7 +1333,7 @@ def _halved(answer: Answer, tensors: Tensors) -> None:
 
 
 def _low_ranked(
-    answer: Answer, draw: Draw, world: int, shape: tuple[int, int], rank: int, exact: bool
+    played: Answer, draw: Draw, world: int, shape: tuple[int, int], rank: int, exact: bool
 ) -> None:
     import torch
 
@@ -1341,7 +1346,7 @@ def _low_ranked(
         matrices = [left @ each for each in right]
     else:
         matrices = [_noise(draw, *shape) for _ in range(world)]
-    made = _played(answer, "low_rank", [(matrix, guess.clone()) for matrix in matrices], "mean")
+    made = _played(played, "low_rank", [(matrix, guess.clone()) for matrix in matrices], "mean")
     whole = _total(matrices) / world
     plain = whole @ guess.double()
     columns, unit = torch.linalg.qr(plain)[0], plain / plain.norm(dim=0)
