@@ -805,6 +805,7 @@ def filled_buckets(answer: Answer, draw: Draw) -> None:
     with part("how many all-reduces", points=1):
         for micro, accumulate in ((12, 1), (12, 4), (14, 4), (3, 8)):
             case = _gradients(draw)
+            _bucketed(answer, case)  # another cut may have as many buckets by chance
             answers = _reduces(case, micro, accumulate)
             found = answer.call("all_reduces", *case, micro, accumulate)
             count = len(_filled(*case))
@@ -816,11 +817,14 @@ Gradients = tuple[dict[str, int], int, int]
 
 
 def _gradients(draw: Draw) -> Gradients:
-    """Bytes of each gradient in the order of the model, the first limit and the others'."""
+    """Bytes of each gradient in the order of the model, the first limit and the others'; none is met exactly."""
     sizes: dict[str, int] = {"embed.weight": draw.random.randrange(2000, 4000)}
     for layer in range(draw.random.randrange(5, 8)):
         sizes |= {f"{layer}.weight": draw.random.randrange(300, 900), f"{layer}.bias": 4 * (layer + 3)}
-    return sizes, draw.random.randrange(350, 600), draw.random.randrange(1000, 1600)
+    while True:
+        first, cap = draw.random.randrange(350, 600), draw.random.randrange(1000, 1600)
+        if _filled(sizes, first, cap) == _filled(sizes, first, cap, BUCKETS[4]):
+            return sizes, first, cap
 
 
 def _edges(draw: Draw) -> list[Gradients]:
