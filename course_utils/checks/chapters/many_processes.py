@@ -817,7 +817,7 @@ Gradients = tuple[dict[str, int], int, int]
 
 
 def _gradients(draw: Draw) -> Gradients:
-    """Bytes of each gradient in the order of the model, the first limit and the others'; none is met exactly."""
+    """Bytes of each gradient in the order of the model, and the two limits, neither met exactly."""
     sizes: dict[str, int] = {"embed.weight": draw.random.randrange(2000, 4000)}
     for layer in range(draw.random.randrange(5, 8)):
         sizes |= {f"{layer}.weight": draw.random.randrange(300, 900), f"{layer}.bias": 4 * (layer + 3)}
