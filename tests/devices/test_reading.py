@@ -28,6 +28,10 @@ RIGHT = {
     ("04_distil", "temperature"): "`logits` of that lesson brings them to the CPU",
     ("07_from_films_to_tweets", "table"): "the vectors were brought to the CPU when they were made",
     ("01_learning_from_preferences", "loss"): "numbers of its own, on the CPU, in float64",
+    ("03_one_big_batch", "means-halves"): "one step, compared with another one but for rounding",
+    ("03_one_big_batch", "two-code"): "ranks on gloo, which are processes on the CPU",
+    ("03_one_big_batch", "accumulate-code"): "ranks on gloo, which are processes on the CPU",
+    ("03_one_big_batch", "trainer-code"): "ranks on gloo: two of them on one GPU would be another lesson",
 }
 THERE = "model.to(course.device)\n"
 NOTHING, PIPELINE, TRAINER, KEPT, HALF, CLOCK, GENERATOR, WIDE = (None, *RULES)
