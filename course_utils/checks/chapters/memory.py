@@ -18,6 +18,7 @@ from course_utils.checks import expect, mistakes
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
 from course_utils.checks.predictions import six_predictions
+from course_utils.checks.report import Failed, Rung
 from course_utils.wire.answer import Answer
 
 if TYPE_CHECKING:
@@ -374,7 +375,9 @@ def computed_again(answer: Answer, draw: Draw) -> None:
     with part("the same with dropout", points=1):
         for case, found in zip(cases, made, strict=True):
             right = _stacked(*case, dropout=0.3)
-            _same_step(found["dropout"], right, f"{case[0]} blocks with dropout in segments of {case[1]}")
+            _same_step(
+                found["dropout"], right, f"{case[0]} blocks with dropout in segments of {case[1]}", 0.3
+            )
             expect.true(found["noise"], "PyTorch's random state as without segments", "another one")
     with part("the calls of the blocks", points=1):
         for (blocks, size, *_), found in zip(cases, made, strict=True):
@@ -414,6 +417,7 @@ def stacked(blocks: int, seed: int, dropout: float, needed: bool) -> tuple:
 def segmented(blocks: int, size: int, seed: int, needed: bool) -> dict:
     """What comes of the learner's forward pass, and what it kept."""
     import torch
+    from torch.utils.checkpoint import CheckpointError
 
     found: dict[str, Any] = {}
     for name, dropout in (("plain", 0.0), ("dropout", 0.3)):
@@ -432,12 +436,16 @@ def segmented(blocks: int, size: int, seed: int, needed: bool) -> dict:
             result = forward(made, hidden, mask, size)
         noise = torch.rand(3)
         if not result.requires_grad:
-            found[name] = {"result": result, "gradients": None}
+            found[name] = {"result": result, "gradients": None, "failed": ""}
         else:
-            result.square().sum().backward()
+            failed = ""
+            try:
+                result.square().sum().backward()
+            except CheckpointError:
+                failed = "CheckpointError"
             weights = [*made.parameters(), *([hidden] if needed else [])]
             gradients = [None if each.grad is None else each.grad.clone() for each in weights]
-            found[name] = {"result": result.detach(), "gradients": gradients}
+            found[name] = {"result": result.detach(), "gradients": gradients, "failed": failed}
         if name == "plain":
             found["kept"], found["calls"] = sum(kept.values()), [block.calls for block in made]
             found["hidden"], found["mask"] = hidden.nbytes, mask.nbytes
@@ -470,12 +478,25 @@ def _stacked(blocks: int, size: int, seed: int, needed: bool, dropout: float) ->
     return {"result": hidden.detach(), "gradients": [weight.grad for weight in weights]}
 
 
-def _same_step(found: Mapping[str, Any], right: Mapping[str, Any], words: str) -> None:
+def _same_step(found: Mapping[str, Any], right: Mapping[str, Any], words: str, dropout: float = 0.0) -> None:
     expect.all_close(found["result"], right["result"], f"the result of {words}", tolerance=1e-5)
-    expect.true(found["gradients"] is not None, f"a result of {words} that has a graph", "one without")
+    without = "one without: a checkpoint with use_reentrant=True gives none where its inputs need no gradient"
+    expect.true(found["gradients"] is not None, f"a result of {words} that has a graph", without)
+    expect.true(not found["failed"], f"a backward pass of {words}", f"a {found['failed']}: {CHANGED}")
     for one, other in zip(found["gradients"], right["gradients"], strict=True):
-        expect.true(one is not None, f"a gradient of each weight, of {words}", "None")
+        expect.true(one is not None, f"a gradient of each weight, of {words}", f"None: {CHANGED}")
+        drawn = bool(dropout) and found["result"].shape == right["result"].shape
+        if drawn and not _alike(one, other):
+            why = "another: was there drawn again what was drawn before (preserve_rng_state)?"
+            raise Failed(Rung.WRONG_VALUE, f"a gradient of {words} as without segments", why)
         expect.all_close(one, other, f"a gradient of {words}", tolerance=1e-4)
+
+
+CHANGED = "does your function read a variable that has changed by the time of the backward pass?"
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return bool(one.shape == other.shape and (one - other).abs().max() <= 1e-4)
 
 
 # q4: where to cut
@@ -486,7 +507,7 @@ def _same_step(found: Mapping[str, Any], right: Mapping[str, Any], words: str) -
     title="Where to cut",
     points=3,
     difficulty=2,
-    needs=("peak", "best_size", "keep"),
+    needs=("segment_peak", "best_size", "keep"),
     lesson=AGAIN + "#Segments, and a square root",
     hints=(
         "Which segments' inputs are still there when the first segment is computed again, and which when "
@@ -503,13 +524,10 @@ def where_to_cut(answer: Answer, draw: Draw) -> None:
     with part("the peak", points=1):
         for _ in range(3):
             case = mistakes.telling(partial(_stack, draw), _peaks)
-            found = answer.call("peak", *case)
-            mistakes.near(found, _peaks(case), f"peak({', '.join(map(expect.show, case))})")
+            found = answer.call("segment_peak", *case)
+            mistakes.near(found, _peaks(case), f"segment_peak({', '.join(map(expect.show, case))})")
     with part("the best size", points=1):
-        for equal in (False, True):
-            case = mistakes.telling(partial(_stack, draw, equal), _bests)
-            found = answer.call("best_size", *case[:2])
-            mistakes.near(found, _bests(case), f"best_size({expect.show(case[0])}, {expect.show(case[1])})")
+        _best_well(answer, draw)
     with part("what is kept", points=1):
         for _ in range(2):
             operators, room = mistakes.telling(partial(_operators, draw), _keeps)
@@ -524,10 +542,10 @@ def where_to_cut(answer: Answer, draw: Draw) -> None:
 Stack = tuple[list[int], list[int], int]
 
 
-def _stack(draw: Draw, equal: bool = False) -> Stack:
-    count = draw.random.randrange(11, 17)
-    if equal:
-        return [draw.random.randrange(30, 40)] * count, [draw.random.randrange(90, 120)] * count, 1
+def _stack(draw: Draw, count: int = 0, equal: bool = False) -> Stack:
+    count = count or draw.random.randrange(11, 17)
+    if equal:  # all blocks alike, so that several sizes have the smallest peak
+        return [size := draw.random.randrange(30, 40)] * count, [size] * count, 1
     inputs = [draw.random.randrange(20, 60) for _ in range(count)]
     return inputs, [draw.random.randrange(60, 200) for _ in inputs], draw.random.randrange(2, 5)
 
@@ -564,6 +582,27 @@ def _peaks(case: Stack) -> dict[str, int]:
     }  # fmt: skip
 
 
+def _best_well(answer: Answer, draw: Draw) -> None:
+    """The size, and a mistake where it explains every answer: small numbers agree by chance."""
+    counts = [*draw.sample(range(11, 17), 3), 0]
+    makes = [partial(_stack, draw, count, equal=not count) for count in counts]
+    cases = [mistakes.telling(make, _bests) for make in makes]
+    found = [answer.call("best_size", *case[:2]) for case in cases]
+    tables = [_bests(case) for case in cases]
+    pairs = list(zip(found, tables, strict=True))
+
+    def fits(words: str) -> bool:  # what is a mistake with blocks alike alone is none elsewhere
+        return all(
+            mistakes.is_near(one, table.get(words, one if words in tables[0] else table[""]))
+            for one, table in pairs
+        )
+
+    causes = {words for words in {**tables[0], **tables[-1]} if fits(words)}
+    for case, (one, table) in zip(cases, pairs, strict=True):
+        named = {words: value for words, value in table.items() if not words or words in causes}
+        mistakes.near(one, named, f"best_size({expect.show(case[0])}, {expect.show(case[1])})")
+
+
 def _bests(case: Stack) -> dict[str, int]:
     inputs, inside, _ = case
     peaks = {size: _peak(inputs, inside, size) for size in range(1, len(inputs) + 1)}
@@ -572,6 +611,9 @@ def _bests(case: Stack) -> dict[str, int]:
         "the number of segments, not of blocks in one": math.ceil(len(inputs) / right),
         "the peak, not the size": peaks[right],
         "the size with the largest peak": max(peaks, key=lambda size: peaks[size]),
+        "sizes that divide the number of blocks alone": min(
+            (size for size in reversed(peaks) if len(inputs) % size == 0), key=lambda size: peaks[size]
+        ),
     }
     root = round(math.sqrt(len(inputs)))
     if len(set(inputs)) > 1:
@@ -580,6 +622,10 @@ def _bests(case: Stack) -> dict[str, int]:
         tables = {size: _peaks((inputs, inside, size)) for size in sizes}
         for words in list(tables[1])[1:6]:
             others[f"a peak with {words}"] = min(sizes, key=lambda size: tables[size][words])
+    else:
+        others["the smallest of several sizes with the smallest peak: it is the largest"] = min(
+            size for size, found in peaks.items() if found == peaks[right]
+        )
     return {"": right} | others
 
 
@@ -659,25 +705,37 @@ def largest(answer: Answer, draw: Draw) -> None:
             expect.at_most(len(tries), max(1, 2 * fit.bit_length()), words)
             done = 0
             for each in tries:
-                what = f"a try of at most {max(1, min(2 * done, limit))} rows when {done} have fitted"
-                expect.true(1 <= each <= max(1, min(2 * done, limit)), what, f"{each} rows")
+                largest = max(1, min(2 * done, limit))
+                why = " (that is `most`)" if largest == limit else ""
+                what = f"a try of at most {largest} rows{why} when {done} have fitted"
+                expect.true(1 <= each <= largest, what, f"{each} rows")
                 done = max(done, each) if each <= fit else done
     with part("other exceptions are passed on", points=1):
         for kind in ("RuntimeError", "ValueError"):
             found = answer.given(searched).call("searched", 100, most, kind, draw.seed)
-            expect.equal(found["raised"], kind, f"the exception when step raises a {kind} at 4 rows")
+            came = f"a {found['raised']}" if found["raised"] else "none: it was swallowed"
+            what = f"the {kind} that step raises at 4 rows to be passed on"
+            expect.true(found["raised"] == kind, what, came)
             made.append(found)
     with part("all is as it was", points=1):
         for found in made:
             when = f"after a {found['raised']}" if found["raised"] else "after the search"
             for name, words in KEPT.items():
-                expect.true(found["kept"][name], f"{words} as before, {when}", "another")
+                expect.true(found["kept"][name], f"{words} as before, {when}", ANOTHER.get(name, "another"))
 
 
 KEPT = {
     "weights": "the weights", "buffers": "the buffers", "state": "the optimizer's state",
     "gradients": "the gradients (none)", "noise": "PyTorch's random state",
 }  # fmt: skip
+
+
+ANOTHER = {
+    "weights": "others: state_dict() does not copy the tensors",
+    "buffers": "others: state_dict() does not copy the tensors",
+    "state": "another: state_dict() and load_state_dict() of an optimizer do not copy the tensors, so each "
+    "loading needs a copy of its own",
+}
 
 
 def searched(fit: int, most: int, kind: Any, seed: int) -> dict:
@@ -763,25 +821,42 @@ def in_pieces(answer: Answer, draw: Draw) -> None:
 
     with part("a step in uneven pieces", points=1):
         for size, stale in ((4, False), (6, True), (50, True), (1, False)):
-            _one_step(stepped(size, 99, "forward", stale=stale), size, count, draw.seed)
+            _one_step(stepped(size, 99, "forward", stale=stale), size, size, count, draw.seed)
     with part("a try that failed does not count", points=1):
         for size, fit, place in ((12, 3, "backward"), (11, 3, "forward"), (9, 4, "later")):
-            _one_step(stepped(size, fit, place), None, count, draw.seed)
+            _one_step(stepped(size, fit, place), None, _halved(size, fit), count, draw.seed)
     with part("the size that went through, with its loss", points=1):
-        for size, fit, right in ((12, 3, 3), (11, 3, 2), (9, 4, 4), (7, 2, 1), (3, 3, 3)):
-            found = stepped(size, fit, "backward")
+        # one size is larger than the number of rows, and half of it counts, not half of that number
+        larger = next(size for size in (100, 20) if _halved(size, 3) != _halved(count, 3))
+        for size, fit in ((12, 3), (11, 3), (9, 4), (7, 2), (3, 3), (larger, 3)):
+            found, right = stepped(size, fit, "backward"), _halved(size, fit)
             what = f"careful_step(optimizer, loss_of, rows, {size}) where {fit} rows fit"
             expect.each_of(found["made"], (int, float), what)
             expect.length(found["made"], 2, what)
-            expect.equal(found["made"][1], right, f"the size in {what}")
+            wrong = f"the size in {what} and {count} rows are given"
+            expect.equal(found["made"][1], right, wrong)
             loss = _piecewise(count, draw.seed)["loss"]
             expect.close(found["made"][0], loss, f"the loss in {what}", tolerance=1e-5)
     with part("what can't be helped is passed on, and leaves nothing behind", points=1):
         for fit, kind in ((0, "OutOfMemoryError"), (99, "ValueError"), (99, "RuntimeError")):
             found = stepped(5, fit, "backward", kind if fit else "")
-            expect.equal(found["raised"], kind, f"the exception where {fit} rows fit and a {kind} comes")
-            expect.true(found["same"], f"unchanged weights after a {kind}", "others")
-            expect.true(found["cleared"], f"no gradient after a {kind}", "gradients")
+            one = _one(kind)
+            came = _one(found["raised"]) if found["raised"] else "none: it was swallowed"
+            what = f"the exception where {fit} rows fit and {one} comes to be passed on"
+            expect.true(found["raised"] == kind, what, came)
+            expect.true(found["same"], f"unchanged weights after {one}", "others")
+            expect.true(found["cleared"], f"no gradient after {one}", "gradients")
+
+
+def _one(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
+
+
+def _halved(size: int, fit: int) -> int:
+    """The size that goes through where so many rows fit."""
+    while size > fit:
+        size //= 2
+    return size
 
 
 def pieced(count: int, size: int, fit: int, place: str, kind: str, stale: bool, seed: int) -> dict:
@@ -840,8 +915,8 @@ def pieced(count: int, size: int, fit: int, place: str, kind: str, stale: bool, 
     }  # fmt: skip
 
 
-def _piecewise(count: int, seed: int) -> dict[str, Any]:
-    """The step on all rows at once."""
+def _piecewise(count: int, seed: int, mistake: str = "", size: int = 0) -> dict[str, Any]:
+    """The step on all rows at once, or a mistake with pieces of this size."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -849,21 +924,46 @@ def _piecewise(count: int, seed: int) -> dict[str, Any]:
         first, second = torch.nn.Linear(4, 5), torch.nn.Linear(5, 2)
         rows = torch.randn(count, 4)
     weights = [*first.parameters(), *second.parameters()]
-    loss = second(torch.tanh(first(rows))).square().sum(1).mean()
+    losses = second(torch.tanh(first(rows))).square().sum(1)
+    pieces = losses.split(size or count)
+    loss = {
+        "": losses.mean(),
+        PIECES[0]: torch.stack([piece.mean() for piece in pieces]).mean(),
+        PIECES[1]: torch.stack([piece.mean() for piece in pieces]).sum(),
+        PIECES[2]: losses.sum(),
+        PIECES[3]: pieces[-1].mean(),
+    }[mistake]
     loss.backward()
     return {"loss": loss.item(), "weights": [weight.detach() - 0.1 * weight.grad for weight in weights]}
 
 
-def _one_step(found: Mapping[str, Any], size: int | None, count: int, seed: int) -> None:
-    expect.true(found["raised"] is None, "a step without an exception", f"a {found['raised']}")
+PIECES = (
+    "the mean of the pieces' means: a row of a small piece counts for more",
+    "the sum of the pieces' means",
+    "the sum over the rows",
+    "the last piece alone",
+)
+
+
+def _one_step(found: Mapping[str, Any], size: int | None, through: int, count: int, seed: int) -> None:
+    """`size`: of the pieces, where all of them fit; `through`: the size that goes through."""
+    expect.true(found["raised"] is None, "a step without an exception", _one(f"{found['raised']}"))
     expect.equal(found["steps"], 1, "the number of steps of the optimizer")
     if size is not None:
-        right = [min(size, count - start) for start in range(0, count, size)]
-        expect.equal(found["pieces"], right, f"the sizes of the pieces of {count} rows")
-    right_weights = _piecewise(count, seed)["weights"]
-    for one, other in zip(found["weights"], right_weights, strict=True):
-        words = f"a weight after a step on the mean loss of all {count} rows"
-        expect.all_close(one, other, words, tolerance=1e-5)
+        sizes = [min(size, count - start) for start in range(0, count, size)]
+        expect.equal(found["pieces"], sizes, f"the sizes of the pieces of {count} rows")
+    right = _piecewise(count, seed)["weights"]
+    if _all_alike(found["weights"], right):
+        return
+    words = f"the weights after a step on the mean loss of all {count} rows, in pieces of {through}"
+    for mistake in PIECES:
+        if _all_alike(found["weights"], _piecewise(count, seed, mistake, through)["weights"]):
+            raise Failed(Rung.WRONG_VALUE, words, f"others: that comes of {mistake}")
+    raise Failed(Rung.WRONG_VALUE, words, "others")
+
+
+def _all_alike(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return all(bool((a - b).abs().max() <= 1e-5) for a, b in zip(some, others, strict=True))
 
 
 # q7: a history of allocations
@@ -985,7 +1085,8 @@ def _history(draw: Draw) -> tuple[Events, int]:
             events.append({"action": "free_completed", "addr": address, "size": some, "frames": []})
             free_places.append(address)
         steps.append(events)
-    return steps, warm_up
+    steps.insert(draw.random.randrange(warm_up + 1), [])  # a step without events, in the warm-up
+    return steps, warm_up + 1
 
 
 PLACES = (
@@ -993,7 +1094,10 @@ PLACES = (
     "the outermost frame",
     "the file without its line",
 )
-FREES = ("giving back at free_requested: until it is completed, the bytes are in use",)
+FREES = (
+    "giving back at free_requested: until it is completed, the bytes are in use",
+    "giving back at free_requested already: until it is completed, the bytes are in use",
+)
 MORE = ("counting segments as well", "never giving back")
 
 
@@ -1002,8 +1106,9 @@ def _walked(steps: Events, mistake: str = "") -> list[tuple[int, dict[str, int]]
     held: dict[int, tuple[str, int]] = {}
     totals: Counter[str] = Counter()
     found = []
-    gone = "free_requested" if mistake == FREES[0] else "free_completed"
+    gone = {FREES[0]: ("free_requested",), FREES[1]: ("free_requested", "free_completed")}
     for number, events in enumerate(steps):
+        found.append((number, dict(found[-1][1]) if found else {}))  # as the step before left it
         for event in events:
             frames, address = event["frames"], event["addr"]
             if event["action"] == "alloc" or (event["action"] == "segment_alloc" and mistake == MORE[0]):
@@ -1012,7 +1117,9 @@ def _walked(steps: Events, mistake: str = "") -> list[tuple[int, dict[str, int]]
                 name = frame["filename"] if mistake == PLACES[2] else f"{frame['filename']}:{frame['line']}"
                 held[address] = (name, event["size"])
                 totals[name] += event["size"]
-            elif event["action"] == gone and address in held and mistake != MORE[1]:
+            elif event["action"] in gone.get(mistake, ("free_completed",)) and address in held:
+                if mistake == MORE[1]:
+                    continue
                 name, size = held.pop(address)
                 totals[name] -= size
             found.append((number, {name: size for name, size in totals.items() if size}))
@@ -1056,7 +1163,7 @@ def _leaks_of(steps: Events, warm_up: int) -> dict[str, dict[str, float]]:
         "dividing by all steps, those of the warm-up as well": grown(more=1 + warm_up),
         "leaving out one step too few": grown(begin=warm_up - 1),
         "leaving out no step": grown(begin=0),
-        "leaving out one step too many": grown(begin=warm_up + 1),
+        "leaving out one step too many, or not counting a step without events": grown(begin=warm_up + 1),
         "the whole growth, not that of a step": {
             name: each * (len(steps) - warm_up - 1) for name, each in grown().items()
         },
@@ -1071,9 +1178,10 @@ def _telling_both(case: tuple[Events, int]) -> dict[str, Any]:
     found: dict[str, Any] = {words: [*made] for words, made in peaks.items()}
     right = found.pop("")
     found |= {f"leaks, {words}": [*right, made] for words, made in leaking.items() if words}
-    found["the peak in bytes is that of free_requested"] = [
-        *(right if peaks[FREES[0]][0] == peaks[""][0] else []), leaking[""]
-    ]  # fmt: skip
+    for words in FREES:
+        found[f"the peak in bytes, {words}"] = [
+            *(right if peaks[words][0] == peaks[""][0] else []), leaking[""]
+        ]  # fmt: skip
     return {"": [*right, leaking[""]], **{words: [*made, leaking[""]][:3] for words, made in found.items()}}
 
 
@@ -1108,15 +1216,10 @@ def too_much(answer: Answer, draw: Draw) -> None:
             expect.true(made[name]["training"], words, "the other one")
     with part("losses without their graphs", points=1):
         _same_training(made["plain"], draw.seed, *cases["plain"])
-        grown = _grown(made["plain"]["graphs"])
-        expect.at_most(grown, 0, f"the growth of living tensors with a graph, {made['plain']['graphs']},")
+        _no_more(made["plain"]["graphs"])
     with part("a layer that is watched", points=1):
         _same_training(made["watch"], draw.seed, *cases["watch"])
-        more = _grown(made["watch"]["graphs"]) - max(0, _grown(made["plain"]["graphs"]))
-        words = (
-            f"the growth of living tensors with a graph while a layer is watched, {made['watch']['graphs']},"
-        )
-        expect.at_most(more, 0, words)
+        _no_more(made["watch"]["graphs"], made["plain"]["graphs"], " while a layer is watched")
         sizes = made["watch"]["bytes"]
         words = "the growth of the bytes of living tensors while a layer is watched, for each step,"
         expect.at_most(_grown(sizes) / (len(sizes) - 2), 512, words)
@@ -1125,16 +1228,21 @@ def too_much(answer: Answer, draw: Draw) -> None:
         )
     with part("an evaluation that keeps nothing", points=1):
         _same_training(made["tests"], draw.seed, *cases["tests"])
-        more = _grown(made["tests"]["graphs"]) - max(0, _grown(made["plain"]["graphs"]))
-        words = f"the growth of living tensors with a graph while one evaluates, {made['tests']['graphs']},"
-        expect.at_most(more, 0, words)
-        expect.equal(
-            made["tests"]["saved"], 0, "the number of tensors that the evaluation saves for backward"
-        )
+        saved_there = made["tests"]["saved"]
+        came = f"one that saves {saved_there} tensors for a backward pass"
+        expect.true(saved_there == 0, "an evaluation without a graph", came)
+        _no_more(made["tests"]["graphs"], made["plain"]["graphs"], " while one evaluates")
 
 
 def _grown(counts: Sequence[int]) -> int:
     return counts[-1] - counts[1]
+
+
+def _no_more(counts: Sequence[int], without: Sequence[int] = (0, 0), when: str = "") -> None:
+    """No more than without it are alive when the last step begins than when the second did."""
+    more = _grown(counts) - max(0, _grown(without))
+    what = f"as many living tensors with a graph{when} when the last step begins as when the second did"
+    expect.true(more <= 0, what, f"{more} more; when each step begins: {[*counts]}")
 
 
 def net_of(seed: int) -> tuple:
@@ -1173,7 +1281,7 @@ def kept_alive(seed: int, evaluates: bool, watches: bool) -> dict:
     def pack(tensor: Any) -> Any:
         if not net.training:
             saved_there.append(1)
-        return tensor
+        return tensor.detach()  # a node that holds its own result would keep its graph alive
 
     net[1].register_forward_hook(lambda *given: None)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
@@ -1227,12 +1335,12 @@ def _same_training(found: Mapping[str, Any], seed: int, evaluates: bool, watches
     title="What each rank holds",
     points=3,
     difficulty=2,
-    needs=("rank_bytes", "whole", "rows"),
+    needs=("rank_bytes", "whole", "row_shares"),
     lesson=SHARDED + "#Three stages",
     hints=(
         "Which of 2, 2 and 12 is divided at stage 1, which at stage 2? And what does the last of four ranks "
         "get of five rows, if the others take two each?",
-        "`whole`: sort by size, largest first, and add each to `held[held.index(min(held))]`. `rows`: rank k "
+        "`whole`: sort by size, largest first, and add each to `held[held.index(min(held))]`. `row_shares`: rank k "
         "takes `min(each, first - k * each)` rows, and nothing if that is below 0; a row has the product of "
         "the other sides.",
         "Eleven apples for four children, as many each as would do if there were enough: 3, 3, 3 and 2. Nine "
@@ -1254,8 +1362,8 @@ def ranks(answer: Answer, draw: Draw) -> None:
     with part("weights cut into rows", points=1):
         for count in (4, 3, 7):
             shapes = mistakes.telling(partial(_shapes, draw, count), partial(_rows, count=count))
-            found = answer.call("rows", shapes, count)
-            mistakes.numbers(found, _rows(shapes, count), f"rows({shapes}, {count})")
+            found = answer.call("row_shares", shapes, count)
+            mistakes.numbers(found, _rows(shapes, count), f"row_shares({shapes}, {count})")
 
 
 def _stage(weights: int, count: int, stage: int) -> float:
@@ -1386,7 +1494,8 @@ FOUND = {"length": True, "relu": True, "first": False, "state": False, "segments
     ),
 )
 def predicted(answer: Answer, draw: Draw) -> None:
-    six_predictions(answer, FOUND)
+    lessons = "lessons 22.1 (length, relu, first, state), 22.2 (segments) and 22.4 (losses)"
+    six_predictions(answer, FOUND, f"the number of right predictions, about {lessons},")
 
 
 exercise.manual(
