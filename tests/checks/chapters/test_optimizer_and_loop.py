@@ -58,23 +58,23 @@ def test_one_update():
         "q1",
         before=given("imports"),
         wrong={
-            LOOP: "the number of operators for 9 tensors",
+            LOOP: "for 4 tensors and 81 for 9",
             swap((decay, "    gradients = torch._foreach_add(gradients, weights, alpha=decay)\n")): "added to the gradient",
             swap((decay, "    torch._foreach_add_(gradients, weights, alpha=decay)\n")): "added to the gradient",
             swap(("1 - rate * decay", "1 - decay")): "not multiplied by the rate",
             swap((decay, "")): "does not decay",
             swap(("-rate / (1 - beta1**step)", "-rate"), ("    torch._foreach_div_(roots, math.sqrt(1 - beta2**step))\n", "")): "not divided by 1 − beta^step",
-            swap(("    torch._foreach_div_(roots, math.sqrt(1 - beta2**step))\n", "")): "the weights after three updates",
+            swap(("    torch._foreach_div_(roots, math.sqrt(1 - beta2**step))\n", "")): "after three updates without decay",
             swap(("    roots = torch._foreach_sqrt(squares)\n    torch._foreach_div_(roots, math.sqrt(1 - beta2**step))\n    torch._foreach_add_(roots, settings[\"eps\"])\n", "    roots = torch._foreach_sqrt(torch._foreach_add(torch._foreach_div(squares, 1 - beta2**step), settings['eps']))\n")): "eps under the root",
             swap(('("rate", "decay", "beta1", "beta2")', '("rate", "decay", "beta1", "beta1")')): "beta1 for the squares",
-            swap(("gradients, 1 - beta1)", "gradients, beta1)")): "the weights after three updates",
+            swap(("gradients, 1 - beta1)", "gradients, beta1)")): "after three updates without decay",
             swap(("-rate / (1", "rate / (1")): "added, not taken away",
-            swap(("    torch._foreach_lerp_(means, gradients, 1 - beta1)\n", "    means = torch._foreach_lerp(means, gradients, 1 - beta1)\n")): "the weights after three updates",
-            LISTS.replace("torch._foreach_mul_(weights, 1", "weights = torch._foreach_mul(weights, 1"): "the weights after three updates",
+            swap(("    torch._foreach_lerp_(means, gradients, 1 - beta1)\n", "    means = torch._foreach_lerp(means, gradients, 1 - beta1)\n")): "after three updates without decay",
+            LISTS.replace("torch._foreach_mul_(weights, 1", "weights = torch._foreach_mul(weights, 1"): "after three updates without decay",
         },
         right=[FUSED, LISTS, swap((decay, ""), ("    torch._foreach_addcdiv_", decay + "    torch._foreach_addcdiv_"))],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (0, 1, 3, 12)] == [3, 2, 3, 1]
+    assert [result.wrong[number].points for number in (0, 1, 3, 7, 12)] == [3, 2, 3, 2, 1]
 
 
 NUMPY_BITS = """
@@ -130,6 +130,8 @@ def test_eight_bits():
             swap(("scales.repeat_interleave(block)", "scales.repeat(block)")): "taken in turn",
             swap(("codes.float() * each", "codes * each.round()")): "item",
             swap(("/ 2\n", "\n")): "a whole step",
+            swap(("/ 2\n", "/ 254\n")): "the lesson's formula, for scales",
+            swap(("/ 2\n", "/ 510\n")): "the lesson's formula for 255 codes",
             swap(("scales.max().item() / 2", "scales.mean().item() / 2")): "the mean of the scales",
             swap(("scales.max().item() / 2", "scales[scales > 0].min().item() / 2")): "the smallest scale",
         },
@@ -231,6 +233,7 @@ def test_ratios():
             swap(('(gradient + settings["decay"] * weight)', "gradient")): "a gradient without its decay",
             swap(("weight - made[-1]", 'weight - settings["rate"] * made[-1]')): "the rate once more",
             swap(("weight - made[-1]", "weight - velocity")): "the velocity from before",
+            swap(("settings[\"rate\"] * ratio", "ratio"), ("weight - made[-1]", 'weight - settings["rate"] * made[-1]')): "as in torch.optim.SGD",
             swap(('settings["momentum"] * velocity + change', "change")): "without its momentum",
             swap(("torch.where((size > 0) & (slope > 0), ratio, 1.0)", "torch.where((size > 0) & (slope > 0), ratio, settings['trust'])")): "a ratio of trust",
             swap(("        ratio = torch.where((size > 0) & (slope > 0), ratio, 1.0)\n", "")): "item",
@@ -245,7 +248,7 @@ def test_ratios():
         },
         right=[IFS, swap(("weight.norm(), gradient.norm()", "weight.square().sum().sqrt(), gradient.square().sum().sqrt()")), swap(("ratios.append(size / change if size > 0 and change > 0 else 1.0)", "ratios.append(torch.tensor(size / change if size > 0 and change > 0 else 1.0))"))],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (7, 8, 11, 13, 16)] == [2, 3, 1, 2, 3]
+    assert [result.wrong[number].points for number in (8, 9, 12, 14, 17)] == [2, 3, 1, 2, 3]
 
 
 BY_ARRAY = """
@@ -294,7 +297,7 @@ def test_larger_batches():
             swap(("return noise / gradient", "return math.sqrt(noise / gradient)")): "not of squared norms",
             swap(("statistics.fmean(small), statistics.fmean(large)", "small[0], large[0]")): "the first of each list",
             swap(("    one, other = statistics.fmean(small), statistics.fmean(large)\n", "    if len(small) > 1 and len(large) > 1:\n        return statistics.fmean(noise_scale([a], [b], batches) for a, b in zip(small, large))\n    one, other = small[0], large[0]\n")): "noise_scale of",
-            swap(('    if gradient <= 0 or noise <= 0:\n        raise ValueError("more measurements are needed")\n', "")): "to raise ValueError",
+            swap(('    if gradient <= 0 or noise <= 0:\n        raise ValueError("more measurements are needed")\n', "")): "no exception, and -",
             swap(("gradient <= 0 or noise <= 0", "gradient <= 0")): "S is below 0",
             swap(("raise ValueError(", "print(")): "to raise ValueError",
         },
@@ -346,18 +349,18 @@ def test_waiting():
         before=given("imports"),
         wrong={
             swap((" - code.co_firstlineno + 1", "")): "lines of the file",
-            swap((" - code.co_firstlineno + 1", " - code.co_firstlineno")): "waits on line",
-            swap(("+= 1\n", "= 1\n")): "waits on line",
+            swap((" - code.co_firstlineno + 1", " - code.co_firstlineno")): "lines that are off by one",
+            swap(("+= 1\n", "= 1\n")): " on line",
             swap((' and one.dtype is torch.bool', "")): "0 waits on line",
-            swap(('"_local_scalar_dense", "nonzero", "masked_select"', '"_local_scalar_dense",')): "1 waits on line",
-            swap(("if name in always or masks", "if name in always")): "waits on line",
-            swap(('("index", "index_put_")', '("index",)')): "waits on line",
+            swap(('"_local_scalar_dense", "nonzero", "masked_select"', '"_local_scalar_dense",')): "1 wait on line",
+            swap(("if name in always or masks", "if name in always")): " on line",
+            swap(('("index", "index_put_")', '("index",)')): " on line",
             swap(('("_local_scalar_dense", "nonzero", "masked_select")', '("_local_scalar_dense", "nonzero", "masked_select", "where", "sum")')): "0 waits on line",
-            swap((climb, "                while 'watched' not in frame.f_code.co_name and 'helper' not in frame.f_code.co_name:\n                    frame = frame.f_back\n")): "waits on line",
-            swap((climb, "                frame = frame.f_back\n")): "waits on line",
+            swap((climb, "                while 'watched' not in frame.f_code.co_name and 'helper' not in frame.f_code.co_name:\n                    frame = frame.f_back\n")): " on line",
+            swap((climb, "                frame = frame.f_back\n")): " on line",
             swap(("            return operator(*args, **(kwargs or {}))\n", "            operator(*args, **(kwargs or {}))\n")): "waits` to run",
             swap(("return dict(found)", "return found.total()")): "to be a dict",
-            swap(("return dict(found)", "return {str(line): count for line, count in found.items()}")): "waits on line",
+            swap(("return dict(found)", "return {str(line): count for line, count in found.items()}")): " on line",
         },
         right=[
             TRACED,
@@ -413,6 +416,7 @@ def test_read_once():
             swap(("right / seen, norm]", "right / seen, norm.clamp(max=limit)]")): "after clipping",
             swap(("            losses, right, seen = [], 0, 0\n", "")): "of all steps so far",
             swap(("values = torch.stack([torch.stack(losses).mean(), right / seen, norm]).tolist()", "values = torch.stack([torch.stack(losses).mean(), right / seen, norm])")): "plain Python numbers",
+            swap((", norm]).tolist()", ", norm]).numpy()")): "got      numpy.float32",
             swap(("        weight = weight - rate *", "        weight -= rate *")): "unchanged",
             swap(("    return weight, log", "    print(torch.stack([each for each in [weight.sum()]]).tolist())\n    return weight, log")): "where nothing is logged",
             swap(('{"step": step, **', '{"step": step - 1, **')): "'step' of line",
@@ -424,7 +428,7 @@ def test_read_once():
             swap(("torch.stack(losses).mean()", "sum(losses) / len(losses)"), ("weight.detach().requires_grad_()", "weight.clone().requires_grad_()")),
         ],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (0, 1, 2, 3, 4, 13)] == [1, 2, 2, 3, 1, 2]
+    assert [result.wrong[number].points for number in (0, 1, 2, 3, 4, 14)] == [1, 2, 2, 3, 1, 2]
 
 
 BY_HAND = """
@@ -569,6 +573,7 @@ def test_adding_up():
             OF_CLASSES.replace("self.table.get(name, 0.0) + seconds", "seconds"): "the last time of a name",
             OF_CLASSES.replace('        self.add("other", now - self.began - self.within)\n', ""): "leaving out the time in no region",
             OF_CLASSES.replace('"other", now - self.began - self.within', '"other", now - self.began'): "'other' of what close() gives",
+            OF_CLASSES.replace("whole - self.breakdown.within)", "whole)").replace("now - self.began - self.within", "now - self.began - sum(self.table.values())"): "booked twice",
             OF_CLASSES.replace("return False", "return True"): "the number of errors",
             OF_CLASSES.replace("        self.begin(now)\n", ""): "after iteration 2",
             OF_CLASSES.replace("    def __exit__(self, *error):\n", "    def __exit__(self, *error):\n        if error[0]:\n            return False\n"): "close() gives after iteration 1",
@@ -579,7 +584,7 @@ def test_adding_up():
         },
         right=[OF_CLASSES, other, swap(("return dict(spent)", "return spent"), ("[*outer, name]", "outer + [name]"))],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (1, 3, 7, 8, 9)] == [1, 2, 2, 2, 2]
+    assert [result.wrong[number].points for number in (1, 3, 8, 9, 10)] == [1, 2, 2, 2, 2]
 
 
 PREDICTIONS = "def predictions(): return {name: name in ('fused', 'factored', 'stored') for name in NAMES}"
