@@ -214,6 +214,9 @@ def _adamw(case: tuple, mistake: str = "") -> tuple[Tensors, Tensors, Tensors]:
     return tuple(list(some) for some in zip(*made, strict=True))  # type: ignore[return-value]
 
 
+WITHOUT = "{place} of weights[{number}] after three updates without decay"
+
+
 def _updated(made: Mapping[str, Any], case: tuple, what: str) -> None:
     _tensors(made["weights"], {mistake: _adamw(case, mistake)[0] for mistake in ("", *ADAMW)}, what)
 
@@ -221,7 +224,7 @@ def _updated(made: Mapping[str, Any], case: tuple, what: str) -> None:
 def _done(made: Mapping[str, Any], case: tuple) -> None:
     """The weights are right, or those of a mistake that takes as much work, such as another place for eps."""
     if not any(_same_all(made["weights"], _adamw(case, ADAMW[mistake])[0]) for mistake in (3, 4, 5, 6)):
-        _updated(made, case, "{place} of weights[{number}] after three updates without decay")
+        _updated(made, case, WITHOUT)
 
 
 def _same_all(some: Sequence[Any], others: Tensors) -> bool:
