@@ -140,9 +140,7 @@ def one_update(answer: Answer, draw: Draw) -> None:
     for name, case in cases.items():
         made[name] = answer.given(watched_updates).call("watched_updates", *case)
     with part("the update without decay", points=1):
-        _updated(
-            made["none"], cases["none"], "{place} of weights[{number}] after three updates without decay"
-        )
+        _updated(made["none"], cases["none"], WITHOUT)
     with part("the decay", points=1):
         for name in ("some", "again"):
             decay = cases[name][2]["decay"]
