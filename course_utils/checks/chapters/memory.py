@@ -542,8 +542,8 @@ def where_to_cut(answer: Answer, draw: Draw) -> None:
 Stack = tuple[list[int], list[int], int]
 
 
-def _stack(draw: Draw, count: int = 0, equal: bool = False) -> Stack:
-    count = count or draw.random.randrange(11, 17)
+def _stack(draw: Draw, equal: bool = False) -> Stack:
+    count = draw.random.randrange(11, 17)
     if equal:  # all blocks alike, so that several sizes have the smallest peak
         return [size := draw.random.randrange(30, 40)] * count, [size] * count, 1
     inputs = [draw.random.randrange(20, 60) for _ in range(count)]
@@ -584,9 +584,7 @@ def _peaks(case: Stack) -> dict[str, int]:
 
 def _best_well(answer: Answer, draw: Draw) -> None:
     """The size, and a mistake where it explains every answer: small numbers agree by chance."""
-    counts = [*draw.sample(range(11, 17), 3), 0]
-    makes = [partial(_stack, draw, count, equal=not count) for count in counts]
-    cases = [mistakes.telling(make, _bests) for make in makes]
+    cases = [mistakes.telling(partial(_stack, draw, equal), _bests) for equal in (False, False, False, True)]
     found = [answer.call("best_size", *case[:2]) for case in cases]
     tables = [_bests(case) for case in cases]
     pairs = list(zip(found, tables, strict=True))
@@ -1085,7 +1083,7 @@ def _history(draw: Draw) -> tuple[Events, int]:
             events.append({"action": "free_completed", "addr": address, "size": some, "frames": []})
             free_places.append(address)
         steps.append(events)
-    steps.insert(draw.random.randrange(warm_up + 1), [])  # a step without events, in the warm-up
+    steps.insert(draw.random.randrange(1, warm_up + 1), [])  # a step without events, within the warm-up
     return steps, warm_up + 1
 
 
@@ -1105,7 +1103,7 @@ def _walked(steps: Events, mistake: str = "") -> list[tuple[int, dict[str, int]]
     """(step, bytes of each place) after each event."""
     held: dict[int, tuple[str, int]] = {}
     totals: Counter[str] = Counter()
-    found = []
+    found: list[tuple[int, dict[str, int]]] = []
     gone = {FREES[0]: ("free_requested",), FREES[1]: ("free_requested", "free_completed")}
     for number, events in enumerate(steps):
         found.append((number, dict(found[-1][1]) if found else {}))  # as the step before left it
