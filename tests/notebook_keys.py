@@ -9,8 +9,9 @@ What counts, rather too much than too little:
 - the models with their weights and the metrics that it names. They are looked up by name, so one counts where its name
   stands in a string of the notebook or of a module that it reaches, and all count where the list of them is used;
 - the checks of its exercise, and no other chapter's;
-- files beside the notebook and in the folders of other chapters whose names stand in it beside `WORKBOOK`, the pinned versions of what everybody installs (a group on top may add packages: what a
-  notebook says without it is what is run), and what makes up a run (`RUNNER`).
+- files beside the notebook, and in the folders of other chapters whose names stand in it beside `WORKBOOK`;
+- the pinned versions of what everybody installs (a group on top may add packages: what a notebook says without it is
+  what is run), and what makes up a run (`RUNNER`).
 
 A folder whose modules are found by looking into it (datasets, the world's grammar) counts as a whole: one more dataset
 runs most notebooks again.
@@ -62,8 +63,9 @@ READERS = {"chapters/": ("lessons/**/*.ipynb", "lessons/**/*.toml", "course_util
 class Code:
     """What is read off a piece of code, imports aside.
 
-    texts: strings, docstrings aside. pieces: those of them that a path is put together of, as in `folder / "data"`. names: identifiers and attributes that are used, but for one of which only an
-    entry is taken, as in `MODELS["bert"]`. asked: what is asked of an object called `course`.
+    texts: strings, docstrings aside. pieces: those of them that a path is put together of, as in `folder / "data"`.
+    names: identifiers and attributes that are used, but for one of which only an entry is taken, as in
+    `MODELS["bert"]`. asked: what is asked of an object called `course`.
     """
 
     texts: set[str] = field(default_factory=set)
