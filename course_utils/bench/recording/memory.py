@@ -37,7 +37,7 @@ def history(work: Callable[[], object]) -> list[list[Any]]:
 
 
 def place(frames: list[dict[str, Any]]) -> str:
-    """File and line, as in `train_slow.py:97`, of the first frame that is not a library's; "" where all are."""
+    """File and line, as in `train_slow.py:97`, of the first frame of our own code; "" where there is none."""
     for frame in frames:
         if not any(word in frame["filename"] for word in NOT_OURS):
             return f"{frame['filename'].rpartition('/')[2]}:{frame['line']}"
