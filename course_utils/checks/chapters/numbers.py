@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
+from course_utils.checks.mistakes import TRIES, guess
+from course_utils.checks.predictions import six_predictions
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire.answer import Answer
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     LossScaler: Any = None
     train_step: Any = None
     quantized: Any = None
+    DelayedScaling: Any = None
+    alone: Any = None
 
 LESSONS = "lessons/21_numbers/"
 BITS = LESSONS + "01_numbers_in_bits.ipynb"
@@ -43,7 +47,7 @@ CHOICE = LESSONS + "05_choose_a_precision.ipynb"
 exercise = Exercise(
     "21_numbers",
     title="Numbers",
-    minutes=110,
+    minutes=140,
     difficulty="hard",
     cost="some seconds on two cores",
 )
@@ -1188,8 +1192,402 @@ def _bound(x: torch.Tensor, w: torch.Tensor, mistake: str = "") -> torch.Tensor:
     return sum((each for name, each in terms.items() if name != left_out), torch.zeros(()))
 
 
-exercise.manual(
+# q9: a scale from the past
+
+
+@exercise.question(
     "q9",
+    title="A scale from the past",
+    points=3,
+    difficulty=2,
+    needs=("DelayedScaling",),
+    lesson=EIGHT + "#A scale from the past",
+    hints=(
+        "What is known when `cast` is called, and what only afterwards? In which order come the scale, the "
+        "cast and the note?",
+        "`self.past` forgets by itself what is older than `length`. First the scale, from `max(self.past, "
+        "default=0.0)`, or 1.0 where that is 0; then `x / scale`, whose size is compared with 448; `clamp` "
+        "before `.to(...)`; at the end `x.abs().max().item()` is appended if `math.isfinite` says so.",
+        "Bread is baked before the customers come, for the largest number of the last seven days:\n"
+        "loaves = max(self.days, default=0) or 20\n"
+        "self.sold_out += customers > loaves\n"
+        "self.days.append(customers)   # all who came, not only those who got one",
+    ),
+)
+def delayed_scaling(answer: Answer, draw: Draw) -> None:
+    length, margin = draw.random.randrange(2, 5), draw.random.randrange(1, 3)
+    rule = {"length": length, "margin": margin}
+    with part("the scale, from what was before", points=1):
+        case = rule | {"tensors": _sized(draw, _falling_and_rising(draw, length, margin))}
+        _delays(answer, case, ("scales", "codes"))
+    with part("what does not fit", points=1):
+        sizes = [3.0, 3.0 * 2 ** (margin + 2), 2.0, *[1.0] * length, 700.0, 900.0, 2.0**margin * 1000]
+        scale = draw.random.uniform(0.2, 5)
+        case = rule | {"tensors": _sized(draw, [size * scale for size in sizes])}
+        _delays(answer, case, ("scales", "codes", "misfits"))
+    with part("nothing noted, zeros, infinity and NaN", points=1):
+        some = draw.random.uniform(2, 9)
+        sizes = [math.nan, 0.0, 0.0, 9 * some, math.inf, *[some] * length, math.nan, *[0.0] * length, 5.0]
+        case = rule | {"tensors": _sized(draw, sizes)}
+        _delays(answer, case, ("scales", "codes", "misfits"))
+
+
+def _falling_and_rising(draw: Draw, length: int, margin: int) -> list[float]:
+    """Sizes that all fit, of which a longer, a shorter and no history make other scales."""
+    sizes = [draw.random.uniform(40, 60) * 2**margin]
+    for _ in range(length):
+        sizes.append(draw.random.uniform(0.5, 0.8) * sizes[-1])
+    for _ in range(length):
+        sizes.append(draw.random.uniform(0.8, 0.95) * 2**margin * max(sizes[-length:]))
+    return sizes
+
+
+def _sized(draw: Draw, sizes: Sequence[float]) -> list[torch.Tensor]:
+    """Tensors whose largest number has these sizes, of either sign; what is not finite stands alone."""
+    import torch
+
+    noise, made = torch.Generator().manual_seed(draw.seed), []
+    for number, size in enumerate(sizes):
+        x = torch.rand(2, 3 + number % 3, generator=noise) - 0.5
+        x = x / x.abs().max() * (size if math.isfinite(size) else 1.0)
+        if not math.isfinite(size):
+            x[1, 1] = size * draw.random.choice((1, -1))
+        made.append(x)
+    return made
+
+
+def delayed_run(case: dict) -> dict:
+    """What the learner's class makes of tensors that come one after the other."""
+    import torch
+
+    delayed = DelayedScaling(case["length"], case["margin"])
+    made: dict[str, list] = {"scales": [], "codes": [], "dtypes": [], "misfits": []}
+    for x in case["tensors"]:
+        before = x.clone()
+        codes, scale = delayed.cast(x)
+        if not torch.equal(x.nan_to_num(1.5), before.nan_to_num(1.5)):
+            raise ValueError("cast(x) changed the tensor x")
+        made["scales"].append(float(scale))
+        made["codes"].append(codes.float())
+        made["dtypes"].append(str(codes.dtype))
+        made["misfits"].append(int(delayed.misfits))
+    scales = torch.tensor(made["scales"], dtype=torch.float64)
+    return {**made, "scales": scales}  # NaN and infinity travel in a tensor
+
+
+DELAYED = (
+    "the size of x itself, which is known too late",
+    "the last size alone",
+    "the largest size of all that came, none forgotten",
+    "a margin on the wrong side",
+    "leaving out the margin",
+    "noting the size that is left after the clamp",
+    "noting what is infinite or NaN",
+    "448 divided by the largest size",
+    "leaving out tensors of zeros when sizes are noted",
+)
+
+
+def _delayed(case: Mapping[str, Any], mistake: str = "") -> list[float]:
+    """The scales, from the sizes alone."""
+    wrong, noted, scales = DELAYED.index(mistake) if mistake else -1, [], []
+    margin = {3: -case["margin"], 4: 0}.get(wrong, case["margin"])
+    for x in case["tensors"]:
+        size = x.abs().max().item()
+        if wrong == 0 and math.isfinite(size):
+            noted.append(size)
+        counted = {1: noted[-1:], 2: noted}.get(wrong, noted[-case["length"] :])
+        scale = max(counted, default=0.0) * 2**margin / 448 or 1.0
+        scales.append(1 / scale if wrong == 7 and scale != 1 else scale)
+        left_out = wrong == 0 or (wrong != 6 and not math.isfinite(size)) or (wrong == 8 and size == 0)
+        if not left_out:
+            noted.append(min(size, 448 * scale) if wrong == 5 else size)
+    return scales
+
+
+def _delays(answer: Answer, case: dict, names: Sequence[str]) -> None:
+    import torch
+
+    found, right = answer.given(delayed_run).call("delayed_run", case), _delayed(case)
+    sizes = ", ".join(f"{x.abs().max().item():.4g}" for x in case["tensors"])
+    said = f"with a history of {case['length']}, a margin of {case['margin']} and sizes of {sizes}"
+    answers = {words: _delayed(case, words) for words in DELAYED} | {"": right}
+    labels = [f"the scale of tensor {number + 1}, {said}," for number in range(len(right))]
+    _values(found["scales"], answers, "the scales", labels, near=1e-6)
+    misfits = 0
+    for number, (x, scale) in enumerate(zip(case["tensors"], right, strict=True)):
+        what = f"the codes of tensor {number + 1}, {said},"
+        expect.equal(found["dtypes"][number], "torch.float8_e4m3fn", f"the dtype of {what}")
+        wanted = (x / scale).clamp(-448, 448).to(torch.float8_e4m3fn).float()
+        codes = expect.tensor(found["codes"][number], what, tuple(x.shape))
+        # a scale that is off by a last bit may decide a half: one step of the format
+        near = codes.isnan() & wanted.isnan() | ((codes - wanted).abs() <= 0.13 * wanted.abs() + 2**-8)
+        if not bool(near.all()):
+            raise Failed(Rung.WRONG_VALUE, f"{what} to be {wanted.tolist()}", expect.show(codes.tolist()))
+        misfits += bool(((x / scale).abs() > 448).any())
+        if "misfits" in names:
+            expect.equal(found["misfits"][number], misfits, f"misfits after tensor {number + 1}, {said},")
+
+
+# q10: module by module
+
+
+@exercise.question(
+    "q10",
+    title="Module by module",
+    points=3,
+    difficulty=2,
+    needs=("alone", "chosen"),
+    lesson=CHOICE + "#Module by module",
+    hints=(
+        "What must be true of all other modules while one is measured, and of the model when you are done? "
+        "And when is a step worth more than another one: if it costs less, or if it saves more?",
+        "`module.parameters(recurse=False)` gives a module's own weights; keep clones, and copy them back "
+        "with `copy_` under `torch.no_grad()`. Note `training` of every module before `eval()`. For the "
+        "choice, sort by error² divided by the count, and go on after one that does not fit.",
+        "The best for a suitcase of 20 kg, by use for each kilogram:\n"
+        "for thing in sorted(things, key=lambda thing: -use[thing] / weight[thing]):\n"
+        "    if packed + weight[thing] <= 20:   # the next one may be lighter: no break\n"
+        "        packed += weight[thing]",
+    ),
+)
+def by_module(answer: Answer, draw: Draw) -> None:
+    case = _network(draw)
+    with part("each module by itself", points=1):
+        found = answer.given(measured_alone, network).call("measured_alone", case)["errors"]
+        _errors(found, {words: _alone(case, words) for words in ("", *ALONE)})
+    with part("the model as it was", points=1):
+        _untouched(answer.given(measured_alone, network).call("measured_alone", case))
+    with part("the choice", points=1):
+        for _ in range(3):
+            offers = _offers(draw)
+            _chooses(answer.call("chosen", *offers), _choices(offers))
+
+
+def _network(draw: Draw) -> dict:
+    import torch
+
+    noise = torch.Generator().manual_seed(draw.seed)
+    width = draw.random.randrange(5, 9)
+    return {"width": width, "inputs": torch.randn(7, width, generator=noise), "seed": draw.seed}
+
+
+def network(case: dict) -> object:
+    """A model with weights of its own at the top, dropout, a frozen layer, and a module without weights."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.inner = nn.Linear(width, width)
+            self.gain = nn.Parameter(torch.ones(width))
+            self.drop = nn.Dropout(0.4)
+
+        def forward(self, x: Any) -> Any:
+            return x + self.drop(self.inner(x).tanh()) * self.gain
+
+    width = case["width"]
+    model = nn.Sequential(Block(width), nn.LayerNorm(width), nn.GELU(), nn.Linear(width, 3))
+    noise = torch.Generator().manual_seed(case["seed"] + 1)
+    for number, weight in enumerate(model.parameters()):
+        weight.data.copy_(torch.randn(weight.shape, generator=noise) * 0.7 + 0.1)
+        weight.grad = torch.full_like(weight, float(number))
+    model[1].bias.requires_grad_(False)
+    model[1].eval()
+    return model
+
+
+def measured_alone(case: dict) -> dict:
+    """The learner's errors, and what became of the model."""
+    import torch
+
+    def state() -> list:
+        flags = [(weight.requires_grad, weight.grad.clone()) for weight in model.parameters()]
+        return [[weight.detach().clone() for weight in model.parameters()], flags, modes()]
+
+    def modes() -> list:
+        return [module.training for module in model.modules()]
+
+    model: Any = network(case)
+    before = state()
+    errors = alone(model, case["inputs"].clone())
+    after = state()
+    return {
+        "errors": errors,
+        "weights": all(torch.equal(one, other) for one, other in zip(before[0], after[0])),
+        "frozen": [one[0] for one in before[1]] == [one[0] for one in after[1]],
+        "gradients": all(torch.equal(one[1], other[1]) for one, other in zip(before[1], after[1])),
+        "training": before[2] == after[2],
+    }
+
+
+ALONE = (
+    "weights that are not put back before the next module",
+    "the weights of the children, too: recurse=False leaves them out",
+    "biases and other vectors that are left out",
+    "the largest difference, not the length of all",
+    "the length of the difference, not divided by that of the output",
+)
+
+
+def _alone(case: dict, mistake: str = "") -> dict[str, float]:
+    """In float64 but for the rounding, each module in a fresh copy of the model."""
+    import torch
+
+    def made(names: Sequence[str]) -> torch.Tensor:
+        model: Any = network(case)
+        for name in names:
+            weights = model.get_submodule(name).parameters(recurse=mistake == ALONE[1])
+            for weight in weights:
+                if not (mistake == ALONE[2] and weight.ndim == 1):
+                    weight.data = weight.data.bfloat16().float()
+        with torch.no_grad():
+            output: torch.Tensor = model.double().eval()(case["inputs"].double())
+        return output
+
+    model: Any = network(case)
+    true, found, done = made(()), {}, []
+    for name, module in model.named_modules():
+        if next(module.parameters(recurse=mistake == ALONE[1]), None) is None:
+            continue
+        done.append(name)
+        off = made(done if mistake == ALONE[0] else [name]) - true
+        size = off.abs().max() / true.abs().max() if mistake == ALONE[3] else off.norm() / true.norm()
+        found[name] = (off.norm() if mistake == ALONE[4] else size).item()
+    return found
+
+
+def _errors(got: Any, answers: Mapping[str, Mapping[str, float]]) -> None:
+    """Each module's error within what float32 is off in an output; else the message names the mistake."""
+    expect.type_of(got, dict, "alone(model, inputs)")
+    right = answers[""]
+    same = {words: _near_errors(got, made) for words, made in answers.items()}
+    guess = next((f": that comes of {words}" for words, fits in same.items() if words and fits), "")
+    if set(got) != set(right):
+        wanted = f"alone(model, inputs) to have the keys {sorted(right)}"
+        raise Failed(Rung.WRONG_SHAPE, wanted, f"{expect.show(list(got))}{guess}")
+    for name, error in right.items():
+        expect.number(got[name], f"the error of module {name!r}")
+        if not _near_errors({name: got[name]}, {name: error}):
+            wanted = f"the error of module {name!r} to be {error:.6g}"
+            raise Failed(Rung.WRONG_VALUE, wanted, f"{got[name]:.6g}{guess}")
+
+
+def _near_errors(got: Mapping[str, Any], right: Mapping[str, float]) -> bool:
+    """Errors are some thousandths; float32 is off by less than a thousandth of them."""
+    return set(got) == set(right) and all(
+        isinstance(got[name], (int, float)) and abs(got[name] - error) <= 2e-6 + 1e-3 * error
+        for name, error in right.items()
+    )
+
+
+def _untouched(found: Mapping[str, Any]) -> None:
+    expect.true(found["weights"], "the model's weights to be as before, bit by bit", "some differ")
+    expect.true(found["frozen"], "requires_grad of each weight to be as before", "of some it differs")
+    expect.true(found["gradients"], "the gradients to be as before", "some differ")
+    expect.true(
+        found["training"],
+        "training of each module to be as before (one was in eval() mode, the others were not)",
+        "of some it differs",
+    )
+
+
+Offers = tuple[dict[str, float], dict[str, int], float]
+
+
+def _offers(draw: Draw) -> Offers:
+    """Errors, counts and a bound of which each mistake makes another choice."""
+    for _ in range(TRIES):
+        offers = _some_offers(draw)
+        if len(set(map(tuple, _choices(offers).values()))) == 1 + len(CHOSEN):
+            return offers
+    raise AssertionError("no draw tells the mistakes apart")
+
+
+def _some_offers(draw: Draw) -> Offers:
+    names = [f"block.{number}" for number in range(7)]
+    errors = {name: draw.random.uniform(0.001, 0.004) for name in names}
+    counts = {name: draw.random.randrange(20, 400) for name in names}
+    return errors, counts, draw.random.uniform(0.45, 0.75) * sum(e**2 for e in errors.values()) ** 0.5
+
+
+CHOSEN = {
+    "errors that are added up, not their squares": "sum",
+    "the least error first, whatever it saves": "error",
+    "the largest module first, whatever it costs": "count",
+    "the least error, not error², for each byte": "plain",
+    "stopping at the first that does not fit": "stop",
+}
+
+
+def _choices(case: Offers) -> dict[str, list[str]]:
+    """What is chosen, rightly and with each mistake, as sorted lists."""
+    errors, counts, bound = case
+    made = {"": sorted(_greedy(errors, counts, bound))}
+    return made | {words: sorted(_greedy(errors, counts, bound, kind)) for words, kind in CHOSEN.items()}
+
+
+def _greedy(
+    errors: Mapping[str, float], counts: Mapping[str, int], bound: float, mistake: str = ""
+) -> list[str]:
+    orders: dict[str, Callable[[str], float]] = {
+        "error": lambda name: errors[name],
+        "count": lambda name: -counts[name],
+        "plain": lambda name: errors[name] / counts[name],
+    }
+    power = 1 if mistake == "sum" else 2
+    taken: list[str] = []
+    for name in sorted(errors, key=orders.get(mistake, lambda name: errors[name] ** 2 / counts[name])):
+        if sum(errors[each] ** power for each in [*taken, name]) <= bound**power:
+            taken.append(name)
+        elif mistake == "stop":
+            break
+    return taken
+
+
+def _chooses(got: Any, answers: Mapping[str, list[str]]) -> None:
+    names = list(got) if isinstance(got, (set, frozenset)) else got
+    expect.each_of(names, str, "chosen(errors, counts, bound)")
+    found = sorted(names)
+    if found != answers[""]:
+        wanted = f"chosen(errors, counts, bound) to hold {answers['']}"
+        raise Failed(Rung.WRONG_VALUE, wanted, f"{found}{guess(found, answers)}")
+
+
+# q11: predictions
+
+
+FOUND = {
+    "loop": True,
+    "summed": False,
+    "largest": True,
+    "through": False,
+    "scaled": True,
+    "gradients": False,
+}
+
+
+@exercise.question(
+    "q11",
+    title="Predict, then measure",
+    points=2,
+    difficulty=1,
+    needs=("predictions",),
+    lesson=BITS + "#Too large, too small: predicted, then seen",
+    hints=(
+        "How far apart are two numbers of bfloat16 at 256? And where is a sum kept while it is being made?",
+        "A power of two changes the exponent and no bit of the fraction. Between which two numbers would "
+        "65519 lie if float16's exponents went on? How many bits of fraction does each of the formats have?",
+        "A cash desk that rounds each price to 5 cents and one that rounds the bill.",
+    ),
+)
+def predictions(answer: Answer, draw: Draw) -> None:
+    six_predictions(answer, FOUND)
+
+
+exercise.manual(
+    "q12",
     title="Which precision?",
     points=4,
     lesson=CHOICE + "#Under a bound",

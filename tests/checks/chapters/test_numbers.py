@@ -596,3 +596,146 @@ def test_eight_bits():
         right=[KEPT_AS_COLUMNS, ROW_BY_ROW, swap(("largest / 448, 1.0", "largest * (1 / 448), 1.0"))],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (4, 6, 10, 12)] == [3, 2, 3, 3]
+
+
+# the sizes in a plain list, the codes without clamp where nothing has to be clamped
+KEPT_IN_A_LIST = """
+class DelayedScaling:
+    def __init__(self, length, margin):
+        self.length, self.factor = length, 2.0**margin / 448
+        self.sizes, self.misfits = [], torch.tensor(0)
+
+    def cast(self, x):
+        known = self.sizes[-self.length :]
+        scale = torch.tensor(max(known) * self.factor if known and max(known) > 0 else 1.0, dtype=torch.float64)
+        beyond = (x.double() / scale).abs() > 448
+        self.misfits = self.misfits + beyond.any()
+        codes = torch.where(beyond, 448.0 * x.sign(), x / scale.float()).to(torch.float8_e4m3fn)
+        size = max(x.max().item(), -x.min().item())
+        if size == size and size != float("inf"):
+            self.sizes.append(size)
+        return codes, scale
+"""
+
+
+def test_delayed_scaling():
+    swap = partial(changed, "q9")
+    noted = "        if math.isfinite(largest):\n            self.past.append(largest)"
+    early = ("        scale = max", "        self.past.append(x.abs().max().item())\n        scale = max")
+    result = judged_well(
+        EXERCISE,
+        "q9",
+        before=given("imports"),
+        wrong={
+            swap(early, (noted, "        pass")): "which is known too late",
+            swap(("max(self.past, default=0.0)", "(self.past[-1] if self.past else 0.0)")): "the last size alone",
+            swap(("deque(maxlen=length)", "deque()")): "none forgotten",
+            swap(("* 2**self.margin", "/ 2**self.margin")): "a margin on the wrong side",
+            swap((" * 2**self.margin", "")): "leaving out the margin",
+            swap(("self.past.append(largest)", "self.past.append(min(largest, 448 * scale))")): "left after the clamp",
+            swap(("if math.isfinite(largest):", "if True:")): "noting what is infinite or NaN",
+            swap(("if math.isfinite(largest):", "if math.isfinite(largest) and largest:")): "leaving out tensors of zeros",
+            swap((" or 1.0", "")): "",
+            swap((".clamp(-448, 448)", ".clamp(-240, 240)")): "the codes of tensor",
+            swap(("torch.float8_e4m3fn", "torch.float8_e5m2")): "the dtype of the codes",
+            swap(("bool((scaled.abs() > 448).any())", "int((scaled.abs() > 448).sum())")): "misfits after tensor",
+            swap(("> 448", ">= 448 * 2**-self.margin")): "misfits after tensor",
+            swap(("scaled = x / scale", "scaled = x.div_(scale)")): "changed the tensor x",
+        },
+        right=[KEPT_IN_A_LIST, swap(("(scaled.abs() > 448).any()", "largest_of(x) > 448 * scale"), ("class DelayedScaling", "largest_of = lambda x: x.abs().max().item()\n\n\nclass DelayedScaling"))],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (0, 5, 7, 11)] == [0, 2, 2, 2]
+
+
+BY_STATE = """
+import copy
+
+
+def alone(model, inputs):
+    model_copy = copy.deepcopy(model).eval()
+    state = {name: weight.clone() for name, weight in model_copy.state_dict().items()}
+    with torch.inference_mode():
+        true, errors = model_copy(inputs).double(), {}
+    for name, module in model.named_modules():
+        own = [".".join(filter(None, (name, each))) for each, _ in module.named_parameters(recurse=False)]
+        if not own:
+            continue
+        model_copy.load_state_dict(state | {each: state[each].to(torch.bfloat16) for each in own})
+        with torch.no_grad():
+            errors[name] = torch.linalg.vector_norm(model_copy(inputs).double() - true) / torch.linalg.vector_norm(true)
+    return errors
+
+
+def chosen(errors, counts, bound):
+    left, names = bound * bound, []
+    rest = dict(errors)
+    while rest:
+        name = min(rest, key=lambda each: rest[each] ** 2 / (2 * counts[each]))
+        square = rest.pop(name) ** 2
+        if square <= left:
+            left -= square
+            names.append(name)
+    return frozenset(names)
+"""
+
+
+def test_module_by_module():
+    swap = partial(changed, "q10")
+    back = "            for weight, before in kept:\n                weight.copy_(before)\n"
+    modes = "    for module, mode in modes.items():\n        module.training = mode\n"
+    result = judged_well(
+        EXERCISE,
+        "q10",
+        before=given("imports"),
+        wrong={
+            swap((back, "")): "not put back",
+            swap(("recurse=False", "recurse=True")): "recurse=False leaves them out",
+            swap(("module.parameters(recurse=False)]", "module.parameters(recurse=False) if weight.ndim > 1]")): "to have the keys",
+            swap(("weight.bfloat16().float()", "weight.bfloat16().float() if weight.ndim > 1 else weight")): "biases and other vectors",
+            swap(("(model(inputs) - true).norm() / true.norm()", "(model(inputs) - true).abs().max() / true.abs().max()")): "the largest difference",
+            swap((" / true.norm()", "")): "not divided by that of the output",
+            swap(("weight.bfloat16()", "weight.half()")): "the error of module",
+            swap(("    model.eval()\n", "")): "the error of module",
+            swap((modes, "")): "training of each module",
+            swap((modes, "    model.train()\n")): "training of each module",
+            swap(("    model.eval()\n", "    model.eval().requires_grad_(False)\n")): "requires_grad",
+            swap(("    model.eval()\n", "    model.eval().zero_grad()\n")): "NoneType",
+            swap(("total + errors[name] ** 2 <= bound**2", "total + errors[name] <= bound"), ("total += errors[name] ** 2", "total += errors[name]")): "not their squares",
+            swap(("errors[name] ** 2 / counts[name])", "errors[name])")): "the least error first",
+            swap(("errors[name] ** 2 / counts[name])", "-counts[name])")): "the largest module first",
+            swap(("errors[name] ** 2 / counts[name])", "errors[name] / counts[name])")): "not error², for each byte",
+            swap(("            total += errors[name] ** 2", "            total += errors[name] ** 2\n        else:\n            break")): "stopping at the first",
+        },
+        right=[BY_STATE, swap(("names, total = set(), 0.0", "names, total = [], 0.0"), ("names.add", "names.append"))],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (8, 12)] == [2, 2]
+
+
+PREDICTIONS = "def predictions(): return {name: name in ('loop', 'largest', 'scaled') for name in NAMES}"
+
+
+def test_predict():
+    judged_well(
+        EXERCISE,
+        "q11",
+        before=f"NAMES = {list(numbers.FOUND)}",
+        wrong={
+            "def predictions(): return {'loop': True}": "to have the key",
+            "def predictions(): return dict.fromkeys(NAMES, True)": "right predictions",
+            "def predictions(): return dict.fromkeys(NAMES, False)": "right predictions",
+            "def predictions(): return [True] * 6": "to be a dict",
+            "def predictions(): return dict.fromkeys(NAMES, 1)": "True or False",
+            PREDICTIONS.replace("'loop', ", ""): "all six",
+        },
+        right=[
+            PREDICTIONS,
+            "import numpy as np\ndef predictions(): return {name: np.bool_(name in ('loop', 'largest', 'scaled')) for name in NAMES}",
+            "predictions = lambda: dict(zip(NAMES, (True, False, True, False, True, False)))",
+        ],
+    )  # fmt: skip
+
+
+def test_what_is_predicted_is_measured():
+    held: dict = {"predictions": dict}
+    exec(given("imports", "q11-measure"), held)
+    assert held["measured"] == numbers.FOUND
