@@ -679,8 +679,37 @@ def chosen(errors, counts, bound):
 """
 
 
+IN_PLACE = """
+def alone(model, inputs):
+    found, modes = {}, {module: module.training for module in model.modules()}
+    model.eval()
+    with torch.no_grad():
+        true = model(inputs)
+        for name, module in model.named_modules():
+            kept = [(weight, weight.clone()) for weight in module.parameters(recurse=False)]
+            for weight, _ in kept:
+                weight.copy_(weight.bfloat16().float())
+            if kept:
+                found[name] = ((model(inputs) - true).norm() / true.norm()).item()
+            for weight, before in kept:
+                weight.copy_(before)
+    for module, mode in modes.items():
+        module.training = mode
+    return found
+"""
+
+
 def test_module_by_module():
     swap = partial(changed, "q10")
+    chosen = "\n\n" + BY_STATE[BY_STATE.index("def chosen") :]
+
+    def in_place(*pairs):
+        source = IN_PLACE
+        for one, other in pairs:
+            assert one in source
+            source = source.replace(one, other)
+        return source + chosen
+
     back = "            for weight, before in kept:\n                weight.copy_(before)\n"
     modes = "    for module, mode in modes.items():\n        module.training = mode\n"
     result = judged_well(
@@ -688,25 +717,25 @@ def test_module_by_module():
         "q10",
         before=given("imports"),
         wrong={
-            swap((back, "")): "not put back",
+            in_place((back, "")): "not put back",
             swap(("recurse=False", "recurse=True")): "recurse=False leaves them out",
-            swap(("module.parameters(recurse=False)]", "module.parameters(recurse=False) if weight.ndim > 1]")): "to have the keys",
-            swap(("weight.bfloat16().float()", "weight.bfloat16().float() if weight.ndim > 1 else weight")): "biases and other vectors",
-            swap(("(model(inputs) - true).norm() / true.norm()", "(model(inputs) - true).abs().max() / true.abs().max()")): "the largest difference",
-            swap((" / true.norm()", "")): "not divided by that of the output",
-            swap(("weight.bfloat16()", "weight.half()")): "the error of module",
-            swap(("    model.eval()\n", "")): "the error of module",
-            swap((modes, "")): "training of each module",
-            swap((modes, "    model.train()\n")): "training of each module",
-            swap(("    model.eval()\n", "    model.eval().requires_grad_(False)\n")): "requires_grad",
-            swap(("    model.eval()\n", "    model.eval().zero_grad()\n")): "NoneType",
+            in_place(("module.parameters(recurse=False)]", "module.parameters(recurse=False) if weight.ndim > 1]")): "to have the keys",
+            in_place(("weight.bfloat16().float()", "weight.bfloat16().float() if weight.ndim > 1 else weight")): "biases and other vectors",
+            in_place(("(model(inputs) - true).norm() / true.norm()", "(model(inputs) - true).abs().max() / true.abs().max()")): "the largest difference",
+            in_place((" / true.norm()", "")): "not divided by that of the output",
+            in_place(("weight.bfloat16()", "weight.half()")): "the error of module",
+            in_place(("    model.eval()\n", "")): "the error of module",
+            in_place((modes, "")): "training of each module",
+            in_place((modes, "    model.train()\n")): "training of each module",
+            in_place(("    model.eval()\n", "    model.eval().requires_grad_(False)\n")): "requires_grad",
+            in_place(("    model.eval()\n", "    model.eval().zero_grad()\n")): "NoneType",
             swap(("total + errors[name] ** 2 <= bound**2", "total + errors[name] <= bound"), ("total += errors[name] ** 2", "total += errors[name]")): "not their squares",
             swap(("errors[name] ** 2 / counts[name])", "errors[name])")): "the least error first",
             swap(("errors[name] ** 2 / counts[name])", "-counts[name])")): "the largest module first",
             swap(("errors[name] ** 2 / counts[name])", "errors[name] / counts[name])")): "not error², for each byte",
             swap(("            total += errors[name] ** 2", "            total += errors[name] ** 2\n        else:\n            break")): "stopping at the first",
         },
-        right=[BY_STATE, swap(("names, total = set(), 0.0", "names, total = [], 0.0"), ("names.add", "names.append"))],
+        right=[BY_STATE, in_place(), swap(("names, total = set(), 0.0", "names, total = [], 0.0"), ("names.add", "names.append"))],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (8, 12)] == [2, 2]
 
