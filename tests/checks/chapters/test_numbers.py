@@ -729,13 +729,13 @@ def test_module_by_module():
             in_place((modes, "    model.train()\n")): "training of each module",
             in_place(("    model.eval()\n", "    model.eval().requires_grad_(False)\n")): "requires_grad",
             in_place(("    model.eval()\n", "    model.eval().zero_grad()\n")): "NoneType",
-            swap(("total + errors[name] ** 2 <= bound**2", "total + errors[name] <= bound"), ("total += errors[name] ** 2", "total += errors[name]")): "not their squares",
+            swap(("total + errors[name] ** 2 <= bound**2", "total + errors[name] <= bound"), (", total + errors[name] ** 2\n", ", total + errors[name]\n")): "not their squares",
             swap(("errors[name] ** 2 / counts[name])", "errors[name])")): "the least error first",
             swap(("errors[name] ** 2 / counts[name])", "-counts[name])")): "the largest module first",
             swap(("errors[name] ** 2 / counts[name])", "errors[name] / counts[name])")): "not error², for each byte",
-            swap(("            total += errors[name] ** 2", "            total += errors[name] ** 2\n        else:\n            break")): "stopping at the first",
+            swap((", total + errors[name] ** 2\n", ", total + errors[name] ** 2\n        else:\n            break\n")): "stopping at the first",
         },
-        right=[BY_STATE, in_place(), swap(("names, total = set(), 0.0", "names, total = [], 0.0"), ("names.add", "names.append"))],
+        right=[BY_STATE, in_place(), swap(("= set(), 0.0", "= [], 0.0"), ("names | {name}", "[*names, name]"))],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (8, 12)] == [2, 2]
 
