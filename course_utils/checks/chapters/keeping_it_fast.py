@@ -1080,7 +1080,7 @@ def watched(training: Any, case: dict) -> dict:
 
     seen = {"operations": 0, "fetched": 0, "made": 0, "opened": 0}
 
-    class Watched(TorchDispatchMode):
+    class Noted(TorchDispatchMode):
         def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             made = function(*args, **(kwargs or {}))
             seen["operations"] += 1
@@ -1100,7 +1100,7 @@ def watched(training: Any, case: dict) -> dict:
 
         sys.addaudithook(heard)
         weight = case["weight"].clone()
-        with Watched():
+        with Noted():
             losses, trained = training(path, weight, case["steps"], case["rate"])
         counts = dict(seen)
     kept = bool((weight == case["weight"]).all())

@@ -187,8 +187,8 @@ def drifted(old, new, level):
         one, other = values[:count], values[count:]
         ends = np.quantile(one, np.linspace(0, 1, 9)[1:-1])
         return np.abs(np.bincount(np.searchsorted(ends, other), minlength=8) / len(other) - 1 / 8).sum()
-    by_chance = [apart(deal.permutation(mixed)) for _ in range(99)]
-    return (1 + sum(each >= apart(mixed) for each in by_chance)) / 100 <= level
+    by_chance = [apart(deal.permutation(mixed)) for _ in range(39)]
+    return (1 + sum(each >= apart(mixed) for each in by_chance)) / 40 <= level
 """
 
 
@@ -315,12 +315,12 @@ def test_picture_tokens():
             swap(("(count - 1) * 3", "(count - 1) * 1")): "of one colour",
             swap((' + width * sizes["labels"]', "")): "leaving out the head",
             swap(("return 2 * (cut", "return (cut")): "counted as one FLOP",
-            swap(("((name not in frozen) + learns_below)", "(name not in frozen)")): "weights' gradients alone",
-            swap(("((name not in frozen) + learns_below)", "(name not in frozen) * (1 + learns_below)")): "let nothing through",
-            swap(("((name not in frozen) + learns_below)", "2")): "whatever is frozen",
-            swap(("total, learns_below = 0, False", "total, learns_below = 0, True")): "",
+            swap(("(learns[place] + any(learns[:place]))", "learns[place]")): "weights' gradients alone",
+            swap(("(learns[place] + any(learns[:place]))", "learns[place] * (1 + any(learns[:place]))")): "let nothing through",
+            swap(("(learns[place] + any(learns[:place]))", "2")): "whatever is frozen",
+            swap(("any(learns[:place])", "any(learns[: place + 1])")): "of the lowest part that learns",
         },
-        right=[swap(("return total", "return np.int64(total)"), ("(width // patch) + 1", "(width // patch) + 1.0"))],
+        right=[swap(("return sum(flops", "return np.int64(0) + sum(flops"), ("(width // patch) + 1", "(width // patch) + 1.0"))],
     )  # fmt: skip
 
 
