@@ -19,6 +19,7 @@ ELSEWHERE = (
     "https://arxiv.org/abs/2210.09461",
     "https://arxiv.org/abs/2304.08485",
     "https://arxiv.org/abs/2310.03744",
+    "https://docs.pytorch.org/docs/2.13/torch.compiler_aot_inductor.html",
     "https://docs.vllm.ai/en/latest/features/lora.html",
     "https://docs.sglang.io/advanced_features/lora.html",
     "https://discuss.huggingface.co",
