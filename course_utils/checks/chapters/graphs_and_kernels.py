@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     folded: Any = None
     fused: Any = None
     Bounded: Any = None
-    squash: Any = None
+    squash_operator: Any = None
     loss_and_gradient: Any = None
     exported: Any = None
 
@@ -415,7 +415,7 @@ def by_itself_and_exported(module: Any, most: float, seed: int) -> dict:
     title="An operator like any other",
     points=5,
     difficulty=3,
-    needs=("squash",),
+    needs=("squash_operator",),
     lesson=OPERATOR + "#Its gradient",
     hints=(
         "What has to be known of the result without a number, and what must the gradient be for each number? "
@@ -454,6 +454,7 @@ def tried(seed: int, a: float) -> dict:
     import torch
     from torch._subclasses import FakeTensorMode
 
+    squash: Any = squash_operator()
     torch.manual_seed(seed % 2**31)
     x = torch.randn(4, 3)
     before = x.clone()

@@ -166,17 +166,6 @@ WITH_NUMPY = """
 import numpy as np
 
 
-@torch.library.custom_op("answer::squash", mutates_args=())
-def squash(x: torch.Tensor, a: float) -> torch.Tensor:
-    values = x.detach().numpy()
-    made = torch.empty_like(x)
-    made.copy_(torch.from_numpy(np.divide(values, np.sqrt(1 + a * values * values))))
-    return made
-
-
-squash.register_fake(lambda x, a: torch.empty_like(x))
-
-
 class Kept:
     @staticmethod
     def keep(ctx, inputs, output):
@@ -190,12 +179,25 @@ class Kept:
         return gradient / (root * root * root), None
 
 
-torch.library.register_autograd("answer::squash", Kept.back, setup_context=Kept.keep)
+def by_numpy(x: torch.Tensor, a: float) -> torch.Tensor:
+    values = x.detach().numpy()
+    made = torch.empty_like(x)
+    made.copy_(torch.from_numpy(np.divide(values, np.sqrt(1 + a * values * values))))
+    return made
+
+
+def squash_operator():
+    made = torch.library.custom_op("answer::squash", by_numpy, mutates_args=())
+    made.register_fake(lambda x, a: torch.empty_like(x))
+    torch.library.register_autograd("answer::squash", Kept.back, setup_context=Kept.keep)
+    return made
 """
 
 
 def test_operator():
     swap = partial(changed, "q6")
+    registered = "    squash.register_autograd(backward, setup_context=keep)\n"
+    named = '    @torch.library.custom_op("answer::squash", mutates_args=())\n'
     result = judged_well(
         EXERCISE,
         "q6",
@@ -205,9 +207,9 @@ def test_operator():
             swap(("return torch.empty_like(x)", "return torch.empty_like(x, dtype=torch.float32)")): "for fake tensors",
             swap(("** -1.5, None", "** -0.5, None")): "gradcheck to be content",
             swap(("gradient * (1 + ctx", "(1 + ctx")): "gradcheck to be content",
-            swap(("squash.register_autograd(backward, setup_context=keep)\n", "")): "gradcheck to be content",
-            swap(("    return x / (1 + a * x**2).sqrt()", "    made = x / (1 + a * x**2).sqrt()\n    x.mul_(0)\n    return made")): "leave x as it is",
-            swap(('@torch.library.custom_op("answer::squash", mutates_args=())\n', ""), ("@squash.register_fake\ndef _", "def _"), ("squash.register_autograd(backward, setup_context=keep)\n", "")): "a custom operator",
+            swap((registered, "")): "gradcheck to be content",
+            swap(("        return x / (1 + a * x**2).sqrt()", "        made = x / (1 + a * x**2).sqrt()\n        x.mul_(0)\n        return made")): "leave x as it is",
+            swap((named, ""), ("    @squash.register_fake\n", ""), (registered, "")): "a custom operator",
         },
         right=[WITH_NUMPY],
     )  # fmt: skip
