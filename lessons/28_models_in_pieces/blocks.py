@@ -1,4 +1,4 @@
-"""A small stack of blocks that says what of its weights is whole when; in a file, where a rank finds its class."""
+"""A small stack of blocks that says which weights are whole when; in a file, where a rank finds its class."""
 
 from __future__ import annotations
 
