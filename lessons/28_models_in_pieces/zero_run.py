@@ -18,7 +18,16 @@ def config_of(stage: int) -> dict[str, object]:
         "train_batch_size": 32,
         "train_micro_batch_size_per_gpu": 16,
         "gradient_accumulation_steps": 1,
-        "optimizer": {"type": "AdamW", "params": {"lr": 1e-3, "weight_decay": 0.01, "torch_adam": True}},
+        "optimizer": {
+            "type": "AdamW",
+            "params": {
+                "lr": 1e-3,
+                "weight_decay": 0.01,
+                "betas": [0.9, 0.999],
+                "eps": 1e-8,
+                "torch_adam": True,
+            },
+        },
         "zero_optimization": {"stage": stage},
     }
 
