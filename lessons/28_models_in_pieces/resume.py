@@ -1,6 +1,6 @@
 """Trains the sharded stack, saves every few steps, and goes on from the last save that is whole.
 
-torchrun --nproc-per-node 2 --max-restarts 1 resume.py FOLDER STEPS EVERY KILL      KILL: "1@5", or "" for nobody
+torchrun --nproc-per-node 2 --max-restarts 1 resume.py FOLDER STEPS EVERY KILL (KILL: "1@5", or "" for none)
 """
 
 from __future__ import annotations
