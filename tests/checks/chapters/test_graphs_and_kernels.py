@@ -24,6 +24,16 @@ def without_dead(module):
 """
 
 
+BY_NAME = """
+def without_dead(module):
+    for node in reversed(list(module.graph.nodes)):
+        if not node.users and node.name.split("_")[0] in ("exp", "sin", "add"):
+            module.graph.erase_node(node)
+    module.recompile()
+    return module
+"""
+
+
 def test_dead_code():
     swap = partial(changed, "q1")
     result = judged_well(
@@ -37,10 +47,22 @@ def test_dead_code():
             swap(("    module.recompile()\n", "")): "is compiled anew",
             swap(("            module.graph.erase_node(node)\n", "            pass\n")): "what is left",
             "def without_dead(module):\n    module.graph.eliminate_dead_code()\n    module.recompile()\n    return module": "",
+            BY_NAME: "what is left",
         },
         right=[UNTIL_NOTHING_CHANGES, swap(("    return module\n", ""))],
     )  # fmt: skip
     assert [result.wrong[number].points for number in (0, 1)] == [3, 3]
+
+
+ALL_IN_ONE_CALL = """
+def folded(module):
+    new = fx.Graph()
+    x = new.placeholder("x")
+    root = nn.Module()
+    root.whole = module
+    new.output(new.call_module("whole", (x,)))
+    return fx.GraphModule(root, new)
+"""
 
 
 def test_constants():
@@ -56,6 +78,7 @@ def test_constants():
             swap(("            constant[kept] = constant[node]\n", "")): "",
             swap(("and all(each in constant", "and any(each in constant")): "",
             "def folded(module): return module": "operations to be left",
+            ALL_IN_ONE_CALL: "operations to be left",
         },
         right=[swap(("module.register_buffer(", "setattr(module, "), (", constant[node])\n            with", ", nn.Parameter(constant[node], requires_grad=False))\n            with"))],
     )  # fmt: skip
@@ -85,6 +108,27 @@ def fused(module):
 """
 
 
+WRAPPED = """
+class Other(nn.Module):
+    def __init__(self, norm):
+        super().__init__()
+        self.norm = norm
+    def forward(self, x):
+        return self.norm(x)
+def fused(module):
+    for node in list(module.graph.nodes):
+        if node.op == "call_module" and type(module.get_submodule(node.target)) is nn.BatchNorm1d:
+            norm = module.get_submodule(node.target)
+            (source,) = node.all_input_nodes
+            if source.op == "call_module" and type(module.get_submodule(source.target)) is nn.Linear and len(source.users) == 1 and not norm.training:
+                name = node.target + "_other"
+                module.add_module(name, Other(norm))
+                node.target = name
+    module.recompile()
+    return module
+"""
+
+
 def test_two_in_one():
     swap = partial(changed, "q3")
     result = judged_well(
@@ -100,6 +144,7 @@ def test_two_in_one():
             swap(("bias = 0 if linear.bias is None else linear.bias", "bias = linear.bias")): "TypeError",
             swap(("both = nn.Linear(linear.in_features, linear.out_features)", "both = linear")): "",
             "def fused(module): return module": "no batch norm to be left",
+            WRAPPED: "no batch norm to be left",
         },
         right=[BY_THE_LIBRARY],
     )  # fmt: skip
@@ -141,6 +186,17 @@ def test_what_is_predicted_is_measured(tmp_path):
     assert module.measured == graphs_and_kernels.FOUND
 
 
+ASIDE = """
+class Bounded(nn.Module):
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+    def forward(self, x):
+        torch.cond(x.norm() > self.most, lambda x: x * 2, lambda x: x.clone(), (x,))
+        return x * torch.clamp(self.most / x.norm().clamp(min=1e-12), max=1.0)
+"""
+
+
 def test_decision():
     swap = partial(changed, "q5")
     cond = "torch.cond(length > most, lambda x: x * (most / x.norm()), lambda x: x.clone(), (x,))"
@@ -152,6 +208,7 @@ def test_decision():
             swap((cond, "x * (most / length) if length > most else x.clone()")): "to work",
             swap((cond, "x * torch.clamp(most / length.clamp(min=1e-12), max=1.0)")): "one node cond",
             swap(("length > most", "length < most")): "",
+            ASIDE: "one node cond",
             swap(("lambda x: x.clone()", "lambda x: x * 0")): "of a vector that is short",
             swap(("x * (most / x.norm())", "x / x.norm()")): "of a vector that is long",
         },
@@ -258,6 +315,35 @@ def loss_and_gradient(logits, labels):
 """
 
 
+TABLE_OF_NUMPY = """
+import numpy as np
+def loss_and_gradient(logits, labels):
+    z, y = logits.detach().numpy().astype(np.float64), labels.numpy()
+    counts = y >= 0
+    z = z - z.max(1, keepdims=True)
+    logp = z - np.log(np.exp(z).sum(1, keepdims=True))
+    table = np.zeros_like(logp)
+    table[np.arange(len(y)), y.clip(0)] = 1.0
+    loss = -(table * logp).sum(1)[counts].mean()
+    gradient = (np.exp(logp) - table) * counts[:, None] / counts.sum()
+    return float(loss), torch.from_numpy(gradient.astype(np.float32))
+"""
+IN_A_THREAD = """
+import threading
+def loss_and_gradient(logits, labels):
+    out = []
+    def work():
+        z = logits.clone().requires_grad_()
+        loss = nn.functional.cross_entropy(z, labels)
+        loss.backward()
+        out.extend([loss.item(), z.grad])
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return tuple(out)
+"""
+
+
 def test_no_table():
     swap = partial(changed, "q8")
     result = judged_well(
@@ -266,6 +352,9 @@ def test_no_table():
         before=given("imports"),
         wrong={
             BY_AUTOGRAD: "1.3 times the logits",
+            TABLE_OF_NUMPY: "NumPy's memory",
+            TABLE_OF_NUMPY.replace("torch.from_numpy(", "torch.tensor("): "NumPy's memory",
+            IN_A_THREAD: "another thread's",
             swap(("logits - logits.amax(1, keepdim=True)", "logits.clone()")): "that are finite",
             swap(("gradient = logits - logits.amax(1, keepdim=True)", "gradient = logits.sub_(logits.amax(1, keepdim=True))")): "the logits to stay as they are",
             swap((")[counts].mean()", ").mean()")): "the loss",
