@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from course_utils.checks import expect
 from course_utils.checks.draw import Draw
 from course_utils.checks.framework import Exercise, part
-from course_utils.checks.mistakes import TRIES, is_near, near, telling
+from course_utils.checks.mistakes import TRIES, is_near, listed, near, telling
 from course_utils.checks.report import Failed, Rung
 from course_utils.wire.answer import Answer
 
@@ -294,7 +294,9 @@ def alarms(answer: Answer, draw: Draw) -> None:
         for _ in range(3):
             values, level = telling(lambda: _many(draw), _holm_answers)
             answers = _holm_answers((values, level))
-            found = [int(each) for each in answer.call("calls", values, level)]
+            found = [
+                int(each) for each in listed(answer.call("calls", values, level), "calls(p_values, level)")
+            ]
             _same_numbers(sorted(found), answers, f"calls(p_values, {level})")
 
 
@@ -579,6 +581,7 @@ def prices(answer: Answer, draw: Draw) -> None:
         for machines, per_second, utilisation in cases:
             cheapest = _price_answers((machines, per_second, utilisation))
             got = answer.call("cheapest", machines, per_second, utilisation)
+            expect.type_of(got, str, "cheapest(machines, per_second, utilisation)")
             if got != cheapest[""]:
                 guesses = (f": that is {words}" for words, each in cheapest.items() if words and each == got)
                 wanted = f"cheapest({machines}, {per_second}, {utilisation}) to be {cheapest['']!r}"
@@ -777,6 +780,7 @@ def tables(answer: Answer, draw: Draw) -> None:
 
 
 def _named(got: Any, answers: Mapping[str, str], name: str) -> None:
+    expect.type_of(got, str, f"{name!r}")
     if got != answers[""]:
         guess = next(
             (f": that comes of {words}" for words, each in answers.items() if words and each == got), ""
