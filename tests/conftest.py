@@ -51,6 +51,7 @@ if not IN_WORKER:
     import_lightly()
 close_network()
 heed_interrupts()
+os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # Ray would replace `print` for all later tests, too
 leave_make()
 # property tests without a clock: how long one example takes says more of the machine than of the code
 settings.register_profile("course", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -100,7 +100,8 @@ def test_the_whole_site_holds_no_secret(whole_site, lines, wanted):
 @pytest.mark.exhaustive
 def test_a_solution_that_was_built_in_is_found(root, tmp_path, monkeypatch, lines, wanted):
     """With a solution's notebook where the released one should be, page and search index tell."""
-    name = built.CHAPTERS[0]
+    texts = {path.stem: secret.words(path.read_text()) for path in root.glob("solutions/*/*.ipynb")}
+    name = max(texts, key=lambda name: sum(f" {word}" in texts[name] for word in wanted))
     made = pages.pages(only=[name])
     solution = (root / f"solutions/{name}/{name}.ipynb").read_text()
     released = f"exercises/{name}/{name}.ipynb"

@@ -42,7 +42,7 @@ def test_dead_code():
         before=given("imports"),
         wrong={
             swap(("reversed(list(module.graph.nodes))", "list(module.graph.nodes)")): "what is left",
-            swap((" and not in_place", "")): "to be right up to rounding",
+            swap((" or in_place", "")): "to be right up to rounding",
             swap(('("placeholder", "output")', '("output",)')): "",
             swap(("    module.recompile()\n", "")): "is compiled anew",
             swap(("            module.graph.erase_node(node)\n", "            pass\n")): "what is left",
