@@ -164,7 +164,7 @@ READERS = {
     "16_spaces_and_demos": "q8", "17_serving_in_production": "q7", "18_clouds_and_clusters": "q4",
     "20_profiling": "q7", "21_numbers": "q8", "22_memory": "q4", "23_feeding_the_model": "q2",
     "24_optimizer_and_loop": "q4", "25_compilation": "q7", "26_graphs_and_kernels": "q7", "27_many_processes": "q2",
-    "29_keeping_it_fast": "q6",
+    "28_models_in_pieces": "q5", "29_keeping_it_fast": "q6",
 }  # fmt: skip
 ODD = {
     "a list of a thousand lists in each other": "__import__('functools').reduce(lambda inner, _: [inner], range(1000), 1)",

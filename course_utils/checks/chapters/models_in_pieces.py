@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 LESSONS = "lessons/28_models_in_pieces/"
 SHARDED = LESSONS + "01_sharded.ipynb"
 SAVED = LESSONS + "02_saved_in_pieces.ipynb"
-CONFIG = LESSONS + "03_zero_by_config.ipynb"
 SPLIT = LESSONS + "04_split_and_staged.ipynb"
 LATE = LESSONS + "05_who_is_late.ipynb"
 DIES = LESSONS + "06_a_rank_that_dies.ipynb"
@@ -940,7 +939,7 @@ def _room_for(draw: Draw, weights: int, ranks: int, per_machine: int, number: in
     points=4,
     difficulty=2,
     needs=("filled", "contradictions"),
-    lesson=CONFIG,
+    lesson="lessons/22_memory/05_sharded.ipynb#Three stages",
     hints=(
         "Make one dict first, that says for each place in the config what the arguments want there. Both "
         "functions then only compare with it.",
