@@ -835,7 +835,7 @@ def _loads(costs: Sequence[int], counts: Sequence[int]) -> list[int]:
     points=3,
     difficulty=2,
     needs=("bytes_on", "plan"),
-    lesson="lessons/22_memory/05_sharded.ipynb#Three stages",
+    lesson=SHARDED + "#Block by block or all at once",
     hints=(
         "Write down for each of the three kinds (weights, gradients, what Adam keeps) how many bytes a "
         "weight needs, by how many ranks they are divided, and on which side they lie.",
@@ -939,7 +939,7 @@ def _room_for(draw: Draw, weights: int, ranks: int, per_machine: int, number: in
     points=4,
     difficulty=2,
     needs=("filled", "contradictions"),
-    lesson="lessons/22_memory/05_sharded.ipynb#Three stages",
+    lesson=SHARDED + "#Block by block or all at once",
     hints=(
         "Make one dict first, that says for each place in the config what the arguments want there. Both "
         "functions then only compare with it.",
