@@ -6,6 +6,9 @@ from course_utils.site import links
 from tests.site import built
 
 ELSEWHERE = (
+    "https://www.deepspeed.ai/docs/config-json/",
+    "https://arxiv.org/abs/2101.06840",
+    "https://arxiv.org/abs/2104.07857",
     "https://www.sphinx-doc.org/",
     "https://pradyunsg.me",
     "https://github.com/pradyunsg/furo",

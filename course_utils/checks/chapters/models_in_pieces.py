@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 LESSONS = "lessons/28_models_in_pieces/"
 SHARDED = LESSONS + "01_sharded.ipynb"
 SAVED = LESSONS + "02_saved_in_pieces.ipynb"
+CONFIG = LESSONS + "03_zero_by_config.ipynb"
 SPLIT = LESSONS + "04_split_and_staged.ipynb"
 LATE = LESSONS + "05_who_is_late.ipynb"
 DIES = LESSONS + "06_a_rank_that_dies.ipynb"
@@ -835,7 +836,7 @@ def _loads(costs: Sequence[int], counts: Sequence[int]) -> list[int]:
     points=3,
     difficulty=2,
     needs=("bytes_on", "plan"),
-    lesson=SHARDED + "#Block by block or all at once",
+    lesson=CONFIG + "#On the card or beside it",
     hints=(
         "Write down for each of the three kinds (weights, gradients, what Adam keeps) how many bytes a "
         "weight needs, by how many ranks they are divided, and on which side they lie.",
@@ -939,7 +940,7 @@ def _room_for(draw: Draw, weights: int, ranks: int, per_machine: int, number: in
     points=4,
     difficulty=2,
     needs=("filled", "contradictions"),
-    lesson=SHARDED + "#Block by block or all at once",
+    lesson=CONFIG + "#Contradictions",
     hints=(
         "Make one dict first, that says for each place in the config what the arguments want there. Both "
         "functions then only compare with it.",
