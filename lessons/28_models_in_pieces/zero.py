@@ -12,7 +12,7 @@ from transformers.integrations.deepspeed import HfTrainerDeepSpeedConfig
 
 
 class Stage2:
-    """AdamW whose gradients and states are shared out: each rank updates its slice of all weights in a row."""
+    """AdamW with gradients and states shared out: each rank updates its slice of all weights in a row."""
 
     def __init__(self, model: torch.nn.Module, clip: float = 0.0, **options: float) -> None:
         self.weights, self.clip = list(model.parameters()), clip
@@ -74,9 +74,7 @@ class Arguments(TrainingArguments):
         return self.ranks
 
 
-def filled(
-    config: dict, arguments: TrainingArguments, model: PreTrainedModel, steps: int
-) -> dict[str, Any]:
+def filled(config: dict, arguments: TrainingArguments, model: PreTrainedModel, steps: int) -> dict[str, Any]:
     """The config as DeepSpeed gets it. Raises ValueError where it says something else than the arguments."""
     made = TrainersConfig(config)
     made.trainer_config_process(arguments)

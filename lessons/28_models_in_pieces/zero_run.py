@@ -1,6 +1,6 @@
 """Five steps with a stage of DeepSpeed's ZeRO, or with DDP for stage -1; rank 0 prints its losses.
 
-torchrun --nproc-per-node 2 zero_run.py STAGE CLIP (CLIP: the most that the gradient's norm may be; 0 for no limit)
+torchrun --nproc-per-node 2 zero_run.py STAGE CLIP (the largest norm of all gradients; 0 for no limit)
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ def with_deepspeed(stage: int, clip: float) -> list[float]:
 
     deepspeed.init_distributed("gloo")
     optimizer = {"type": "AdamW", "params": {**ADAMW, "torch_adam": True}}
-    config = {"train_micro_batch_size_per_gpu": 16, "optimizer": optimizer, "zero_optimization": {"stage": stage}}
-    engine, *_ = deepspeed.initialize(model=make(), config={**config, "gradient_clipping": clip})
+    config = {
+        "train_micro_batch_size_per_gpu": 16,
+        "optimizer": optimizer,
+        "zero_optimization": {"stage": stage},
+        "gradient_clipping": clip,
+    }
+    engine, *_ = deepspeed.initialize(model=make(), config=config)
     losses = []
     for step in range(5):
         x, y = own_rows(step)
