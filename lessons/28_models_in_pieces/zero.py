@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from accelerate.utils.deepspeed import HfDeepSpeedConfig
-from transformers import PreTrainedModel, TrainingArguments
+from transformers import PreTrainedConfig, TrainingArguments
 from transformers.integrations.deepspeed import HfTrainerDeepSpeedConfig
 
 
@@ -74,10 +75,10 @@ class Arguments(TrainingArguments):
         return self.ranks
 
 
-def filled(config: dict, arguments: TrainingArguments, model: PreTrainedModel, steps: int) -> dict[str, Any]:
+def filled(config: dict, arguments: TrainingArguments, model: PreTrainedConfig, steps: int) -> dict[str, Any]:
     """The config as DeepSpeed gets it. Raises ValueError where it says something else than the arguments."""
     made = TrainersConfig(config)
     made.trainer_config_process(arguments)
-    made.trainer_config_finalize(arguments, model, steps)
+    made.trainer_config_finalize(arguments, SimpleNamespace(config=model), steps)
     found: dict[str, Any] = made.config
     return found

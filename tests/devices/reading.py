@@ -128,9 +128,15 @@ def puts_a_model_there(nodes: Nodes) -> bool:
 
 
 def loads(nodes: Nodes) -> bool:
-    """Whether the cell asks for a model of the course."""
+    """Whether the cell asks for a model of the course, and not for its config alone."""
+    of_a_config = {
+        part
+        for call in calls(nodes)
+        if called(call) == "from_pretrained" and getattr(call.func.value, "id", "").endswith("Config")
+        for part in ast.walk(call)
+    }
     return any(
-        called(call) == "model" and getattr(call.func.value, "id", "") == "course"
+        called(call) == "model" and getattr(call.func.value, "id", "") == "course" and call not in of_a_config
         for call in calls(nodes)
         if isinstance(call.func, ast.Attribute)
     )

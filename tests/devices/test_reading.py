@@ -93,6 +93,9 @@ def test_a_notebook_that_trains_names_the_device_somewhere():
     assert faults_of({"one": load + ".to(course.device)", "two": train}) == {}
     assert faults_of({"one": load, "two": "model(**batch)"}) == {}, "who only asks may stay"
     assert faults_of({"one": "model = torch.nn.Linear(2, 2)", "two": train}) == {}, "nor a model of its own"
+    shape = "shape = AutoConfig.from_pretrained(course.model('bert'))"
+    assert faults_of({"one": shape, "two": train}) == {}, "a config has no weights"
+    assert faults_of({"one": f"{shape}\n{load}", "two": train}) == {"two": [STAYS]}
 
 
 def test_nothing_in_the_notebooks_is_known_to_break_on_an_accelerator():

@@ -74,10 +74,9 @@ def arguments(file, tmp_path):
 
 @pytest.fixture
 def model():
-    from transformers import BertConfig, BertModel
+    from transformers import BertConfig
 
-    shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    return BertModel(BertConfig(vocab_size=10, **shape))
+    return BertConfig(hidden_size=8)
 
 
 def test_a_config_is_filled_from_the_arguments_and_the_model(file, config, arguments, model):
@@ -95,12 +94,17 @@ def test_a_config_that_disagrees_is_refused_with_each_place(file, config, argume
         file("zero").filled(wrong, arguments, model, steps=10)
 
 
+def beside(folder, *names):
+    """The chapter's files, on a rank."""
+    sys.path.insert(0, folder)
+    return [importlib.import_module(name) for name in names]
+
+
 def steps_by_hand_and_by_ddp(folder, clip):
     """How far the weights of both are from each other and from their beginning, and the states that are kept."""
-    sys.path.insert(0, folder)
-    import blocks
     import torch.distributed as dist
-    import zero
+
+    blocks, zero = beside(folder, "blocks", "zero")
 
     begun = blocks.make()
     ours, theirs = blocks.make(), torch.nn.parallel.DistributedDataParallel(blocks.make())
@@ -136,10 +140,7 @@ def test_stage_2_by_hand_is_ddp_with_and_without_clipping(root):
 
 def cut_and_whole(folder):
     """A block cut over the ranks against the whole one: how far output and the gradient of x are apart."""
-    sys.path.insert(0, folder)
-    import blocks
-    import cuts
-
+    blocks, cuts = beside(folder, "blocks", "cuts")
     whole = blocks.make()[0]
     part = cuts.CutBlock(whole)
     x, y = blocks.batch(0)
@@ -162,9 +163,7 @@ def test_a_block_that_is_cut_is_the_whole_one(root):
 
 def losses_from(folder, where, first, last, save_at):
     """The losses of some steps, from the newest save on; a save after one of them."""
-    sys.path.insert(0, folder)
-    import saved
-
+    (saved,) = beside(folder, "saved")
     model, optimizer = saved.start()
     begun = saved.newest(Path(where))
     if begun:
@@ -180,10 +179,10 @@ def losses_from(folder, where, first, last, save_at):
 
 @pytest.mark.slow
 def test_a_save_of_two_ranks_goes_on_with_another_number(root, tmp_path):
-    beside = str(root / FOLDER)
-    whole = on_ranks(losses_from, beside, str(tmp_path / "none"), 0, 4, 0)[0]
+    folder = str(root / FOLDER)
+    whole = on_ranks(losses_from, folder, str(tmp_path / "none"), 0, 4, 0)[0]
     (tmp_path / "some").mkdir()
-    on_ranks(losses_from, beside, str(tmp_path / "some"), 0, 2, 2)
+    on_ranks(losses_from, folder, str(tmp_path / "some"), 0, 2, 2)
     for world in (1, 4):  # as many rows for each: a mean of means is the mean then
-        rest = on_ranks(losses_from, beside, str(tmp_path / "some"), 2, 4, 0, world=world)[0]
+        rest = on_ranks(losses_from, folder, str(tmp_path / "some"), 2, 4, 0, world=world)[0]
         assert rest == pytest.approx(whole[2:], abs=1e-5)
