@@ -66,6 +66,7 @@ def played_ranks(function: str, calls: Sequence[Sequence[Any]], kind: str) -> di
     boxes: dict[tuple[int, int], list] = {}
     rounds: list[dict[int, Any]] = []
     sent: list[list[dict]] = [[] for _ in calls]
+    clocks = [0] * world  # rounds: one message a round, and none before what it is made of has come
     found: list[Any] = [None] * world
     needs: dict[int, tuple] = {}  # what each waiting rank waits for
     ended: dict[int, BaseException | None] = {}
@@ -96,7 +97,8 @@ def played_ranks(function: str, calls: Sequence[Sequence[Any]], kind: str) -> di
         with turn:
             if to == rank or to not in range(world):
                 raise ValueError(f"rank {rank} of {world} sends to rank {to}")
-            boxes.setdefault((int(to), rank), []).append(kept(tensor, rank, int(to)))
+            clocks[rank] += 1
+            boxes.setdefault((int(to), rank), []).append((kept(tensor, rank, int(to)), clocks[rank]))
             turn.notify_all()
 
     def receive(rank: int, source: int) -> Any:
@@ -105,7 +107,9 @@ def played_ranks(function: str, calls: Sequence[Sequence[Any]], kind: str) -> di
                 raise ValueError(f"rank {rank} of {world} waits for rank {source}")
             words = f"rank {rank} waits for a tensor from rank {source}, and it comes no more"
             wait(rank, ("letter", rank, int(source)), words)
-            return boxes[rank, int(source)].pop(0)
+            tensor, moment = boxes[rank, int(source)].pop(0)
+            clocks[rank] = max(clocks[rank], moment)
+            return tensor
 
     def combine(rank: int, tensor: Any) -> Any:
         with turn:
@@ -146,7 +150,7 @@ def played_ranks(function: str, calls: Sequence[Sequence[Any]], kind: str) -> di
     errors = [error for error in ended.values() if error is not None]
     for error in sorted(errors, key=lambda error: any(error is other for other in others)):
         raise error
-    return {"found": found, "sent": sent, "given": [list(call) for call in calls]}
+    return {"found": found, "sent": sent, "rounds": max(clocks), "given": [list(call) for call in calls]}
 
 
 def _played(
@@ -1562,8 +1566,76 @@ def predictions(answer: Answer, draw: Draw) -> None:
     six_predictions(answer, FOUND)
 
 
-exercise.manual(
+# q11: a tree
+
+
+@exercise.question(
     "q11",
+    title="Up a tree and down again",
+    points=3,
+    difficulty=3,
+    needs=("tree_all_reduce",),
+    lesson=COSTS + "#Ring, tree, everyone to everyone",
+    hints=(
+        "In a knock-out tournament of 8 there are 3 rounds, and in each round half of those who are left go "
+        "home. To whom does each lose, and what does a winner without an opponent do?",
+        "With `step` 1, 2, 4, … a rank that `2 * step` divides adds what comes from `rank + step`, if that "
+        "rank is there; one that only `step` divides sends its sum to `rank - step` and is through. On the "
+        "way down it goes by the same steps, backwards: take the sum from where yours went, then send it to "
+        "`rank + step` for every smaller step, the largest first.",
+        "Who tells whom, of 8 people (the binary digits do it: take the last 1 away):\n"
+        "for person in range(1, 8):\n"
+        "    print(person, 'hears it from', person & (person - 1))",
+    ),
+)
+def up_a_tree(answer: Answer, draw: Draw) -> None:
+    sides = [(2, (5,)), (4, (2, 3)), (8, (4,)), (3, (7,)), (6, (3,)), (13, (2,)), (1, (4,)), (5, ())]
+    cases = [_given_to_ranks(draw, world, shape) for world, shape in sides]
+    ranks = answer.given(played_ranks)
+    found = [_played(ranks, "tree_all_reduce", calls) for calls in cases]
+    pairs = list(zip(cases, found, strict=True))
+    with part("the sum, on every rank", points=1):
+        for calls, made in pairs:
+            _tree_well(calls, made)
+    with part("as few rounds as a tree has", points=1):
+        for calls, made in pairs:
+            _tree_well(calls, made)
+            rounds = 2 * math.ceil(math.log2(len(calls)))
+            words = f"the rounds of {TREE} on {len(calls)} ranks, one message of a rank in each,"
+            expect.at_most(made["rounds"], rounds, words)
+    with part("as few messages as a tree has", points=1):
+        for calls, made in pairs:
+            _tree_well(calls, made)
+            count = sum(map(len, made["sent"]))
+            words = f"the messages of all {len(calls)} ranks in {TREE}"
+            expect.at_most(count, 2 * (len(calls) - 1), words)
+
+
+TREE = "tree_all_reduce(…)"
+
+
+def _tree_well(calls: Calls, made: Mapping[str, Any]) -> None:
+    world = len(calls)
+    tensors = [call[0] for call in calls]
+    whole = _total(tensors)
+    for rank, one in enumerate(made["found"]):
+        known = [number for number in range(world) if number >= rank and number - rank <= (rank & -rank) - 1]
+        answers = {
+            "": whole,
+            "the mean, not the sum": whole / world,
+            "this rank's own numbers alone": tensors[rank],
+            "the sum of those below this rank: the whole one has to come down again": _total(
+                [tensors[number] for number in known] or [tensors[rank]]
+            ),
+        }
+        _tensor(
+            one, answers, f"{TREE} on rank {rank} of {world}, for tensors of the shape {tuple(whole.shape)},"
+        )
+    _as_given(calls, made, TREE)
+
+
+exercise.manual(
+    "q12",
     title="Eight cards, and no faster",
     points=4,
     lesson=BIG + "#A factor in the Trainer",

@@ -13,8 +13,8 @@ changed = partial(changed_answer, EXERCISE)
 
 def test_the_card():
     exercise = load_exercise(EXERCISE)
-    assert len(exercise.questions) == 11
-    assert exercise.points == 40
+    assert len(exercise.questions) == 12
+    assert exercise.points == 43
     assert [question.name for question in exercise.questions.values() if question.manual] == ["q11"]
 
 
@@ -633,3 +633,89 @@ def test_what_is_predicted_is_measured():
     cells = given("imports"), given("q10-buckets"), given("q10-measure"), given("q10-compare")
     measured = namespace("def predictions(): return {}", *cells)["measured"]
     assert measured == many_processes.FOUND
+
+
+BY_HALVES = """
+def tree_all_reduce(tensor, rank, world, send, receive):
+    total = tensor * 1
+    level = 1
+    while level < world and rank % (2 * level) == 0:
+        if rank + level < world:
+            total += receive(rank + level)
+        level *= 2
+    if rank:
+        send(total, rank - level)
+        total = receive(rank - level)
+    while level > 1:
+        level //= 2
+        if rank + level < world:
+            send(total, rank + level)
+    return total
+"""
+A_CHAIN = """
+def tree_all_reduce(tensor, rank, world, send, receive):
+    total = tensor if rank == world - 1 else tensor + receive(rank + 1)
+    if rank:
+        send(total, rank - 1)
+        total = receive(rank - 1)
+    if rank < world - 1:
+        send(total, rank + 1)
+    return total
+"""
+A_STAR = """
+def tree_all_reduce(tensor, rank, world, send, receive):
+    if rank:
+        send(tensor, 0)
+        return receive(0)
+    total = tensor
+    for other in range(1, world):
+        total = total + receive(other)
+    for other in range(1, world):
+        send(total, other)
+    return total
+"""
+A_BUTTERFLY = """
+def tree_all_reduce(tensor, rank, world, send, receive):
+    whole = 1 << (world.bit_length() - 1)
+    total = tensor
+    if rank >= whole:
+        send(total, rank - whole)
+        return receive(rank - whole)
+    if rank + whole < world:
+        total = total + receive(rank + whole)
+    step = 1
+    while step < whole:
+        send(total, rank ^ step)
+        total = total + receive(rank ^ step)
+        step *= 2
+    if rank + whole < world:
+        send(total, rank + whole)
+    return total
+"""
+
+
+def test_up_a_tree():
+    swap = partial(changed, "q11")
+    result = judged_well(
+        EXERCISE,
+        "q11",
+        before=given("imports"),
+        wrong={
+            A_CHAIN: "the rounds of",
+            A_STAR: "the rounds of",
+            A_BUTTERFLY: "the messages of all",
+            swap(("        total = receive(parent)\n", "        pass\n")): "own numbers alone",
+            swap(("reversed(mine)", "mine")): "the rounds of",
+            swap((" and rank + step < world", "")): "",
+            swap(("    return total\n", "    return total / world\n")): "the mean, not the sum",
+            swap(("total = total + receive", "total += receive")): "changed in place",
+            swap(("send(total, parent)\n        total", "total")): "it comes no more",
+            "def tree_all_reduce(tensor, rank, world, send, receive): return tensor": "own numbers alone",
+            "def tree_all_reduce(tensor, rank, world, send, receive): return None": TREE,
+        },
+        right=[BY_HALVES, swap(("total = total + receive(rank + step)", "total = torch.stack([receive(rank + step), total]).sum(0)"))],
+    )  # fmt: skip
+    assert [result.wrong[number].points for number in (0, 1, 2, 4)] == [2, 2, 2, 2]
+
+
+TREE = "tree_all_reduce(…) on rank"
