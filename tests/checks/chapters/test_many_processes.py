@@ -15,7 +15,7 @@ def test_the_card():
     exercise = load_exercise(EXERCISE)
     assert len(exercise.questions) == 12
     assert exercise.points == 43
-    assert [question.name for question in exercise.questions.values() if question.manual] == ["q11"]
+    assert [question.name for question in exercise.questions.values() if question.manual] == ["q12"]
 
 
 OFFSETS = """
