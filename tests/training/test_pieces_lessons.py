@@ -11,7 +11,7 @@ import torch
 from course_utils.training.ranks import on_ranks
 
 FOLDER = "lessons/28_models_in_pieces"
-FILES = ("blocks", "cuts", "resume", "saved", "stages", "zero")
+FILES = ("blocks", "cuts", "resume", "saved", "stages", "zero", "zero_says")
 
 
 @pytest.fixture
@@ -92,6 +92,24 @@ def test_a_config_that_disagrees_is_refused_with_each_place(file, config, argume
     wrong = config | {"train_batch_size": 13, "gradient_clipping": 0.5}
     with pytest.raises(ValueError, match=r"train_batch_size=13(.|\n)*gradient_clipping=0.5"):
         file("zero").filled(wrong, arguments, model, steps=10)
+
+
+def test_what_deepspeed_says_of_a_config_is_one_line(file, monkeypatch):
+    from types import SimpleNamespace
+
+    def initialize(model, config):
+        if "train_batch_size" in config:
+            raise AssertionError("not\n  equal")
+        stage, clip = config["zero_optimization"].get("stage", 0), config.get("gradient_clipping", 1.0)
+        return SimpleNamespace(zero_optimization_stage=lambda: stage, gradient_clipping=lambda: clip), None
+
+    monkeypatch.setitem(sys.modules, "deepspeed", SimpleNamespace(initialize=initialize))
+    says = file("zero_says")
+    answers = {name: says.answer(changes) for name, changes in says.CASES.items()}
+    assert answers["nothing wrong"] == "taken: stage 2, clips at 0.5"
+    assert answers["a batch of 33 = 16 x 2"] == "AssertionError: not equal"
+    assert answers["state offloaded, no stage"] == "taken: stage 0, clips at 0.5"
+    assert answers["clipping misspelled"] == "taken: stage 2, clips at 1.0"
 
 
 def beside(folder, *names):
