@@ -937,7 +937,7 @@ def while_computing(answer: Answer, draw: Draw) -> None:
             mistakes.numbers(_timeline(answer, case)["starts"], _sent(case, "starts"), what)
     with part("the end, and what is not hidden", points=1):
         for _ in range(3):
-            case = mistakes.telling(partial(_backward, draw), partial(_sent, name="end"))
+            case = mistakes.telling(partial(_backward, draw), _last_ends)
             found = _timeline(answer, case)
             for name in ("end", "exposed"):
                 mistakes.near(found[name], _sent(case, name), f"{name!r} of {_timeline_words(case)}")
@@ -990,6 +990,11 @@ def _starts(case: Sending, mistake: str = "") -> tuple[list[float], float]:
         ends.append(free)
         first = last
     return starts, max(ends)
+
+
+def _last_ends(case: Sending) -> dict[str, float]:
+    """When the last bucket is through, rightly and with each mistake."""
+    return {mistake: _starts(case, mistake)[1] for mistake in ("", *SENDING)}
 
 
 def _sent(case: Sending, name: str) -> dict[str, Any]:
