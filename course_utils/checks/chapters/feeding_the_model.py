@@ -1540,7 +1540,210 @@ def ranges_played(text: str, chunk: int, workers: int, tries: int, fails: list) 
     return {**made, "read": read, "most": seen["most"], "tried": tried[0], "left": len(failing)}
 
 
-# q11 and q12
+# q11: rows packed
+
+
+@exercise.question(
+    "q11",
+    title="Rows packed, and kept apart",
+    points=4,
+    difficulty=2,
+    needs=("packed", "row_losses"),
+    lesson=PIPELINE + "#Packed rows",
+    hints=(
+        "Which of the four tensors would look the same if the block held one single row? What of it then "
+        "goes from one row to the next?",
+        "Write down for each place the number of its row, `of`; each empty place is a row of its own. "
+        "`of[:, None] == of` says which places belong together, and `.tril()` keeps what came before. A row "
+        "begins where its position is 0. The logits of place i are judged by the label of place i + 1.",
+        "Verses of several poems on one roll, numbered anew in each poem, three lines and two:\n"
+        "poem = torch.tensor([0, 0, 0, 1, 1])\n"
+        "first = torch.tensor([0, 0, 0, 3, 3])      # where the poem of this line begins\n"
+        "line = torch.arange(5) - first             # 0 1 2 0 1",
+    ),
+)
+def packed_rows(answer: Answer, draw: Draw) -> None:
+    import torch
+
+    cases = [_packable(draw, count, spare) for count, spare in ((3, 4), (4, 3), (3, 0), (1, 2))]
+    made: list[dict[str, Any]] = []
+    for rows, room in cases:
+        got = answer.call("packed", rows, room)
+        expect.keys(got, ("input_ids", "position_ids", "labels", "mask"), _packing(rows, room))
+        made.append(got)
+    with part("token ids and positions", points=1):
+        for (rows, room), got in zip(cases, made, strict=True):
+            for name in ("input_ids", "position_ids"):
+                mistakes.numbers(
+                    got[name], _in_places(rows, room, name), f"{name!r} of {_packing(rows, room)}"
+                )
+    with part("labels", points=1):
+        for (rows, room), got in zip(cases, made, strict=True):
+            what = f"'labels' of {_packing(rows, room)}"
+            mistakes.numbers(got["labels"], _in_places(rows, room, "labels"), what)
+    with part("a mask: a model gives each row the loss it has alone", points=1):
+        weights = _small_weights(draw)
+        for (rows, room), got in zip(cases, made, strict=True):
+            what = f"'mask' of {_packing(rows, room)}"
+            mask = expect.tensor(got["mask"], what, (room, room))
+            boolean = mask.dtype is torch.bool or set(mask.unique().tolist()) <= {0, 1}
+            expect.true(
+                boolean, f"{what} to hold True and False", f"{mask.dtype}: {expect.show(mask[0].tolist())}"
+            )
+            said = f"the losses of the rows that a model gives with {what}"
+            mistakes.numbers(
+                _masked_losses(weights, rows, room, mask.bool()), _loss_answers(weights, rows, room), said
+            )
+    with part("a loss for each row", points=1):
+        noise = torch.Generator().manual_seed(draw.seed)
+        for rows, room in cases:
+            logits = torch.randn(room, TOKENS, generator=noise, dtype=torch.float64)
+            block = _block(rows, room)
+            answers = {words: _row_losses(logits, block, words) for words in ("", *ROW_LOSSES)}
+            got = answer.call("row_losses", logits, block)
+            mistakes.numbers(got, answers, f"row_losses of a block with {len(rows)} rows, room {room},")
+
+
+TOKENS = 50  # token ids are below this
+
+
+def _packing(rows: Sequence[Sequence], room: int) -> str:
+    return f"packed(rows, {room}) with rows of {', '.join(str(len(row)) for row in rows)} tokens"
+
+
+def _packable(draw: Draw, count: int, spare: int) -> tuple[list[list[int]], int]:
+    """Rows of different lengths, and a room with so many places to spare; a token id comes twice."""
+    sizes = draw.sample(range(3, 9), count)
+    rows = [[draw.random.randrange(1, TOKENS) for _ in range(size)] for size in sizes]
+    rows[-1][-1] = rows[0][0]
+    return rows, sum(sizes) + spare
+
+
+def _block(rows: Sequence[Sequence], room: int) -> dict[str, Any]:
+    """The tensors of a block, rightly."""
+    import torch
+
+    of = torch.tensor([number for number, row in enumerate(rows) for _ in row])
+    of = torch.cat([of, len(rows) + torch.arange(room - len(of))])
+    right = {name: _in_places(rows, room, name)[""] for name in ("input_ids", "position_ids", "labels")}
+    tensors = {name: torch.tensor(value) for name, value in right.items()}
+    return {**tensors, "mask": (of[:, None] == of).tril()}
+
+
+def _in_places(rows: Sequence[Sequence], room: int, name: str) -> dict[str, list[int]]:
+    """What stands in the places of a block, rightly and with each mistake."""
+    ids = [token for row in rows for token in row]
+    spare = room - len(ids)
+    if name == "input_ids":
+        return {
+            "": [*ids, *[0] * spare],
+            "rows of the same width": [
+                token for row in rows for token in [*row, *[0] * (max(map(len, rows)) - len(row))]
+            ],
+            "empty places that lie in front": [*[0] * spare, *ids],
+            "leaving out the empty places": ids,
+        }
+    if name == "position_ids":
+        restarted = [place for row in rows for place in range(len(row))]
+        return {
+            "": [*restarted, *[0] * spare],
+            "positions that do not begin anew in each row": list(range(room)),
+            "positions that run on from row to row": [*range(len(ids)), *[0] * spare],
+            "counting from 1": [*[place + 1 for place in restarted], *[0] * spare],
+            "counting on in the empty places": [*restarted, *range(spare)],
+            "the last row, which goes on into the empty places": [
+                *restarted, *range(len(rows[-1]), len(rows[-1]) + spare)
+            ],
+        }  # fmt: skip
+    labels = [token for row in rows for token in [-100, *row[1:]]]
+    shifted = [token for row in rows for token in [*row[1:], -100]]
+    return {
+        "": [*labels, *[-100] * spare],
+        "a first token that is a label: the row before would be asked for it": [*ids, *[-100] * spare],
+        "a first token that is a label, of all rows but the first: the row before would be asked for it": [
+            -100, *ids[1:], *[-100] * spare
+        ],
+        "empty places that are labels": [*labels, *[0] * spare],
+        "labels that are moved already: the model does that": [*shifted, *[-100] * spare],
+    }  # fmt: skip
+
+
+def _small_weights(draw: Draw) -> dict[str, Any]:
+    """A causal model of two layers, drawn; float64, so that equal results are equal."""
+    import torch
+
+    noise = torch.Generator().manual_seed(draw.seed)
+    shapes = {"tokens": (TOKENS, 8), "places": (64, 8), "head": (8, TOKENS)}
+    shapes |= {f"{name}{layer}": (8, 8) for layer in range(2) for name in ("query", "key", "value")}
+    return {name: torch.randn(shape, generator=noise, dtype=torch.float64) for name, shape in shapes.items()}
+
+
+def _small_model(weights: Mapping[str, Any], ids: Any, positions: Any, mask: Any) -> Any:
+    """Logits, (places, tokens)."""
+    hidden = weights["tokens"][ids] + weights["places"][positions]
+    for layer in range(2):
+        query, key, value = (hidden @ weights[f"{name}{layer}"] for name in ("query", "key", "value"))
+        scores = (query @ key.T / 64).masked_fill(~mask, -math.inf)
+        hidden = (hidden + scores.softmax(-1) @ value / 2).tanh()
+    return hidden @ weights["head"]
+
+
+def _masked_losses(weights: Mapping[str, Any], rows: Sequence[Sequence], room: int, mask: Any) -> list[float]:
+    """Each row's loss in a block with this mask, everything else being right."""
+    block = _block(rows, room)
+    logits = _small_model(weights, block["input_ids"], block["position_ids"], mask)
+    return _row_losses(logits, block)
+
+
+def _loss_answers(weights: Mapping[str, Any], rows: Sequence[Sequence], room: int) -> dict[str, list[float]]:
+    """Each row's loss alone, and what the block gives with mistaken masks."""
+    import torch
+
+    right = _block(rows, room)["mask"]
+    same = right | right.T
+    masks = {
+        "a mask across rows: a row sees those before it": torch.ones_like(right).tril(),
+        "a mask that lets a token see those after it": same,
+        "a mask that hides nothing": torch.ones_like(right),
+        "True where a place may not look": ~right | torch.eye(room, dtype=torch.bool),
+        "rows and columns exchanged": right.T,
+        "a mask that hides empty places alone": (torch.arange(room) < sum(map(len, rows))).expand(room, room),
+    }
+    alone = [_masked_losses(weights, [row], len(row), _block([row], len(row))["mask"])[0] for row in rows]
+    return {"": alone} | {words: _masked_losses(weights, rows, room, mask) for words, mask in masks.items()}
+
+
+ROW_LOSSES = (
+    "logits that are judged by the label of their own place, not of the next",
+    "the sum over the tokens of a row",
+    "the mean over all tokens of the block",
+    "dividing by all tokens of a row: the first is no label",
+    "the rows before it, which are in the sum",
+)
+
+
+def _row_losses(logits: Any, block: Mapping[str, Any], mistake: str = "") -> list[float]:
+    """The mean loss of each row over its labels."""
+    import torch.nn.functional as F
+
+    wrong = ROW_LOSSES.index(mistake) if mistake else -1
+    labels = block["labels"] if wrong == 0 else block["labels"][1:]
+    each = F.cross_entropy(logits[: len(labels)], labels, reduction="none", ignore_index=-100)
+    row = (block["position_ids"] == 0).cumsum(0)[-len(labels) :]
+    counted = labels != -100
+    sums = [each[counted & (row == number)].sum().item() for number in row[counted].unique()]
+    counts = [int((counted & (row == number)).sum()) for number in row[counted].unique()]
+    if wrong == 1:
+        return sums
+    if wrong == 2:
+        return [sum(sums) / sum(counts)] * len(sums)
+    if wrong == 4:
+        sums = list(itertools.accumulate(sums))
+        counts = list(itertools.accumulate(counts))
+    return [total / (count + (wrong == 3)) for total, count in zip(sums, counts, strict=True)]
+
+
+# q12 and q13
 
 
 FOUND = {
@@ -1549,7 +1752,7 @@ FOUND = {
 
 
 @exercise.question(
-    "q11",
+    "q12",
     title="Predict, then measure",
     points=2,
     difficulty=1,
@@ -1569,7 +1772,7 @@ def predicted(answer: Answer, draw: Draw) -> None:
 
 
 exercise.manual(
-    "q12",
+    "q13",
     title="Eight workers, and still waiting",
     points=3,
     lesson=WAITS + "#Three ways to mend it",

@@ -16,9 +16,9 @@ changed = partial(changed_answer, EXERCISE)
 
 def test_the_card():
     exercise = load_exercise(EXERCISE)
-    assert len(exercise.questions) == 12
-    assert exercise.points == 39
-    assert [question.name for question in exercise.questions.values() if question.manual] == ["q12"]
+    assert len(exercise.questions) == 13
+    assert exercise.points == 43
+    assert [question.name for question in exercise.questions.values() if question.manual] == ["q13"]
 
 
 BY_ARRAY = """
@@ -620,13 +620,76 @@ def test_ranges():
     assert [result.wrong[number].points for number in (0, 1, 8, 9)] == [2, 2, 2, 2]
 
 
+PLACE_BY_PLACE = """
+def packed(rows, room):
+    ids, places, labels, mask = [], [], [], np.zeros((room, room), dtype=bool)
+    for row in rows:
+        begin = len(ids)
+        ids += row
+        for place in range(len(row)):
+            places.append(np.int64(place))
+            labels.append(row[place] if place else -100)
+            mask[begin + place, begin : begin + place + 1] = True
+    spare = room - len(ids)
+    mask[range(room), range(room)] = True
+    return {"input_ids": np.array(ids + [0] * spare), "position_ids": places + [0] * spare, "labels": tuple(labels + [-100] * spare), "mask": mask}
+
+
+def row_losses(logits, block):
+    chances, sums, counts = logits.log_softmax(-1), [], []
+    for place, (position, label) in enumerate(zip(block["position_ids"].tolist(), block["labels"].tolist())):
+        if label == -100:
+            sums.append(0.0), counts.append(0)
+        else:
+            sums[-1] -= chances[place - 1, label].item()
+            counts[-1] += 1
+    return np.array([total / count for total, count in zip(sums, counts) if count])
+"""
+
+
+def test_packed_rows():
+    swap = partial(changed, "q11")
+    mask = '"mask": (of[:, None] == of).tril()'
+    result = judged_well(
+        EXERCISE,
+        "q11",
+        before=given("imports"),
+        wrong={
+            swap(("    position_ids = torch.arange(room) - (lengths", "    starts = torch.arange(room) - (lengths"), ("position_ids == 0, -100", "starts == 0, -100"), ('"position_ids": position_ids', '"position_ids": torch.arange(room)')): "do not begin anew in each row",
+            swap(('"position_ids": position_ids', '"position_ids": position_ids + (of < len(rows))')): "counting from 1",
+            swap((" + [1] * (room - sum(lengths))", " + [room - sum(lengths)]")): "counting on in the empty places",
+            swap(("    ids[: sum", "    ids[room - sum"), ("rows))] = torch", "rows)) :] = torch")): "lie in front",
+            swap(("position_ids == 0, -100", "of >= len(rows), -100")): "the row before would be asked for it",
+            swap(("position_ids == 0, -100", "torch.arange(room) == 0, -100")): "'labels' of packed",
+            swap(("ids.masked_fill(position_ids == 0, -100)", "ids.masked_fill((position_ids == 0) & (of < len(rows)), -100)")): "empty places that are labels",
+            swap(("ids.masked_fill(position_ids == 0, -100)", "ids.masked_fill(position_ids == 0, -100).roll(-1)")): "moved already",
+            swap((mask, '"mask": torch.ones(room, room, dtype=torch.bool).tril()')): "a mask across rows",
+            swap((mask, '"mask": of[:, None] == of')): "lets a token see those after it",
+            swap((mask, '"mask": torch.ones(room, room, dtype=torch.bool)')): "hides nothing",
+            swap((mask, '"mask": (of[:, None] == of).tril().T')): "rows and columns exchanged",
+            swap((mask, '"mask": (of[:, None] == of).tril() & (of < len(rows))')): "finite number",
+            swap((mask, '"mask": (of < len(rows))')): "to have the shape",
+            swap((mask, '"mask": torch.where((of[:, None] == of).tril(), 0.0, -1e9)')): "to hold True and False",
+            swap((", " + mask, "")): "to have the key 'mask'",
+            swap(("logits[:-1], labels", "logits[1:], labels")): "the label of their own place",
+            swap(("].mean() for", "].sum() for")): "the sum over the tokens",
+            swap(("    return [losses[(its_row == number) & (labels != -100)].mean() for", "    return [losses[labels != -100].mean() for")): "the mean over all tokens",
+            swap(("losses[(its_row == number) & (labels != -100)].mean()", "losses[(its_row == number) & (labels != -100)].sum() / (its_row == number).sum()")): "row_losses",
+            swap(("its_row[labels != -100].unique()", "its_row.unique()")): "row_losses",
+        },
+        right=[PLACE_BY_PLACE, swap((mask, '"mask": (of[:, None] == of).tril().long()'))],
+    )  # fmt: skip
+    points = [report.points for report in result.wrong]
+    assert points == [3, 3, 2, *[3] * 12, 0, *[3] * 5]
+
+
 PREDICTIONS = "def predictions(): return {name: name in ('prefetch', 'drawn', 'shuffled') for name in NAMES}"
 
 
 def test_predict():
     judged_well(
         EXERCISE,
-        "q11",
+        "q12",
         before=f"NAMES = {list(feeding_the_model.FOUND)}",
         wrong={
             "def predictions(): return {'pinned': True}": "to have the key",
@@ -645,7 +708,7 @@ def test_predict():
 
 
 def test_what_is_predicted_is_measured():
-    cells = given("imports"), given("q11-measure"), given("q11-compare")
+    cells = given("imports"), given("q12-measure"), given("q12-compare")
     measured = namespace("def predictions(): return {}", *cells)["measured"]
     assert measured == feeding_the_model.FOUND
 
