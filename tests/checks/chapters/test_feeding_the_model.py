@@ -277,7 +277,7 @@ def test_one_width():
             swap(('rectangle([row["labels"] for row in rows], -100)', 'rectangle([row["labels"] for row in rows], pad)')): "the inputs' pad token",
             swap(('rectangle([row["labels"] for row in rows], -100)', 'rectangle([row["labels"] for row in rows], 0)')): "padding with 0",
             swap(('rectangle(ids, pad)', 'rectangle(ids, 0)')): "padding with 0",
-            swap(('rectangle([row["labels"] for row in rows], -100)', 'F.pad(rectangle([row["labels"] for row in rows], -100), (0, 1))')): "NameError",
+            swap(('rectangle([row["labels"] for row in rows], -100)', 'F.pad(rectangle([row["labels"] for row in rows], -100), (0, 1))')): "'labels' of collate",
             swap(("torch.tensor([each", "torch.tensor([1.0 * np.array(each")  , ("(width - len(each)) for each in cut])", "(width - len(each))) for each in cut])")): "whole numbers",
             swap((', "labels": labels', "")): "'labels'",
             swap(("return torch.tensor([each + [fill] * (width - len(each)) for each in cut])", "return [each + [fill] * (width - len(each)) for each in cut]")): "to be a tensor",
