@@ -301,7 +301,7 @@ def broken(answer: Answer, draw: Draw) -> None:
         for one, case in zip(found, cases, strict=True):
             _kinds(one, case)
     with part("breaks in a function that is called", points=1):
-        helped = _breaking(draw, draw.sample(["value", "branch", "shape", "builtin"], 2), helper=True)
+        helped = _breaking(draw, draw.sample(["value", "shape", "builtin"], 2), helper=True)
         _kinds(_explained(answer, helped), helped)
 
 
@@ -314,6 +314,8 @@ def _breaking(draw: Draw, kinds: Sequence[str], helper: bool = False) -> dict[st
         lines += ["def helper(x, y, m):", "    y = y + 1", f"    {texts[0]}", "    return y * 3", "", ""]
         texts[0] = "y = helper(x, y, m)"
     order = draw.sample(range(len(kinds)), len(kinds))
+    if kinds[order[0]] == "branch":  # one that follows a break is in a function of another name
+        order.append(order.pop(0))
     for number in order:
         body += draw.sample(GOING_ON, draw.random.choice((1, 2)))
         body.append(texts[number])

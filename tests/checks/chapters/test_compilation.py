@@ -111,7 +111,7 @@ def test_broken():
             swap((named, "place.name == code.co_name")): "the lines of breaks",
             swap(("user_stack[0]", "user_stack[-1]"), (named, "True")): "the lines of breaks",
             swap(("(kinds + [\"other\"])[0]", "(kinds + [\"branch\"])[0]")): "the kind of the break on line",
-            swap(('KINDS |= {"Data-dependent branching": "branch", ', 'KINDS |= {'), ('"Tensor.tolist()": "value", ', "")): "the kind of the break on line",
+            swap(('KINDS |= {"Data-dependent branching": "branch", ', 'KINDS |= {'), (', "generic_jump": "branch"', "")): "the kind of the break on line",
             swap(("found.append((place.lineno - code.co_firstlineno + 1, (kinds + [\"other\"])[0]))", "found.append(place.lineno)")): "to be a list or a tuple",
         },
         right=[BY_FILE],
