@@ -361,14 +361,22 @@ def _kinds(found: Sequence[tuple[Any, Any]], case: Mapping[str, Any]) -> None:
 
 def explained_breaks(text: str) -> list:
     """What the learner's function finds in a function with this text."""
+    import logging
+
     import torch
 
     held: dict = {"torch": torch}
     exec(compile(text, "a file", "exec"), held)
     x, m = torch.tensor([0.5, -1.0, 2.0]), torch.tensor([True, False, True])
     default = {"capture_scalar_outputs": False, "capture_dynamic_output_shape_ops": False}
-    with torch._dynamo.config.patch(default):
-        found = breaks(held["watched"], x, m)
+    said = logging.getLogger("torch._dynamo")
+    level = said.level
+    said.setLevel(logging.ERROR)  # it says of each break in a warning how it could be avoided
+    try:
+        with torch._dynamo.config.patch(default):
+            found = breaks(held["watched"], x, m)
+    finally:
+        said.setLevel(level)
     torch._dynamo.reset()
     return [tuple(one) if isinstance(one, (list, tuple)) else one for one in found]
 

@@ -484,7 +484,7 @@ def shards(answer: Answer, draw: Draw) -> None:
 def _files(draw: Draw, count: int) -> dict[str, list[int]]:
     numbers = iter(draw.sample(range(1000, 9999), 12 * count))
     names = draw.sample([f"part-{letter}{n}" for letter in "abcdef" for n in range(9)], count)
-    return {name: [next(numbers) for _ in range(draw.random.randrange(3, 8))] for name in names}
+    return {name: [next(numbers) for _ in range(draw.random.randrange(5, 9))] for name in names}
 
 
 def _every_worker(base: dict[str, int], ranks: int, workers: int) -> list[dict[str, int]]:
@@ -1001,13 +1001,16 @@ Pair = tuple[str, str]
 def race(answer: Answer, draw: Draw) -> None:
     for title, kinds, wrong in (
         ("which kernels may meet", ("kernel",), RACING[:3]),
-        ("events", ("kernel", "record", "wait"), RACING[3:8]),
-        ("the host that waits", ("kernel", "record", "wait", "synchronize"), RACING[8:]),
+        ("events", ("kernel", "record", "wait"), RACING[3:9]),
+        ("the host that waits", ("kernel", "synchronize"), RACING[9:]),
     ):
         with part(title, points=1):
             failed = []
+            # a log in each part that no mistake of the first part gets through: it always costs as much
+            logs = [mistakes.telling(partial(_log, draw, kinds), _meetings)]
             for mistake in draw.sample(wrong, len(wrong)):
-                log = mistakes.telling(partial(_log, draw, kinds), partial(_aimed, mistake=mistake))
+                logs.append(mistakes.telling(partial(_log, draw, kinds), partial(_aimed, mistake=mistake)))
+            for log in logs:
                 try:
                     _same_races(answer, log)
                 except Failed as error:
@@ -1026,6 +1029,7 @@ RACING = (
     "a wait that holds for the next kernel alone",
     "an event that stands for the last kernel before it alone: it has all before it behind it",
     "an event that knows nothing of what its own queue waited for",
+    "an event that goes on growing: it stands for what was there when it was recorded",
     "leaving out `synchronize`",
     "a host that waits for one queue as if for all",
 )
@@ -1058,6 +1062,7 @@ def _races(log: Sequence[Entry], mistake: str = "") -> list[Pair]:
     alone: dict[str, set[str]] = {}  # what is known by a wait, not by the queue's own order
     last: dict[str, str] = {}
     events: dict[str, set[str]] = {}
+    recorded: dict[str, str] = {}  # the queue in which an event was recorded last
     host: set[str] = set()
     kernels: list[Entry] = []
     found: list[Pair] = []
@@ -1082,6 +1087,7 @@ def _races(log: Sequence[Entry], mistake: str = "") -> list[Pair]:
                 full = {each["name"] for each in kernels if each["queue"] == queue}
             if mistake == RACING[6]:
                 full = {last[queue]} if queue in last else set()
+            recorded[entry["event"]] = queue
             if not (mistake == RACING[4] and entry["event"] in events):
                 events[entry["event"]] = set(full)
         elif kind == "wait":
@@ -1092,10 +1098,12 @@ def _races(log: Sequence[Entry], mistake: str = "") -> list[Pair]:
                 ]
                 before = {each["name"] for each in kernels if later and each["queue"] == later[0]["queue"]}
                 made = before
+            if mistake == RACING[8] and entry["event"] in recorded:
+                made = behind[recorded[entry["event"]]] | alone[recorded[entry["event"]]]
             alone[queue] = waited | (made or set())
-        elif mistake == RACING[9]:
+        elif mistake == RACING[10]:
             host |= {each["name"] for each in kernels}
-        elif mistake != RACING[8]:
+        elif mistake != RACING[9]:
             host |= own | waited
     return found
 
@@ -1114,6 +1122,11 @@ def _aimed(log: list[Entry], mistake: str) -> dict[str, list]:
     """What this mistake gives, to be told from the right answer and from what all others give."""
     others = {words: sorted(_races(log, words)) for words in RACING if words != mistake}
     return {"": sorted(_races(log, mistake)), "the right answer": sorted(_races(log))} | others
+
+
+def _meetings(log: list[Entry]) -> dict[str, list]:
+    """What comes of a log, and of the mistakes about which kernels may meet."""
+    return {words: sorted(_races(log, words)) for words in ("", *RACING[:3])}
 
 
 def _told(log: Sequence[Entry]) -> str:
@@ -1274,7 +1287,7 @@ def cached(answer: Answer, draw: Draw) -> None:
                 right(made[number], path, f"{path!r} in {epoch}")
                 remote(made[number], number < len(order), f"{path!r} in {epoch}")
     with part("a read that fails, and a process that is killed", points=1):
-        one, other = draw.sample(names[:4], 2)
+        one, other = draw.sample([name for name in names if name.endswith("/1.txt")], 2)
         fails = {one: [len(contents[one]) // 2] * 2}
         made = played([other, one, one, one, one, {"do": "new"}, one, other], 9 * whole, fails)
         for again in made[1:3]:
@@ -1286,10 +1299,15 @@ def cached(answer: Answer, draw: Draw) -> None:
         for again, path in ((made[4], one), (made[6], one), (made[7], other)):
             right(again, path, f"{path!r}, from the cache")
             remote(again, False, f"{path!r}, from the cache")
-        made = played([other, {"do": "killed", "path": one}, one, other], 9 * whole)
-        right(made[2], one, f"{one!r} by a process that follows one that was killed in the middle of a read")
-        right(made[3], other, f"{other!r} after that")
-        remote(made[3], False, f"{other!r}, which was in the cache before that")
+        for kind, where in (("killed", "a read"), ("killed writing", "writing to the folder")):
+            made = played([other, {"do": kind, "path": one}, one, other], 9 * whole)
+            right(
+                made[2],
+                one,
+                f"{one!r} by a process that follows one that was killed in the middle of {where}",
+            )
+            right(made[3], other, f"{other!r} after that")
+            remote(made[3], False, f"{other!r}, which was in the cache before that")
     with part("a limit", points=1):
         limit = whole // 2
         order = [draw.random.choice(names) for _ in range(30)]
@@ -1319,7 +1337,7 @@ def cached(answer: Answer, draw: Draw) -> None:
                     wanted = (
                         f"{said[not wrongs[''][number]]} for {path!r}, after {order[:number]} with sizes "
                     )
-                    wanted += f"sizes {sizes} and the limit {limit}"
+                    wanted += f"{sizes} and the limit {limit}"
                     raise Failed(Rung.WRONG_VALUE, wanted, said[not one] + mistakes.guess(found, wrongs))
 
 
@@ -1368,6 +1386,8 @@ def _kept(order: Sequence[str], sizes: Mapping[str, int], limit: int) -> dict[st
 
 def cache_played(contents: dict, jobs: list, limit: int, fails: dict) -> list:
     """What the learner's cache gives for each job, and what it asked of the far-away file system."""
+    import builtins
+    import io
     import shutil
     import tempfile
     from pathlib import Path
@@ -1389,6 +1409,24 @@ def cache_played(contents: dict, jobs: list, limit: int, fails: dict) -> list:
                 left.append(Path(home, f"cache {number + 1}"))
                 shutil.copytree(folder, left[0])
 
+        opened = io.open
+
+        def halfway(file: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
+            """A file as it is; what is written to it comes in two halves, with a look between them."""
+            made: Any = opened(file, mode, *more, **named)
+            if set(mode) & set("wxa+") and Path(str(file)).is_relative_to(folder):
+                write = made.write
+
+                def in_halves(data: Any) -> int:
+                    write(data[: len(data) // 2])
+                    made.flush()
+                    look("")
+                    write(data[len(data) // 2 :])
+                    return len(data)
+
+                made.write = in_halves
+            return made
+
         for job in jobs:
             log["calls"].clear(), log["read"].clear()
             one: dict = {"content": None, "error": ""}
@@ -1397,11 +1435,14 @@ def cache_played(contents: dict, jobs: list, limit: int, fails: dict) -> list:
             else:
                 left.clear()
                 log["look"] = look if job["do"] == "killed" else None
+                builtins.open = io.open = halfway if job["do"] == "killed writing" else opened
                 try:
                     content = cache.read(job["path"])
                     one["content"] = list(content) if isinstance(content, (bytes, bytearray)) else content
                 except OSError as error:
                     one["error"] = f"OSError: {error}"
+                finally:
+                    builtins.open = io.open = opened
                 log["look"] = None
                 if left:  # the process was killed there: the next one finds the folder as it was
                     number += 1

@@ -328,7 +328,6 @@ def test_by_length():
             swap((full, "if not batch or sum(self.lengths[each] for each in [*batch, row]) > self.tokens:")): "the tokens of a batch",
             swap((full, "if len(batch) in (0, 8):")): "the tokens of a batch",
             swap((full, "if True:")): "the number of batches",
-            swap(("key=lambda row: -self.lengths[row]", "key=lambda row: self.lengths[row]")): "the tokens of a batch",
             swap(("{self.seed} {epoch}", "{epoch}")): "other batches for another seed",
             swap(("{self.seed} {epoch}", "{self.seed}")): "that were there in the epoch before",
             swap(("generator, self.batches = random.Random(f\"{self.seed} {epoch}\"), []", "generator, self.batches = random, []")): "the same batches for the same seed and epoch",
@@ -340,7 +339,7 @@ def test_by_length():
         },
         right=[NOISY_SORT, swap(("len(order) / 4", "len(order) / 3")), swap(("return iter(self.batches)", "return iter([np.array(batch) for batch in self.batches])"))],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (0, 1, 2, 6, 8, 12)] == [3, 3, 3, 2, 3, 3]
+    assert [result.wrong[number].points for number in (0, 1, 2, 6, 7, 11)] == [3, 3, 3, 2, 3, 3]
 
 
 ROUNDS = """
@@ -460,7 +459,7 @@ def test_race():
             swap((event, '            events.setdefault(entry["event"], set(known))\n')): "the first record of an event",
             swap((event, '            events[entry["event"]] = {each["name"] for each in kernels if each["queue"] == entry["queue"]}\n')): "what its own queue waited for",
             swap((event, '            events[entry["event"]] = {[each["name"] for each in kernels if each["queue"] == entry["queue"]][-1]} if any(each["queue"] == entry["queue"] for each in kernels) else set()\n')): "the last kernel before it alone",
-            swap((event, '            events[entry["event"]] = known\n')): "races(log) for",
+            swap((event, '            events[entry["event"]] = known\n')): "that goes on growing",
             swap(("            host |= known\n", "            pass\n")): "leaving out `synchronize`",
             swap(("            host |= known\n", '            host |= {each["name"] for each in kernels}\n')): "one queue as if for all",
             swap(("    return found\n", "    return [name for pair in found for name in pair]\n")): "races(log) for",
@@ -541,6 +540,7 @@ def test_cached():
             swap((name, "str(hash(path))"), ("OrderedDict((each.name, each.stat().st_size) for each in oldest_first)", "OrderedDict()")): "in an epoch of another process",
             GET_FILE.replace('place, half = os.path.join(self.folder, name), os.path.join(self.folder, "~" + name)', 'place = half = os.path.join(self.folder, name)').replace('if name in self.used:', 'if os.path.exists(place):').replace("self.used.remove(name)", "self.used = [each for each in self.used if each != name]"): "the error of a read",
             GET_FILE.replace('place, half = os.path.join(self.folder, name), os.path.join(self.folder, "~" + name)', 'place = half = os.path.join(self.folder, name)'): "by a process that follows one that was killed",
+            swap((replace, direct)): "in the middle of writing to the folder",
             swap(("        content = self.files.cat_file(path)\n", "        try:\n            content = self.files.cat_file(path)\n        except OSError:\n            return b''\n")): "passed on",
             swap(("        content = self.files.cat_file(path)\n", "        try:\n            content = self.files.cat_file(path)\n        except OSError:\n            content = self.files.cat_file(path)\n")): "the error of a read",
             swap(("        if name in self.sizes:\n", "        if name in self.sizes and self.files.info(path)['size'] == self.sizes[name]:\n")): "the number of calls of the file system",
@@ -554,9 +554,9 @@ def test_cached():
             swap(("        if name in self.sizes:\n", "        if False:\n")): "the second epoch",
             swap(("return (self.folder / name).read_bytes()", "return (self.folder / name).read_text()")): "to be a list",
         },
-        right=[GET_FILE, STREAMED, swap((replace, direct)), swap(("        content = self.files.cat_file(path)\n", "        content = b''.join(self.files.cat_file(path, begin, begin + 50) for begin in range(0, self.files.info(path)['size'], 50))\n"))],
+        right=[GET_FILE, STREAMED, swap(("        content = self.files.cat_file(path)\n", "        content = b''.join(self.files.cat_file(path, begin, begin + 50) for begin in range(0, self.files.info(path)['size'], 50))\n"))],
     )  # fmt: skip
-    assert [result.wrong[number].points for number in (4, 7, 8, 11)] == [3, 1, 3, 3]
+    assert [result.wrong[number].points for number in (4, 8, 9, 12)] == [3, 1, 3, 3]
 
 
 BY_FUTURES = """
