@@ -61,9 +61,9 @@ def _outside(question: Question) -> list[str]:
     return sorted(asked - own - brought)
 
 
-def _parsed(function: Callable) -> ast.FunctionDef:
-    (found,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    assert isinstance(found, ast.FunctionDef)
+def _parsed(brought: Callable) -> ast.FunctionDef | ast.ClassDef:
+    (found,) = ast.parse(textwrap.dedent(inspect.getsource(brought))).body
+    assert isinstance(found, ast.FunctionDef | ast.ClassDef)
     return found
 
 
@@ -170,7 +170,7 @@ def _is_bound(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
-def _free_names(function: ast.FunctionDef) -> set[str]:
+def _free_names(function: ast.FunctionDef | ast.ClassDef) -> set[str]:
     """What a function reads and does not bind: the notebook's names, when it runs beside them."""
     annotations = {id(node) for one in ast.walk(function) for node in _annotations(one)}
     read: set[str] = set()

@@ -42,6 +42,7 @@ EARNED = {
     "11_results_and_demos_2": (3, RIGHT_VALUES),
     "11_results_and_demos_3": (1, A_PART),
     "12_where_next_1": (2, BY_CHANCE),
+    "23_feeding_the_model_1": (3, A_PART),
 }
 
 
